@@ -1,0 +1,45 @@
+/*
+ * How every module says something: one call is one line of the log, whole. The newline is added
+ * by the log, never written by the caller. The kernel links kernel/platform/console.c behind these
+ * names; hosted tests link tests/host/shim.c, which keeps the lines for the test to look at.
+ *
+ * Context: any CPU, any context, NMI included; never allocates, never waits for a device.
+ * SPDX-License-Identifier: MIT
+ */
+#ifndef PERCH_BASE_PRINT_H
+#define PERCH_BASE_PRINT_H
+
+#include "kernel/base/types.h"
+
+enum log_level {
+    LOG_ERR = 3,
+    LOG_WARN = 4,
+    LOG_INFO = 6,
+    LOG_DEBUG = 7,
+};
+
+/* One stamped line: "[    0.001234] text". */
+void log_line(enum log_level level, const char *fmt, ...) PRINTF(2, 3);
+
+/* One line at column 0 without a time stamp: KTAP, benchmarks, the report. */
+void log_raw(const char *fmt, ...) PRINTF(1, 2);
+
+#define pr_err(...)   log_line(LOG_ERR, __VA_ARGS__)
+#define pr_warn(...)  log_line(LOG_WARN, __VA_ARGS__)
+#define pr_info(...)  log_line(LOG_INFO, __VA_ARGS__)
+#define pr_debug(...) log_line(LOG_DEBUG, __VA_ARGS__)
+
+/*
+ * Our own bug, or "cannot go on": prints the text and the CPU's state, stops the other CPUs and
+ * ends the run. Never for what firmware said.
+ */
+void panic(const char *fmt, ...) PRINTF(1, 2) NORETURN;
+
+/* An invariant of ours; stays in every build. */
+#define ASSERT(cond)                                                                               \
+    do {                                                                                           \
+        if (unlikely(!(cond)))                                                                     \
+            panic("assertion failed: %s (%s:%d)", #cond, __FILE__, __LINE__);                      \
+    } while (0)
+
+#endif

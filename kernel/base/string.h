@@ -1,0 +1,21 @@
+/*
+ * The part of <string.h> that Perch uses. The kernel brings its own bodies (string.c); a hosted
+ * test links libc's, so that the sanitizers see every access.
+ * SPDX-License-Identifier: MIT
+ */
+#ifndef PERCH_BASE_STRING_H
+#define PERCH_BASE_STRING_H
+
+#include <stddef.h>
+
+void *memcpy(void *restrict dst, const void *restrict src, size_t n);
+void *memmove(void *dst, const void *src, size_t n);
+void *memset(void *dst, int c, size_t n);
+int memcmp(const void *a, const void *b, size_t n);
+size_t strlen(const char *s);
+size_t strnlen(const char *s, size_t max);
+int strcmp(const char *a, const char *b);
+int strncmp(const char *a, const char *b, size_t n);
+char *strchr(const char *s, int c);
+
+#endif
