@@ -6,11 +6,12 @@
  * (-ENOMEM included) has not changed one entry and keeps no page. Flushing the TLB is the caller's
  * part: calls that remove or change something say what to flush in a `struct pt_flush`.
  *
- * Entries: SDM vol 3 4.5.4, tables 4-15 to 4-20. Tables point to tables with W = 1, NX = 0, U = 0, so
- * that the leaf alone decides; leaves are made with the accessed and dirty bits set.
+ * Entries: SDM vol 3 4.5.4, tables 4-15 to 4-20. Tables point to tables with W = 1, NX = 0, U = 0,
+ * so that the leaf alone decides; leaves are made with the accessed and dirty bits set.
  *
  * Context: pure. The caller holds the lock of the table; any CPU; allocates through the page source
- * only. Readers (lookup, walk) may run beside a writer of other addresses, entries are written whole.
+ * only. Readers (lookup, walk) may run beside a writer of other addresses: entries are written
+ * whole, and tables go back only through pagetable_release().
  * SPDX-License-Identifier: MIT
  */
 #ifndef PERCH_MM_PAGETABLE_H
@@ -22,7 +23,7 @@
 #define PT_W      (1u << 0) /* writable */
 #define PT_X      (1u << 1) /* executable */
 #define PT_G      (1u << 2) /* global: survives a write to CR3 (SDM vol 3 4.10.2.4) */
-#define PT_UC     (1u << 3) /* PCD | PWT: uncached with the PAT as at reset (SDM vol 3 table 12-11) */
+#define PT_UC     (1u << 3) /* PCD | PWT: uncached, PAT as at reset (SDM vol 3 12.12.4) */
 #define PT_PROT   (PT_W | PT_X | PT_G | PT_UC)
 /* How pagetable_map may choose leaves; not part of what lookup and walk report. */
 #define PT_MAX_4K (1u << 8) /* only 4 KiB leaves */
@@ -61,10 +62,10 @@ struct pagetable {
 /*
  * What a call took away or changed: addresses whose translations every CPU must drop, and the table
  * pages that became empty. Start with PT_FLUSH_NONE; several calls may add to one flush. After the
- * flush on all CPUs (and never before: SDM vol 3 4.10.4.1) hand it to pagetable_release().
+ * flush on all CPUs (and never before: SDM vol 3 4.10.4.2) hand it to pagetable_release().
  */
 struct pt_flush {
-    u64 start, end;  /* [start, end); whole large leaves where one was split; empty: nothing to do */
+    u64 start, end;  /* [start, end), with the whole of a leaf that was split; empty: nothing */
     u64 tables;      /* list of table pages, linked through their first word */
 };
 #define PT_FLUSH_NONE ((struct pt_flush){0, 0, 0})
@@ -98,15 +99,15 @@ int pagetable_map_page(struct pagetable *pt, u64 va, u64 pa, u32 prot, s32 node)
 /*
  * Unmaps what is mapped in [va, va + size); holes are skipped. A large leaf of which only a part
  * goes is split, which may need up to four table pages. Table pages that become empty go to
- * flush->tables, unless PT_KEEP_TABLES. -EINVAL, -ERANGE as pagetable_map; -ENOMEM: only by a split.
+ * flush->tables, unless PT_KEEP_TABLES. -EINVAL, -ERANGE as pagetable_map; -ENOMEM only by a split.
  */
 #define PT_KEEP_TABLES 1u
 int pagetable_unmap(struct pagetable *pt, u64 va, u64 size, u32 flags,
                     struct pt_flush *flush) MUST_CHECK;
 
 /*
- * Gives every page in the range the permissions prot (PT_PROT bits only). Large leaves at the border
- * are split, with tables from node, unless they have these permissions already.
+ * Gives every page in the range the permissions prot (PT_PROT bits only). Large leaves at the
+ * border are split, with tables from node, unless they have these permissions already.
  * -ENOENT: a hole in the range. -EINVAL, -ERANGE, -ENOMEM as above.
  */
 int pagetable_protect(struct pagetable *pt, u64 va, u64 size, u32 prot, s32 node,
@@ -137,9 +138,9 @@ struct pt_leaf {
 };
 
 /*
- * Calls fn for every leaf that touches [start, end), in order of address (end 0: up to the end of the
- * address space). A nonzero result of fn ends the walk and is returned. -EFAULT: a table cannot be
- * reached. Nothing is allocated; works on live and foreign tables.
+ * Calls fn for every leaf that touches [start, end), in order of address (end 0: up to the end of
+ * the address space). A nonzero result of fn ends the walk and is returned. -EFAULT: a table cannot
+ * be reached. Nothing is allocated; works on live and foreign tables.
  */
 typedef int (*pt_walk_fn)(void *ctx, const struct pt_leaf *leaf);
 int pagetable_walk(const struct pagetable *pt, u64 start, u64 end, pt_walk_fn fn, void *ctx);

@@ -1,7 +1,7 @@
 /*
- * Virtual address space by areas: a window [base, end) of which pieces are handed out, alone (stacks
- * above a guard page, MMIO) or as congruent sets (areas at fixed distances from one base, as the
- * per-CPU chunks need). It also knows what every address is for, so that a fault can be named.
+ * Virtual address space by areas: a window [base, end) of which pieces are handed out, alone
+ * (stacks above a guard page, MMIO) or as congruent sets (areas at fixed distances from one base, as
+ * the per-CPU chunks need). It also knows what every address is for, so that a fault can be named.
  * vspace decides addresses only; vspace_map_* join it with page tables.
  *
  * Context: pure; the caller holds the lock of the vspace. vspace_find and vspace_describe may be
@@ -77,11 +77,11 @@ int vspace_free(struct vspace *vs, u64 va) MUST_CHECK;
  * align, where all are free; *base may lie below the window when no offset is 0. Offsets in any
  * order; area i gets owner i. All or nothing. (Linux: pcpu_get_vm_areas; there a bad argument is a
  * BUG.) -EINVAL: n 0, align not a power of two of at least a page, an offset or size that is not a
- * multiple of align, size 0, two areas overlap. -ENOSPC: the span exceeds the window, or no base fits.
- * -ENOMEM: no room for the records (2n while the call runs).
+ * multiple of align, size 0, two areas overlap. -ENOSPC: the span exceeds the window, or no base
+ * fits. -ENOMEM: no room for the records (2n while the call runs).
  */
-int vspace_alloc_congruent(struct vspace *vs, const u64 *offsets, const u64 *sizes, u32 n, u64 align,
-                           const char *name, u64 *base) MUST_CHECK;
+int vspace_alloc_congruent(struct vspace *vs, const u64 *offsets, const u64 *sizes, u32 n,
+                           u64 align, const char *name, u64 *base) MUST_CHECK;
 
 /* The same at a base that the caller names (a first chunk). -EBUSY: a part of it is taken. */
 int vspace_alloc_congruent_at(struct vspace *vs, u64 base, const u64 *offsets, const u64 *sizes,
@@ -126,15 +126,15 @@ int vspace_map_pages(struct vspace *vs, struct pagetable *pt, const u64 *pas, u3
                      const struct vspace_map_args *args, u64 *va) MUST_CHECK;
 
 /*
- * An area over [pa, pa + size) as one piece (a stack, device registers); pa need not be aligned, *va
- * has the same offset in its page. 2 MiB leaves when pa is so aligned and prot allows.
+ * An area over [pa, pa + size) as one piece (a stack, device registers); pa need not be aligned,
+ * *va has the same offset in its page. 2 MiB leaves when pa is so aligned and prot allows.
  */
 int vspace_map_range(struct vspace *vs, struct pagetable *pt, u64 pa, u64 size,
                      const struct vspace_map_args *args, u64 *va) MUST_CHECK;
 
 /*
- * Unmaps what vspace_map_* returned (any address in the first page), flushes by tlb, frees the table
- * pages, and gives the addresses back. The memory itself stays the caller's. -ENOENT, -ENOMEM.
+ * Unmaps what vspace_map_* returned (any address in the first page), flushes by tlb, frees the
+ * table pages, and gives the addresses back. The memory itself stays the caller's. -ENOENT, -ENOMEM.
  */
 int vspace_unmap(struct vspace *vs, struct pagetable *pt, u64 va,
                  const struct tlb_ops *tlb) MUST_CHECK;
