@@ -1,0 +1,35 @@
+/*
+ * Decides the layout of a chunk from the possible CPUs, their distances and the wanted sizes, by
+ * the rules of Linux's pcpu_build_alloc_info (so that layouts can be compared line by line): CPUs
+ * in groups by mutual local distance, units of the largest size that costs no more blocks, at
+ * most a quarter of the units unused. For the code that builds the first chunk, and for
+ * `perch layout`, which calls the same function without a machine.
+ * Pure; boot CPU only (the environment's allocator is not locked).
+ * SPDX-License-Identifier: MIT
+ */
+#ifndef PERCH_PERCPU_LAYOUT_H
+#define PERCH_PERCPU_LAYOUT_H
+
+#include "percpu/chunk_info.h"
+
+/*
+ * A new layout in *out; give it back by pcpu_free_alloc_info. reserved, dyn and atom are bytes.
+ * dyn is raised to PCPU_DYN_EARLY_SIZE and to the end of the last page; negative: automatic, just
+ * those two. atom: a multiple of the page. distance NULL: all CPUs form one group. Calls distance
+ * at most 2 * groups * CPUs times. Takes memory from env->alloc; what it took for itself is given
+ * back on every path.
+ * -EINVAL: no CPU, or a bad atom; -EOVERFLOW: the sizes do not fit 63 bits; -ENOMEM.
+ */
+int pcpu_build_alloc_info(const struct pcpu_env *env, size_t reserved, s64 dyn, size_t atom,
+                          pcpu_distance_fn distance, struct pcpu_alloc_info **out);
+
+/* ai may be NULL. */
+void pcpu_free_alloc_info(const struct pcpu_env *env, struct pcpu_alloc_info *ai);
+
+/* Bytes of each unit that are in use: static, reserved and dynamic area. */
+static inline size_t pcpu_size_sum(const struct pcpu_alloc_info *ai)
+{
+    return ai->static_size + ai->reserved_size + ai->dyn_size;
+}
+
+#endif

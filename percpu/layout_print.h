@@ -1,0 +1,31 @@
+/*
+ * The lines of the log that tell the layout of the first chunk, in Linux's form and widths, so that
+ * tools and eyes trained on dmesg can read them.
+ * Pure; any CPU, any context in which log_line() may be called.
+ * SPDX-License-Identifier: MIT
+ */
+#ifndef PERCH_PERCPU_LAYOUT_PRINT_H
+#define PERCH_PERCPU_LAYOUT_PRINT_H
+
+#include "kernel/base/print.h"
+#include "percpu/chunk_info.h"
+
+/* "percpu: Embedded 66 pages/cpu s233472 r8192 d28672 u1048576" */
+void pcpu_log_embedded(const struct pcpu_alloc_info *ai);
+
+/* "percpu: 64 4K pages/cpu s233472 r8192 d20480" */
+void pcpu_log_paged(const struct pcpu_alloc_info *ai);
+
+/*
+ * "pcpu-alloc: s.. r.. d.. u.. alloc=N*atom" and the map: for each block its group in brackets and
+ * its CPUs, dashes for an unused unit. As many blocks a line as Linux prints; a line longer than
+ * env->line_max is continued on a further one. May take memory for a line from env->alloc and gives
+ * it back; without memory it prints shorter lines.
+ */
+void pcpu_dump_alloc_info(const struct pcpu_env *env, enum log_level level,
+                          const struct pcpu_alloc_info *ai);
+
+/* "percpu: cpu_possible_mask=ff,ffffffff" */
+void pcpu_log_possible(u32 nr_cpus);
+
+#endif
