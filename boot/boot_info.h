@@ -1,0 +1,84 @@
+/*
+ * What the loader told us, checked and copied: the one struct that leaves boot/. Every later stage
+ * reads this and never the loader's own memory, except modules and an RSDP given by address.
+ * All arrays are bounded and every string is terminated; what did not fit is counted, not lost
+ * silently. Ranges are as the loader gave them: not sorted, may overlap (boot/memmap.h cures that),
+ * but none is empty and none wraps.
+ * Plain data; about 60 KiB, meant for static storage.
+ * SPDX-License-Identifier: MIT
+ */
+#ifndef PERCH_BOOT_BOOT_INFO_H
+#define PERCH_BOOT_BOOT_INFO_H
+
+#include "kernel/base/range.h"
+
+#define BOOT_LOADER_NAME_MAX 64   /* with the NUL, like all of these */
+#define BOOT_CMDLINE_MAX     2048
+#define BOOT_MODULE_ARGS_MAX 128
+#define BOOT_MAX_RANGES      1024
+#define BOOT_MAX_RESERVED    128
+#define BOOT_MAX_MODULES     64
+#define BOOT_RSDP_BYTES      36   /* ACPI 6.5, 5.2.5.3: revision 2 and later; revision 0 is 20 */
+
+/* The numbers are what boot/entry32.asm passes in EDI. */
+enum boot_origin {
+    BOOT_MULTIBOOT2 = 1,
+    BOOT_PVH = 2,
+};
+
+/* In order of strictness: where two ranges overlap, the higher one wins (boot/memmap.h). */
+enum boot_mem_type {
+    BOOT_MEM_RAM,
+    BOOT_MEM_SPECIAL,  /* "soft reserved": meant for a special purpose (HBM, CXL); not general RAM */
+    BOOT_MEM_PMEM,
+    BOOT_MEM_ACPI,     /* ACPI tables; could be reclaimed */
+    BOOT_MEM_NVS,
+    BOOT_MEM_RESERVED,
+    BOOT_MEM_UNUSABLE, /* bad memory */
+    BOOT_MEM_TYPES
+};
+
+struct boot_mem_range {
+    u64 base;
+    u64 end; /* exclusive */
+    enum boot_mem_type type;
+};
+
+/* Memory that holds what the loader left for us; nobody may allocate it. name: a string literal. */
+struct boot_reserved {
+    u64 base;
+    u64 end; /* exclusive */
+    const char *name;
+};
+
+struct boot_module {
+    u64 base;
+    u64 end; /* exclusive; base when the module is empty */
+    char args[BOOT_MODULE_ARGS_MAX];
+};
+
+struct boot_info {
+    enum boot_origin origin;
+    char loader[BOOT_LOADER_NAME_MAX]; /* "" when it does not say */
+    char cmdline[BOOT_CMDLINE_MAX];
+    bool cmdline_truncated;
+
+    u32 n_ranges;
+    u32 dropped_ranges; /* wrapped, or did not fit */
+    struct boot_mem_range ranges[BOOT_MAX_RANGES];
+
+    u32 n_reserved;
+    u32 dropped_reserved;
+    struct boot_reserved reserved[BOOT_MAX_RESERVED];
+
+    u32 n_modules;
+    u32 dropped_modules;
+    struct boot_module modules[BOOT_MAX_MODULES];
+
+    /* The RSDP: bytes copied from the loader (rsdp_len 20 or 36, else 0), or where it lies (else 0). */
+    u8 rsdp[BOOT_RSDP_BYTES];
+    u32 rsdp_len;
+    u64 rsdp_phys;
+};
+
+#endif

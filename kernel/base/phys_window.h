@@ -1,0 +1,24 @@
+/*
+ * How pure code looks at physical memory: through a window somebody else opens. In the kernel the
+ * window is the boot tables, the early window or the direct map; in a hosted test it is a buffer.
+ * map returns a pointer to len bytes at pa, or NULL when it cannot map all of them. The pointer
+ * stays valid until the next stage (docs/adr/0003); nothing is ever given back.
+ * Pure; context is the implementation's: in the kernel, the boot CPU before the direct map stands.
+ * SPDX-License-Identifier: MIT
+ */
+#ifndef PERCH_BASE_PHYS_WINDOW_H
+#define PERCH_BASE_PHYS_WINDOW_H
+
+#include "kernel/base/types.h"
+
+struct phys_window {
+    const void *(*map)(void *ctx, u64 pa, size_t len);
+    void *ctx;
+};
+
+static inline const void *phys_map(const struct phys_window *w, u64 pa, size_t len)
+{
+    return w->map(w->ctx, pa, len);
+}
+
+#endif
