@@ -15,6 +15,15 @@ PYTHON ?= /usr/bin/python3
 # ---- sources, by kind (docs/design: pure, CPU-local, hardware) -------------------------------
 # Pure: freestanding and hosted from the same source.
 PURE_SRCS := \
+	mm/memblock.c \
+	mm/memblock_alloc.c \
+	mm/memblock_attr.c \
+	mm/memblock_grow.c \
+	mm/memblock_iter.c \
+	mm/memblock_query.c \
+	mm/memblock_regions.c \
+	mm/memblock_verify.c \
+	mm/memblock_virt.c \
 
 # CPU-local: pure but for kernel/base/cpu_local.h, which has a hosted twin.
 LOCAL_SRCS := \

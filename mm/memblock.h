@@ -57,6 +57,7 @@ struct memblock_type {
     const char *name;
     u64 array_pa, array_size; /* 0, 0 while the array is the caller's static one */
     u32 grown;                /* times the array doubled */
+    bool pinned;              /* somebody else reserved the array's memory too: it is never freed */
 };
 
 struct memblock_ops {
@@ -84,7 +85,7 @@ struct memblock_request {
     u64 max_addr;     /* exclusive; 0 is current_limit, which always caps it */
     const s32 *nodes; /* wanted nodes, best first */
     u32 nr_nodes;     /* 0: any node */
-    bool exact;       /* only the listed nodes */
+    bool exact;       /* only the listed nodes; means nothing without any */
     u32 flags;        /* MEMBLOCK_MIRROR: mirrored memory first */
 };
 
@@ -162,12 +163,12 @@ int memblock_reserved_mark(struct memblock *mb, u64 base, u64 size, u32 flags);
 void memblock_trim_memory(struct memblock *mb, u64 align);
 
 /*
- * Drops memory outside [base, base + size), but not NOMAP memory. Reservations stay: memory that
- * is not used may still be occupied (unlike Linux). May grow; 0 or -ENOMEM.
+ * Drops memory outside [base, base + size), but not NOMAP memory; size 0 does nothing. Reservations
+ * stay: memory that is not used may still be occupied (unlike Linux).
  */
-int memblock_cap_range(struct memblock *mb, u64 base, u64 size);
+void memblock_cap_range(struct memblock *mb, u64 base, u64 size);
 
-/* Keeps the lowest `limit` bytes of memory, NOMAP included, and drops the rest. */
+/* Keeps the lowest `limit` bytes of memory, NOMAP included; 0 is no limit. Reservations stay. */
 void memblock_enforce_limit(struct memblock *mb, u64 limit);
 
 /* ---- allocation (memblock_alloc.c, memblock_virt.c) ---------------------------------------- */
@@ -178,7 +179,7 @@ void memblock_enforce_limit(struct memblock *mb, u64 limit);
  * used only in a last round over the same order, NOMAP memory never. MEMBLOCK_MIRROR puts a round
  * over mirrored memory in front, with a warning when it finds nothing. Within one step the highest
  * fitting address wins (bottom_up: the lowest). One piece lies inside one memory region. May grow;
- * 0, -ENOMEM, -EINVAL (size 0, align not a power of two, exact without nodes).
+ * 0, -ENOMEM, -EINVAL (size 0, align not a power of two).
  */
 int memblock_alloc(struct memblock *mb, const struct memblock_request *req,
                    struct memblock_result *result);
@@ -261,7 +262,7 @@ bool memblock_next_free(const struct memblock *mb, s32 nid, u32 skip_flags,
 bool memblock_next_free_rev(const struct memblock *mb, s32 nid, u32 skip_flags,
                             struct memblock_cursor *cursor, struct memblock_free_range *out);
 
-/* struct memblock_cursor c; struct memblock_free_range f; for_each_free_range(...) { f.start .. } */
+/* f is a struct memblock_free_range *, c a struct memblock_cursor *; both belong to the walk. */
 #define for_each_free_range(f, mb, nid, skip_flags, c)                                             \
     for (*(c) = (struct memblock_cursor){0};                                                       \
          memblock_next_free((mb), (nid), (skip_flags), (c), (f));)

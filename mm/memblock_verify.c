@@ -1,0 +1,100 @@
+/*
+ * Memblock's own check of its invariants (see mm/memblock.h), and its lists as text.
+ * SPDX-License-Identifier: MIT
+ */
+#include "kernel/base/print.h"
+#include "kernel/base/range.h"
+#include "mm/memblock_internal.h"
+
+static struct range region_range(const struct memblock_region *r)
+{
+    return (struct range){r->base, memblock_end(r)};
+}
+
+static int broken(const struct memblock_type *type, u32 i, const char *what)
+{
+    pr_err("memblock: %s[%u]: %s", type->name, i, what);
+    return -EINVAL;
+}
+
+static int verify_pair(const struct memblock_type *type, u32 i)
+{
+    const struct memblock_region *r = &type->regions[i], *prev = r - 1;
+
+    if (r->base < memblock_end(prev))
+        return broken(type, i, "not sorted, or overlaps the one before");
+    if (r->base == memblock_end(prev) && r->nid == prev->nid && r->flags == prev->flags)
+        return broken(type, i, "not merged with the one before");
+    return 0;
+}
+
+static int verify_array(const struct memblock *mb, const struct memblock_type *type)
+{
+    const struct memblock_region *r;
+
+    if (!type->array_size)
+        return 0;
+    if (!is_aligned(type->array_pa, PAGE_SIZE) || !is_aligned(type->array_size, PAGE_SIZE) ||
+        type->max > type->array_size / sizeof(*r) || type->array_pa < mb->min_floor)
+        return broken(type, 0, "its array is not whole pages above the floor");
+    r = memblock_search(&mb->reserved, type->array_pa);
+    if (!r || memblock_end(r) - type->array_pa < type->array_size)
+        return broken(type, 0, "its array is not reserved");
+    return 0;
+}
+
+static int verify_type(const struct memblock *mb, const struct memblock_type *type)
+{
+    u64 total = 0;
+
+    if (type->cnt > type->max)
+        return broken(type, type->cnt, "more regions than slots");
+    for (u32 i = 0; i < type->cnt; i++) {
+        const struct memblock_region *r = &type->regions[i];
+        if (r->size == 0 || memblock_end(r) < r->base)
+            return broken(type, i, "empty, or wraps");
+        if (i > 0 && verify_pair(type, i))
+            return -EINVAL;
+        total += r->size;
+    }
+    if (total != type->total_size)
+        return broken(type, type->cnt, "total_size is not the sum of the sizes");
+    return verify_array(mb, type);
+}
+
+int memblock_verify(const struct memblock *mb)
+{
+    if (mb->min_floor < PAGE_SIZE) {
+        pr_err("memblock: the floor is inside page 0");
+        return -EINVAL;
+    }
+    if (verify_type(mb, &mb->memory) || verify_type(mb, &mb->reserved))
+        return -EINVAL;
+    return 0;
+}
+
+static void dump_type(const struct memblock_type *type)
+{
+    pr_info(" %s.cnt  = 0x%x", type->name, type->cnt);
+    for (u32 i = 0; i < type->cnt; i++) {
+        const struct memblock_region *r = &type->regions[i];
+        struct range range = region_range(r);
+
+        if (r->nid == NODE_NONE)
+            pr_info(" %s[0x%x]\t[0x%016llx-0x%016llx], 0x%016llx bytes flags: 0x%x", type->name, i,
+                    RANGE_ARG(range), (unsigned long long)r->size, r->flags);
+        else
+            pr_info(" %s[0x%x]\t[0x%016llx-0x%016llx], 0x%016llx bytes on node %d flags: 0x%x",
+                    type->name, i, RANGE_ARG(range), (unsigned long long)r->size, r->nid, r->flags);
+    }
+}
+
+void memblock_dump(const struct memblock *mb)
+{
+    pr_info("MEMBLOCK configuration:");
+    pr_info(" memory size = 0x%016llx reserved size = 0x%016llx",
+            (unsigned long long)mb->memory.total_size,
+            (unsigned long long)mb->reserved.total_size);
+    dump_type(&mb->memory);
+    dump_type(&mb->reserved);
+}
