@@ -1,0 +1,76 @@
+/*
+ * Bounded reading of bytes that firmware wrote. Every table parser takes its bytes through these
+ * functions, so that no length field, offset or count of a table is believed before it was compared
+ * with the bytes really there. Values are little-endian and may lie at any alignment.
+ *
+ * Also the one way to report what is wrong with a table: acpi_bug() prints a line that begins
+ * "firmware bug: TABLE:", at most ACPI_BUG_LINES of them for one table; all are counted.
+ *
+ * Pure; may be called from any context.
+ * SPDX-License-Identifier: MIT
+ */
+#ifndef PERCH_ACPI_READER_H
+#define PERCH_ACPI_READER_H
+
+#include "kernel/base/print.h"
+#include "kernel/base/types.h"
+
+struct acpi_bytes {
+    const u8 *data;
+    size_t len;
+};
+
+/* Copies size bytes at offset to dst; false, and dst zeroed, when they are not all there. */
+bool acpi_read(struct acpi_bytes b, size_t offset, void *dst, size_t size);
+
+/* Copies what is there of the size bytes at offset, zeroes the rest; returns the count copied. */
+size_t acpi_read_short(struct acpi_bytes b, size_t offset, void *dst, size_t size);
+
+/* Sum of all bytes, modulo 256: 0 for a table whose checksum is right (ACPI 6.5, 5.2.6). */
+u8 acpi_sum(const void *data, size_t len);
+
+#define ACPI_BUG_LINES 16
+
+struct acpi_bugs {
+    const char *table;
+    u32 count;
+};
+
+#define acpi_bug(bugs, fmt, ...)                                                                   \
+    do {                                                                                           \
+        if ((bugs)->count++ < ACPI_BUG_LINES)                                                      \
+            pr_warn("firmware bug: %s: " fmt, (bugs)->table, ##__VA_ARGS__);                       \
+    } while (0)
+
+/* Says how many findings were not printed, if any were. */
+void acpi_bugs_end(const struct acpi_bugs *bugs);
+
+/*
+ * Walk over the entries of MADT or SRAT: each begins with a type and a length byte
+ * (ACPI 6.5, 5.2.12 and 5.2.16).
+ */
+struct acpi_walk {
+    struct acpi_bytes table;
+    size_t next;
+    u32 index;
+    struct acpi_bugs *bugs;
+};
+
+struct acpi_entry {
+    struct acpi_bytes bytes; /* the whole entry, type and length included */
+    size_t offset;           /* in the table */
+    u32 index;               /* position in the table, from 0 */
+    u8 type;
+};
+
+/* len: of the table; first: offset of the first entry. bugs may be NULL: then nothing is reported. */
+void acpi_walk_begin(struct acpi_walk *w, struct acpi_bytes table, size_t first,
+                     struct acpi_bugs *bugs);
+
+/*
+ * The next entry; false at the end. An entry of length 0 or 1, and one that reaches beyond the end
+ * of the table, end the walk with a report, because what follows cannot be found any more.
+ */
+bool acpi_walk_next(struct acpi_walk *w, struct acpi_entry *e);
+
+#endif

@@ -1,0 +1,218 @@
+/*
+ * The ACPI tables as they lie in memory (little-endian, packed, any alignment), for the parsers of
+ * this folder only: they copy them out with acpi_read(). Numbers are sections of ACPI 6.5.
+ * SPDX-License-Identifier: MIT
+ */
+#ifndef PERCH_ACPI_TABLES_H
+#define PERCH_ACPI_TABLES_H
+
+#include "kernel/base/types.h"
+
+/* 5.2.5.3 Root System Description Pointer; revision 0 ends after rsdt. */
+struct acpi_rsdp {
+    char sig[8]; /* "RSD PTR " */
+    u8 checksum; /* over the first 20 bytes */
+    char oem_id[6];
+    u8 revision;
+    u32 rsdt;
+    u32 length;
+    u64 xsdt;
+    u8 ext_checksum; /* over length bytes */
+    u8 reserved[3];
+} PACKED;
+static_assert(sizeof(struct acpi_rsdp) == 36, "RSDP");
+#define ACPI_RSDP_V1_LEN 20u
+
+/* 5.2.6 System Description Table Header */
+struct acpi_header {
+    char sig[4];
+    u32 length;
+    u8 revision;
+    u8 checksum;
+    char oem_id[6];
+    char oem_table_id[8];
+    u32 oem_revision;
+    char creator_id[4];
+    u32 creator_revision;
+} PACKED;
+static_assert(sizeof(struct acpi_header) == 36, "table header");
+
+/* 5.2.3.2 Generic Address Structure */
+struct acpi_gas_wire {
+    u8 space;
+    u8 bit_width;
+    u8 bit_offset;
+    u8 access;
+    u64 address;
+} PACKED;
+static_assert(sizeof(struct acpi_gas_wire) == 12, "GAS");
+
+/* 5.2.9 Fixed ACPI Description Table */
+struct acpi_fadt {
+    struct acpi_header h;
+    u32 facs;
+    u32 dsdt;
+    u8 int_model, pm_profile;
+    u16 sci_int;
+    u32 smi_cmd;
+    u8 acpi_enable, acpi_disable, s4bios_req, pstate_cnt;
+    u32 pm1a_evt, pm1b_evt, pm1a_cnt, pm1b_cnt, pm2_cnt, pm_tmr, gpe0, gpe1;
+    u8 pm1_evt_len, pm1_cnt_len, pm2_cnt_len, pm_tmr_len;
+    u8 gpe0_len, gpe1_len, gpe1_base, cst_cnt;
+    u16 lvl2_lat, lvl3_lat, flush_size, flush_stride;
+    u8 duty_offset, duty_width, day_alarm, month_alarm, century;
+    u16 boot_flags;
+    u8 reserved;
+    u32 flags;
+    struct acpi_gas_wire reset_reg; /* from offset 116 on: revision 2 and up */
+    u8 reset_value;
+    u16 arm_boot_flags;
+    u8 minor;
+    u64 x_facs, x_dsdt;
+    struct acpi_gas_wire x_pm1a_evt, x_pm1b_evt, x_pm1a_cnt, x_pm1b_cnt, x_pm2_cnt, x_pm_tmr;
+    struct acpi_gas_wire x_gpe0, x_gpe1;
+    struct acpi_gas_wire sleep_control, sleep_status; /* revision 5 and up */
+    u64 hypervisor;                                   /* revision 6 and up */
+} PACKED;
+static_assert(sizeof(struct acpi_fadt) == 276, "FADT");
+static_assert(offsetof(struct acpi_fadt, flags) == 112, "FADT flags");
+static_assert(offsetof(struct acpi_fadt, x_dsdt) == 140, "FADT X_DSDT");
+#define ACPI_FADT_V1_LEN 116u
+
+/* 5.2.10 Firmware ACPI Control Structure: no header, no checksum. */
+struct acpi_facs {
+    char sig[4];
+    u32 length;
+    u32 hardware_signature;
+} PACKED;
+static_assert(sizeof(struct acpi_facs) == 12, "FACS, its first fields");
+#define ACPI_FACS_MIN 64u
+
+/* 5.2.12 Multiple APIC Description Table; entries follow. */
+struct acpi_madt {
+    struct acpi_header h;
+    u32 lapic_address;
+    u32 flags;
+} PACKED;
+static_assert(sizeof(struct acpi_madt) == 44, "MADT");
+#define ACPI_MADT_PCAT_COMPAT (1u << 0)
+
+enum acpi_madt_type {
+    ACPI_MADT_LAPIC = 0,
+    ACPI_MADT_IOAPIC = 1,
+    ACPI_MADT_LAPIC_OVERRIDE = 5,
+    ACPI_MADT_X2APIC = 9,
+};
+#define ACPI_MADT_CPU_ENABLED        (1u << 0)
+#define ACPI_MADT_CPU_ONLINE_CAPABLE (1u << 1) /* MADT revision 5 (ACPI 6.3) and up */
+
+/* 5.2.12.2 Processor Local APIC */
+struct acpi_madt_lapic {
+    u8 type, length;
+    u8 uid;
+    u8 apic_id;
+    u32 flags;
+} PACKED;
+static_assert(sizeof(struct acpi_madt_lapic) == 8, "MADT type 0");
+
+/* 5.2.12.3 I/O APIC */
+struct acpi_madt_ioapic {
+    u8 type, length;
+    u8 id;
+    u8 reserved;
+    u32 address;
+    u32 gsi_base;
+} PACKED;
+static_assert(sizeof(struct acpi_madt_ioapic) == 12, "MADT type 1");
+
+/* 5.2.12.8 Local APIC Address Override */
+struct acpi_madt_override {
+    u8 type, length;
+    u16 reserved;
+    u64 address;
+} PACKED;
+static_assert(sizeof(struct acpi_madt_override) == 12, "MADT type 5");
+
+/* 5.2.12.12 Processor Local x2APIC */
+struct acpi_madt_x2apic {
+    u8 type, length;
+    u16 reserved;
+    u32 apic_id;
+    u32 flags;
+    u32 uid;
+} PACKED;
+static_assert(sizeof(struct acpi_madt_x2apic) == 16, "MADT type 9");
+
+/* 5.2.16 System Resource Affinity Table; entries follow. */
+struct acpi_srat {
+    struct acpi_header h;
+    u32 reserved1; /* must be 1 */
+    u64 reserved2;
+} PACKED;
+static_assert(sizeof(struct acpi_srat) == 48, "SRAT");
+
+enum acpi_srat_type {
+    ACPI_SRAT_CPU = 0,
+    ACPI_SRAT_MEMORY = 1,
+    ACPI_SRAT_X2APIC = 2,
+    ACPI_SRAT_INITIATOR = 5,
+};
+#define ACPI_SRAT_ENABLED (1u << 0)
+
+/* 5.2.16.1 Processor Local APIC/SAPIC Affinity */
+struct acpi_srat_cpu {
+    u8 type, length;
+    u8 pxm_lo;
+    u8 apic_id;
+    u32 flags;
+    u8 sapic_eid;
+    u8 pxm_hi[3];
+    u32 clock_domain;
+} PACKED;
+static_assert(sizeof(struct acpi_srat_cpu) == 16, "SRAT type 0");
+
+/* 5.2.16.2 Memory Affinity */
+struct acpi_srat_mem {
+    u8 type, length;
+    u32 pxm;
+    u16 reserved1;
+    u64 base;
+    u64 size;
+    u32 reserved2;
+    u32 flags;
+    u64 reserved3;
+} PACKED;
+static_assert(sizeof(struct acpi_srat_mem) == 40, "SRAT type 1");
+
+/* 5.2.16.3 Processor Local x2APIC Affinity */
+struct acpi_srat_x2apic {
+    u8 type, length;
+    u16 reserved1;
+    u32 pxm;
+    u32 apic_id;
+    u32 flags;
+    u32 clock_domain;
+    u32 reserved2;
+} PACKED;
+static_assert(sizeof(struct acpi_srat_x2apic) == 24, "SRAT type 2");
+
+/* 5.2.16.6 Generic Initiator Affinity */
+struct acpi_srat_initiator {
+    u8 type, length;
+    u8 reserved1;
+    u8 handle_type;
+    u32 pxm;
+    u8 handle[16];
+    u32 flags;
+    u32 reserved2;
+} PACKED;
+static_assert(sizeof(struct acpi_srat_initiator) == 32, "SRAT type 5");
+
+/* 5.2.17 System Locality Distance Information Table; n * n bytes follow. */
+struct acpi_slit {
+    struct acpi_header h;
+    u64 n;
+} PACKED;
+static_assert(sizeof(struct acpi_slit) == 44, "SLIT");
+
+#endif
