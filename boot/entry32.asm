@@ -1,0 +1,221 @@
+; From either door to 64-bit code in the higher half: CPU checks with readable text, boot page
+; tables, long mode. Runs on the boot CPU only, interrupts off, paging off on entry, flat segments.
+;
+; Boot tables (docs/adr/0001): physical 0-4 GiB at 0 and at DIRECT_MAP_BASE with 2 MiB pages, the
+; first GiB again at KERNEL_BASE, and the page table of the early window, empty. They are writable
+; and executable everywhere; kernel_main replaces them by the final tables.
+; SPDX-License-Identifier: MIT
+
+%define KERNEL_BASE   0xffffffff80000000
+%define PHYS(sym)     (sym - KERNEL_BASE)
+
+%define PTE_P         0x001
+%define PTE_W         0x002
+%define PTE_PS        0x080
+%define PTE_G         0x100
+
+%define CR0_BITS      0x80010033        ; PG WP NE ET MP PE
+%define CR4_BITS      0x000000a0        ; PGE PAE
+%define MSR_EFER      0xc0000080
+%define EFER_BITS     0x900             ; NXE LME
+
+%define COM1          0x3f8
+%define DEBUGCON      0xe9
+%define EXIT_PORT     0xf4
+%define EXIT_PANIC    0x12
+
+extern entry64
+
+section .boot.text progbits alloc exec nowrite align=16
+bits 32
+
+global mb2_start32
+mb2_start32:
+    cmp eax, 0x36d76289                 ; Multiboot2 3.3: the loader's magic
+    mov edx, msg_loader
+    jne boot_fail
+    mov edi, 1                          ; BOOT_MULTIBOOT2
+    jmp start32
+
+global pvh_start32
+pvh_start32:
+    mov edi, 2                          ; BOOT_PVH; EBX = hvm_start_info in both cases: the info
+
+start32:
+    cli
+    cld
+    mov esp, PHYS(boot_stack_top)
+    mov ebp, ebx
+    call check_cpu
+    call build_tables
+
+    mov eax, CR4_BITS
+    mov cr4, eax
+    mov eax, PHYS(boot_pml4)
+    mov cr3, eax
+    mov ecx, MSR_EFER
+    rdmsr
+    or eax, EFER_BITS
+    wrmsr
+    mov eax, CR0_BITS
+    mov cr0, eax
+    lgdt [boot_gdt_ptr]
+    jmp 0x08:start64
+
+; ---- CPU checks: each missing feature ends with its text --------------------------------------
+check_cpu:
+    pushfd                              ; CPUID exists when EFLAGS.ID can be changed
+    pop eax
+    mov ecx, eax
+    xor eax, 1 << 21
+    push eax
+    popfd
+    pushfd
+    pop eax
+    cmp eax, ecx
+    mov edx, msg_cpuid
+    je boot_fail
+
+    mov eax, 0x80000000
+    cpuid
+    cmp eax, 0x80000001
+    mov edx, msg_lm
+    jb boot_fail
+    mov eax, 1
+    cpuid
+    mov eax, edx
+    ; PSE 3, MSR 5, PAE 6, CX8 8, APIC 9, PGE 13, PAT 16
+    mov edx, msg_pae
+    test eax, 1 << 6
+    jz boot_fail
+    mov edx, msg_apic
+    test eax, 1 << 9
+    jz boot_fail
+    mov edx, msg_pge
+    test eax, 1 << 13
+    jz boot_fail
+    mov edx, msg_pat
+    test eax, 1 << 16
+    jz boot_fail
+    mov eax, 0x80000001
+    cpuid
+    mov eax, edx
+    mov edx, msg_lm
+    test eax, 1 << 29
+    jz boot_fail
+    mov edx, msg_nx
+    test eax, 1 << 20
+    jz boot_fail
+    ret
+
+; ---- boot tables ------------------------------------------------------------------------------
+build_tables:
+    push edi
+    mov edi, PHYS(boot_pml4)            ; the loader clears .bss; do not trust it with page tables
+    mov ecx, (boot_tables_end - boot_pml4) / 4
+    xor eax, eax
+    rep stosd
+
+    mov dword [PHYS(boot_pml4)], PHYS(boot_pdpt_low) + PTE_P + PTE_W
+    mov dword [PHYS(boot_pml4) + 256 * 8], PHYS(boot_pdpt_low) + PTE_P + PTE_W
+    mov dword [PHYS(boot_pml4) + 511 * 8], PHYS(boot_pdpt_high) + PTE_P + PTE_W
+    mov dword [PHYS(boot_pdpt_low) + 0], PHYS(boot_pd_low) + 0x0000 + PTE_P + PTE_W
+    mov dword [PHYS(boot_pdpt_low) + 8], PHYS(boot_pd_low) + 0x1000 + PTE_P + PTE_W
+    mov dword [PHYS(boot_pdpt_low) + 16], PHYS(boot_pd_low) + 0x2000 + PTE_P + PTE_W
+    mov dword [PHYS(boot_pdpt_low) + 24], PHYS(boot_pd_low) + 0x3000 + PTE_P + PTE_W
+    mov dword [PHYS(boot_pdpt_high) + 510 * 8], PHYS(boot_pd_low) + PTE_P + PTE_W
+    mov dword [PHYS(boot_pdpt_high) + 511 * 8], PHYS(boot_pd_fix) + PTE_P + PTE_W
+    mov dword [PHYS(boot_pd_fix) + 506 * 8], PHYS(early_window_pt) + PTE_P + PTE_W
+
+    mov edi, PHYS(boot_pd_low)
+    mov eax, PTE_P + PTE_W + PTE_PS
+    mov ecx, 4 * 512
+.fill:
+    mov [edi], eax
+    add edi, 8
+    add eax, 1 << 21
+    loop .fill
+    pop edi
+    ret
+
+; ---- EDX = NUL-terminated text: to COM1 and the debug console, then end the run ---------------
+boot_fail:
+    mov esi, edx
+.next:
+    lodsb
+    test al, al
+    jz .done
+    mov bl, al
+    mov dx, DEBUGCON
+    out dx, al
+    mov dx, COM1 + 5                    ; an absent UART reads 0xff; a stuck one runs into the count
+    mov ecx, 100000
+.wait:
+    in al, dx
+    test al, 0x20
+    loopz .wait
+    mov dx, COM1
+    mov al, bl
+    out dx, al
+    jmp .next
+.done:
+    mov eax, 1                          ; port 0xf4 means something only under a hypervisor
+    cpuid
+    test ecx, 1 << 31
+    jz .halt
+    mov dx, EXIT_PORT
+    mov al, EXIT_PANIC
+    out dx, al
+.halt:
+    cli
+    hlt
+    jmp .halt
+
+msg_loader: db "perch: not started by a Multiboot2 loader", 13, 10, 0
+msg_cpuid:  db "perch: this CPU has no CPUID instruction", 13, 10, 0
+msg_lm:     db "perch: this CPU has no 64-bit mode (long mode)", 13, 10, 0
+msg_nx:     db "perch: this CPU has no NX bit, or the firmware disabled it", 13, 10, 0
+msg_pae:    db "perch: this CPU has no PAE", 13, 10, 0
+msg_apic:   db "perch: this CPU has no local APIC, or the firmware disabled it", 13, 10, 0
+msg_pge:    db "perch: this CPU has no global pages (PGE)", 13, 10, 0
+msg_pat:    db "perch: this CPU has no page attribute table (PAT)", 13, 10, 0
+
+    align 8
+boot_gdt:
+    dq 0
+    dq 0x00af9b000000ffff               ; 0x08: 64-bit code, accessed
+    dq 0x00cf93000000ffff               ; 0x10: data, accessed
+boot_gdt_end:
+boot_gdt_ptr:
+    dw boot_gdt_end - boot_gdt - 1
+    dq boot_gdt
+
+bits 64
+start64:
+    mov eax, 0x10
+    mov ds, eax
+    mov es, eax
+    mov ss, eax
+    xor eax, eax
+    mov fs, eax
+    mov gs, eax                         ; the last time: from here on GS is a base in an MSR
+    mov esi, ebp                        ; physical address of the loader's information
+    mov rax, entry64
+    jmp rax
+
+section .boot_tables nobits alloc noexec write align=4096
+global boot_pml4
+boot_pml4:       resb 4096
+boot_pdpt_low:   resb 4096
+boot_pd_low:     resb 4 * 4096
+boot_pdpt_high:  resb 4096
+boot_pd_fix:     resb 4096
+global early_window_pt
+early_window_pt: resb 4096
+boot_tables_end:
+
+section .boot_stack nobits alloc noexec write align=4096
+global boot_stack
+boot_stack:      resb 4 * 4096
+global boot_stack_top
+boot_stack_top:

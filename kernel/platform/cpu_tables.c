@@ -1,0 +1,61 @@
+/*
+ * GDT and TSS of each CPU.
+ * SPDX-License-Identifier: MIT
+ */
+#include "kernel/platform/cpu_tables.h"
+#include "kernel/base/cpu_local.h"
+
+#define DESC_CODE64 0x00af9b000000ffffULL
+#define DESC_DATA   0x00cf93000000ffffULL
+#define DESC_TSS    0x0000890000000000ULL /* present, available 64-bit TSS */
+
+#define SEL_CODE 0x08
+#define SEL_DATA 0x10
+#define SEL_TSS  0x18
+
+DEFINE_PER_CPU_ALIGNED(struct cpu_tables, cpu_tables);
+
+void cpu_tables_fill(struct cpu_tables *t, const u64 ist_top[IST_COUNT])
+{
+    u64 base = (uintptr_t)&t->tss;
+    u64 limit = sizeof(t->tss) - 1;
+
+    *t = (struct cpu_tables){0};
+    t->gdt[1] = DESC_CODE64;
+    t->gdt[2] = DESC_DATA;
+    t->gdt[3] = DESC_TSS | limit | (base & 0xffffff) << 16 | (base >> 24 & 0xff) << 56;
+    t->gdt[4] = base >> 32;
+    for (u32 i = 0; i < IST_COUNT; i++)
+        t->tss.ist[i] = ist_top[i];
+    t->tss.iomap_base = sizeof(t->tss);
+}
+
+void cpu_tables_load_from(struct cpu_tables *t)
+{
+    struct {
+        u16 limit;
+        u64 base;
+    } PACKED ptr = {sizeof(t->gdt) - 1, (uintptr_t)t->gdt};
+
+    /* FS and GS are left alone: loading a selector into GS would clear its base. */
+    __asm__ volatile("lgdt %0\n\t"
+                     "pushq %1\n\t"
+                     "leaq 1f(%%rip), %%rax\n\t"
+                     "pushq %%rax\n\t"
+                     "lretq\n"
+                     "1:\n\t"
+                     "movl %2, %%eax\n\t"
+                     "movl %%eax, %%ds\n\t"
+                     "movl %%eax, %%es\n\t"
+                     "movl %%eax, %%ss\n\t"
+                     "movl %3, %%eax\n\t"
+                     "ltr %%ax"
+                     :
+                     : "m"(ptr), "i"(SEL_CODE), "i"(SEL_DATA), "i"(SEL_TSS)
+                     : "rax", "memory");
+}
+
+void cpu_tables_load(void)
+{
+    cpu_tables_load_from(this_cpu_ptr(&cpu_tables));
+}

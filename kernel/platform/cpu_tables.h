@@ -1,0 +1,45 @@
+/*
+ * Each CPU's own GDT and TSS. They are static per-CPU variables, so they lie in the CPU's unit, in
+ * memory of its node. Selectors: 0x08 code, 0x10 data, 0x18 TSS. Intel SDM vol. 3, 3.4.5 and 7.7.
+ * SPDX-License-Identifier: MIT
+ */
+#ifndef PERCH_PLATFORM_CPU_TABLES_H
+#define PERCH_PLATFORM_CPU_TABLES_H
+
+#include "kernel/base/percpu_defs.h"
+
+enum ist_index { IST_NMI = 1, IST_DF = 2, IST_MC = 3, IST_COUNT = 3 };
+
+/* SDM vol. 3, figure 7-11. */
+struct tss64 {
+    u32 reserved0;
+    u64 rsp[3];
+    u64 reserved1;
+    u64 ist[7];
+    u64 reserved2;
+    u16 reserved3;
+    u16 iomap_base;
+} PACKED;
+static_assert(sizeof(struct tss64) == 104, "SDM vol. 3, figure 7-11");
+
+struct cpu_tables {
+    u64 gdt[5];
+    u64 pad[3];
+    struct tss64 tss ALIGNED(64);
+} ALIGNED(64);
+
+DECLARE_PER_CPU(struct cpu_tables, cpu_tables);
+
+/*
+ * Writes the tables at t as if they lay at t itself; ist_top[] are the stack tops for NMI, double
+ * fault and machine check. Any CPU; t is not in use yet.
+ */
+void cpu_tables_fill(struct cpu_tables *t, const u64 ist_top[IST_COUNT]);
+
+/* Loads GDT, segment registers but FS and GS, and the task register from t on this CPU. */
+void cpu_tables_load_from(struct cpu_tables *t);
+
+/* The same from this CPU's unit: the last step of a CPU's own start. */
+void cpu_tables_load(void);
+
+#endif

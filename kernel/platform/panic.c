@@ -1,0 +1,186 @@
+/*
+ * Panic: print, stop the others, end the run.
+ * SPDX-License-Identifier: MIT
+ */
+#include "kernel/platform/panic.h"
+#include <stdarg.h>
+#include "kernel/base/cpu.h"
+#include "kernel/base/cpu_local.h"
+#include "kernel/base/print.h"
+#include "kernel/base/printf.h"
+#include "kernel/base/safe.h"
+#include "kernel/base/symbols.h"
+#include "kernel/platform/console.h"
+#include "kernel/platform/trap_names.h"
+
+#define MAX_FRAMES  24
+#define NO_CPU      0xffffffffu
+#define KERNEL_HALF 0xffff800000000000ULL
+
+static void (*stop_others)(void);
+static int (*describe)(u64 addr, char *buf, size_t size);
+static void (*end_run)(void);
+static u32 panic_cpu = NO_CPU;
+static u32 panic_depth;
+
+void panic_set_stop_others(void (*fn)(void))
+{
+    stop_others = fn;
+}
+
+void panic_set_describe(int (*fn)(u64 addr, char *buf, size_t size))
+{
+    describe = fn;
+}
+
+void panic_set_end(void (*fn)(void))
+{
+    end_run = fn;
+}
+
+static void print_frame(u64 rip)
+{
+    u64 offset = 0;
+    const char *name = symbol_lookup(rip, &offset);
+
+    if (name)
+        pr_err("  [<%016llx>] %s+0x%llx", (unsigned long long)rip, name,
+               (unsigned long long)offset);
+    else
+        pr_err("  [<%016llx>]", (unsigned long long)rip);
+}
+
+/* Each step is a probe: a broken chain ends the trace, not the report. */
+void print_stack_trace(u64 rip, u64 rbp)
+{
+    pr_err("Call trace:");
+    print_frame(rip);
+    for (u32 i = 0; i < MAX_FRAMES; i++) {
+        u64 next, ret;
+
+        if (rbp < KERNEL_HALF || rbp % 8 || probe_read((void *)rbp, 8, &next) ||
+            probe_read((void *)(rbp + 8), 8, &ret) || ret < KERNEL_HALF)
+            return;
+        print_frame(ret - 1); /* inside the call, so that a call at a function's end names it */
+        if (next <= rbp)
+            return;
+        rbp = next;
+    }
+}
+
+static void print_registers(const struct trap_frame *f)
+{
+    typedef unsigned long long ull;
+
+    pr_err("RIP: %04llx:%016llx EFLAGS: %08llx", (ull)f->cs, (ull)f->rip, (ull)f->rflags);
+    pr_err("RSP: %04llx:%016llx error: %04llx", (ull)f->ss, (ull)f->rsp, (ull)f->error);
+    pr_err("RAX: %016llx RBX: %016llx RCX: %016llx", (ull)f->rax, (ull)f->rbx, (ull)f->rcx);
+    pr_err("RDX: %016llx RSI: %016llx RDI: %016llx", (ull)f->rdx, (ull)f->rsi, (ull)f->rdi);
+    pr_err("RBP: %016llx R08: %016llx R09: %016llx", (ull)f->rbp, (ull)f->r8, (ull)f->r9);
+    pr_err("R10: %016llx R11: %016llx R12: %016llx", (ull)f->r10, (ull)f->r11, (ull)f->r12);
+    pr_err("R13: %016llx R14: %016llx R15: %016llx", (ull)f->r13, (ull)f->r14, (ull)f->r15);
+    pr_err("CR0: %016llx CR2: %016llx CR3: %016llx CR4: %016llx", (ull)read_cr0(),
+           (ull)read_cr2(), (ull)read_cr3(), (ull)read_cr4());
+    pr_err("GS:  %016llx", (ull)rdmsr(MSR_GS_BASE));
+}
+
+/* per_cpu() before set-up made a non-canonical address that carries the CPU's number. */
+static void name_premature_access(const struct trap_frame *f)
+{
+    const u64 *regs = (const u64 *)f;
+
+    for (u32 i = 0; i < 15; i++) {
+        if (regs[i] >> 48 == PER_CPU_PREMATURE_TAG) {
+            pr_err("per-CPU variable of CPU %u used before its unit was set up",
+                   (u32)(regs[i] >> 32 & 0xffff));
+            return;
+        }
+    }
+}
+
+static void name_fault_address(u64 addr)
+{
+    char text[80];
+
+    if (describe && describe(addr, text, sizeof(text)) > 0)
+        pr_err("address %016llx: %s", (unsigned long long)addr, text);
+    else
+        pr_err("address %016llx: no area", (unsigned long long)addr);
+}
+
+/* True for the one CPU that reports; a second fault while it reports ends the run. */
+static bool panic_enter(void)
+{
+    u32 none = NO_CPU;
+    u32 self = cpu_number();
+
+    local_irq_disable();
+    if (!__atomic_compare_exchange_n(&panic_cpu, &none, self, false, __ATOMIC_ACQ_REL,
+                                     __ATOMIC_ACQUIRE) &&
+        none != self) {
+        for (;;)
+            cpu_halt();
+    }
+    console_panic_mode();
+    return panic_depth++ == 0;
+}
+
+static NORETURN void panic_leave(void)
+{
+    if (panic_depth == 1 && stop_others)
+        stop_others();
+    pr_err("---[ end of panic ]---");
+    if (panic_depth == 1 && end_run) {
+        panic_depth++;
+        end_run();
+    }
+    if (cpu_has_hypervisor())
+        outb(0xf4, 0x12);
+    for (;;)
+        cpu_halt();
+}
+
+void panic_trap(struct trap_frame *frame)
+{
+    if (!panic_enter()) {
+        pr_err("%s at %016llx during a panic", trap_name(frame->vector),
+               (unsigned long long)frame->rip);
+        panic_leave();
+    }
+    pr_err("panic: CPU %u: %s (vector %llu)", cpu_number(), trap_name(frame->vector),
+           (unsigned long long)frame->vector);
+    if (frame->vector == VEC_PF)
+        name_fault_address(read_cr2());
+    if (frame->vector == VEC_DF)
+        name_fault_address(frame->rsp - 8); /* a stack that ran into its guard page ends here */
+    if (frame->vector == VEC_GP)
+        name_premature_access(frame);
+    print_registers(frame);
+    print_stack_trace(frame->rip, frame->rbp);
+    panic_leave();
+}
+
+void panic(const char *fmt, ...)
+{
+    char text[256];
+    va_list ap;
+
+    va_start(ap, fmt);
+    kvsnprintf(text, sizeof(text), fmt, ap);
+    va_end(ap);
+    if (!panic_enter()) {
+        pr_err("panic during a panic: %s", text);
+        panic_leave();
+    }
+    pr_err("panic: CPU %u: %s", cpu_number(), text);
+    print_stack_trace((u64)(uintptr_t)__builtin_return_address(0),
+                      (u64)(uintptr_t)__builtin_frame_address(0));
+    panic_leave();
+}
+
+/* The compiler's stack protector calls this when a function's canary has changed. */
+void __stack_chk_fail(void) NORETURN;
+void __stack_chk_fail(void)
+{
+    panic("stack smashing detected");
+}

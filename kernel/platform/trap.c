@@ -1,0 +1,124 @@
+/*
+ * Interrupt descriptors and the dispatch of every exception and interrupt.
+ * SPDX-License-Identifier: MIT
+ */
+#include "kernel/platform/idt.h"
+#include "kernel/base/cpu.h"
+#include "kernel/base/cpu_local.h"
+#include "kernel/base/errno.h"
+#include "kernel/base/extable.h"
+#include "kernel/base/print.h"
+#include "kernel/platform/panic.h"
+#include "kernel/platform/trap_names.h"
+
+#define GATE_INTERRUPT 0x8e /* present, ring 0, 64-bit interrupt gate: SDM vol. 3, 6.14.1 */
+#define KERNEL_CS      0x08
+
+struct idt_gate {
+    u16 offset_lo;
+    u16 selector;
+    u8 ist;
+    u8 type;
+    u16 offset_mid;
+    u32 offset_hi;
+    u32 zero;
+};
+static_assert(sizeof(struct idt_gate) == 16, "SDM vol. 3, figure 6-8");
+
+struct table_ptr {
+    u16 limit;
+    u64 base;
+} PACKED;
+static_assert(sizeof(struct table_ptr) == 10, "SDM vol. 3, figure 2-6");
+
+extern const u64 trap_stubs[256];
+void trap_dispatch(struct trap_frame *frame);
+
+static struct idt_gate idt[256] ALIGNED(4096) SECTION(".ro_after_init");
+static trap_handler handlers[256];
+static bool (*nmi_handlers[4])(struct trap_frame *);
+static u64 unexpected;
+
+void idt_init(void)
+{
+    for (u32 v = 0; v < 256; v++) {
+        u64 target = trap_stubs[v];
+
+        idt[v] = (struct idt_gate){
+            .offset_lo = (u16)target,
+            .selector = KERNEL_CS,
+            .type = GATE_INTERRUPT,
+            .offset_mid = (u16)(target >> 16),
+            .offset_hi = (u32)(target >> 32),
+        };
+    }
+}
+
+void idt_use_ist(void)
+{
+    idt[VEC_NMI].ist = 1;
+    idt[VEC_DF].ist = 2;
+    idt[VEC_MC].ist = 3;
+}
+
+void idt_load(void)
+{
+    struct table_ptr ptr = {sizeof(idt) - 1, (uintptr_t)idt};
+
+    __asm__ volatile("lidt %0" : : "m"(ptr));
+}
+
+void idt_set_handler(u8 vector, trap_handler fn)
+{
+    ASSERT(vector >= VEC_NR_EXCEPTIONS);
+    __atomic_store_n(&handlers[vector], fn, __ATOMIC_RELEASE);
+}
+
+int nmi_register(bool (*fn)(struct trap_frame *))
+{
+    for (u32 i = 0; i < ARRAY_SIZE(nmi_handlers); i++) {
+        if (!nmi_handlers[i]) {
+            __atomic_store_n(&nmi_handlers[i], fn, __ATOMIC_RELEASE);
+            return 0;
+        }
+    }
+    return -ENOSPC;
+}
+
+u64 idt_unexpected_count(void)
+{
+    return __atomic_load_n(&unexpected, __ATOMIC_RELAXED);
+}
+
+static bool nmi_handled(struct trap_frame *frame)
+{
+    bool handled = false;
+
+    for (u32 i = 0; i < ARRAY_SIZE(nmi_handlers) && nmi_handlers[i]; i++)
+        handled |= nmi_handlers[i](frame);
+    return handled;
+}
+
+/* Only faults that an access can raise: everything else in the table's range is a bug. */
+static bool expected_fault(struct trap_frame *frame)
+{
+    return (frame->vector == VEC_PF || frame->vector == VEC_GP || frame->vector == VEC_UD) &&
+           extable_fixup(frame->rip, &frame->rip);
+}
+
+void trap_dispatch(struct trap_frame *frame)
+{
+    if (frame->vector < VEC_NR_EXCEPTIONS) {
+        if (frame->vector == VEC_NMI && nmi_handled(frame))
+            return;
+        if (expected_fault(frame))
+            return;
+        panic_trap(frame);
+    }
+
+    trap_handler fn = __atomic_load_n(&handlers[frame->vector], __ATOMIC_ACQUIRE);
+    if (fn)
+        fn(frame);
+    else
+        __atomic_fetch_add(&unexpected, 1, __ATOMIC_RELAXED);
+}

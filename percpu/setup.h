@@ -1,0 +1,61 @@
+/*
+ * Per-CPU areas on the real machine: finds the memory by memblock, nearest node first, builds the
+ * first chunk (embedded, else page-mapped), fills __per_cpu_offset, and moves the boot CPU from its
+ * early unit to its unit. After it, per_cpu() works for every possible CPU, and every unit holds its
+ * own offset, CPU number and stack canary.
+ * Boot CPU only, interrupts off, once.
+ * SPDX-License-Identifier: MIT
+ */
+#ifndef PERCH_PERCPU_SETUP_H
+#define PERCH_PERCPU_SETUP_H
+
+#include "mm/memblock.h"
+#include "mm/numa.h"
+#include "mm/pagetable.h"
+#include "mm/vspace.h"
+#include "percpu/first_chunk.h"
+
+/* What percpu_switch_unit() needs; the offsets are known to percpu/switch.asm. */
+struct percpu_switch {
+    u64 unit;      /* new unit of the boot CPU */
+    u64 early;     /* its early unit */
+    u64 words;     /* 8-byte words to carry over */
+    u64 gs_base;   /* new GS base: unit - __per_cpu_start */
+    u64 off_slot;  /* where this_cpu_off lies in the new unit */
+    u64 tss_slot;  /* where the TSS descriptor lies in the new unit's GDT */
+    u64 tss_lo;    /* the descriptor, for the TSS at its new address */
+    u64 tss_hi;
+    u64 gdt_base;
+    u16 gdt_limit;
+    u16 tss_selector;
+};
+
+struct percpu_setup {
+    struct memblock *mb;
+    const struct numa_topology *topo;
+    struct pagetable *pt;    /* live tables, for the page-mapped chunk and the early unit */
+    struct vspace *window;   /* the per-CPU window */
+
+    /* Command line; dyn below 0 is automatic, static_pad 0 is "as linked". */
+    enum pcpu_fc_mode mode;
+    u64 reserved, atom, static_pad;
+    s64 dyn;
+
+    /* Fills the GDT and TSS fields for tables that lie in the given unit. */
+    void (*describe_tables)(void *unit, struct percpu_switch *sw);
+
+    u64 fallback_bytes; /* out: served by a node other than the CPU's */
+    u64 build_insns;    /* out: TSC ticks of the building alone, without log lines and memblock */
+    u64 memblock_insns; /* out: TSC ticks inside memblock calls meanwhile */
+};
+
+/* Gives __per_cpu_offset its "not yet" values: the first thing kernel_main does. */
+void percpu_offsets_poison(void);
+
+/* Panics, with the errors, when no first chunk can be made: nothing can run without one. */
+void setup_per_cpu_areas(struct percpu_setup *s, struct pcpu_first_chunk *fc);
+
+/* One instruction stream, percpu/switch.asm: copy, GS base, GDT, TSS. Interrupts off. */
+void percpu_switch_unit(const struct percpu_switch *sw);
+
+#endif
