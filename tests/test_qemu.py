@@ -1,0 +1,32 @@
+"""Every machine file of tests/qemu: boots it, and lets tools/verdict.py judge it."""
+from pathlib import Path
+
+import pytest
+
+import machine as machines
+import qemu
+import verdict
+from conftest import ROOT
+
+FILES = sorted((ROOT / "tests/qemu").glob("*.machine"), key=lambda p: p.stem)
+
+
+@pytest.mark.parametrize("path", [pytest.param(p, id=p.stem) for p in FILES])
+def test_machine(path, logs, tmp_path, record_property):
+    machine = machines.load(path)
+    try:
+        qemu.check_needs(machine)
+    except qemu.Missing as why:
+        if "not built" in str(why):
+            pytest.fail(str(why), pytrace=False)
+        pytest.skip(f"{machine.name}: {why}")
+    result = qemu.run(qemu.argv(machine, tmp_path), machine.timeout)
+    log = Path(logs, f"{machine.name}.log")
+    log.write_text(result.text, encoding="utf-8")
+    problems, cases = verdict.judge(machine, result)
+    record_property("ktap", cases.counts() if machine.status == 33 else (0, 0, 0))
+    record_property("skips", [(f"{machine.name}: {case}", why) for case, why in cases.skipped])
+    record_property("seconds", round(result.seconds, 1))
+    if problems:
+        pytest.fail(f"{machine.name}: {machine.reason}\n" + "\n".join(problems)
+                    + f"\nthe last 20 lines of {log}:\n{result.tail()}", pytrace=False)

@@ -1,0 +1,41 @@
+"""Every hosted program: tests/unit and tests/model under ASan and UBSan, judged by their KTAP."""
+import os
+import subprocess
+
+import pytest
+
+import ktap
+from conftest import BUILD, ROOT
+
+KINDS = {"unit": "_test", "model": "_model"}
+SECONDS = 300
+
+
+def programs():
+    for kind, suffix in KINDS.items():
+        for source in sorted((ROOT / "tests" / kind).glob(f"*{suffix}.c")):
+            yield pytest.param(kind, source.stem, id=f"{kind}-{source.stem}")
+
+
+@pytest.mark.parametrize("kind, name", programs())
+def test_hosted(kind, name, logs, record_property):
+    program = BUILD / "host" / kind / name
+    assert program.exists(), f"{program} is not built"
+    log = logs / f"{kind}-{name}.log"
+    with log.open("wb") as out:
+        try:
+            status = subprocess.run([program], stdin=subprocess.DEVNULL, stdout=out, stderr=out, cwd=ROOT,
+                                    timeout=SECONDS, env=dict(os.environ, ASAN_OPTIONS="detect_leaks=1")).returncode
+        except subprocess.TimeoutExpired:
+            status = "time-out"
+    text = log.read_text("utf-8", "replace")
+    cases = ktap.parse(text)
+    record_property("ktap", cases.counts())
+    record_property("skips", cases.skipped)
+    problems = cases.errors + [f"failed: {case}" for case in cases.failed]
+    if not cases.found:
+        problems.append("no KTAP")
+    if status != 0:
+        problems.append(f"status {status}")
+    tail = "\n".join(text.splitlines()[-20:])
+    assert not problems, "\n".join(problems) + f"\nthe last 20 lines of {log}:\n{tail}"

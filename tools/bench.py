@@ -1,0 +1,119 @@
+"""`perch bench boot`: what each stage of the boot costs in guest instructions, beside Linux's figures.
+
+    bench.py [boot] [--check] [--runs N] [--machines 1/1,8/4]
+
+Instructions are counted by QEMU's -icount mode, where one tick of the TSC is one instruction, and are
+held against tests/bench/boot-budgets.toml by --check. Wall time is printed, never judged. The start of
+the application processors is only in the wall time: under -icount an INIT makes the clock jump.
+SPDX-License-Identifier: MIT
+"""
+import argparse
+import re
+import statistics
+import sys
+import tempfile
+import tomllib
+from pathlib import Path
+
+import machine as machines
+import qemu
+import verdict
+
+BUDGETS = qemu.ROOT / "tests/bench/boot-budgets.toml"
+SECONDS = 600
+APPEND = "run=bench:boot percpu_static=233472"
+LINE = re.compile(r"^bench: (\S+) (.*)$")
+UP = re.compile(r"^\[ *(\d+\.\d+)\] smp: Brought up")
+FIRST = re.compile(r"^\[ *\d+\.\d+\] ")
+
+
+def budgets():
+    return tomllib.loads(BUDGETS.read_text(encoding="utf-8"))
+
+
+def build(entry):
+    machine = machines.blocks(entry["nodes"], entry["cpus"], entry["mem"])
+    machine.append, machine.timeout = APPEND, SECONDS
+    return machine
+
+
+def boot(machine, icount):
+    with tempfile.TemporaryDirectory(prefix="perch-") as workdir:
+        result = qemu.run(qemu.argv(machine, Path(workdir), icount=icount), machine.timeout)
+    if result.status != 33:
+        print(result.tail(), file=sys.stderr)
+        raise SystemExit(f"bench: {machine.name}: QEMU status {result.status}")
+    return result
+
+
+def stages(text):
+    """{stage: instructions} of the `bench: boot` lines, and the measuring overhead."""
+    found, overhead = {}, 0
+    for line in verdict.lines_of(text):
+        match = LINE.match(line)
+        if not match:
+            continue
+        values = dict(word.partition("=")[::2] for word in match[2].split())
+        if match[1] == "boot" and "stage" in values:
+            found[values["stage"]] = int(values["insns"])
+        elif match[1] == "overhead":
+            overhead = max([overhead] + [int(v) for v in values.values() if v.isdigit()])
+    return found, overhead
+
+
+def wall(result):
+    """Seconds: QEMU's start to Perch's first line, first C instruction to all CPUs up, QEMU's end."""
+    first = next((t for t, line in result.stamps if FIRST.match(line)), None)
+    up = next((float(m[1]) for m in (UP.match(line) for _, line in result.stamps) if m), None)
+    return {"first line": first, "cpus up": up, "end": result.seconds}
+
+
+def show(entry, found, overhead, times):
+    linux, budget = entry.get("linux", {}), entry.get("budget", {})
+    print(f"\n{entry['cpus']} CPUs, {entry['nodes']} nodes: guest instructions (reading the counter: {overhead})")
+    print(f"  {'stage':<16}{'Perch':>14}{'budget':>14}{'Linux 6.12':>14}")
+    for stage in list(found) + [s for s in linux if s not in found and s in budget]:
+        print(f"  {stage:<16}{found.get(stage, '-'):>14}{budget.get(stage, '-'):>14}{linux.get(stage, '-'):>14}")
+    if not times:
+        return
+    print(f"  wall seconds, median of {len(times)} (2 threads of the host; not judged)")
+    for name in times[0]:
+        values = [t[name] for t in times if t[name] is not None]
+        value = f"{statistics.median(values):.3f}" if values else "-"
+        print(f"  {name:<16}{value:>14}{'':>14}{entry.get('linux_wall', {}).get(name, '-'):>14}")
+
+
+def over_budget(entry, found):
+    name = f"{entry['cpus']}/{entry['nodes']}"
+    bad = [f"bench: {name}: no stage {s}" for s in entry.get("budget", {}) if s not in found]
+    return bad + [f"bench: {name}: {s}: {found[s]} instructions, budget {limit}"
+                  for s, limit in entry.get("budget", {}).items() if found.get(s, 0) > limit]
+
+
+def main(args):
+    parser = argparse.ArgumentParser(prog="perch bench")
+    parser.add_argument("what", nargs="?", default="boot", choices=["boot"])
+    parser.add_argument("--check", action="store_true", help="status 1 when a budget is exceeded")
+    parser.add_argument("--runs", type=int, default=5, help="runs for the wall time; 0: none")
+    parser.add_argument("--machines", help="for example 1/1,8/4; all without")
+    options = parser.parse_args(args)
+    wanted = options.machines.split(",") if options.machines else None
+    problems = []
+    for entry in budgets()["machine"]:
+        if wanted and f"{entry['cpus']}/{entry['nodes']}" not in wanted:
+            continue
+        machine = build(entry)
+        found, overhead = stages(boot(machine, icount=True).text)
+        times = [wall(boot(machine, icount=False)) for _ in range(options.runs)]
+        show(entry, found, overhead, times)
+        problems += over_budget(entry, found)
+        sys.stdout.flush()
+    print("\n" + "\n".join(problems or ["bench: every budget kept"]))
+    return 1 if options.check and problems else 0
+
+
+if __name__ == "__main__":
+    try:
+        sys.exit(main(sys.argv[1:]))
+    except (qemu.Missing, machines.MachineError) as error:
+        sys.exit(f"bench: {error}")

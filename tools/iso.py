@@ -1,0 +1,87 @@
+"""build/perch.iso: one hybrid image for BIOS and UEFI, from CD-ROM, USB stick and virtual CD.
+
+    iso.py ELF OUT [COMMAND LINE]
+
+With a command line the image boots at once with exactly that one (the tests need many); without,
+it has the menu of boot/grub.cfg.
+SPDX-License-Identifier: MIT
+"""
+import hashlib
+import os
+import shutil
+import subprocess
+import sys
+import tempfile
+from pathlib import Path
+
+CONFIG = Path(__file__).resolve().parent.parent / "boot/grub.cfg"
+# What the menu uses; grub-mkrescue would put every module of GRUB on the image otherwise.
+MODULES = "multiboot2 serial normal echo test configfile ls cat halt reboot part_msdos part_gpt fat iso9660"
+
+
+class IsoError(Exception):
+    """grub-mkrescue failed; the text is its last words."""
+
+
+def config(cmdline=None):
+    """The text of grub.cfg, changed to boot one command line without waiting when one is given."""
+    text = CONFIG.read_text(encoding="utf-8")
+    if cmdline is None:
+        return text
+    if '"' in cmdline or "$" in cmdline or "\\" in cmdline:
+        raise IsoError(f"GRUB cannot take this command line unchanged: {cmdline}")
+    out = []
+    for line in text.splitlines():
+        if line.startswith("set timeout="):
+            line = "set timeout=0"
+        elif line.startswith("set perch_args="):
+            line = f'set perch_args="{cmdline}"'
+        out.append(line)
+    return "\n".join(out) + "\n"
+
+
+def make(elf, out, cmdline=None):
+    """Writes the image; the old one stays until the new one is whole."""
+    out = Path(out)
+    out.parent.mkdir(parents=True, exist_ok=True)
+    with tempfile.TemporaryDirectory(dir=out.parent, prefix="iso.") as tree:
+        grub = Path(tree, "root/boot/grub")
+        grub.mkdir(parents=True)
+        shutil.copyfile(elf, Path(tree, "root/boot/perch.elf"))
+        (grub / "grub.cfg").write_text(config(cmdline), encoding="utf-8")
+        image = Path(tree, "perch.iso")
+        done = subprocess.run(
+            ["grub-mkrescue", f"--install-modules={MODULES}", "--locales=", "--fonts=", "--themes=",
+             "-o", str(image), str(Path(tree, "root")), "--", "-volid", "PERCH"],
+            capture_output=True, text=True)
+        if done.returncode or not image.exists():
+            raise IsoError("grub-mkrescue: " + "\n".join((done.stdout + done.stderr).splitlines()[-5:]))
+        os.replace(image, out)
+    return out
+
+
+def cached(elf, cmdline, directory):
+    """The image for this kernel and command line, made when it is not there yet."""
+    key = hashlib.sha256(Path(elf).read_bytes() + config(cmdline).encode()).hexdigest()[:16]
+    path = Path(directory, f"{key}.iso")
+    if not path.exists():
+        for old in sorted(Path(directory).glob("*.iso"), key=lambda p: p.stat().st_mtime)[:-30]:
+            old.unlink(missing_ok=True)
+        make(elf, path, cmdline)
+    return path
+
+
+def main(args):
+    if len(args) not in (2, 3):
+        print(__doc__.strip(), file=sys.stderr)
+        return 2
+    try:
+        make(args[0], args[1], args[2] if len(args) == 3 else None)
+    except (IsoError, OSError) as error:
+        print(f"iso: {error}", file=sys.stderr)
+        return 1
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main(sys.argv[1:]))

@@ -1,0 +1,223 @@
+"""Machine files: one QEMU machine each, declared in TOML, with the reason why it is tested.
+
+Promises to the runner, `perch run` and the benchmarks: a Machine says which QEMU options make it,
+and what must be true of its memory and CPUs by QEMU's own rules, so that a kernel booted on it is
+never its own judge. tests/qemu/README.md lists the keys.
+SPDX-License-Identifier: MIT
+"""
+import re
+import tomllib
+from dataclasses import dataclass, field, fields
+from pathlib import Path
+
+MIB = 1 << 20
+GIB4 = 1 << 32
+ROOM = 16 * MIB  # a node below this may be too small for its CPUs' units: the nearest serves
+
+
+class MachineError(Exception):
+    """The machine file itself is wrong."""
+
+
+def size(text):
+    """'512M' -> bytes. A bare number is MiB, as for QEMU's -m."""
+    match = re.fullmatch(r"(\d+)([KMGT]?)", str(text))
+    if not match:
+        raise MachineError(f"not a size: {text!r}")
+    return int(match.group(1)) << {"K": 10, "": 20, "M": 20, "G": 30, "T": 40}[match.group(2)]
+
+
+def cpu_list(text):
+    """'0-2,8' -> [0, 1, 2, 8]"""
+    cpus = []
+    for part in str(text).split(","):
+        first, _, last = part.partition("-")
+        cpus += range(int(first), int(last or first) + 1)
+    return cpus
+
+
+def cpu_ranges(cpus):
+    """[0, 1, 2, 8] -> ['0-2', '8']"""
+    parts = []
+    for cpu in cpus:
+        if parts and parts[-1][1] == cpu - 1:
+            parts[-1][1] = cpu
+        else:
+            parts.append([cpu, cpu])
+    return [str(a) if a == b else f"{a}-{b}" for a, b in parts]
+
+
+@dataclass
+class Node:
+    """One -numa node. mem 0: memory-less; no cpus: CPU-less."""
+    mem: int = 0
+    cpus: list = field(default_factory=list)
+
+
+@dataclass
+class Machine:
+    name: str
+    reason: str
+    cpus: int = 0                 # present CPUs (or by smp)
+    smp: str = ""                 # the whole -smp argument, where sockets or maxcpus matter
+    cpu: str = "max"
+    machine: str = "q35"
+    mem: str = ""                 # only without nodes; 512M
+    node: list = field(default_factory=list)
+    dist: list = field(default_factory=list)      # [from, to, value]
+    by_socket: bool = False       # CPUs given to nodes by -numa cpu, not by cpus=
+    qemu: list = field(default_factory=list)      # further QEMU arguments
+    firmware: str = "pvh"         # pvh, pvh-seabios, bios, uefi
+    kernel: str = "perch"         # perch, ubsan, clang
+    console: str = "uart"         # uart, debugcon
+    append: str = ""
+    acpi: list = field(default_factory=list)      # tables of tests/data/asl by name
+    timeout: int = 90
+    status: int = 33
+    expect: list = field(default_factory=list)    # regular expressions, each in a line, in order
+    forbid: list = field(default_factory=list)
+    needs: list = field(default_factory=list)     # qemu>=9, ovmf, iasl, ram>=2G
+    golden: str = ""              # a machine of tests/data/layouts: the layout Linux gave it
+    online: int = -1              # CPUs that must come up; -1: as declared
+    nodes_up: int = -1            # nodes of the `Brought up` line; -1: as declared
+    cpu_nodes: list = field(default_factory=list)  # with acpi: node of each CPU
+    ranges: list = field(default_factory=list)     # with acpi: [node, first, last] of RAM
+
+    # ---- what QEMU makes of it -------------------------------------------------------------
+
+    def present(self):
+        return int(self.smp.split(",")[0]) if self.smp else self.cpus
+
+    def possible(self):
+        """All CPUs QEMU describes, the absent ones of maxcpus= too."""
+        match = re.search(r"maxcpus=(\d+)", self.smp)
+        return int(match.group(1)) if match else self.present()
+
+    def ram(self):
+        return sum(n.mem for n in self.node) or size(self.mem or "512M")
+
+    def lowmem(self):
+        """Where QEMU ends the RAM below 4 GiB (hw/i386/pc_q35.c, pc_piix.c)."""
+        ram = self.ram()
+        if self.machine.startswith("q35"):
+            return min(ram, 0x80000000 if ram >= 0xb0000000 else 0xb0000000)
+        return min(ram, 0xc0000000 if ram >= 0xe0000000 else 0xe0000000)
+
+    def pxm_ranges(self):
+        """Proximity domain -> [(start, end)] of physical RAM, nodes being laid out in order."""
+        low, offset, out = self.lowmem(), 0, {}
+        for pxm, node in enumerate(self.node or [Node(self.ram())]):
+            start, end = offset, offset + node.mem
+            parts = [(start, min(end, low)), (max(start, low) - low + GIB4, end - low + GIB4)]
+            out[pxm] = [(a, b) for a, b in parts if a < b and (a >= GIB4 or a < low)]
+            offset = end
+        return out
+
+    # ---- what the kernel must make of it ---------------------------------------------------
+
+    def option(self, key, default=None):
+        """Value of the last KEY= on the kernel's command line."""
+        values = [w.partition("=")[2] for w in self.append.split() if w.startswith(key + "=")]
+        return values[-1] if values else default
+
+    def numbering(self):
+        """Proximity domain -> node number: first seen, CPUs before memory, as QEMU's SRAT lists them."""
+        if not self.node or self.option("numa") == "off":
+            return {pxm: 0 for pxm in range(max(1, len(self.node)))}
+        owner = {cpu: pxm for pxm, n in enumerate(self.node) for cpu in n.cpus}
+        seen = [owner[cpu] for cpu in sorted(owner)]
+        seen += [pxm for pxm, n in enumerate(self.node) if n.mem]
+        return {pxm: i for i, pxm in enumerate(dict.fromkeys(seen))}
+
+    def node_ranges(self):
+        """Node number -> [(start, end)] of RAM."""
+        out = {}
+        if self.ranges:
+            for node, first, last in self.ranges:
+                out.setdefault(node, []).append((first, last + 1))
+            return out
+        numbers = self.numbering()
+        for pxm, parts in self.pxm_ranges().items():
+            if parts and pxm in numbers:
+                out.setdefault(numbers[pxm], []).extend(parts)
+        return out
+
+    def cpu_node(self, cpu):
+        if self.cpu_nodes:
+            return self.cpu_nodes[cpu]
+        numbers = self.numbering()
+        for pxm, node in enumerate(self.node):
+            if cpu in node.cpus:
+                return numbers[pxm]
+        return 0
+
+    def distance(self, a, b):
+        """By node number. A SLIT with an entry of 10 or less off the diagonal counts as none."""
+        numbers = self.numbering()
+        given = {(numbers.get(s), numbers.get(d)): v for s, d, v in self.dist}
+        if not given or any(v <= 10 for (s, d), v in given.items() if s != d):
+            return 10 if a == b else 20
+        return 10 if a == b else given.get((a, b), given.get((b, a), 20))
+
+    def homes(self, cpu):
+        """The nodes whose memory may hold this CPU's unit: its own, or the nearest that has room."""
+        ranges, own = self.node_ranges(), self.cpu_node(cpu)
+        room = {n: sum(b - a for a, b in parts) for n, parts in ranges.items()}
+        if room.get(own, 0) >= ROOM:
+            return {own}
+        others = [n for n in room if n != own and room[n] >= ROOM]
+        nearest = min((self.distance(own, n) for n in others), default=0)
+        return {n for n in others if self.distance(own, n) == nearest} | ({own} if own in room else set())
+
+    def cpus_online(self):
+        limits = [int(self.option(k)) for k in ("maxcpus", "nr_cpus", "possible_cpus") if self.option(k)]
+        return self.online if self.online >= 0 else min([self.present()] + limits)
+
+    def nodes_online(self):
+        return self.nodes_up if self.nodes_up >= 0 else len(set(self.numbering().values()))
+
+    def runs_tests(self):
+        return any(w.split(":")[0] == "test" for w in self.option("run", "report,test").split(","))
+
+
+def _check(machine):
+    names = {cpu for n in machine.node for cpu in n.cpus}
+    if machine.present() < 1:
+        raise MachineError(f"{machine.name}: no CPUs")
+    if machine.node and names != set(range(machine.possible())):
+        raise MachineError(f"{machine.name}: every CPU needs its node")
+    if machine.firmware not in ("pvh", "pvh-seabios", "bios", "uefi"):
+        raise MachineError(f"{machine.name}: unknown firmware {machine.firmware!r}")
+    if not machine.reason.strip():
+        raise MachineError(f"{machine.name}: no reason given")
+    return machine
+
+
+def load(path):
+    """Reads one machine file; MachineError says what is wrong with it."""
+    path = Path(path)
+    try:
+        data = tomllib.loads(path.read_text(encoding="utf-8"))
+    except (OSError, tomllib.TOMLDecodeError) as error:
+        raise MachineError(f"{path}: {error}") from None
+    known = {f.name for f in fields(Machine)} - {"name"}
+    if set(data) - known:
+        raise MachineError(f"{path}: unknown key {', '.join(sorted(set(data) - known))}")
+    if "reason" not in data:
+        raise MachineError(f"{path}: no reason given")
+    data["node"] = [Node(size(n["mem"]) if "mem" in n else 0, cpu_list(n["cpus"]) if "cpus" in n else [])
+                    for n in data.get("node", [])]
+    return _check(Machine(name=path.stem, **data))
+
+
+def blocks(nodes, cpus, mem):
+    """A machine of `nodes` equal nodes with the CPUs in blocks, as `perch run --nodes --cpus` wants."""
+    if not 1 <= nodes <= 128 or not 1 <= cpus <= 4096:
+        raise MachineError("1 to 128 nodes, 1 to 4096 CPUs")
+    total = size(mem) // MIB
+    edges = [cpus * i // nodes for i in range(nodes + 1)]
+    steps = [total * i // nodes for i in range(nodes + 1)]
+    node = [Node((steps[i + 1] - steps[i]) * MIB, list(range(edges[i], edges[i + 1])))
+            for i in range(nodes)]
+    return _check(Machine(name=f"run-{cpus}c{nodes}n", reason="asked for on the command line",
+                          cpus=cpus, node=node))

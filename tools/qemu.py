@@ -1,0 +1,200 @@
+"""QEMU: from a machine file to arguments, to a finished run with its log.
+
+The only place that knows QEMU's options; `perch run`, the tests and the benchmarks all come here.
+PERCH_QEMU names another QEMU. A run always ends: at its time limit QEMU is stopped and the result
+says so.
+SPDX-License-Identifier: MIT
+"""
+import functools
+import os
+import re
+import shutil
+import subprocess
+import threading
+import time
+from dataclasses import dataclass, field
+from pathlib import Path
+
+import iso
+from machine import MachineError, cpu_ranges
+
+ROOT = Path(__file__).resolve().parent.parent
+BUILD = Path(os.environ.get("BUILD") or "build")
+if not BUILD.is_absolute():
+    BUILD = ROOT / BUILD
+QEMU_DATA = [Path("/usr/share/qemu"), Path("/usr/local/share/qemu")]
+OVMF = [("OVMF_CODE_4M.fd", "OVMF_VARS_4M.fd"), ("OVMF_CODE.fd", "OVMF_VARS.fd")]
+ICOUNT = ["-accel", "tcg,thread=single", "-icount", "shift=0,sleep=off", "-rtc", "base=2026-01-01,clock=vm"]
+
+
+class Missing(Exception):
+    """This machine cannot be run here; the text says why."""
+
+
+@dataclass
+class Result:
+    status: int | None = None     # QEMU's; None: stopped at the time limit
+    text: str = ""
+    seconds: float = 0.0
+    stamps: list = field(default_factory=list)  # (seconds since the start, line)
+    stderr: str = ""
+
+    def tail(self, lines=20):
+        return "\n".join(self.text.splitlines()[-lines:])
+
+
+def binary():
+    return os.environ.get("PERCH_QEMU") or "qemu-system-x86_64"
+
+
+@functools.cache
+def version():
+    """(major, minor) of the QEMU that will be used."""
+    try:
+        out = subprocess.run([binary(), "--version"], capture_output=True, text=True, check=True).stdout
+    except (OSError, subprocess.CalledProcessError):
+        raise Missing(f"{binary()} is not installed") from None
+    return tuple(int(x) for x in re.search(r"version (\d+)\.(\d+)", out).groups())
+
+
+def ovmf():
+    """(code, variables) of the OVMF image installed."""
+    for directory in (Path("/usr/share/OVMF"), Path("/usr/share/ovmf"), Path("/usr/share/edk2/x64")):
+        for code, variables in OVMF:
+            if (directory / code).exists() and (directory / variables).exists():
+                return directory / code, directory / variables
+    raise Missing("OVMF is not installed")
+
+
+def _number(text):
+    return tuple(int(x) for x in text.split("."))
+
+
+def check_needs(machine):
+    """Raises Missing when this host or this QEMU cannot do what the machine asks."""
+    for need in machine.needs:
+        name, _, value = need.partition(">=")
+        if name == "qemu" and version() < _number(value):
+            raise Missing(f"needs QEMU {value} or later, this is {'.'.join(map(str, version()))}")
+        if name == "ram":
+            free = int(re.search(r"MemAvailable:\s+(\d+)", Path("/proc/meminfo").read_text()).group(1))
+            if free < int(value.rstrip("M")) * 1024:
+                raise Missing(f"needs {value} of free memory")
+    if machine.acpi and not shutil.which("iasl"):
+        raise Missing("iasl (acpica-tools) is not installed")
+    if machine.firmware == "uefi":
+        ovmf()
+    image(machine)
+
+
+def image(machine):
+    """The kernel's ELF file."""
+    path = BUILD / ("" if machine.kernel == "perch" else machine.kernel) / "perch.elf"
+    if not path.exists():
+        raise Missing(f"{path} is not built")
+    return path
+
+
+def compile_tables(machine, workdir):
+    """iasl over tests/data/asl/NAME.asl; whole tables, checksum included."""
+    args = []
+    for name in machine.acpi:
+        source = ROOT / "tests/data/asl" / f"{name}.asl"
+        done = subprocess.run(["iasl", "-p", str(workdir / name), str(source)], capture_output=True, text=True)
+        table = workdir / f"{name}.aml"
+        if done.returncode or not table.exists():
+            raise MachineError(f"iasl refuses {source}:\n{done.stdout}{done.stderr}")
+        args += ["-acpitable", f"file={table}"]
+    return args
+
+
+def numa_args(machine):
+    args = []
+    for pxm, node in enumerate(machine.node):
+        if node.mem:
+            args += ["-object", f"memory-backend-ram,id=m{pxm},size={node.mem >> 10}K"]
+    for pxm, node in enumerate(machine.node):
+        spec = [f"node,nodeid={pxm}"] + ([f"memdev=m{pxm}"] if node.mem else [])
+        if not machine.by_socket:
+            spec += [f"cpus={part}" for part in cpu_ranges(node.cpus)]
+        args += ["-numa", ",".join(spec)]
+    if machine.by_socket:
+        for pxm, node in enumerate(machine.node):
+            for cpu in node.cpus:
+                args += ["-numa", f"cpu,node-id={pxm},socket-id={cpu},core-id=0,thread-id=0"]
+    for src, dst, value in machine.dist:
+        args += ["-numa", f"dist,src={src},dst={dst},val={value}"]
+    return args
+
+
+def smp_args(machine):
+    """One core a socket, unless the machine says otherwise, so that the APIC ids are 0 to N - 1."""
+    n = machine.cpus
+    return ["-smp", machine.smp or f"{n},maxcpus={n},sockets={n},cores=1,threads=1"]
+
+
+def boot_args(machine, workdir, cmdline):
+    """The firmware and what it boots."""
+    if machine.firmware in ("bios", "uefi"):
+        args = ["-cdrom", str(iso.cached(image(machine), cmdline, BUILD / "iso-cache"))]
+        if machine.firmware == "uefi":
+            code, variables = ovmf()
+            private = workdir / "vars.fd"
+            shutil.copyfile(variables, private)
+            args += ["-drive", f"if=pflash,format=raw,readonly=on,file={code}",
+                     "-drive", f"if=pflash,format=raw,file={private}"]
+        return args
+    args = ["-kernel", str(image(machine)), "-append", cmdline]
+    if machine.firmware == "pvh" and any((d / "qboot.rom").exists() for d in QEMU_DATA):
+        args += ["-bios", "qboot.rom"]  # enters the kernel sooner; SeaBIOS where it is not installed
+    return args
+
+
+def argv(machine, workdir, accel="tcg", icount=False, gdb=False, extra_append=""):
+    """The whole command. workdir: a directory for private files, the caller removes it."""
+    cmdline = " ".join(x for x in ("exit=isa-debug", machine.append, extra_append) if x)
+    board = machine.machine + (",smm=off" if machine.machine.startswith("q35") else "")
+    cpu = "host" if accel == "kvm" and machine.cpu == "max" else machine.cpu
+    args = [binary(), "-M", board, "-cpu", cpu]
+    args += ICOUNT if icount else ["-accel", "kvm" if accel == "kvm" else "tcg,thread=multi"]
+    args += ["-m", f"{machine.ram() >> 20}M", *smp_args(machine), *numa_args(machine)]
+    args += ["-display", "none", "-nodefaults", "-no-reboot", "-chardev", "stdio,id=log,signal=off"]
+    args += ["-serial", "chardev:log"] if machine.console == "uart" else [
+        "-serial", "none", "-device", "isa-debugcon,iobase=0xe9,chardev=log"]
+    args += ["-device", "isa-debug-exit,iobase=0xf4,iosize=0x4"]
+    args += compile_tables(machine, workdir) + boot_args(machine, workdir, cmdline) + machine.qemu
+    return args + (["-s", "-S"] if gdb else [])
+
+
+def run(args, timeout, on_line=None):
+    """Starts QEMU, reads its log until it ends or the time (seconds; None: no limit) is over."""
+    result, start = Result(), time.monotonic()
+    process = subprocess.Popen(args, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE,
+                               stderr=subprocess.PIPE, start_new_session=True)
+
+    def read_log():
+        for raw in process.stdout:
+            line = raw.decode("utf-8", "replace").rstrip("\r\n")
+            result.stamps.append((time.monotonic() - start, line))
+            if on_line:
+                on_line(line)
+
+    def read_errors():
+        result.stderr = process.stderr.read().decode("utf-8", "replace")
+
+    readers = [threading.Thread(target=f, daemon=True) for f in (read_log, read_errors)]
+    for reader in readers:
+        reader.start()
+    try:
+        result.status = process.wait(timeout)
+    except subprocess.TimeoutExpired:
+        pass
+    finally:
+        if process.poll() is None:
+            process.kill()
+            process.wait()
+    for reader in readers:
+        reader.join(10)
+    result.seconds = time.monotonic() - start
+    result.text = "\n".join(line for _, line in result.stamps) + "\n"
+    return result

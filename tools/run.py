@@ -1,0 +1,80 @@
+"""`perch run`: boots one machine in QEMU, prints its log, and says whether everything held.
+
+Takes its options from the environment, as `make run NODES=4 CPUS=8` passes them: NODES, CPUS, MEM,
+FIRMWARE (pvh, bios, uefi), TOPOLOGY (a machine file), APPEND, ACCEL (tcg, kvm), GDB, LOG.
+SPDX-License-Identifier: MIT
+"""
+import os
+import sys
+import tempfile
+from pathlib import Path
+
+import iso
+import machine as machines
+import qemu
+import verdict
+
+SECONDS_PER_RUN = 300
+
+
+def chosen():
+    """The machine the environment describes."""
+    get = os.environ.get
+    if get("TOPOLOGY"):
+        machine = machines.load(get("TOPOLOGY"))
+    else:
+        machine = machines.blocks(int(get("NODES") or 4), int(get("CPUS") or 8), get("MEM") or "2G")
+    if get("FIRMWARE"):
+        if get("FIRMWARE") not in ("pvh", "bios", "uefi"):
+            raise machines.MachineError(f"unknown firmware {get('FIRMWARE')!r}: pvh, bios or uefi")
+        machine.firmware = get("FIRMWARE")
+    machine.append = f"{machine.append} {get('APPEND') or ''}".strip()
+    machine.timeout = max(machine.timeout, SECONDS_PER_RUN)
+    return machine
+
+
+def boot(machine, accel, gdb, log):
+    """Runs it with the log on standard output; returns qemu.Result."""
+    def show(line):
+        print(line, flush=True)
+
+    with tempfile.TemporaryDirectory(prefix="perch-") as workdir:
+        args = qemu.argv(machine, Path(workdir), accel=accel, gdb=gdb)
+        if gdb:
+            print("perch: QEMU waits for a debugger: gdb build/perch.elf -ex 'target remote :1234'", flush=True)
+        result = qemu.run(args, None if gdb else machine.timeout, show)
+    if log:
+        Path(log).write_text(result.text, encoding="utf-8")
+    return result
+
+
+def main():
+    get = os.environ.get
+    accel = get("ACCEL") or "tcg"
+    try:
+        if accel not in ("tcg", "kvm"):
+            raise machines.MachineError(f"unknown accelerator {accel!r}: tcg or kvm")
+        machine = chosen()
+        qemu.check_needs(machine)
+        result = boot(machine, accel, bool(get("GDB")), get("LOG"))
+    except (machines.MachineError, qemu.Missing, iso.IsoError, ValueError, OSError) as error:
+        print(f"perch: run: {error}")
+        return 2
+    problems, cases = verdict.judge(machine, result)
+    passed, failed, skipped = cases.counts()
+    for problem in problems:
+        print(f"perch: run: {problem}")
+    if problems:
+        print(f"perch: run: FAILED after {result.seconds:.1f} s: {problems[0]}")
+        return 1
+    print(f"perch: run: all held in {result.seconds:.1f} s: {machine.cpus_online()} CPUs on "
+          f"{machine.nodes_online()} nodes, {passed} cases passed, {failed} failed, {skipped} skipped")
+    return 0
+
+
+if __name__ == "__main__":
+    try:
+        sys.exit(main())
+    except KeyboardInterrupt:
+        print("perch: run: interrupted")
+        sys.exit(130)

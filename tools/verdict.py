@@ -1,0 +1,141 @@
+"""The verdict over one boot: everything that is wrong with it, as lines of text.
+
+The kernel's own word is one witness of several: QEMU's exit status, the KTAP plan, the lines the
+machine file expects, and a comparison of every placement line with the memory QEMU was told to give
+to each node. No problem found means that the boot passed.
+SPDX-License-Identifier: MIT
+"""
+import json
+import re
+from pathlib import Path
+
+import ktap
+
+LAYOUTS = Path(__file__).resolve().parent.parent / "tests/data/layouts"
+STATUS = {33: "all passed", 35: "a test failed", 37: "panic", 0: "QEMU ended (power-off or triple fault)"}
+STAMP = re.compile(r"^\[ *\d+\.\d{6}\] ?")
+BAD = [re.compile(r"^UBSAN:"), re.compile(r"\bpanic\b", re.I), re.compile(r"assertion failed")]
+PLACED = re.compile(r"^percpu: cpu (\d+) node (\d+) unit \[mem 0x([0-9a-f]+)-0x([0-9a-f]+)\](.*?) node (\d+) (\w+)")
+BROUGHT = re.compile(r"^smp: Brought up (\d+) nodes?, (\d+) CPUs?$")
+
+
+def lines_of(text):
+    """The log's lines without time stamps and trailing blanks."""
+    return [STAMP.sub("", line).rstrip() for line in text.splitlines()]
+
+
+def _exit(machine, result):
+    if result.status is None:
+        return [f"time-out: no end after {result.seconds:.0f} s"]
+    if result.status != machine.status:
+        said = STATUS.get(result.status, "not one of Perch's")
+        return [f"QEMU status {result.status} ({said}), expected {machine.status}"
+                + (f"; QEMU said: {result.stderr.strip()}" if result.stderr.strip() else "")]
+    return []
+
+
+def _text(machine, lines):
+    problems, at = [], 0
+    for pattern in machine.expect:
+        found = next((i for i in range(at, len(lines)) if re.search(pattern, lines[i])), None)
+        if found is None:
+            problems.append(f"no line matches {pattern!r}" + (" (after the ones before it)" if at else ""))
+        else:
+            at = found + 1
+    for pattern in machine.forbid:
+        problems += [f"forbidden line: {line}" for line in lines if re.search(pattern, line)][:3]
+    if machine.status != 37:
+        problems += [f"bad line: {line}" for line in lines for bad in BAD if bad.search(line)][:3]
+    return problems
+
+
+def _tests(machine, parsed):
+    problems = list(parsed.errors)
+    if machine.runs_tests() and not parsed.found:
+        problems.append("no KTAP in the log")
+    elif machine.runs_tests() and not parsed.passed and not parsed.failed and not parsed.skipped:
+        problems.append("KTAP without a single case")
+    if machine.status == 33:
+        problems += [f"failed: {name}" for name in parsed.failed]
+    return problems
+
+
+def _brought_up(machine, lines):
+    found = [match for match in map(BROUGHT.match, lines) if match]
+    if len(found) != 1:
+        return [f"{len(found)} lines `smp: Brought up`"]
+    nodes, cpus = map(int, found[0].groups())
+    want = (machine.nodes_online(), machine.cpus_online())
+    return [] if (nodes, cpus) == want else [
+        f"brought up {nodes} nodes, {cpus} CPUs; the machine has {want[0]} and {want[1]}"]
+
+
+def _placement(machine, lines):
+    """Each unit inside the memory QEMU gave to the CPU's node, and named so."""
+    problems, ranges, seen = [], machine.node_ranges(), {}
+    for match in filter(None, map(PLACED.match, lines)):
+        cpu, node, first, last = int(match[1]), int(match[2]), int(match[3], 16), int(match[4], 16)
+        said, word = int(match[6]), match[7]
+        seen.setdefault(cpu, []).append((first, last))
+        where = f"cpu {cpu} unit [mem {first:#x}-{last:#x}]"
+        if cpu >= machine.possible():
+            problems.append(f"cpu {cpu} does not exist")
+            continue
+        if node != machine.cpu_node(cpu):
+            problems.append(f"cpu {cpu} is said to be on node {node}, is on {machine.cpu_node(cpu)}")
+        truth = {n for n, parts in ranges.items() if any(a <= first and last < b for a, b in parts)}
+        if truth != {said}:
+            problems.append(f"{where} said on node {said}, is on {sorted(truth) or 'no one node'}")
+        if not truth & machine.homes(cpu):
+            problems.append(f"{where} is not on node {' or '.join(map(str, sorted(machine.homes(cpu))))}")
+        if (word == "ok") != (said == node):
+            problems.append(f"{where}: verdict {word!r} with CPU on {node}, memory on {said}")
+    missing = [cpu for cpu in range(machine.cpus_online()) if cpu not in seen] if machine.online < 0 else []
+    if missing or not seen:
+        problems.append(f"no placement line for CPUs {missing[:8] or 'at all'}")
+    taken = sorted((first, last, cpu) for cpu, parts in seen.items() for first, last in parts)
+    problems += [f"units of CPUs {a[2]} and {b[2]} overlap" for a, b in zip(taken, taken[1:]) if b[0] <= a[1]]
+    return problems[:8]
+
+
+def layout_lines(lines):
+    """What Linux prints in the same form: the sizes and the groups."""
+    return [line for line in lines
+            if re.match(r"pcpu-alloc: |percpu: (Embedded )?\d+ (4K )?pages/cpu", line)]
+
+
+def golden(name):
+    """The lines Linux printed on the machine of that name; KeyError when there is none."""
+    for path in sorted(LAYOUTS.glob("*.jsonl")):
+        for text in path.read_text(encoding="utf-8").splitlines():
+            entry = json.loads(text)
+            if entry.get("name") == name and "pcpu_alloc" in entry:
+                lines = [entry["percpu"]] + entry["pcpu_alloc"]
+                return [line.rstrip() for line in lines], entry
+    raise KeyError(name)
+
+
+def _layout(machine, lines):
+    if not machine.golden:
+        return []
+    try:
+        want, entry = golden(machine.golden)
+    except KeyError:
+        return [f"tests/data/layouts has no {machine.golden}"]
+    got = layout_lines(lines)
+    problems = [] if got == want else ["not Linux's layout:"] + [
+        f"  {mark} {line}" for mark, side in (("-", want), ("+", got)) for line in side]
+    tail = entry.get("setup_percpu", "").partition("nr_cpumask_bits")[2]
+    if tail and not any(line.startswith("setup_percpu:") and line.endswith(tail.rstrip()) for line in lines):
+        problems.append(f"no line setup_percpu: ... nr_cpumask_bits{tail}")
+    return problems
+
+
+def judge(machine, result):
+    """(problems, parsed KTAP) of one run. An empty list is a pass."""
+    lines = lines_of(result.text)
+    parsed = ktap.parse(result.text)
+    problems = _exit(machine, result) + _text(machine, lines) + _tests(machine, parsed)
+    if machine.status != 37:
+        problems += _brought_up(machine, lines) + _placement(machine, lines) + _layout(machine, lines)
+    return problems, parsed
