@@ -96,6 +96,10 @@ int pagetable_map(struct pagetable *pt, u64 va, u64 pa, u64 size, u32 prot, s32 
 /* The same for one 4 KiB page. */
 int pagetable_map_page(struct pagetable *pt, u64 va, u64 pa, u32 prot, s32 node) MUST_CHECK;
 
+/* The same for n 4 KiB pages pas[i] at va + i * 4096, all or none of them. */
+int pagetable_map_pages(struct pagetable *pt, u64 va, const u64 *pas, u64 n, u32 prot,
+                        s32 node) MUST_CHECK;
+
 /*
  * Unmaps what is mapped in [va, va + size); holes are skipped. A large leaf of which only a part
  * goes is split, which may need up to four table pages. Table pages that become empty go to

@@ -1,7 +1,7 @@
 /*
  * Virtual address space by areas: a window [base, end) of which pieces are handed out, alone
- * (stacks above a guard page, MMIO) or as congruent sets (areas at fixed distances from one base, as
- * the per-CPU chunks need). It also knows what every address is for, so that a fault can be named.
+ * (stacks above a guard page, MMIO) or as congruent sets (areas at fixed distances from one base,
+ * as the per-CPU chunks need). It also knows what every address is for, so that a fault can be named.
  * vspace decides addresses only; vspace_map_* join it with page tables.
  *
  * Context: pure; the caller holds the lock of the vspace. vspace_find and vspace_describe may be
@@ -18,7 +18,7 @@
 struct varea {
     u64 start, va, end;
     const char *name; /* not copied: string literals */
-    s32 owner;        /* CPU number, or VAREA_NO_OWNER */
+    s32 owner;        /* CPU number, or VAREA_NO_OWNER; in a congruent set the index */
     u32 flags;
 };
 #define VAREA_NO_OWNER  (-1)
@@ -83,7 +83,10 @@ int vspace_free(struct vspace *vs, u64 va) MUST_CHECK;
 int vspace_alloc_congruent(struct vspace *vs, const u64 *offsets, const u64 *sizes, u32 n,
                            u64 align, const char *name, u64 *base) MUST_CHECK;
 
-/* The same at a base that the caller names (a first chunk). -EBUSY: a part of it is taken. */
+/*
+ * The same at a base that the caller names (a first chunk), a multiple of align. -EBUSY: a part of
+ * it is taken; -ERANGE: a part lies outside the window.
+ */
 int vspace_alloc_congruent_at(struct vspace *vs, u64 base, const u64 *offsets, const u64 *sizes,
                               u32 n, u64 align, const char *name) MUST_CHECK;
 
@@ -94,7 +97,8 @@ int vspace_free_congruent(struct vspace *vs, u64 base, const u64 *offsets, u32 n
 const struct varea *vspace_find(const struct vspace *vs, u64 addr);
 
 /*
- * Names addr: "guard page below stack of CPU 3", "stack of CPU 3 +0x1f0", "unused address in NAME".
+ * Names addr: "guard page below stack of CPU 3", "stack of CPU 3 +0x1f0", "chunk area 2 +0x40" (one
+ * of a congruent set), "unused address in NAME".
  * Returns the length of the text, 0 when addr is outside the window.
  */
 int vspace_describe(const struct vspace *vs, u64 addr, char *buf, size_t size);
@@ -134,7 +138,8 @@ int vspace_map_range(struct vspace *vs, struct pagetable *pt, u64 pa, u64 size,
 
 /*
  * Unmaps what vspace_map_* returned (any address in the first page), flushes by tlb, frees the
- * table pages, and gives the addresses back. The memory itself stays the caller's. -ENOENT, -ENOMEM.
+ * table pages, and gives the addresses back. The memory itself stays the caller's. -ENOENT;
+ * -ENOMEM: only where pagetable_merge joined it with a neighbour.
  */
 int vspace_unmap(struct vspace *vs, struct pagetable *pt, u64 va,
                  const struct tlb_ops *tlb) MUST_CHECK;
