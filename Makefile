@@ -24,6 +24,8 @@ PURE_SRCS := \
 	mm/memblock_regions.c \
 	mm/memblock_verify.c \
 	mm/memblock_virt.c \
+	kernel/base/glob.c \
+	kernel/base/printf.c \
 
 # CPU-local: pure but for kernel/base/cpu_local.h, which has a hosted twin.
 LOCAL_SRCS := \
@@ -35,7 +37,7 @@ HW_SRCS := \
 HOST_SAN ?= -fsanitize=address,undefined -fno-sanitize-recover=all
 HOST_CFLAGS := -std=gnu11 -g -O1 -Wall -Wextra -Werror -fno-omit-frame-pointer $(HOST_SAN) \
 	-Itests/host -I.
-HOST_LIB_SRCS := $(PURE_SRCS) $(LOCAL_SRCS) tests/host/shim.c kernel/app/ktest.c
+HOST_LIB_SRCS := $(PURE_SRCS) $(LOCAL_SRCS) tests/host/shim.c tests/host/main.c kernel/app/ktest.c
 HOST_LIB_OBJS := $(HOST_LIB_SRCS:%.c=$(BUILD)/host/%.o)
 HOST_LIB := $(BUILD)/host/libperch.a
 HOST_TESTS := $(wildcard tests/unit/*_test.c) $(wildcard tests/model/*_model.c)

@@ -1,0 +1,31 @@
+/*
+ * SPDX-License-Identifier: MIT
+ */
+#include "kernel/app/ktest.h"
+#include "kernel/base/glob.h"
+
+KTEST(glob, literal)
+{
+    EXPECT_TRUE(glob_match("", ""));
+    EXPECT_TRUE(glob_match("abc", "abc"));
+    EXPECT_FALSE(glob_match("abc", "abcd"));
+    EXPECT_FALSE(glob_match("abcd", "abc"));
+    EXPECT_FALSE(glob_match("", "a"));
+}
+
+KTEST(glob, wildcards)
+{
+    EXPECT_TRUE(glob_match("*", ""));
+    EXPECT_TRUE(glob_match("***", "anything"));
+    EXPECT_TRUE(glob_match("a?c", "abc"));
+    EXPECT_FALSE(glob_match("a?c", "ac"));
+    EXPECT_TRUE(glob_match("percpu.*", "percpu.alloc"));
+    EXPECT_FALSE(glob_match("percpu.*", "percpu"));
+    EXPECT_TRUE(glob_match("*.a*b", "x.aab.aab"));
+    EXPECT_FALSE(glob_match("*?", ""));
+}
+
+KTEST(glob, many_stars_stay_cheap)
+{
+    EXPECT_FALSE(glob_match("*a*a*a*a*a*a*a*a*a*b", "aaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaa"));
+}
