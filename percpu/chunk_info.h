@@ -65,10 +65,11 @@ struct pcpu_env {
     void *(*alloc)(void *ctx, size_t size, size_t align);
     int (*free)(void *ctx, void *ptr, size_t size);
     /*
-     * Optional. Makes sure that so many calls of a free callback, each of which may cut a block in
-     * two, will not fail for want of bookkeeping. Called before the first block is taken.
+     * Optional. Makes sure that so many calls of the callbacks above and of alloc_fn and free_fn,
+     * each of which may start a region or cut one in two, will not need memory for bookkeeping.
+     * Called once, before the first block is taken; an error ends the build.
      */
-    int (*prepare_frees)(void *ctx, size_t count);
+    int (*prepare)(void *ctx, size_t calls);
 
     const struct pcpu_page_ops *page_ops; /* only for the page-mapped first chunk */
     size_t line_max; /* longest line the log takes; 0: any. Longer ones are continued. */

@@ -12,13 +12,17 @@
 
 #include "percpu/chunk_info.h"
 
+/* Keeps the counts in 32 bits; far above any machine. */
+#define PCPU_MAX_CPUS (1U << 20)
+
 /*
  * A new layout in *out; give it back by pcpu_free_alloc_info. reserved, dyn and atom are bytes.
  * dyn is raised to PCPU_DYN_EARLY_SIZE and to the end of the last page; negative: automatic, just
- * those two. atom: a multiple of the page. distance NULL: all CPUs form one group. Calls distance
+ * those two. atom: a power of two, at least a page. distance NULL: all CPUs form one group. Calls distance
  * at most 2 * groups * CPUs times. Takes memory from env->alloc; what it took for itself is given
  * back on every path.
- * -EINVAL: no CPU, or a bad atom; -EOVERFLOW: the sizes do not fit 63 bits; -ENOMEM.
+ * -EINVAL: no CPU, more than PCPU_MAX_CPUS, or a bad atom; -EOVERFLOW: the chunk's size does not
+ * fit 63 bits; -ENOMEM.
  */
 int pcpu_build_alloc_info(const struct pcpu_env *env, size_t reserved, s64 dyn, size_t atom,
                           pcpu_distance_fn distance, struct pcpu_alloc_info **out);

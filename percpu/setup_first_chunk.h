@@ -26,8 +26,4 @@ void pcpu_first_chunk_release(const struct pcpu_env *env, struct pcpu_first_chun
  */
 const char *pcpu_first_chunk_verify(const struct pcpu_first_chunk *fc);
 
-/* The check list alone: NULL, or the condition that does not hold. Takes no memory. */
-const char *pcpu_check_alloc_info(const struct pcpu_env *env, const struct pcpu_alloc_info *ai,
-                                  const void *base);
-
 #endif
