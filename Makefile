@@ -24,8 +24,18 @@ PURE_SRCS := \
 	mm/memblock_regions.c \
 	mm/memblock_verify.c \
 	mm/memblock_virt.c \
+	mm/pagetable.c \
+	mm/pagetable_change.c \
+	mm/pagetable_walk.c \
+	mm/direct_map.c \
+	mm/wx_check.c \
+	mm/vspace.c \
+	mm/vspace_congruent.c \
+	mm/vspace_map.c \
 	kernel/base/glob.c \
 	kernel/base/printf.c \
+	kernel/base/bitmap.c \
+	kernel/base/sort.c \
 
 # CPU-local: pure but for kernel/base/cpu_local.h, which has a hosted twin.
 LOCAL_SRCS := \

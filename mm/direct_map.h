@@ -1,8 +1,8 @@
 /*
  * The two big mappings of the kernel half: the direct map of physical memory at DIRECT_MAP_BASE,
  * and the kernel image section by section. Promises to mm/ and to main: exactly the listed memory
- * is reachable, never a hole or a device; nothing in the direct map is executable, and what the image
- * maps read-only is read-only in the direct map as well.
+ * is reachable, never a hole or a device; nothing in the direct map is executable, and what the
+ * image maps read-only is read-only in the direct map as well.
  * Pure; boot CPU, on tables that no CPU uses yet; allocates through the table's page source only.
  * SPDX-License-Identifier: MIT
  */
@@ -37,7 +37,8 @@ struct kernel_section {
 };
 
 /*
- * Maps the sections of the kernel image, global; the guard pages between them stay unmapped. On error nothing of it stays mapped. -EINVAL: unaligned, or writable and executable, with a line
+ * Maps the sections of the kernel image, global; the guard pages between them stay unmapped. On
+ * error nothing of it stays mapped. -EINVAL: unaligned, or writable and executable, with a line
  * that names the section; -EEXIST: two sections share a page; -ENOMEM.
  */
 int kernel_map_build(struct pagetable *pt, const struct kernel_section *sections, u32 n) MUST_CHECK;

@@ -12,7 +12,7 @@
  *
  * Reserved regions carry NODE_NONE unless memblock_reserve_node() says otherwise, so neighbours
  * merge whatever their node. How much of a node is reserved is computed from the memory list
- * (memblock_node_reserved()), which is exact even for what was reserved before the nodes were known.
+ * (memblock_node_reserved()): exact even for what was reserved before the nodes were known.
  *
  * Context of every function: one CPU at a time, the caller serializes; nothing sleeps. Only those
  * that say "may grow" can take memory for themselves (an array doubles into memory that

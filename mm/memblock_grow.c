@@ -47,14 +47,14 @@ static int place_array(const struct memblock *mb, u64 size, u64 avoid_base, u64 
 }
 
 static void swap_array(struct memblock *mb, struct memblock_type *type, void *array, u64 pa,
-                       u64 size)
+                       u64 size, u32 max)
 {
     u64 old_pa = type->array_pa, old_size = type->pinned ? 0 : type->array_size;
     int rc;
 
     memcpy(array, type->regions, type->cnt * sizeof(type->regions[0]));
     type->regions = array;
-    type->max = (u32)(size / sizeof(type->regions[0]));
+    type->max = max;
     type->array_pa = pa;
     type->array_size = size;
     type->pinned = false;
@@ -95,7 +95,7 @@ static int grow(struct memblock *mb, struct memblock_type *type, u32 n, u64 avoi
     array = mb->ops->phys_to_virt(mb->ops->ctx, where.base);
     if (!array)
         return -ENOMEM;
-    swap_array(mb, type, array, where.base, size);
+    swap_array(mb, type, array, where.base, size, (u32)max);
     pr_debug("memblock: %s array grew to %u regions at " RANGE_FMT, type->name, type->max,
              RANGE_ARG(((struct range){where.base, where.base + size})));
     return 0;

@@ -36,7 +36,7 @@ static void flush_add_slot(struct pt_flush *flush, u64 va, int level)
     flush_add(flush, start, end ? end : align_down(~0ULL, PAGE_SIZE));
 }
 
-/* Table pages it takes to split a leaf so that [va, end), a part of it, consists of whole leaves. */
+/* Table pages that it takes to split a leaf so that its part [va, end) consists of whole leaves. */
 static u64 split_cost(int level, u64 va, u64 end)
 {
     u64 cost = 1, next;

@@ -124,9 +124,9 @@ static inline u64 *pt_leaf_count(struct pagetable *pt, int level)
 
 /*
  * Lists of table pages. A table taken out of use may still be walked by CPUs that remember its
- * address (paging-structure caches, SDM vol 3 4.10.3) until the flush, and after a merge its entries
- * must still work. So the link to the next page lies where the CPU does not look: the 40 bits of its
- * number in bits 11:9, ignored in every entry, of the first 14 entries. 0 ends a list.
+ * address (paging-structure caches, SDM vol 3 4.10.3) until the flush, and after a merge its
+ * entries must still work. So the link to the next page lies where the CPU does not look: the 40
+ * bits of its number in bits 11:9, ignored in every entry, of the first 14 entries. 0 ends a list.
  */
 void pt_list_push(const struct pagetable *pt, u64 *head, u64 pa);
 u64 pt_list_pop(const struct pagetable *pt, u64 *head);

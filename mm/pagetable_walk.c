@@ -1,7 +1,7 @@
 /*
- * Page tables: reading them as the CPU does. The contract is in mm/pagetable.h. Nothing is assumed of
- * the tables, which may be foreign: permissions are combined over the levels (SDM vol 3 4.6.1: a write
- * needs W at every level, a fetch needs NX at none).
+ * Page tables: reading them as the CPU does. The contract is in mm/pagetable.h. Nothing is assumed
+ * of the tables, which may be foreign: permissions are combined over the levels (SDM vol 3 4.6.1:
+ * a write needs W at every level, a fetch needs NX at none).
  * SPDX-License-Identifier: MIT
  */
 #include "mm/pagetable_entry.h"

@@ -1,7 +1,8 @@
 /*
  * Virtual address space by areas: a window [base, end) of which pieces are handed out, alone
  * (stacks above a guard page, MMIO) or as congruent sets (areas at fixed distances from one base,
- * as the per-CPU chunks need). It also knows what every address is for, so that a fault can be named.
+ * as the per-CPU chunks need). It also knows what every address is for, so that a fault can be
+ * named.
  * vspace decides addresses only; vspace_map_* join it with page tables.
  *
  * Context: pure; the caller holds the lock of the vspace. vspace_find and vspace_describe may be
