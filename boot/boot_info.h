@@ -29,7 +29,7 @@ enum boot_origin {
 /* In order of strictness: where two ranges overlap, the higher one wins (boot/memmap.h). */
 enum boot_mem_type {
     BOOT_MEM_RAM,
-    BOOT_MEM_SPECIAL,  /* "soft reserved": meant for a special purpose (HBM, CXL); not general RAM */
+    BOOT_MEM_SPECIAL,  /* "soft reserved" for a special purpose (HBM, CXL): not general RAM */
     BOOT_MEM_PMEM,
     BOOT_MEM_ACPI,     /* ACPI tables; could be reclaimed */
     BOOT_MEM_NVS,
@@ -75,7 +75,7 @@ struct boot_info {
     u32 dropped_modules;
     struct boot_module modules[BOOT_MAX_MODULES];
 
-    /* The RSDP: bytes copied from the loader (rsdp_len 20 or 36, else 0), or where it lies (else 0). */
+    /* The RSDP: copied bytes (rsdp_len 20 or 36, else 0), or where it lies (else 0). */
     u8 rsdp[BOOT_RSDP_BYTES];
     u32 rsdp_len;
     u64 rsdp_phys;

@@ -1,0 +1,110 @@
+/*
+ * Bounded appends into struct boot_info; see boot/boot_info_build.h.
+ * SPDX-License-Identifier: MIT
+ */
+#include "boot/boot_info_build.h"
+
+#include "kernel/base/print.h"
+#include "kernel/base/string.h"
+
+/* A map full of rubbish must not fill the log ring: so many lines, the rest is only counted. */
+#define MAX_LINES 8
+
+typedef unsigned long long ull;
+
+enum boot_mem_type boot_mem_type_of_e820(u32 type)
+{
+    switch (type) {
+    case E820_RAM:
+        return BOOT_MEM_RAM;
+    case E820_ACPI:
+        return BOOT_MEM_ACPI;
+    case E820_NVS:
+        return BOOT_MEM_NVS;
+    case E820_UNUSABLE:
+        return BOOT_MEM_UNUSABLE;
+    case E820_PMEM:
+        return BOOT_MEM_PMEM;
+    case E820_PRAM:
+    case E820_SOFT_RESERVED:
+        return BOOT_MEM_SPECIAL;
+    case E820_RESERVED:
+    default:
+        return BOOT_MEM_RESERVED;
+    }
+}
+
+void boot_info_init(struct boot_info *info, enum boot_origin origin)
+{
+    memset(info, 0, sizeof(*info));
+    info->origin = origin;
+}
+
+void boot_info_add_range(struct boot_info *info, u64 base, u64 size, enum boot_mem_type type,
+                         const char *table, u32 entry, u64 offset)
+{
+    struct range r;
+
+    if (size == 0)
+        return;
+    if (!range_make(base, size, &r)) {
+        if (info->dropped_ranges++ < MAX_LINES)
+            pr_warn("firmware bug: %s: entry %u at offset 0x%llx: base 0x%llx length 0x%llx wraps, "
+                    "dropped", table, entry, (ull)offset, (ull)base, (ull)size);
+        return;
+    }
+    if (info->n_ranges == BOOT_MAX_RANGES) {
+        if (info->dropped_ranges++ < MAX_LINES)
+            pr_warn("boot: %s: entry %u " RANGE_FMT " dropped: more than %u ranges", table, entry,
+                    RANGE_ARG(r), BOOT_MAX_RANGES);
+        return;
+    }
+    info->ranges[info->n_ranges++] = (struct boot_mem_range){r.start, r.end, type};
+}
+
+void boot_info_reserve(struct boot_info *info, u64 base, u64 size, const char *name)
+{
+    struct range r;
+
+    if (!range_make(base, size, &r))
+        return;
+    if (info->n_reserved == BOOT_MAX_RESERVED) {
+        if (info->dropped_reserved++ < MAX_LINES)
+            pr_warn("boot: %s " RANGE_FMT " is not protected: more than %u such regions", name,
+                    RANGE_ARG(r), BOOT_MAX_RESERVED);
+        return;
+    }
+    info->reserved[info->n_reserved++] = (struct boot_reserved){r.start, r.end, name};
+}
+
+struct boot_module *boot_info_add_module(struct boot_info *info, u64 base, u64 end, u32 entry)
+{
+    struct boot_module *m;
+
+    if (end < base) {
+        if (info->dropped_modules++ < MAX_LINES)
+            pr_warn("boot loader: module %u: begins at 0x%llx, ends at 0x%llx, dropped", entry,
+                    (ull)base, (ull)end);
+        return NULL;
+    }
+    boot_info_reserve(info, base, end - base, "module");
+    if (info->n_modules == BOOT_MAX_MODULES) {
+        if (info->dropped_modules++ < MAX_LINES)
+            pr_warn("boot: module %u dropped: more than %u", entry, BOOT_MAX_MODULES);
+        return NULL;
+    }
+    m = &info->modules[info->n_modules++];
+    m->base = base;
+    m->end = end;
+    return m;
+}
+
+bool boot_copy_string(char *dst, size_t size, const void *src, size_t len)
+{
+    size_t n = strnlen(src, len);
+    size_t copied = MIN(n, size - 1);
+
+    memcpy(dst, src, copied);
+    dst[copied] = '\0';
+    return n < len && copied == n;
+}

@@ -1,0 +1,54 @@
+/*
+ * How the two parsers fill struct boot_info: bounded appends that refuse empty and wrapping ranges
+ * with a line, count what does not fit, and never write past an array. For boot/multiboot2.c and
+ * boot/pvh.c only.
+ * Pure; boot CPU, before any allocator exists; nothing here allocates.
+ * SPDX-License-Identifier: MIT
+ */
+#ifndef PERCH_BOOT_BOOT_INFO_BUILD_H
+#define PERCH_BOOT_BOOT_INFO_BUILD_H
+
+#include "boot/boot_info.h"
+#include "kernel/base/phys_window.h"
+
+/* E820 types (ACPI 6.5, 15.1, table 15.4), as Multiboot2 3.6.8 and PVH use them. */
+enum e820_type {
+    E820_RAM = 1,
+    E820_RESERVED = 2,
+    E820_ACPI = 3,
+    E820_NVS = 4,
+    E820_UNUSABLE = 5,
+    E820_PMEM = 7,
+    E820_PRAM = 12,           /* the older number of persistent memory; treated as set aside */
+    E820_SOFT_RESERVED = 0xefffffff,
+};
+
+/* An unknown type is RESERVED: whatever it is, it was not called RAM. */
+enum boot_mem_type boot_mem_type_of_e820(u32 type);
+
+/* Everything empty but the origin. */
+void boot_info_init(struct boot_info *info, enum boot_origin origin);
+
+/*
+ * Appends [base, base + size). An empty one is ignored; one that wraps, or does not fit, is dropped
+ * and counted, the first few with a line naming table, entry index, offset and values.
+ */
+void boot_info_add_range(struct boot_info *info, u64 base, u64 size, enum boot_mem_type type,
+                         const char *table, u32 entry, u64 offset);
+
+/* Appends [base, base + size) to what nobody may allocate; empty is ignored. name: a literal. */
+void boot_info_reserve(struct boot_info *info, u64 base, u64 size, const char *name);
+
+/*
+ * Appends a module and reserves its memory; returns it so that its args can be filled in. NULL when
+ * it wraps or does not fit (counted, with a line); if it only did not fit, it is reserved still.
+ */
+struct boot_module *boot_info_add_module(struct boot_info *info, u64 base, u64 end, u32 entry);
+
+/*
+ * Copies a string of at most len bytes at src into dst[size], terminated always. True when its NUL
+ * was found and all of it fitted.
+ */
+bool boot_copy_string(char *dst, size_t size, const void *src, size_t len);
+
+#endif

@@ -1,0 +1,120 @@
+/*
+ * Memory map normalisation; see boot/memmap.h. A sweep from boundary to boundary that looks at every
+ * input range at each step: no scratch memory, and short enough to be seen to be right. A map of
+ * 1024 ranges takes about two million steps; real ones have some tens of ranges.
+ * SPDX-License-Identifier: MIT
+ */
+#include "boot/memmap.h"
+
+#include "kernel/base/errno.h"
+#include "kernel/base/print.h"
+
+typedef unsigned long long ull;
+
+#define NO_TYPE (-1)
+
+static bool usable(const struct boot_mem_range *r)
+{
+    return r->base < r->end;
+}
+
+/* The strictest type at pos, NO_TYPE when nothing covers it; *next: where this may change. */
+static int type_at(const struct boot_mem_range *in, u32 n, u64 pos, u64 *next)
+{
+    int type = NO_TYPE;
+
+    *next = ~0ULL;
+    for (u32 i = 0; i < n; i++) {
+        const struct boot_mem_range *r = &in[i];
+
+        if (!usable(r) || r->end <= pos)
+            continue;
+        if (r->base > pos) {
+            *next = MIN(*next, r->base);
+        } else {
+            *next = MIN(*next, r->end);
+            type = MAX(type, (int)r->type);
+        }
+    }
+    return type;
+}
+
+static int append(struct boot_mem_range *out, u32 capacity, u32 *count, struct boot_mem_range r)
+{
+    struct boot_mem_range *last = *count ? &out[*count - 1] : NULL;
+
+    if (last && last->end == r.base && last->type == r.type) {
+        last->end = r.end;
+        return 0;
+    }
+    if (*count == capacity) {
+        pr_err("boot: memory map needs more than %u ranges", capacity);
+        return -ENOSPC;
+    }
+    out[(*count)++] = r;
+    return 0;
+}
+
+static void report_wraps(const struct boot_mem_range *in, u32 n)
+{
+    for (u32 i = 0; i < n; i++)
+        if (in[i].end < in[i].base)
+            pr_warn("firmware bug: memory map: entry %u: begins at 0x%llx, ends at 0x%llx, dropped",
+                    i, (ull)in[i].base, (ull)in[i].end);
+}
+
+int memmap_normalise(const struct boot_mem_range *in, u32 n, u64 limit, struct boot_mem_range *out,
+                     u32 capacity, u32 *count, u64 *clipped)
+{
+    u64 pos = 0, next;
+    int err = 0;
+
+    *count = 0;
+    *clipped = 0;
+    report_wraps(in, n);
+    for (; pos != ~0ULL; pos = next) {
+        int type = type_at(in, n, pos, &next);
+
+        if (pos < limit)
+            next = MIN(next, limit);
+        if (type == NO_TYPE)
+            continue;
+        if (pos >= limit)
+            *clipped += type == BOOT_MEM_RAM ? next - pos : 0;
+        else if (!err)
+            err = append(out, capacity, count,
+                         (struct boot_mem_range){pos, next, (enum boot_mem_type)type});
+    }
+    if (*clipped)
+        pr_warn("boot: %llu MiB of RAM above 0x%llx are left unused", (ull)(*clipped / SZ_1M),
+                (ull)limit);
+    return err;
+}
+
+const char *memmap_type_name(enum boot_mem_type type)
+{
+    switch (type) {
+    case BOOT_MEM_RAM:
+        return "usable";
+    case BOOT_MEM_SPECIAL:
+        return "soft reserved";
+    case BOOT_MEM_PMEM:
+        return "persistent (type 7)";
+    case BOOT_MEM_ACPI:
+        return "ACPI data";
+    case BOOT_MEM_NVS:
+        return "ACPI NVS";
+    case BOOT_MEM_UNUSABLE:
+        return "unusable";
+    case BOOT_MEM_RESERVED:
+    default:
+        return "reserved";
+    }
+}
+
+void memmap_print(const struct boot_mem_range *map, u32 count)
+{
+    for (u32 i = 0; i < count; i++)
+        pr_info("BIOS-e820: [mem 0x%016llx-0x%016llx] %s", (ull)map[i].base, (ull)(map[i].end - 1),
+                memmap_type_name(map[i].type));
+}

@@ -1,0 +1,323 @@
+/*
+ * Multiboot2 information -> struct boot_info; see boot/multiboot2.h. Wire structs are copied out
+ * before use, so alignment of the window does not matter.
+ * SPDX-License-Identifier: MIT
+ */
+#include "boot/multiboot2.h"
+
+#include "boot/boot_info_build.h"
+#include "kernel/base/errno.h"
+#include "kernel/base/print.h"
+#include "kernel/base/string.h"
+
+/* GRUB's largest piece is a few ELF section headers and a memory map: 16 MiB is no information. */
+#define MBI_MAX (16 * SZ_1M)
+
+enum mb2_tag_type {
+    MB2_END = 0,
+    MB2_CMDLINE = 1,
+    MB2_LOADER = 2,
+    MB2_MODULE = 3,
+    MB2_MMAP = 6,
+    MB2_ACPI_OLD = 14,
+    MB2_ACPI_NEW = 15,
+    MB2_EFI_MMAP = 17,
+};
+
+/* Multiboot2 3.6.1: basic tags structure; fixed part, then tags. */
+struct mb2_header {
+    u32 total_size;
+    u32 reserved;
+};
+static_assert(sizeof(struct mb2_header) == 8, "Multiboot2 3.6.1");
+
+/* Multiboot2 3.6.1: head of each tag; tags begin at multiples of 8. */
+struct mb2_tag {
+    u32 type;
+    u32 size; /* this head included, padding not */
+};
+static_assert(sizeof(struct mb2_tag) == 8, "Multiboot2 3.6.1");
+
+/* Multiboot2 3.6.6: modules; a string follows. */
+struct mb2_module {
+    struct mb2_tag tag;
+    u32 start;
+    u32 end;
+};
+static_assert(sizeof(struct mb2_module) == 16, "Multiboot2 3.6.6");
+
+/* Multiboot2 3.6.8 memory map and 3.6.17 EFI memory map begin alike; entries follow. */
+struct mb2_table {
+    struct mb2_tag tag;
+    u32 entry_size;
+    u32 entry_version;
+};
+static_assert(sizeof(struct mb2_table) == 16, "Multiboot2 3.6.8");
+
+/* Multiboot2 3.6.8: entry of the memory map. */
+struct mb2_mmap_entry {
+    u64 base;
+    u64 length;
+    u32 type;
+    u32 reserved;
+};
+static_assert(sizeof(struct mb2_mmap_entry) == 24, "Multiboot2 3.6.8");
+
+/* UEFI 2.10, 7.2.3: EFI_MEMORY_DESCRIPTOR. */
+struct efi_descriptor {
+    u32 type;
+    u32 pad;
+    u64 base;
+    u64 virt;
+    u64 pages; /* of 4 KiB */
+    u64 attribute;
+};
+static_assert(sizeof(struct efi_descriptor) == 40, "UEFI 7.2.3");
+
+#define EFI_MEMORY_SP (1ULL << 18)
+
+/* UEFI 2.10, 7.2.1, table 7.6, after ExitBootServices(). */
+enum efi_type {
+    EFI_LOADER_CODE = 1,
+    EFI_BOOT_SERVICES_DATA = 4,
+    EFI_CONVENTIONAL = 7,
+    EFI_UNUSABLE = 8,
+    EFI_ACPI_RECLAIM = 9,
+    EFI_ACPI_NVS = 10,
+    EFI_PERSISTENT = 14,
+};
+
+/* One information structure and how far it reaches. */
+struct mbi {
+    const u8 *bytes;
+    u32 size;
+};
+
+/* What the walk remembers until the end, because the order of tags is free. */
+struct found {
+    bool mmap;
+    u32 efi_offset; /* 0: none */
+    struct mb2_tag efi;
+};
+
+static enum boot_mem_type efi_mem_type(const struct efi_descriptor *d)
+{
+    switch (d->type) {
+    case EFI_LOADER_CODE ... EFI_BOOT_SERVICES_DATA: /* free after ExitBootServices() */
+    case EFI_CONVENTIONAL:
+        return d->attribute & EFI_MEMORY_SP ? BOOT_MEM_SPECIAL : BOOT_MEM_RAM;
+    case EFI_UNUSABLE:
+        return BOOT_MEM_UNUSABLE;
+    case EFI_ACPI_RECLAIM:
+        return BOOT_MEM_ACPI;
+    case EFI_ACPI_NVS:
+        return BOOT_MEM_NVS;
+    case EFI_PERSISTENT:
+        return BOOT_MEM_PMEM;
+    default: /* runtime services, MMIO, PAL code, unaccepted memory, and what is not invented yet */
+        return BOOT_MEM_RESERVED;
+    }
+}
+
+/* The head of a table tag; false (with a line) when its entries cannot be walked. */
+static bool table_head(const struct mbi *m, u32 off, u32 tag_size, u32 min_entry,
+                       struct mb2_table *t)
+{
+    if (tag_size < sizeof(*t)) {
+        pr_warn("boot loader: multiboot2: tag at offset 0x%x: size %u is too small, skipped", off,
+                tag_size);
+        return false;
+    }
+    memcpy(t, m->bytes + off, sizeof(*t));
+    if (t->entry_size < min_entry || t->entry_size % 8) {
+        pr_warn("boot loader: multiboot2: tag %u at offset 0x%x: entry size %u is wrong, skipped",
+                t->tag.type, off, t->entry_size);
+        return false;
+    }
+    return true;
+}
+
+static void take_mmap(const struct mbi *m, u32 off, u32 size, struct boot_info *out)
+{
+    struct mb2_mmap_entry e;
+    struct mb2_table t;
+    u32 entry = 0;
+
+    if (!table_head(m, off, size, sizeof(e), &t))
+        return;
+    for (u32 at = sizeof(t); size - at >= t.entry_size; at += t.entry_size, entry++) {
+        memcpy(&e, m->bytes + off + at, sizeof(e));
+        boot_info_add_range(out, e.base, e.length, boot_mem_type_of_e820(e.type),
+                            "multiboot2 memory map", entry, at);
+    }
+}
+
+static void take_efi_mmap(const struct mbi *m, const struct found *f, struct boot_info *out)
+{
+    u32 off = f->efi_offset, size = f->efi.size, entry = 0;
+    struct efi_descriptor d;
+    struct mb2_table t;
+
+    if (!table_head(m, off, size, sizeof(d), &t))
+        return;
+    for (u32 at = sizeof(t); size - at >= t.entry_size; at += t.entry_size, entry++) {
+        enum boot_mem_type type;
+
+        memcpy(&d, m->bytes + off + at, sizeof(d));
+        type = efi_mem_type(&d);
+        if (f->mmap && type != BOOT_MEM_SPECIAL)
+            continue;
+        /* A page count whose bytes do not fit 64 bits cannot become a size: make it wrap. */
+        if (d.pages >> 52)
+            boot_info_add_range(out, MAX(d.base, 1ULL), ~0ULL, type, "EFI memory map", entry, at);
+        else
+            boot_info_add_range(out, d.base, d.pages << 12, type, "EFI memory map", entry, at);
+    }
+}
+
+static void take_module(const struct mbi *m, u32 off, u32 size, u32 index, struct boot_info *out)
+{
+    struct mb2_module mod;
+    struct boot_module *slot;
+
+    if (size < sizeof(mod)) {
+        pr_warn("boot loader: multiboot2: module tag at offset 0x%x: size %u is too small, skipped",
+                off, size);
+        return;
+    }
+    memcpy(&mod, m->bytes + off, sizeof(mod));
+    slot = boot_info_add_module(out, mod.start, mod.end, index);
+    if (slot)
+        (void)boot_copy_string(slot->args, sizeof(slot->args), m->bytes + off + sizeof(mod),
+                               size - sizeof(mod));
+}
+
+/* Tags 14 and 15 (Multiboot2 3.6.14, 3.6.15): the newer, longer copy wins in either order. */
+static void take_rsdp(const struct mbi *m, u32 off, u32 size, struct boot_info *out)
+{
+    u32 have = size - (u32)sizeof(struct mb2_tag);
+    u32 len = have >= BOOT_RSDP_BYTES ? BOOT_RSDP_BYTES : 20;
+    struct mb2_tag tag;
+
+    memcpy(&tag, m->bytes + off, sizeof(tag));
+    if (have < 20) {
+        pr_warn("boot loader: multiboot2: RSDP tag %u at offset 0x%x: %u bytes, skipped", tag.type,
+                off, have);
+        return;
+    }
+    if (tag.type == MB2_ACPI_OLD)
+        len = 20; /* whatever follows in the tag is not part of a revision 0 RSDP */
+    if (len <= out->rsdp_len)
+        return;
+    memcpy(out->rsdp, m->bytes + off + sizeof(tag), len);
+    out->rsdp_len = len;
+}
+
+static void take_string(const struct mbi *m, u32 off, u32 size, struct boot_info *out)
+{
+    const u8 *text = m->bytes + off + sizeof(struct mb2_tag);
+    size_t len = size - sizeof(struct mb2_tag);
+    struct mb2_tag tag;
+
+    memcpy(&tag, m->bytes + off, sizeof(tag));
+    if (strnlen((const char *)text, len) == len)
+        pr_warn("boot loader: multiboot2: string of tag %u at offset 0x%x has no end", tag.type,
+                off);
+    if (tag.type == MB2_CMDLINE)
+        out->cmdline_truncated = !boot_copy_string(out->cmdline, sizeof(out->cmdline), text, len);
+    else
+        (void)boot_copy_string(out->loader, sizeof(out->loader), text, len);
+}
+
+static void take_tag(const struct mbi *m, u32 off, const struct mb2_tag *tag, struct found *f,
+                     struct boot_info *out)
+{
+    switch (tag->type) {
+    case MB2_CMDLINE:
+    case MB2_LOADER:
+        take_string(m, off, tag->size, out);
+        break;
+    case MB2_MODULE:
+        take_module(m, off, tag->size, out->n_modules + out->dropped_modules, out);
+        break;
+    case MB2_MMAP:
+        take_mmap(m, off, tag->size, out);
+        f->mmap = out->n_ranges != 0;
+        break;
+    case MB2_ACPI_OLD:
+    case MB2_ACPI_NEW:
+        take_rsdp(m, off, tag->size, out);
+        break;
+    case MB2_EFI_MMAP:
+        f->efi_offset = off;
+        f->efi = *tag;
+        break;
+    default:
+        break;
+    }
+}
+
+static void walk_tags(const struct mbi *m, struct boot_info *out)
+{
+    struct found f = {0};
+    struct mb2_tag tag;
+    u64 off = sizeof(struct mb2_header);
+
+    for (;;) {
+        if (off + sizeof(tag) > m->size) {
+            pr_warn("boot loader: multiboot2: no end tag before offset 0x%x", m->size);
+            break;
+        }
+        memcpy(&tag, m->bytes + off, sizeof(tag));
+        if (tag.size < sizeof(tag) || tag.size > m->size - off) {
+            pr_warn("boot loader: multiboot2: tag %u at offset 0x%llx: size %u, the rest is "
+                    "ignored", tag.type, (unsigned long long)off, tag.size);
+            break;
+        }
+        if (tag.type == MB2_END)
+            break;
+        take_tag(m, (u32)off, &tag, &f, out);
+        off += align_up(tag.size, 8);
+    }
+    if (f.efi_offset)
+        take_efi_mmap(m, &f, out);
+}
+
+static int check_ram(const struct boot_info *out)
+{
+    for (u32 i = 0; i < out->n_ranges; i++)
+        if (out->ranges[i].type == BOOT_MEM_RAM)
+            return 0;
+    pr_err("boot loader: multiboot2: no memory map, or no RAM in it");
+    return -ENOENT;
+}
+
+int multiboot2_parse(const struct phys_window *w, u64 mbi_phys, struct boot_info *out)
+{
+    struct mb2_header head;
+    struct mbi m;
+    const void *p;
+
+    boot_info_init(out, BOOT_MULTIBOOT2);
+    if (mbi_phys % 8) {
+        pr_err("boot loader: multiboot2: information at 0x%llx is not 8-byte aligned",
+               (unsigned long long)mbi_phys);
+        return -EINVAL;
+    }
+    p = phys_map(w, mbi_phys, sizeof(head));
+    if (!p)
+        return -EFAULT;
+    memcpy(&head, p, sizeof(head));
+    if (head.total_size < sizeof(head) + sizeof(struct mb2_tag) || head.total_size > MBI_MAX) {
+        pr_err("boot loader: multiboot2: total size %u of the information is wrong",
+               head.total_size);
+        return -EINVAL;
+    }
+    m.size = head.total_size;
+    m.bytes = phys_map(w, mbi_phys, m.size);
+    if (!m.bytes)
+        return -EFAULT;
+    boot_info_reserve(out, mbi_phys, m.size, "multiboot2 information");
+    walk_tags(&m, out);
+    return check_ram(out);
+}
