@@ -64,7 +64,8 @@ INSERT_CASE(simple, RANGES({A, 4 * M}), RANGES({A, 4 * M}))
 INSERT_CASE(disjoint, RANGES({A, 8 * M}, {A + 16 * M, 8 * M}),
             RANGES({A, 8 * M}, {A + 16 * M, 8 * M}))
 INSERT_CASE(overlap_top, RANGES({2 * A, A}, {A + 512 * M, A}), RANGES({A + 512 * M, A + 512 * M}))
-INSERT_CASE(overlap_bottom, RANGES({128 * M, 512 * M}, {256 * M, A}), RANGES({128 * M, A + 128 * M}))
+INSERT_CASE(overlap_bottom, RANGES({128 * M, 512 * M}, {256 * M, A}),
+            RANGES({128 * M, A + 128 * M}))
 INSERT_CASE(within, RANGES({8 * M, 32 * M}, {16 * M, 1 * M}), RANGES({8 * M, 32 * M}))
 INSERT_CASE(twice, RANGES({16 * 1024, 2 * M}, {16 * 1024, 2 * M}), RANGES({16 * 1024, 2 * M}))
 INSERT_CASE(between, RANGES({A, 8 * M}, {A + 16 * M, 8 * M}, {A + 8 * M, 8 * M}),
@@ -231,7 +232,8 @@ DELETE_CASE(simple, RANGES({2 * M, 4 * M}, {128 * M, 4 * M}), RANGE(2 * M, 4 * M
             RANGES({128 * M, 4 * M}))
 DELETE_CASE(absent, RANGES({512 * 1024, 4 * M}), RANGE(64 * M, A), RANGES({512 * 1024, 4 * M}))
 DELETE_CASE(overlap_top, RANGES({32 * M, 32 * M}), RANGE(16 * M, 32 * M), RANGES({48 * M, 16 * M}))
-DELETE_CASE(overlap_bottom, RANGES({2 * M, 64 * M}), RANGE(32 * M, 256 * M), RANGES({2 * M, 30 * M}))
+DELETE_CASE(overlap_bottom, RANGES({2 * M, 64 * M}), RANGE(32 * M, 256 * M),
+            RANGES({2 * M, 30 * M}))
 DELETE_CASE(within, RANGES({M, 4 * M}), RANGE(2 * M, M), RANGES({M, M}, {3 * M, 2 * M}))
 DELETE_CASE(only_region, RANGES({2 * M, 4 * M}), RANGE(2 * M, 4 * M), RANGES({0, 0}))
 DELETE_CASE(near_max, RANGES({~0ULL - 2 * M, 2 * M}), RANGE(~0ULL - M, 2 * M),
