@@ -60,6 +60,18 @@ def make(elf, out, cmdline=None):
     return out
 
 
+def netboot(elf, cmdline, directory, uefi=False):
+    """A TFTP directory with GRUB for BIOS and UEFI; returns the file to boot, relative to it."""
+    Path(directory).mkdir(parents=True)
+    done = subprocess.run(["grub-mknetdir", f"--net-directory={directory}", "--subdir=boot/grub",
+                           "--locales=", "--fonts="], capture_output=True, text=True)
+    if done.returncode:
+        raise IsoError("grub-mknetdir: " + "\n".join(done.stderr.splitlines()[-5:]))
+    shutil.copyfile(elf, Path(directory, "boot/perch.elf"))
+    Path(directory, "boot/grub/grub.cfg").write_text(config(cmdline), encoding="utf-8")
+    return "boot/grub/x86_64-efi/core.efi" if uefi else "boot/grub/i386-pc/core.0"
+
+
 def cached(elf, cmdline, directory):
     """The image for this kernel and command line, made when it is not there yet."""
     key = hashlib.sha256(Path(elf).read_bytes() + config(cmdline).encode()).hexdigest()[:16]

@@ -69,6 +69,8 @@ class Machine:
     qemu: list = field(default_factory=list)      # further QEMU arguments
     firmware: str = "pvh"         # pvh, pvh-seabios, bios, uefi
     kernel: str = "perch"         # perch, ubsan, clang
+    medium: str = "cdrom"         # cdrom, usb, pxe: where bios and uefi find the image
+    menu: bool = False            # boot build/perch.iso and its menu as they are, without exit=
     console: str = "uart"         # uart, debugcon
     append: str = ""
     acpi: list = field(default_factory=list)      # tables of tests/data/asl by name
@@ -188,6 +190,8 @@ def _check(machine):
         raise MachineError(f"{machine.name}: every CPU needs its node")
     if machine.firmware not in ("pvh", "pvh-seabios", "bios", "uefi"):
         raise MachineError(f"{machine.name}: unknown firmware {machine.firmware!r}")
+    if machine.medium not in ("cdrom", "usb", "pxe"):
+        raise MachineError(f"{machine.name}: unknown medium {machine.medium!r}")
     if not machine.reason.strip():
         raise MachineError(f"{machine.name}: no reason given")
     return machine

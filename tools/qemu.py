@@ -133,10 +133,23 @@ def smp_args(machine):
     return ["-smp", machine.smp or f"{n},maxcpus={n},sockets={n},cores=1,threads=1"]
 
 
+def medium_args(machine, workdir, cmdline):
+    """What the firmware boots from: a CD-ROM, a USB stick with the same image, or the network."""
+    if machine.medium == "pxe":
+        loader = iso.netboot(image(machine), cmdline, workdir / "tftp", machine.firmware == "uefi")
+        return ["-netdev", f"user,id=net,tftp={workdir / 'tftp'},bootfile={loader}",
+                "-device", "virtio-net-pci,netdev=net", "-boot", "n"]
+    path = BUILD / "perch.iso" if machine.menu else iso.cached(image(machine), cmdline, BUILD / "iso-cache")
+    if machine.medium == "usb":
+        return ["-drive", f"if=none,id=stick,format=raw,readonly=on,file={path}",
+                "-device", "qemu-xhci", "-device", "usb-storage,drive=stick"]
+    return ["-cdrom", str(path)]
+
+
 def boot_args(machine, workdir, cmdline):
     """The firmware and what it boots."""
     if machine.firmware in ("bios", "uefi"):
-        args = ["-cdrom", str(iso.cached(image(machine), cmdline, BUILD / "iso-cache"))]
+        args = medium_args(machine, workdir, cmdline)
         if machine.firmware == "uefi":
             code, variables = ovmf()
             private = workdir / "vars.fd"

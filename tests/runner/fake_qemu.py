@@ -1,0 +1,16 @@
+#!/usr/bin/env python3
+"""Stands in for QEMU in the runner's own tests: prints FAKE_LOG, waits FAKE_SLEEP, ends with FAKE_STATUS.
+
+SPDX-License-Identifier: MIT
+"""
+import os
+import sys
+import time
+
+if "--version" in sys.argv:
+    print("QEMU emulator version " + os.environ.get("FAKE_VERSION", "10.0.2"))
+    sys.exit(0)
+sys.stdout.write(open(os.environ["FAKE_LOG"], encoding="utf-8").read())
+sys.stdout.flush()
+time.sleep(float(os.environ.get("FAKE_SLEEP", "0")))
+sys.exit(int(os.environ.get("FAKE_STATUS", "33")))

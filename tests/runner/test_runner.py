@@ -1,0 +1,200 @@
+"""A gate that cannot fail is no gate: each kind of bad boot must turn red.
+
+One good log of a 2-node, 4-CPU machine is spoilt in one way per case, and given to the runner
+by a program that stands in for QEMU.
+SPDX-License-Identifier: MIT
+"""
+import subprocess
+import sys
+
+import pytest
+
+import machine as machines
+import qemu
+import verdict
+from conftest import ROOT
+
+MACHINE = """
+reason = "the runner's own test"
+cpus = 4
+timeout = 20
+expect = ["first thing", "second thing"]
+node = [
+    { mem = "64M", cpus = "0-1" },
+    { mem = "64M", cpus = "2-3" },
+]
+"""
+LOG = """\
+[    0.000001] Perch
+[    0.000100] first thing
+[    0.000200] second thing
+[    0.100000] percpu: cpu 0 node 0 unit [mem 0x03c00000-0x03c41fff] node 0 ok
+[    0.100001] percpu: cpu 1 node 0 unit [mem 0x03d00000-0x03d41fff] node 0 ok
+[    0.100002] percpu: cpu 2 node 1 unit [mem 0x07c00000-0x07c41fff] node 1 ok
+[    0.100003] percpu: cpu 3 node 1 unit [mem 0x07d00000-0x07d41fff] node 1 ok
+[    0.200000] smp: Brought up 2 nodes, 4 CPUs
+KTAP version 1
+1..2
+  KTAP version 1
+  # Subtest: one
+  1..2
+  ok 1 a
+[    0.200000] a line of the log between
+  ok 2 b # SKIP no such CPU
+ok 1 one
+  KTAP version 1
+  # Subtest: two
+  1..1
+  ok 1 c
+ok 2 two
+"""
+GOOD_CASES = (2, 0, 1)
+# Name, text to replace, replacement, words of the problem.
+SPOILT = [
+    ("no-plan", "1..2\n  KTAP", "  KTAP", "no plan"),
+    ("no-inner-plan", "  1..1\n", "", "no plan"),
+    ("cut-off", LOG[LOG.index("  ok 1 c"):], "", "plan of"),
+    ("no-ktap", LOG[LOG.index("KTAP"):], "", "no KTAP"),
+    ("empty-plan", LOG[LOG.index("1..2\n"):], "1..0\n", "without a single case"),
+    ("failing-case", "  ok 1 c\nok 2", "  not ok 1 c\nnot ok 2", "failed: two.c"),
+    ("suite-lies", "  ok 1 c", "  not ok 1 c", "its cases do not"),
+    ("number-skipped", "  ok 1 c", "  ok 2 c", "result 2 where 1"),
+    ("node-lie", "unit [mem 0x07c00000-0x07c41fff] node 1", "unit [mem 0x03e00000-0x03e41fff] node 1",
+     "said on node 1, is on [0]"),
+    ("wrong-node", "unit [mem 0x07c00000-0x07c41fff] node 1 ok", "unit [mem 0x03e00000-0x03e41fff] node 0 ok",
+     "is not on node 1"),
+    ("straddles", "0x07c00000-0x07c41fff", "0x03fff000-0x04040fff", "no one node"),
+    ("cpu-on-wrong-node", "cpu 2 node 1", "cpu 2 node 0", "is said to be on node 0"),
+    ("outside-ram", "0x07c00000-0x07c41fff", "0x17c00000-0x17c41fff", "no one node"),
+    ("units-overlap", "0x03d00000-0x03d41fff", "0x03c41000-0x03c82fff", "overlap"),
+    ("cpu-missing", "[    0.100003] percpu: cpu 3 node 1 unit [mem 0x07d00000-0x07d41fff] node 1 ok\n", "",
+     "no placement line for CPUs [3]"),
+    ("said-not-ok", "cpu 3 node 1 unit [mem 0x07d00000-0x07d41fff] node 1 ok",
+     "cpu 3 node 1 unit [mem 0x07d00000-0x07d41fff] node 1 wrong", "verdict 'wrong'"),
+    ("cpu-lost", "2 nodes, 4 CPUs", "2 nodes, 3 CPUs", "brought up 2 nodes, 3 CPUs"),
+    ("node-lost", "2 nodes, 4 CPUs", "1 node, 4 CPUs", "brought up 1 nodes"),
+    ("no-brought-up", "smp: Brought up", "smp: brought", "0 lines"),
+    ("order", "first thing", "third thing", "no line matches 'first thing'"),
+    ("out-of-order", "first thing\n[    0.000200] second thing", "second thing\n[    0.000200] first thing",
+     "after the ones before it"),
+    ("ubsan", "[    0.000001] Perch", "[    0.000001] UBSAN: shift-out-of-bounds in a.c:1", "UBSAN"),
+    ("panic", "[    0.000001] Perch", "[    0.000001] panic: nothing works", "panic"),
+]
+
+
+@pytest.fixture
+def boot(monkeypatch, tmp_path):
+    """boot(log, status, sleep, machine text) -> (problems, cases) by the fake QEMU."""
+    kernel = tmp_path / "build/perch.elf"
+    kernel.parent.mkdir()
+    kernel.write_bytes(b"")
+    monkeypatch.setenv("PERCH_QEMU", str(ROOT / "tests/runner/fake_qemu.py"))
+    monkeypatch.setattr(qemu, "BUILD", kernel.parent)
+
+    def start(log, status=33, sleep=0, text=MACHINE):
+        (tmp_path / "log").write_text(log, encoding="utf-8")
+        (tmp_path / "fake.machine").write_text(text, encoding="utf-8")
+        monkeypatch.setenv("FAKE_LOG", str(tmp_path / "log"))
+        monkeypatch.setenv("FAKE_STATUS", str(status))
+        monkeypatch.setenv("FAKE_SLEEP", str(sleep))
+        machine = machines.load(tmp_path / "fake.machine")
+        result = qemu.run(qemu.argv(machine, tmp_path), machine.timeout)
+        return (*verdict.judge(machine, result), result)
+
+    return start
+
+
+def test_good_log_passes(boot):
+    problems, cases, _ = boot(LOG)
+    assert problems == []
+    assert cases.counts() == GOOD_CASES
+    assert cases.skipped == [("one.b", "no such CPU")]
+
+
+@pytest.mark.parametrize("old, new, words", [pytest.param(*s[1:], id=s[0]) for s in SPOILT])
+def test_spoilt_log_fails(boot, old, new, words):
+    assert LOG.count(old) == 1 or old in ("1..2\n  KTAP",)
+    problems, _, _ = boot(LOG.replace(old, new, 1))
+    assert any(words in problem for problem in problems), problems
+
+
+@pytest.mark.parametrize("status", [0, 1, 35, 37, 124])
+def test_other_status_fails(boot, status):
+    problems, _, _ = boot(LOG, status=status)
+    assert any(f"QEMU status {status}" in problem for problem in problems)
+
+
+def test_time_out_fails_although_the_log_is_good(boot):
+    problems, _, result = boot(LOG, sleep=30, text=MACHINE.replace("timeout = 20", "timeout = 1"))
+    assert result.status is None and result.seconds < 10
+    assert any("time-out" in problem for problem in problems)
+    assert result.tail(3).splitlines() == LOG.splitlines()[-3:]
+
+
+def test_forbidden_line_fails(boot):
+    problems, _, _ = boot(LOG, text=MACHINE + 'forbid = ["a line of the log"]\n')
+    assert any("forbidden" in problem for problem in problems)
+
+
+def test_layout_is_compared_with_linux(boot):
+    """The golden lines themselves pass; one other digit does not."""
+    text = MACHINE.replace("first thing", "").replace("second thing", "") + 'golden = "block-2x2"\n'
+    lines, entry = verdict.golden("block-2x2")
+    stamped = "".join(f"[    0.050000] {line}\n" for line in [entry["setup_percpu"]] + lines)
+    assert boot(stamped + LOG, text=text)[0] == []
+    problems = boot((stamped + LOG).replace("[1] 2 3", "[1] 3 2"), text=text)[0]
+    assert any("not Linux's layout" in problem for problem in problems)
+
+
+def test_wrong_machine_files_are_refused(tmp_path):
+    for text, words in [("cpus = 1", "no reason"), ('reason = "x"\ncpus = 1\ncolour = 1', "unknown key colour"),
+                        ('reason = "x"', "no CPUs"), ("reason =", "fake.machine"),
+                        ('reason = "x"\ncpus = 2\nnode = [{ mem = "1M", cpus = "0" }]', "every CPU")]:
+        path = tmp_path / "fake.machine"
+        path.write_text(text, encoding="utf-8")
+        with pytest.raises(machines.MachineError, match=words):
+            machines.load(path)
+
+
+def test_too_old_qemu_is_a_skip_with_the_reason(monkeypatch, boot):
+    monkeypatch.setenv("FAKE_VERSION", "7.2.0")
+    monkeypatch.setattr(qemu, "version", qemu.version.__wrapped__)
+    machine = machines.blocks(1, 1, "64M")
+    machine.needs = ["qemu>=9"]
+    with pytest.raises(qemu.Missing, match="needs QEMU 9 or later, this is 7.2"):
+        qemu.check_needs(machine)
+
+
+def test_memory_model_of_both_boards():
+    """Where QEMU puts the nodes: the hole below 4 GiB differs by board and size."""
+    machine = machines.blocks(2, 2, "3G")
+    assert machine.pxm_ranges() == {0: [(0, 0x60000000)],
+                                    1: [(0x60000000, 0x80000000), (0x100000000, 0x140000000)]}
+    machine.machine = "pc"
+    assert machine.pxm_ranges()[1] == [(0x60000000, 0xc0000000)]
+    assert machines.blocks(1, 1, "2800M").pxm_ranges() == {0: [(0, 0xaf000000)]}
+
+
+CLOSING = [
+    ("import pytest\ndef test_a(record_property): record_property('ktap', (3, 0, 1))\ndef test_b(): pass\n",
+     0, "4 passed, 0 failed, 1 skipped"),
+    ("def test_a(record_property):\n    record_property('ktap', (3, 2, 0))\n    assert False\n", 1,
+     "3 passed, 2 failed"),
+    ("def test_a(record_property):\n    record_property('ktap', (3, 0, 0))\n    assert False\n", 1,
+     "3 passed, 1 failed"),
+    ("import pytest\ndef test_a(): pytest.skip('x')\ndef test_b(): assert False\n", 1,
+     "0 passed, 1 failed, 1 skipped"),
+    ("import nothing_of_this_name\n", 2, "0 passed, 1 failed"),
+]
+
+
+@pytest.mark.parametrize("workers", [[], ["-n", "2"]], ids=["alone", "xdist"])
+@pytest.mark.parametrize("source, status, line", CLOSING)
+def test_closing_line(tmp_path, monkeypatch, source, status, line, workers):
+    monkeypatch.delenv("PERCH_TOTALS", raising=False)
+    (tmp_path / "conftest.py").write_text((ROOT / "tests/conftest.py").read_text(encoding="utf-8"))
+    (tmp_path / "test_x.py").write_text(source)
+    done = subprocess.run([sys.executable, "-m", "pytest", "-q", "-p", "no:cacheprovider", *workers, str(tmp_path)],
+                          cwd=tmp_path, capture_output=True, text=True)
+    assert done.stdout.splitlines()[-1] == line
+    assert (done.returncode == 0) == (status == 0)

@@ -1,0 +1,76 @@
+# What `./perch VERB` runs: iso, run, test, layout-bin, bench, help. Included by the Makefile.
+# SPDX-License-Identifier: MIT
+
+.DEFAULT_GOAL := all
+all: $(BUILD)/perch.elf $(BUILD)/perch.iso
+
+clean:
+	rm -rf $(BUILD)
+
+PYTEST ?= $(PYTHON) -m pytest
+JOBS ?= $(shell nproc)
+WHAT ?=
+PATTERN ?=
+
+# ---- iso: one image for BIOS and UEFI, CD-ROM and USB stick ----------------------------------
+ISO := $(BUILD)/perch.iso
+
+$(ISO): $(BUILD)/perch.elf boot/grub.cfg tools/iso.py
+	$(PYTHON) tools/iso.py $(BUILD)/perch.elf $@
+
+iso: $(ISO)
+
+# ---- run: NODES= CPUS= MEM= FIRMWARE= TOPOLOGY= APPEND= ACCEL= GDB= LOG= ----------------------
+RUN_OPTIONS := NODES CPUS MEM FIRMWARE TOPOLOGY APPEND ACCEL GDB LOG BUILD
+export $(RUN_OPTIONS)
+
+run: $(BUILD)/perch.elf
+	@$(PYTHON) tools/run.py
+
+# ---- test: WHAT=unit|model|kernel|qemu|tools|runner|lint|fuzz, PATTERN=part of a name ----------
+# Named by a machine file's kernel=, beside $(BUILD)/perch.elf.
+KERNELS := $(BUILD)/perch.elf $(BUILD)/ubsan/perch.elf $(BUILD)/clang/perch.elf
+
+TEST_NEEDS_unit := host-bins
+TEST_NEEDS_model := host-bins
+TEST_NEEDS_kernel := $(BUILD)/perch.elf
+TEST_NEEDS_qemu := $(KERNELS) iso
+TEST_NEEDS_tools := $(TOOL_BINS) $(BUILD)/perch.elf
+TEST_NEEDS_runner :=
+TEST_NEEDS_lint := $(KERNELS)
+TEST_NEEDS_fuzz := $(FUZZ_BINS)
+TEST_NEEDS_all := host-bins $(KERNELS) iso $(TOOL_BINS) $(FUZZ_BINS)
+
+TEST_ARGS_unit := tests/test_unit.py -k 'unit-$(PATTERN)'
+TEST_ARGS_model := tests/test_unit.py -k 'model-$(PATTERN)'
+TEST_ARGS_kernel := tests/test_qemu.py -k 'numa4-cpu8]'
+TEST_ARGS_qemu := tests/test_qemu.py -k '$(PATTERN)'
+TEST_ARGS_all := -k '$(PATTERN)'
+TEST_KIND := $(or $(WHAT),all)
+TEST_ARGS := $(or $(TEST_ARGS_$(TEST_KIND)),tests/$(TEST_KIND) -k '$(PATTERN)')
+
+test: $(TEST_NEEDS_$(TEST_KIND))
+	@BUILD=$(BUILD) $(if $(filter kernel,$(TEST_KIND)),PERCH_KTEST='$(PATTERN)') \
+		$(PYTEST) -q -n $(JOBS) $(TEST_ARGS)
+
+# ---- layout-bin: the program behind `perch layout` --------------------------------------------
+layout-bin: $(BUILD)/tools/layout
+
+# ---- bench: WHAT=boot; BENCH_ARGS=--check judges against tests/bench/boot-budgets.toml ---------
+BENCH_ARGS ?=
+
+bench: $(BUILD)/perch.elf
+	@$(PYTHON) tools/bench.py $(or $(WHAT),boot) $(BENCH_ARGS)
+
+help:
+	@echo 'make             build/perch.elf and build/perch.iso'
+	@echo 'make run         boot in QEMU: NODES= CPUS= MEM= FIRMWARE= TOPOLOGY= APPEND= ACCEL= GDB=1 LOG='
+	@echo 'make test        every test; WHAT=unit|model|kernel|qemu|tools|runner|lint|fuzz PATTERN='
+	@echo 'make layout-bin  build/tools/layout, the program behind ./perch layout'
+	@echo 'make iso         build/perch.iso'
+	@echo 'make bench       WHAT=boot BENCH_ARGS="--check --runs 0 --machines 8/4"'
+	@echo 'make host-bins   the hosted tests; unit-NAME and model-NAME run one of them'
+	@echo 'make clean       removes build/'
+	@echo 'Variables: CROSS_COMPILE= CC= NASM= BUILD= PYTHON= JOBS='
+
+.PHONY: all clean iso run test layout-bin bench help
