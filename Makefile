@@ -42,6 +42,78 @@ LOCAL_SRCS := \
 
 # Hardware: only in the kernel.
 HW_SRCS := \
+	kernel/main.c \
+	kernel/app/memory_stage.c \
+	kernel/app/acpi_stage.c \
+	kernel/app/smp_stage.c \
+	kernel/app/placement.c \
+	kernel/app/stage.c \
+	kernel/platform/cpu_tables.c \
+	kernel/platform/early_window.c \
+	kernel/platform/paging.c \
+	kernel/platform/panic.c \
+	kernel/platform/trap.c \
+	percpu/setup.c \
+	kernel/base/string.c \
+
+# The test harness: its counters are its own; in the kernel and in every hosted test.
+SHARED_SRCS := kernel/app/ktest.c
+
+KERNEL_ASM := \
+	boot/header.asm \
+	boot/entry32.asm \
+	boot/entry64.asm \
+	kernel/platform/trap.asm \
+	percpu/switch.asm \
+
+# ---- the kernel: three builds of one source list ----------------------------------------------
+# The stack protector's canary is the first word of the per-CPU section, whose address linker.ld
+# fixes and checks (docs/adr/0001): 0xffffffff80210000 as a signed number.
+CANARY_OFFSET := -2145320960
+KCFLAGS := -std=gnu11 -ffreestanding -O2 -g -Wall -Wextra -Werror -mcmodel=kernel -mno-red-zone \
+	-mno-mmx -mno-sse -mno-sse2 -mno-80387 -fno-pic -fno-pie -fno-common -fno-strict-aliasing \
+	-fno-omit-frame-pointer -fno-asynchronous-unwind-tables -fcf-protection=none \
+	-fno-delete-null-pointer-checks -fstack-protector-strong -mstack-protector-guard=tls \
+	-mstack-protector-guard-reg=gs -mstack-protector-guard-offset=$(CANARY_OFFSET) -I.
+KLDFLAGS := -nostdlib -static -z max-page-size=0x1000 -z noexecstack --build-id=none -T linker.ld
+UBSAN_FLAGS := -fsanitize=undefined -fno-sanitize=object-size
+CLANG ?= clang
+LD := $(CROSS_COMPILE)ld
+
+KERNEL_C := $(PURE_SRCS) $(LOCAL_SRCS) $(HW_SRCS) $(SHARED_SRCS) $(wildcard tests/kernel/*.c)
+
+# $(1) directory, $(2) compiler, $(3) further flags
+define kernel_build
+$(1)/obj/%.o: %.c
+	@mkdir -p $$(@D)
+	$(2) $$(KCFLAGS) $(3) -MMD -MP -c $$< -o $$@
+
+$(1)/obj/%.asm.o: %.asm
+	@mkdir -p $$(@D)
+	$$(NASM) -f elf64 -Werror $$< -o $$@
+
+# Linked twice: the second time with the table of its own symbols, which comes last in .rodata.
+$(1)/perch.elf: $$(KERNEL_C:%.c=$(1)/obj/%.o) $$(KERNEL_ASM:%.asm=$(1)/obj/%.asm.o) linker.ld \
+		tools/ksyms.py
+	$$(PYTHON) tools/ksyms.py < /dev/null > $(1)/ksyms0.asm
+	$$(NASM) -f elf64 $(1)/ksyms0.asm -o $(1)/ksyms0.o
+	$$(LD) $$(KLDFLAGS) -o $(1)/perch0.elf $$(filter %.o,$$^) $(1)/ksyms0.o
+	$$(NM) -n $(1)/perch0.elf | $$(PYTHON) tools/ksyms.py > $(1)/ksyms.asm
+	$$(NASM) -f elf64 $(1)/ksyms.asm -o $(1)/ksyms.o
+	$$(LD) $$(KLDFLAGS) -o $$@.tmp $$(filter %.o,$$^) $(1)/ksyms.o
+	$$(PYTHON) tools/check_image.py $$@.tmp
+	@mv $$@.tmp $$@
+endef
+
+$(eval $(call kernel_build,$(BUILD),$(CC),))
+$(eval $(call kernel_build,$(BUILD)/ubsan,$(CC),$(UBSAN_FLAGS)))
+$(eval $(call kernel_build,$(BUILD)/clang,$(CLANG),))
+
+elf: $(BUILD)/perch.elf
+elf-ubsan: $(BUILD)/ubsan/perch.elf
+elf-clang: $(BUILD)/clang/perch.elf
+check-image: $(BUILD)/perch.elf
+	$(PYTHON) tools/check_image.py $<
 
 # ---- hosted tests: the same pure sources under ASan and UBSan --------------------------------
 HOST_SAN ?= -fsanitize=address,undefined -fno-sanitize-recover=all
@@ -73,6 +145,9 @@ model-%: $(BUILD)/host/model/%_model
 
 host-bins: $(HOST_BINS)
 
--include $(shell find $(BUILD)/host -name '*.d' 2>/dev/null)
+-include $(shell find $(BUILD) -name '*.d' 2>/dev/null)
 .SECONDARY:
-.PHONY: host-bins
+.PHONY: host-bins elf elf-ubsan elf-clang check-image
+
+# ---- the verbs of ./perch ---------------------------------------------------------------------
+include tools/verbs.mk
