@@ -101,7 +101,9 @@ static int change_table(struct change_job *job, u64 *slot, int level, u64 va, u6
     pt_store(slot, 0);
     pt_list_push(job->pt, &job->flush->tables, e & PTE_ADDR);
     job->pt->tables--;
-    flush_add(job->flush, va, next);
+    /* Invalidating any one page drops all paging-structure caches (SDM vol 3 4.10.4.1). */
+    if (job->flush->start == job->flush->end)
+        flush_add(job->flush, va, va + PAGE_SIZE);
     return 0;
 }
 

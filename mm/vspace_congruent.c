@@ -4,6 +4,7 @@
  * merged in one pass, so that a set costs O(count + n) beside its search.
  * SPDX-License-Identifier: MIT
  */
+#include "kernel/base/sort.h"
 #include "mm/vspace_internal.h"
 
 #define VAREA_LEAVING (1u << 31) /* marked by vspace_free_congruent, only while it runs */
@@ -16,18 +17,12 @@ struct placement {
     u64 span;   /* from the lowest start to the highest end */
 };
 
-static void sort_by_start(struct varea *set, u32 n)
+static int by_start(const void *a, const void *b, void *ctx)
 {
-    for (u32 gap = n / 2; gap > 0; gap /= 2) {
-        for (u32 i = gap; i < n; i++) {
-            struct varea moving = set[i];
-            u32 at = i;
+    const struct varea *x = a, *y = b;
 
-            for (; at >= gap && set[at - gap].start > moving.start; at -= gap)
-                set[at] = set[at - gap];
-            set[at] = moving;
-        }
-    }
+    (void)ctx;
+    return x->start < y->start ? -1 : x->start > y->start;
 }
 
 static int check_arguments(const u64 *offsets, const u64 *sizes, u32 n, u64 align)
@@ -59,7 +54,7 @@ static int prepare(struct vspace *vs, const u64 *offsets, const u64 *sizes, u32 
     for (u32 i = 0; i < n; i++)
         p->set[i] = (struct varea){offsets[i], offsets[i], offsets[i] + sizes[i], name, (s32)i,
                                    VAREA_CONGRUENT};
-    sort_by_start(p->set, n);
+    sort(p->set, n, sizeof(*p->set), by_start, NULL);
     for (u32 i = 1; i < n; i++) {
         if (p->set[i].start < p->set[i - 1].end)
             return -EINVAL;
