@@ -15,6 +15,13 @@ PYTHON ?= /usr/bin/python3
 # ---- sources, by kind (docs/design: pure, CPU-local, hardware) -------------------------------
 # Pure: freestanding and hosted from the same source.
 PURE_SRCS := \
+	percpu/layout.c \
+	percpu/layout_print.c \
+	percpu/first_chunk.c \
+	percpu/first_chunk_make.c \
+	percpu/first_chunk_page.c \
+	percpu/setup_first_chunk.c \
+	percpu/setup_first_chunk_verify.c \
 	mm/memblock.c \
 	mm/memblock_alloc.c \
 	mm/memblock_attr.c \
