@@ -43,12 +43,21 @@ PURE_SRCS := \
 	kernel/base/printf.c \
 	kernel/base/bitmap.c \
 	kernel/base/sort.c \
+	kernel/base/extable.c \
+	kernel/base/symbols.c \
+	boot/boot_info.c \
+	boot/multiboot2.c \
+	boot/pvh.c \
+	boot/memmap.c \
 
 # CPU-local: pure but for kernel/base/cpu_local.h, which has a hosted twin.
 LOCAL_SRCS := \
 
 # Hardware: only in the kernel.
 HW_SRCS := \
+	kernel/base/extable_table.c \
+	kernel/base/ksyms.c \
+	kernel/base/ubsan.c \
 	kernel/main.c \
 	kernel/app/memory_stage.c \
 	kernel/app/acpi_stage.c \
