@@ -5,6 +5,7 @@
 # there; otherwise says what is missing, installs it, or stops with status 3.
 
 PYTHON=${PYTHON:-/usr/bin/python3}
+APT_ETC=${APT_ETC:-/etc/apt}
 OVMF_IMAGES="/usr/share/OVMF/OVMF_CODE_4M.fd /usr/share/OVMF/OVMF_CODE.fd"
 
 have() { command -v "$1" >/dev/null 2>&1; }
@@ -52,7 +53,6 @@ missing_for() {
     need mtools have mformat
     [ "$verb" = iso ] && return
     need clang can_sanitize clang
-    need lld have ld.lld
     need acpica-tools have iasl
     need python3-pytest "$PYTHON" -c 'import pytest' 2>/dev/null
     need python3-pytest-xdist "$PYTHON" -c 'import xdist' 2>/dev/null
@@ -85,12 +85,12 @@ apt() { as_root env DEBIAN_FRONTEND=noninteractive apt-get -q "$@"; }
 # Every apt source of this machine, as lines "URI SUITES SIGNED-BY", from both of apt's forms.
 apt_sources() {
     local file
-    for file in /etc/apt/sources.list /etc/apt/sources.list.d/*.list; do
+    for file in "$APT_ETC"/sources.list "$APT_ETC"/sources.list.d/*.list; do
         [ -e "$file" ] || continue
         sed -n -E 's/^[[:space:]]*deb[[:space:]]+(\[([^]]*)\][[:space:]]+)?([^[:space:]]+)[[:space:]]+([^[:space:]]+)[[:space:]].*/\3|\4|\2/p' "$file" |
             sed -E 's/\|[^|]*signed-by=([^ ]+).*$/|\1/; t; s/\|[^|]*$/|/'
     done
-    for file in /etc/apt/sources.list.d/*.sources; do
+    for file in "$APT_ETC"/sources.list.d/*.sources; do
         [ -e "$file" ] || continue
         awk 'function out(  i, n, u) {
                  if (uris != "" && tolower(enabled) != "no" && types ~ /(^| )deb( |$)/) {
@@ -112,7 +112,7 @@ apt_sources() {
 
 # Adds bookworm-backports from the mirror that bookworm itself comes from. Status 1: not to be had.
 add_backports() {
-    local uri suites key list=/etc/apt/sources.list.d/perch-backports.sources
+    local uri suites key list=$APT_ETC/sources.list.d/perch-backports.sources
     apt_sources | grep -q '|[^|]*bookworm-backports' && return 0
     while IFS='|' read -r uri suites key; do
         case " $suites " in *" bookworm "*) break ;; esac

@@ -54,7 +54,7 @@ test: $(TEST_NEEDS_$(TEST_KIND))
 		$(PYTEST) -q -n $(JOBS) $(TEST_ARGS)
 
 # ---- layout-bin: the program behind `perch layout` --------------------------------------------
-layout-bin: $(BUILD)/tools/layout
+layout-bin: $(BUILD)/perch-layout
 
 # ---- bench: WHAT=boot; BENCH_ARGS=--check judges against tests/bench/boot-budgets.toml ---------
 BENCH_ARGS ?=
@@ -66,7 +66,7 @@ help:
 	@echo 'make             build/perch.elf and build/perch.iso'
 	@echo 'make run         boot in QEMU: NODES= CPUS= MEM= FIRMWARE= TOPOLOGY= APPEND= ACCEL= GDB=1 LOG='
 	@echo 'make test        every test; WHAT=unit|model|kernel|qemu|tools|runner|lint|fuzz PATTERN='
-	@echo 'make layout-bin  build/tools/layout, the program behind ./perch layout'
+	@echo 'make layout-bin  build/perch-layout, the program behind ./perch layout'
 	@echo 'make iso         build/perch.iso'
 	@echo 'make bench       WHAT=boot BENCH_ARGS="--check --runs 0 --machines 8/4"'
 	@echo 'make host-bins   the hosted tests; unit-NAME and model-NAME run one of them'
