@@ -124,17 +124,18 @@ KTEST(pvh, pointers_to_nowhere)
 
 KTEST(pvh, command_line_without_end)
 {
+    const size_t at = PAGE_SIZE - 100; /* the longest one crosses a page boundary */
+
     begin(1);
     add_memmap(0, 0x1000, 1);
-    point(CMDLINE, image.size);
-    image_resize(&image, image.size + 9000);
-    memset(image.bytes + image.size - 9000, 'y', 9000);
+    point(CMDLINE, at);
+    image_resize(&image, at + 9000);
+    memset(image.bytes + at, 'y', 9000);
     REQUIRE_EQ(parse(), 0);
     EXPECT_TRUE(info.cmdline_truncated);
     EXPECT_EQ(strlen(info.cmdline), BOOT_CMDLINE_MAX - 1);
 
-    /* The longest one that fits, across a page boundary. */
-    image.bytes[image.size - 9000 + BOOT_CMDLINE_MAX - 1] = 0;
+    image.bytes[at + BOOT_CMDLINE_MAX - 1] = 0;
     REQUIRE_EQ(parse(), 0);
     EXPECT_FALSE(info.cmdline_truncated);
     EXPECT_EQ(strlen(info.cmdline), BOOT_CMDLINE_MAX - 1);
