@@ -58,6 +58,9 @@ def stages(text):
             found[values["stage"]] = int(values["insns"])
         elif match[1] == "overhead":
             overhead = max([overhead] + [int(v) for v in values.values() if v.isdigit()])
+    before = list(found)[:list(found).index("percpu")] if "percpu" in found else []
+    if before:
+        found["before percpu"] = sum(found[stage] for stage in before)
     return found, overhead
 
 
@@ -72,7 +75,7 @@ def show(entry, found, overhead, times):
     linux, budget = entry.get("linux", {}), entry.get("budget", {})
     print(f"\n{entry['cpus']} CPUs, {entry['nodes']} nodes: guest instructions (reading the counter: {overhead})")
     print(f"  {'stage':<16}{'Perch':>14}{'budget':>14}{'Linux 6.12':>14}")
-    for stage in list(found) + [s for s in linux if s not in found and s in budget]:
+    for stage in found:
         print(f"  {stage:<16}{found.get(stage, '-'):>14}{budget.get(stage, '-'):>14}{linux.get(stage, '-'):>14}")
     if not times:
         return
