@@ -41,13 +41,13 @@ static u64 timed_memblock(struct percpu_setup *s, u64 since)
 static void *alloc_near(void *ctx, u32 cpu, size_t size, size_t align)
 {
     struct percpu_setup *s = ctx;
-    s32 node = numa_cpu_node(s->topo, cpu);
+    s32 node = s->topo->cpus[cpu].node;
     struct memblock_request req = {
         .size = size,
         .align = align,
         .min_addr = UNIT_GOAL,
-        .nodes = numa_node_order(s->topo, node),
-        .nr_nodes = s->topo->nr_nodes,
+        .nodes = node_order_of(s->order, node),
+        .nr_nodes = s->topo->node_count,
     };
     struct memblock_result res;
     u64 start = rdtsc();
@@ -87,11 +87,11 @@ static int free_table(void *ctx, void *ptr, size_t size)
     return memblock_give_back(s->mb, virt_to_phys(ptr), size);
 }
 
-static int prepare_frees(void *ctx, size_t count)
+static int prepare(void *ctx, size_t calls)
 {
     struct percpu_setup *s = ctx;
 
-    return memblock_reserve_slots(s->mb, count);
+    return memblock_reserve_slots(s->mb, calls);
 }
 
 /* ---- callbacks: pages at chosen addresses ------------------------------------------------------ */
@@ -203,14 +203,14 @@ void setup_per_cpu_areas(struct percpu_setup *s, struct pcpu_first_chunk *fc)
     size_t linked = (uintptr_t)__per_cpu_end - (uintptr_t)__per_cpu_start;
     struct pcpu_env env = {
         .ctx = s,
-        .nr_cpus = s->topo->nr_cpus,
+        .nr_cpus = s->topo->cpu_count,
         .static_start = __per_cpu_start,
         .template_size = linked,
         .static_size = MAX(linked, s->static_pad),
         .window_size = PCPU_WINDOW_SIZE,
         .alloc = alloc_table,
         .free = free_table,
-        .prepare_frees = prepare_frees,
+        .prepare = prepare,
         .page_ops = &window_ops,
         .line_max = 480,
     };
@@ -225,7 +225,7 @@ void setup_per_cpu_areas(struct percpu_setup *s, struct pcpu_first_chunk *fc)
     };
 
     pr_info("setup_percpu: NR_CPUS:%u nr_cpumask_bits:%u nr_cpu_ids:%u nr_node_ids:%u", NR_CPUS,
-            env.nr_cpus, env.nr_cpus, s->topo->nr_nodes);
+            env.nr_cpus, env.nr_cpus, s->topo->node_count);
     u64 start = rdtsc();
     if (pcpu_make_first_chunk(&env, &req, fc))
         panic("cannot initialize percpu area (embed: %d, page: %d)", req.embed_err, req.page_err);

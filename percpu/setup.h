@@ -10,7 +10,7 @@
 #define PERCH_PERCPU_SETUP_H
 
 #include "mm/memblock.h"
-#include "mm/numa.h"
+#include "mm/node_order.h"
 #include "mm/pagetable.h"
 #include "mm/vspace.h"
 #include "percpu/first_chunk.h"
@@ -33,6 +33,7 @@ struct percpu_switch {
 struct percpu_setup {
     struct memblock *mb;
     const struct numa_topology *topo;
+    struct node_order *order;
     struct pagetable *pt;    /* live tables, for the page-mapped chunk and the early unit */
     struct vspace *window;   /* the per-CPU window */
 

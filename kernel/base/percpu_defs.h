@@ -30,6 +30,8 @@
 #define DECLARE_PER_CPU(type, name) extern PER_CPU_ATTR_("") __typeof__(type) name
 #define DECLARE_PER_CPU_READ_MOSTLY(type, name)                                                    \
     extern PER_CPU_ATTR_("..read_mostly") __typeof__(type) name
+#define DECLARE_PER_CPU_ALIGNED(type, name)                                                        \
+    extern PER_CPU_ATTR_("..aligned") ALIGNED(64) __typeof__(type) name
 #define DECLARE_PER_CPU_PAGE_ALIGNED(type, name)                                                   \
     extern PER_CPU_ATTR_("..page_aligned") __typeof__(type) name
 

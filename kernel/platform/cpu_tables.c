@@ -9,24 +9,30 @@
 #define DESC_DATA   0x00cf93000000ffffULL
 #define DESC_TSS    0x0000890000000000ULL /* present, available 64-bit TSS */
 
-#define SEL_CODE 0x08
-#define SEL_DATA 0x10
-#define SEL_TSS  0x18
-
 DEFINE_PER_CPU_ALIGNED(struct cpu_tables, cpu_tables);
 
-void cpu_tables_fill(struct cpu_tables *t, const u64 ist_top[IST_COUNT])
+void cpu_tables_tss_descriptor(const struct cpu_tables *t, u64 *lo, u64 *hi)
 {
     u64 base = (uintptr_t)&t->tss;
     u64 limit = sizeof(t->tss) - 1;
 
+    *lo = DESC_TSS | limit | (base & 0xffffff) << 16 | (base >> 24 & 0xff) << 56;
+    *hi = base >> 32;
+}
+
+void cpu_tables_set_ist(struct cpu_tables *t, const u64 ist_top[IST_COUNT])
+{
+    for (u32 i = 0; i < IST_COUNT; i++)
+        t->tss.ist[i] = ist_top[i];
+}
+
+void cpu_tables_fill(struct cpu_tables *t, const u64 ist_top[IST_COUNT])
+{
     *t = (struct cpu_tables){0};
     t->gdt[1] = DESC_CODE64;
     t->gdt[2] = DESC_DATA;
-    t->gdt[3] = DESC_TSS | limit | (base & 0xffffff) << 16 | (base >> 24 & 0xff) << 56;
-    t->gdt[4] = base >> 32;
-    for (u32 i = 0; i < IST_COUNT; i++)
-        t->tss.ist[i] = ist_top[i];
+    cpu_tables_tss_descriptor(t, &t->gdt[3], &t->gdt[4]);
+    cpu_tables_set_ist(t, ist_top);
     t->tss.iomap_base = sizeof(t->tss);
 }
 

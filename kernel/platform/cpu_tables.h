@@ -8,6 +8,10 @@
 
 #include "kernel/base/percpu_defs.h"
 
+#define SEL_CODE 0x08
+#define SEL_DATA 0x10
+#define SEL_TSS  0x18
+
 enum ist_index { IST_NMI = 1, IST_DF = 2, IST_MC = 3, IST_COUNT = 3 };
 
 /* SDM vol. 3, figure 7-11. */
@@ -28,13 +32,19 @@ struct cpu_tables {
     struct tss64 tss ALIGNED(64);
 } ALIGNED(64);
 
-DECLARE_PER_CPU(struct cpu_tables, cpu_tables);
+DECLARE_PER_CPU_ALIGNED(struct cpu_tables, cpu_tables);
 
 /*
  * Writes the tables at t as if they lay at t itself; ist_top[] are the stack tops for NMI, double
  * fault and machine check. Any CPU; t is not in use yet.
  */
 void cpu_tables_fill(struct cpu_tables *t, const u64 ist_top[IST_COUNT]);
+
+/* Only the stacks: for tables in use. The CPU reads them when it takes the exception. */
+void cpu_tables_set_ist(struct cpu_tables *t, const u64 ist_top[IST_COUNT]);
+
+/* The two words of the descriptor for the TSS in t, marked available. */
+void cpu_tables_tss_descriptor(const struct cpu_tables *t, u64 *lo, u64 *hi);
 
 /* Loads GDT, segment registers but FS and GS, and the task register from t on this CPU. */
 void cpu_tables_load_from(struct cpu_tables *t);

@@ -58,8 +58,8 @@ void print_stack_trace(u64 rip, u64 rbp)
     for (u32 i = 0; i < MAX_FRAMES; i++) {
         u64 next, ret;
 
-        if (rbp < KERNEL_HALF || rbp % 8 || probe_read((void *)rbp, 8, &next) ||
-            probe_read((void *)(rbp + 8), 8, &ret) || ret < KERNEL_HALF)
+        if (rbp < KERNEL_HALF || rbp % 8 || probe_read(rbp, 8, &next) ||
+            probe_read(rbp + 8, 8, &ret) || ret < KERNEL_HALF)
             return;
         print_frame(ret - 1); /* inside the call, so that a call at a function's end names it */
         if (next <= rbp)

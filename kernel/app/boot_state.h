@@ -1,0 +1,73 @@
+/*
+ * What the stages of one boot hand on: each stage fills its part and reads the parts before it.
+ * kernel/main.c owns the one instance; nothing below row 5 knows this struct.
+ * SPDX-License-Identifier: MIT
+ */
+#ifndef PERCH_APP_BOOT_STATE_H
+#define PERCH_APP_BOOT_STATE_H
+
+#include "acpi/fadt.h"
+#include "acpi/madt.h"
+#include "acpi/root.h"
+#include "boot/boot_info.h"
+#include "boot/memmap.h"
+#include "kernel/base/cmdline.h"
+#include "kernel/platform/paging.h"
+#include "mm/memblock.h"
+#include "mm/node_order.h"
+#include "percpu/chunk_info.h"
+
+#define BOOT_MEMBLOCK_REGIONS 256
+#define BOOT_MAX_MAP          (2 * BOOT_MAX_RANGES + 1)
+
+struct boot_state {
+    struct kernel_options opt;
+    struct boot_info info;
+
+    /* memory_stage.c: normalised memory map, RAM of it, memblock over it. */
+    struct boot_mem_range map[BOOT_MAX_MAP];
+    u32 map_count;
+    struct range ram[BOOT_MAX_MAP];
+    u32 ram_count;
+    struct memblock mb;
+    struct memblock_region mem_regions[BOOT_MEMBLOCK_REGIONS];
+    struct memblock_region res_regions[BOOT_MEMBLOCK_REGIONS];
+
+    /* acpi_stage.c */
+    struct acpi_root acpi;
+    bool has_acpi;
+    struct fadt_info fadt;
+    bool has_fadt;
+    u8 slp_typa, slp_typb;
+    bool has_s5;
+    struct madt_info madt;
+    struct madt_cpu *madt_cpus;
+    struct numa_topology topo;
+    struct node_order order;
+
+    /* paging, percpu, smp */
+    struct range direct[BOOT_MAX_MAP + ACPI_MAX_TABLES + 8];
+    struct kernel_vm vm;
+    struct pcpu_first_chunk first_chunk;
+};
+
+/* Memory map to memblock; reserves the image, page 0, and what the loader left. */
+void stage_memory(struct boot_state *s);
+
+/* Finds and parses the ACPI tables; FADT first, because the clock wants it. */
+void stage_acpi_tables(struct boot_state *s);
+
+/* MADT, SRAT and SLIT to CPUs, nodes and distances; node ids into memblock. */
+void stage_topology(struct boot_state *s);
+
+/* Final page tables over all usable memory. */
+void stage_paging(struct boot_state *s);
+
+/* First chunk; the boot CPU on its unit, with node-local stacks of its own made ready. */
+void stage_percpu(struct boot_state *s);
+u64 boot_cpu_stack_top(void);
+
+/* Interrupts of the boot CPU, then every other CPU. */
+void stage_smp(struct boot_state *s);
+
+#endif

@@ -1,0 +1,106 @@
+/*
+ * Stage: the loader's memory map becomes memblock; what is taken already is reserved before the first
+ * allocation. Then, later, the final page tables over all of it.
+ * SPDX-License-Identifier: MIT
+ */
+#include "kernel/app/boot_state.h"
+#include "kernel/base/print.h"
+#include "kernel/base/sort.h"
+#include "mm/layout.h"
+
+extern char __image_start_phys[], __image_end_phys[]; /* linker.ld; absolute numbers */
+
+static void *mb_phys_to_virt(void *ctx, u64 pa)
+{
+    (void)ctx;
+    return phys_to_virt(pa);
+}
+
+static const struct memblock_ops mb_ops = {.phys_to_virt = mb_phys_to_virt};
+
+static void reserve(struct boot_state *s, u64 base, u64 end, const char *what)
+{
+    struct range r = range_pages_around((struct range){base, end});
+
+    if (memblock_reserve(&s->mb, r.start, range_size(r)))
+        panic("memblock: %s at 0x%llx cannot be reserved", what, (unsigned long long)base);
+}
+
+static void add_memory(struct boot_state *s, const struct boot_mem_range *m)
+{
+    struct range r = range_pages_inside((struct range){m->base, m->end});
+    u32 flags = m->type == BOOT_MEM_SPECIAL ? MEMBLOCK_SPECIAL : 0;
+
+    if (range_empty(r))
+        return;
+    s->ram[s->ram_count++] = r;
+    if (memblock_add_node(&s->mb, r.start, range_size(r), NODE_NONE, flags))
+        panic("memblock: no room for the memory map");
+}
+
+void stage_memory(struct boot_state *s)
+{
+    u64 clipped;
+
+    if (memmap_normalise(s->info.ranges, s->info.n_ranges, PHYS_LIMIT, s->map, BOOT_MAX_MAP,
+                         &s->map_count, &clipped))
+        panic("memory map: too many ranges");
+    memmap_print(s->map, s->map_count);
+
+    memblock_init(&s->mb, s->mem_regions, BOOT_MEMBLOCK_REGIONS, s->res_regions,
+                  BOOT_MEMBLOCK_REGIONS, &mb_ops);
+    memblock_set_current_limit(&s->mb, BOOT_MAPPED_LIMIT);
+    for (u32 i = 0; i < s->map_count; i++)
+        if (s->map[i].type == BOOT_MEM_RAM || s->map[i].type == BOOT_MEM_SPECIAL)
+            add_memory(s, &s->map[i]);
+
+    reserve(s, 0, PAGE_SIZE, "the first page");
+    reserve(s, (u64)(uintptr_t)__image_start_phys, (u64)(uintptr_t)__image_end_phys, "the image");
+    for (u32 i = 0; i < s->info.n_reserved; i++)
+        reserve(s, s->info.reserved[i].base, s->info.reserved[i].end, s->info.reserved[i].name);
+    pr_info("Memory: %lluK/%lluK available",
+            (unsigned long long)(memblock_node_free(&s->mb, MEMBLOCK_NODE_ANY) / SZ_1K),
+            (unsigned long long)(memblock_phys_mem_size(&s->mb) / SZ_1K));
+}
+
+/* ---- the direct map's ranges ------------------------------------------------------------------- */
+
+static int compare_ranges(const void *a, const void *b, void *ctx)
+{
+    const struct range *x = a, *y = b;
+
+    (void)ctx;
+    return x->start < y->start ? -1 : x->start > y->start;
+}
+
+/* RAM, ACPI memory of the map, and the tables wherever they are; sorted, without overlaps. */
+static u32 direct_ranges(struct boot_state *s)
+{
+    struct range *out = s->direct, r;
+    u32 n = 0, merged = 0;
+
+    for (u32 i = 0; i < s->map_count; i++) {
+        enum boot_mem_type type = s->map[i].type;
+
+        if (type == BOOT_MEM_RAM || type == BOOT_MEM_SPECIAL || type == BOOT_MEM_ACPI ||
+            type == BOOT_MEM_NVS)
+            out[n++] = range_pages_around((struct range){s->map[i].base, s->map[i].end});
+    }
+    for (u32 i = 0; s->has_acpi && acpi_root_range(&s->acpi, i, &r); i++)
+        if (n < ARRAY_SIZE(s->direct))
+            out[n++] = range_pages_around(r);
+
+    sort(out, n, sizeof(*out), compare_ranges, NULL);
+    for (u32 i = 0; i < n; i++) {
+        if (merged && out[i].start <= out[merged - 1].end)
+            out[merged - 1].end = MAX(out[merged - 1].end, out[i].end);
+        else
+            out[merged++] = out[i];
+    }
+    return merged;
+}
+
+void stage_paging(struct boot_state *s)
+{
+    paging_init(&s->vm, &s->mb, s->direct, direct_ranges(s));
+}

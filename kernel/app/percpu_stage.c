@@ -1,0 +1,62 @@
+/*
+ * Stage: the first chunk, and the boot CPU on its own unit and stacks.
+ * SPDX-License-Identifier: MIT
+ */
+#include "kernel/app/boot_state.h"
+#include "kernel/app/stage.h"
+#include "kernel/base/print.h"
+#include "kernel/platform/cpu_stacks.h"
+#include "kernel/platform/cpu_tables.h"
+#include "percpu/setup.h"
+
+static u64 boot_stack_top_va;
+
+/* The boot CPU's GDT and TSS move with its unit. */
+static void describe_tables(void *unit, struct percpu_switch *sw)
+{
+    uintptr_t offset = (uintptr_t)&cpu_tables - (uintptr_t)__per_cpu_start;
+    struct cpu_tables *t = (struct cpu_tables *)((char *)unit + offset);
+
+    cpu_tables_tss_descriptor(t, &sw->tss_lo, &sw->tss_hi);
+    sw->tss_slot = (u64)&t->gdt[3];
+    sw->gdt_base = (u64)t->gdt;
+    sw->gdt_limit = sizeof(t->gdt) - 1;
+    sw->tss_selector = SEL_TSS;
+}
+
+static enum pcpu_fc_mode fc_mode(const struct kernel_options *opt)
+{
+    enum pcpu_fc_mode mode = PCPU_FC_AUTO;
+
+    pcpu_fc_parse_mode(opt->percpu_alloc, &mode);
+    return mode;
+}
+
+void stage_percpu(struct boot_state *s)
+{
+    struct percpu_setup setup = {
+        .mb = &s->mb,
+        .topo = &s->topo,
+        .order = &s->order,
+        .pt = &s->vm.pt,
+        .window = &s->vm.pcpu_window,
+        .mode = fc_mode(&s->opt),
+        .reserved = s->opt.percpu_reserved,
+        .dyn = (s64)s->opt.percpu_dyn,
+        .atom = s->opt.percpu_atom,
+        .static_pad = s->opt.percpu_static,
+        .describe_tables = describe_tables,
+    };
+
+    setup_per_cpu_areas(&setup, &s->first_chunk);
+    stage_note("first_chunk", setup.build_insns - setup.memblock_insns);
+    stage_note("first_chunk_memblock", setup.memblock_insns);
+
+    if (cpu_stacks_alloc(&s->vm, &s->order, 0, &boot_stack_top_va))
+        panic("no memory for the boot CPU's stacks");
+}
+
+u64 boot_cpu_stack_top(void)
+{
+    return boot_stack_top_va;
+}

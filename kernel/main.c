@@ -1,0 +1,101 @@
+/*
+ * The story of one boot, from the loader's door to the verdict: one call per stage.
+ * SPDX-License-Identifier: MIT
+ */
+#include "boot/multiboot2.h"
+#include "boot/pvh.h"
+#include "kernel/app/boot_state.h"
+#include "kernel/app/finish.h"
+#include "kernel/app/placement.h"
+#include "kernel/app/stage.h"
+#include "kernel/base/cpu.h"
+#include "kernel/base/cpu_local.h"
+#include "kernel/base/print.h"
+#include "kernel/platform/clock.h"
+#include "kernel/platform/console.h"
+#include "kernel/platform/cpu_tables.h"
+#include "kernel/platform/early_window.h"
+#include "kernel/platform/idt.h"
+#include "kernel/platform/panic.h"
+#include "kernel/platform/stack.h"
+#include "percpu/setup.h"
+
+u64 first_tsc = 1; /* written by boot/entry64.asm; not 0, so that it lies in .data */
+
+static struct boot_state boot;
+static u8 early_ist[IST_COUNT][8192] ALIGNED(16);
+
+void kernel_main(enum boot_origin origin, u64 info_phys);
+static void on_own_stack(void *state);
+
+/* Faults are reported from here on. */
+static void early_traps(void)
+{
+    u64 tops[IST_COUNT];
+
+    for (u32 i = 0; i < IST_COUNT; i++)
+        tops[i] = (u64)(uintptr_t)early_ist[i + 1];
+    idt_init();
+    idt_load();
+    cpu_tables_fill(this_cpu_ptr(&cpu_tables), tops);
+    cpu_tables_load();
+    idt_use_ist();
+    panic_set_describe(paging_describe);
+}
+
+static void read_boot_info(struct boot_state *s, enum boot_origin origin, u64 info_phys)
+{
+    int err = origin == BOOT_PVH ? pvh_parse(&early_window, info_phys, &s->info)
+                                 : multiboot2_parse(&early_window, info_phys, &s->info);
+
+    kernel_options_parse(&s->opt, s->info.cmdline);
+    console_init(&s->opt);
+    pr_info("Perch: booted by %s (%s)", s->info.loader[0] ? s->info.loader : "an unnamed loader",
+            origin == BOOT_PVH ? "PVH" : "Multiboot2");
+    pr_info("Command line: %s%s", s->info.cmdline, s->info.cmdline_truncated ? " (cut)" : "");
+    finish_arm(s); /* from here on a panic ends the run as the command line says */
+    if (err)
+        panic("the loader's information cannot be used (%d)", err);
+}
+
+void kernel_main(enum boot_origin origin, u64 info_phys)
+{
+    percpu_offsets_poison();
+    early_traps();
+    read_boot_info(&boot, origin, info_phys);
+    stage_done("boot_info");
+
+    stage_memory(&boot);
+    stage_done("memory");
+
+    stage_acpi_tables(&boot);
+    stage_done("acpi");
+
+    clock_init(boot.has_fadt ? boot.fadt.pm_timer_port : 0, boot.fadt.pm_timer_32bit);
+    stage_done("clock");
+
+    stage_topology(&boot);
+    stage_done("topology");
+
+    stage_paging(&boot);
+    stage_done("paging");
+
+    stage_percpu(&boot);
+    run_on_stack(boot_cpu_stack_top(), on_own_stack, &boot);
+}
+
+/* The boot CPU has left the boot stack and the early unit for memory of its own node. */
+static void on_own_stack(void *state)
+{
+    struct boot_state *s = state;
+
+    stage_done("percpu");
+
+    stage_smp(s);
+    stage_done("smp");
+
+    placement_prove(s);
+    stage_done("placement");
+
+    finish(s); /* tests, benchmarks, verdict, end */
+}

@@ -1,0 +1,44 @@
+/*
+ * The early window onto physical memory.
+ * SPDX-License-Identifier: MIT
+ */
+#include "kernel/platform/early_window.h"
+#include "kernel/base/cpu.h"
+#include "kernel/base/print.h"
+#include "mm/layout.h"
+
+#define PTE_PRESENT 0x1ULL
+#define PTE_NX      (1ULL << 63)
+
+extern u64 early_window_pt[512]; /* boot/entry32.asm */
+
+static u32 slots_used;
+
+/* Read-only, no-execute slots, handed out upwards and never reused. */
+static const void *map_high(u64 pa, size_t len)
+{
+    u64 first = align_down(pa, PAGE_SIZE);
+    u64 pages = (align_up(pa + len, PAGE_SIZE) - first) >> PAGE_SHIFT;
+    u64 va = EARLY_WINDOW_BASE + slots_used * PAGE_SIZE;
+
+    if (pages > EARLY_WINDOW_SIZE / PAGE_SIZE - slots_used) {
+        pr_warn("early window: no room for %llu bytes at 0x%llx", (unsigned long long)len,
+                (unsigned long long)pa);
+        return NULL;
+    }
+    for (u64 i = 0; i < pages; i++)
+        early_window_pt[slots_used++] = (first + i * PAGE_SIZE) | PTE_PRESENT | PTE_NX;
+    return (const void *)(va + (pa - first));
+}
+
+static const void *early_map(void *ctx, u64 pa, size_t len)
+{
+    (void)ctx;
+    if (len == 0 || pa + len < pa || pa + len > 1ULL << 52)
+        return NULL;
+    if (pa + len <= BOOT_MAPPED_LIMIT)
+        return phys_to_virt(pa);
+    return map_high(pa, len);
+}
+
+const struct phys_window early_window = {early_map, NULL};

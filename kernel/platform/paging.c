@@ -1,0 +1,247 @@
+/*
+ * The final page tables.
+ * SPDX-License-Identifier: MIT
+ */
+#include "kernel/platform/paging.h"
+#include "kernel/base/cpu.h"
+#include "kernel/base/print.h"
+#include "kernel/base/printf.h"
+#include "mm/layout.h"
+
+#define CPUID_1G (1u << 26) /* CPUID 80000001h EDX: SDM vol. 2, CPUID */
+
+/* linker.ld */
+extern char __image_start_phys[], __per_cpu_start[], __per_cpu_end[];
+extern char __text_start[], __text_end[], __rodata_start[], __rodata_end[];
+extern char __ro_after_init_start[], __ro_after_init_end[];
+extern char __data_start[], __data_end[], __boot_stack_guard[];
+extern char __early_unit[], __early_unit_end[];
+
+static const struct kernel_vm *described; /* for paging_describe(), which a fault calls */
+
+static u64 image_pa(const char *sym)
+{
+    return (u64)(uintptr_t)sym - KERNEL_BASE;
+}
+
+/* ---- where table pages come from --------------------------------------------------------------- */
+
+static int table_alloc(void *ctx, s32 node, u64 *pa)
+{
+    struct kernel_vm *vm = ctx;
+    struct memblock_request req = {
+        .size = PAGE_SIZE,
+        .align = PAGE_SIZE,
+        .min_addr = SZ_1M,
+        .nodes = &node,
+        .nr_nodes = node >= 0 ? 1 : 0,
+    };
+    struct memblock_result res;
+    int err = memblock_alloc(vm->mb, &req, &res);
+
+    if (!err)
+        *pa = res.base;
+    return err;
+}
+
+static void table_free(void *ctx, u64 pa)
+{
+    struct kernel_vm *vm = ctx;
+
+    memblock_give_back(vm->mb, pa, PAGE_SIZE);
+}
+
+static void *table_map(void *ctx, u64 pa)
+{
+    (void)ctx;
+    return phys_to_virt(pa);
+}
+
+static struct varea *areas_alloc(void *ctx, u32 count)
+{
+    struct kernel_vm *vm = ctx;
+
+    return memblock_zalloc(vm->mb, count * sizeof(struct varea), 64);
+}
+
+static void areas_free(void *ctx, struct varea *areas, u32 count)
+{
+    struct kernel_vm *vm = ctx;
+
+    memblock_give_back(vm->mb, virt_to_phys(areas), count * sizeof(struct varea));
+}
+
+/* ---- building ------------------------------------------------------------------------------------ */
+
+static bool cpu_has_1g_pages(void)
+{
+    u32 a, b, c, d;
+
+    cpuid(0x80000001, 0, &a, &b, &c, &d);
+    return d & CPUID_1G;
+}
+
+static struct kernel_section section(const char *start, const char *end, u32 prot,
+                                     const char *name)
+{
+    u64 va = (u64)(uintptr_t)start;
+
+    return (struct kernel_section){
+        va, va - KERNEL_BASE, align_up((u64)(uintptr_t)end, PAGE_SIZE) - va, prot, name};
+}
+
+/* The page below the boot stack stays unmapped: it is the stack's guard. */
+static int map_image(struct kernel_vm *vm)
+{
+    const struct kernel_section sections[] = {
+        section(__per_cpu_start, __per_cpu_end, 0, "per-CPU template"),
+        section(__text_start, __text_end, PT_X, "text"),
+        section(__rodata_start, __rodata_end, 0, "rodata"),
+        section(__ro_after_init_start, __ro_after_init_end, 0, "ro_after_init"),
+        section(__data_start, __boot_stack_guard, PT_W, "data"),
+        section(__boot_stack_guard + PAGE_SIZE, __early_unit, PT_W, "boot stack"),
+        section(__early_unit, __early_unit_end, PT_W, "early per-CPU unit"),
+    };
+
+    return kernel_map_build(&vm->pt, sections, ARRAY_SIZE(sections));
+}
+
+/* What nobody may write through any mapping: everything of the image but data. */
+static struct range image_ro(void)
+{
+    return (struct range){(u64)(uintptr_t)__image_start_phys, image_pa(__ro_after_init_end)};
+}
+
+static void init_areas(struct kernel_vm *vm)
+{
+    vm->storage = (struct vspace_storage){areas_alloc, areas_free, vm};
+    if (vspace_init(&vm->areas, "virtual areas", VAREA_BASE, VAREA_SIZE, vm->area_slots,
+                    VM_FIRST_AREAS, &vm->storage) ||
+        vspace_init(&vm->pcpu_window, "per-CPU window", PCPU_WINDOW_BASE, PCPU_WINDOW_SIZE,
+                    vm->window_slots, VM_FIRST_AREAS, &vm->storage))
+        panic("virtual areas: bad window");
+}
+
+void paging_init(struct kernel_vm *vm, struct memblock *mb, const struct range *ranges, u32 n)
+{
+    struct range ro = image_ro();
+
+    vm->mb = mb;
+    vm->src = (struct page_source){table_alloc, table_free, table_map, vm};
+    init_areas(vm);
+    int err = pagetable_init(&vm->pt, &vm->src, NODE_NONE, cpu_has_1g_pages(), true);
+    if (!err)
+        err = direct_map_build(&vm->pt, ranges, n, &ro, 1, &vm->direct);
+    if (!err)
+        err = map_image(vm);
+    if (err)
+        panic("page tables: error %d", err);
+
+    write_cr3(vm->pt.root_pa);
+    flush_tlb_local(); /* the boot tables' entries were not global, but let nothing depend on it */
+    described = vm;
+    memblock_set_current_limit(mb, PHYS_LIMIT);
+}
+
+/* ---- users of virtual areas ------------------------------------------------------------------------ */
+
+void *paging_map_mmio(struct kernel_vm *vm, u64 pa, u64 size, const char *name)
+{
+    struct vspace_map_args args = {
+        .prot = PT_W | PT_G | PT_UC, .node = NODE_NONE, .tag = {name, VAREA_NO_OWNER}};
+    u64 va;
+    int err = vspace_map_range(&vm->areas, &vm->pt, pa, size, &args, &va);
+
+    if (err) {
+        pr_err("mmio: %s at 0x%llx cannot be mapped (%d)", name, (unsigned long long)pa, err);
+        return NULL;
+    }
+    return (void *)va;
+}
+
+int paging_alloc_stack(struct kernel_vm *vm, u64 size, const s32 *order, u32 nr_nodes,
+                       const char *name, u32 cpu, u64 *top)
+{
+    struct memblock_request req = {
+        .size = size,
+        .align = PAGE_SIZE,
+        .min_addr = 16 * SZ_1M,
+        .nodes = order,
+        .nr_nodes = nr_nodes,
+    };
+    struct memblock_result res;
+    int err = memblock_alloc(vm->mb, &req, &res);
+
+    if (err)
+        return err;
+    struct vspace_map_args args = {
+        .prot = PT_W | PT_G, .node = res.nid, .guard = PAGE_SIZE, .tag = {name, (s32)cpu}};
+    u64 va;
+    err = vspace_map_range(&vm->areas, &vm->pt, res.base, size, &args, &va);
+    if (err) {
+        memblock_give_back(vm->mb, res.base, size);
+        return err;
+    }
+    *top = va + size;
+    return 0;
+}
+
+int paging_map_identity(struct kernel_vm *vm, u64 pa, bool exec)
+{
+    int err = pagetable_map_page(&vm->pt, pa, pa, exec ? PT_X : PT_W, NODE_NONE);
+
+    if (!err && exec)
+        vm->trampoline_pa = pa;
+    return err;
+}
+
+void paging_unmap_identity(struct kernel_vm *vm, u64 pa)
+{
+    struct pt_flush flush = PT_FLUSH_NONE;
+
+    if (pagetable_unmap(&vm->pt, pa, PAGE_SIZE, PT_KEEP_TABLES, &flush))
+        panic("trampoline page 0x%llx cannot be unmapped", (unsigned long long)pa);
+    flush_tlb_local();
+    if (vm->trampoline_pa == pa)
+        vm->trampoline_pa = 0;
+}
+
+int paging_prove_wx(const struct kernel_vm *vm, struct wx_result *result)
+{
+    struct pagetable live = pagetable_view(read_cr3(), &vm->src, true);
+    struct range ro = image_ro();
+    u64 text = (u64)(uintptr_t)__text_start;
+    struct wx_exec exec[2] = {
+        {{text, (u64)(uintptr_t)__text_end}, text - KERNEL_BASE},
+        {{vm->trampoline_pa, vm->trampoline_pa + PAGE_SIZE}, vm->trampoline_pa},
+    };
+    struct wx_policy policy = {exec, vm->trampoline_pa ? 2 : 1, &ro, 1};
+    int err = wx_check(&live, &policy, result);
+
+    if (!err)
+        pr_info("paging: W^X holds: %llu leaves, %llu KiB executable, image read-only in the "
+                "direct map too",
+                (unsigned long long)result->leaves,
+                (unsigned long long)(result->exec_bytes / 1024));
+    return err;
+}
+
+int paging_describe(u64 addr, char *buf, size_t size)
+{
+    u64 guard = (u64)(uintptr_t)__boot_stack_guard;
+    u64 early = (u64)(uintptr_t)__early_unit;
+
+    if (addr >= guard && addr < guard + PAGE_SIZE)
+        return ksnprintf(buf, size, "guard page below the boot stack");
+    if (addr >= early && addr < (u64)(uintptr_t)__early_unit_end)
+        return ksnprintf(buf, size, "early per-CPU unit, retired");
+    if (addr < PAGE_SIZE)
+        return ksnprintf(buf, size, "null pointer");
+    if (addr >= DIRECT_MAP_BASE && addr < DIRECT_MAP_BASE + DIRECT_MAP_SIZE)
+        return ksnprintf(buf, size, "direct map, physical 0x%llx: not usable memory",
+                         (unsigned long long)(addr - DIRECT_MAP_BASE));
+    if (!described)
+        return 0;
+    int len = vspace_describe(&described->areas, addr, buf, size);
+    return len ? len : vspace_describe(&described->pcpu_window, addr, buf, size);
+}
