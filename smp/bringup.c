@@ -1,0 +1,301 @@
+/*
+ * Bringing the application processors up; see bringup.h.
+ * SPDX-License-Identifier: MIT
+ */
+#include "smp/bringup.h"
+
+#include "kernel/base/cpu.h"
+#include "kernel/base/cpu_local.h"
+#include "kernel/base/print.h"
+#include "kernel/base/sort.h"
+#include "kernel/base/string.h"
+#include "mm/layout.h"
+#include "smp/apic.h"
+#include "smp/call.h"
+#include "smp/cpus.h"
+#include "smp/idle.h"
+#include "smp/trampoline.h"
+
+/* A call waits so long before the NMI, 20 times as long under a hypervisor. */
+#define CALL_DEADLINE_MS 100
+
+struct bringup {
+    const struct smp_config *config;
+    struct smp_result *result;
+    struct trampoline_table table;
+    struct trampoline_data *data;
+    bool arrivals_unique; /* no two ids share an arrival byte */
+};
+
+/* For the processors: set before any of them is started. */
+static void (*load_tables)(void);
+
+u64 smp_table_size(u32 n)
+{
+    return n * (u64)(sizeof(struct smp_record) + sizeof(u32));
+}
+
+/* ---- the processor's side -----------------------------------------------------------------------
+ */
+
+void smp_ap_main(struct smp_record *rec, u32 ticket)
+{
+    load_tables();
+    if (!bringup_reach(rec, STAGE_TABLES))
+        cpu_park();
+    apic_init_cpu();
+    if (!bringup_reach(rec, STAGE_APIC))
+        cpu_park();
+    rec->online_tsc = rdtsc();
+    if (!bringup_claim(rec, ticket))
+        cpu_park();
+    cpumap_set(&cpu_map, CPU_ONLINE, rec->cpu);
+    bringup_reach(rec, STAGE_ONLINE);
+    cpu_idle();
+}
+
+/* ---- hardware for the batch ---------------------------------------------------------------------
+ */
+
+static void op_init(void *ctx, u32 apic_id)
+{
+    (void)ctx;
+    apic_send_init(apic_id);
+}
+
+static void op_startup(void *ctx, u32 apic_id)
+{
+    const struct bringup *b = ctx;
+
+    apic_send_startup(apic_id, (u8)(b->config->trampoline_pa >> PAGE_SHIFT));
+}
+
+static u64 op_now(void *ctx)
+{
+    (void)ctx;
+    return rdtsc();
+}
+
+static _Atomic u8 *arrival_of(const struct bringup *b, const struct smp_record *rec)
+{
+    return &b->data->arrival[rec->apic_id % ARRIVALS];
+}
+
+static bool op_arrived(void *ctx, const struct smp_record *rec)
+{
+    const struct bringup *b = ctx;
+    u8 arrival = atomic_load_explicit(arrival_of(b, rec), memory_order_relaxed);
+
+    return b->arrivals_unique && (arrival == ARRIVAL_SEEN || arrival == ARRIVAL_STOPPED);
+}
+
+static void op_forget_arrival(void *ctx, const struct smp_record *rec)
+{
+    u8 arrival = rec->stop_at == STAGE_REAL_MODE ? ARRIVAL_STOP : 0;
+
+    atomic_store_explicit(arrival_of(ctx, rec), arrival, memory_order_relaxed);
+}
+
+static const struct bringup_ops batch_ops = {
+    .send_init = op_init,
+    .send_startup = op_startup,
+    .now = op_now,
+    .arrived = op_arrived,
+    .forget_arrival = op_forget_arrival,
+};
+
+/* ---- the boot CPU's side ------------------------------------------------------------------------
+ */
+
+static int compare_records(const void *a, const void *b, void *ctx)
+{
+    u32 x = ((const struct smp_record *)a)->apic_id, y = ((const struct smp_record *)b)->apic_id;
+
+    (void)ctx;
+    return x < y ? -1 : x > y;
+}
+
+static bool sorted(const struct smp_record *rec, u32 n)
+{
+    for (u32 i = 1; i < n; i++)
+        if (rec[i - 1].apic_id >= rec[i].apic_id)
+            return false;
+    return true;
+}
+
+static void apply_faults(const struct smp_config *config, struct smp_record *rec)
+{
+    for (u32 i = 0; i < config->nr_faults; i++) {
+        if (config->faults[i].cpu != rec->cpu)
+            continue;
+        rec->stop_at = config->faults[i].stop_at;
+        rec->silent = rec->stop_at == STAGE_NONE;
+    }
+}
+
+/* One record, unless the CPU cannot be started; true: it is in the table. */
+static bool add_record(struct bringup *b, u32 cpu)
+{
+    struct smp_record *rec = &b->table.records[b->table.count];
+    const struct smp_ops *ops = b->config->ops;
+    u32 apic_id = cpu_map.apic_id[cpu];
+    int err;
+
+    if (!apic_id_reachable(apic_mode(), apic_id)) {
+        pr_warn("smp: CPU %u (APIC 0x%02x) left out: its id needs x2APIC", cpu, apic_id);
+        b->result->unreachable++;
+        return false;
+    }
+    bringup_record_init(rec, cpu, apic_id);
+    rec->gs_base = __per_cpu_offset[cpu];
+    err = ops->cpu_prepare(ops->ctx, cpu, &rec->stack_top);
+    if (err) {
+        pr_err("smp: CPU %u (APIC 0x%02x) left out: no stack (error %d)", cpu, apic_id, -err);
+        b->result->unprepared++;
+        return false;
+    }
+    apply_faults(b->config, rec);
+    b->table.count++;
+    return true;
+}
+
+static int build_table(struct bringup *b)
+{
+    u32 limit = b->config->max_cpus ? b->config->max_cpus - 1 : NR_CPUS;
+    u32 cpu, n;
+
+    b->table.records = b->config->table;
+    b->table.records_pa = b->config->table_pa;
+    for_each_possible_cpu(cpu)
+    {
+        if (cpu_is_online(cpu))
+            continue;
+        if (b->table.count >= limit)
+            b->result->not_started++;
+        else
+            add_record(b, cpu);
+    }
+    n = b->table.count;
+    if (!sorted(b->table.records, n))
+        sort(b->table.records, n, sizeof(struct smp_record), compare_records, NULL);
+    if (!sorted(b->table.records, n)) {
+        pr_err("smp: two CPUs have the same APIC id");
+        return -EINVAL;
+    }
+    b->table.ids = (u32 *)&b->table.records[n];
+    b->table.ids_pa = b->config->table_pa + n * sizeof(struct smp_record);
+    for (u32 i = 0; i < n; i++)
+        b->table.ids[i] = b->table.records[i].apic_id;
+    b->arrivals_unique = n == 0 || b->table.ids[n - 1] - b->table.ids[0] < ARRIVALS;
+    return 0;
+}
+
+static int map_trampoline(const struct smp_config *config)
+{
+    const struct smp_ops *ops = config->ops;
+    int err = ops->map_identity(ops->ctx, config->trampoline_pa, true);
+
+    if (err)
+        return err;
+    err = ops->map_identity(ops->ctx, config->trampoline_pa + PAGE_SIZE, false);
+    if (err)
+        ops->unmap_identity(ops->ctx, config->trampoline_pa);
+    return err;
+}
+
+/* Late processors, should there be any, must still find code that stops them. */
+static void release_trampoline(const struct bringup *b)
+{
+    const struct smp_ops *ops = b->config->ops;
+
+    if (b->result->trampoline_in_use)
+        return;
+    ops->unmap_identity(ops->ctx, b->config->trampoline_pa);
+    ops->unmap_identity(ops->ctx, b->config->trampoline_pa + PAGE_SIZE);
+}
+
+static bool is_old_cpu(void)
+{
+    u32 a, family, v[3];
+
+    cpuid(0, 0, &a, &v[0], &v[2], &v[1]);
+    cpuid(1, 0, &family, &a, &a, &a);
+    family = (family >> 8 & 0xf) == 0xf ? 0xf + (family >> 20 & 0xff) : family >> 8 & 0xf;
+    return bringup_old_cpu((const char *)v, family);
+}
+
+static int run_batch(struct bringup *b)
+{
+    const struct smp_config *config = b->config;
+    struct bringup_batch batch = {
+        .rec = b->table.records,
+        .n = b->table.count,
+        .ops = &batch_ops,
+        .ctx = b,
+        .times = bringup_default_times(config->tsc_hz / 1000, config->hypervisor, is_old_cpu()),
+    };
+    int err = trampoline_fill(config->trampoline_pa, phys_to_virt(config->trampoline_pa), b->data,
+                              apic_mode() == APIC_MODE_X2, &b->table);
+
+    if (err)
+        return err;
+    err = map_trampoline(config);
+    if (err)
+        return err;
+    bringup_run(&batch, &b->result->batch);
+    b->result->unknown = atomic_load(&b->data->unknown);
+    b->result->trampoline_in_use = b->result->batch.given_up || b->result->unknown;
+    release_trampoline(b);
+    return 0;
+}
+
+/* Who is online is entered here too: a processor may be between its claim and its own entry. */
+static void collect(const struct bringup *b)
+{
+    struct smp_result *r = b->result;
+    char text[80];
+
+    r->ap_ticks_min = r->batch.online ? ~0ULL : 0;
+    for (u32 i = 0; i < b->table.count; i++) {
+        const struct smp_record *rec = &b->table.records[i];
+        u64 ticks = rec->online_tsc - rec->first_tsc;
+
+        if (bringup_state(rec) != BRING_ONLINE) {
+            bringup_failure_text(rec, text, sizeof(text));
+            pr_err("%s", text);
+            continue;
+        }
+        cpumap_set(&cpu_map, CPU_ONLINE, rec->cpu);
+        r->ap_ticks_min = MIN(r->ap_ticks_min, ticks);
+        r->ap_ticks_max = MAX(r->ap_ticks_max, ticks);
+        r->ap_ticks_sum += ticks;
+    }
+    if (r->unknown)
+        pr_warn("smp: %u processors came that no table lists", r->unknown);
+    r->records = b->table.records;
+    r->nr_records = b->table.count;
+}
+
+int smp_bring_up(const struct smp_config *config, struct smp_result *result)
+{
+    u64 ms = config->tsc_hz / 1000, start = rdtsc();
+    struct bringup b = {
+        .config = config,
+        .result = result,
+        .data = phys_to_virt(config->trampoline_pa + PAGE_SIZE),
+    };
+    int err;
+
+    *result = (struct smp_result){.online = 1};
+    smp_call_set_deadline(CALL_DEADLINE_MS * ms * (config->hypervisor ? 20 : 1));
+    load_tables = config->ops->cpu_load_tables;
+    err = build_table(&b);
+    result->prepare_ticks = rdtsc() - start;
+    if (!err && b.table.count)
+        err = run_batch(&b);
+    if (err)
+        return err;
+    collect(&b);
+    result->online = cpus_online();
+    return 0;
+}

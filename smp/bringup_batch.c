@@ -1,0 +1,206 @@
+/*
+ * The boot CPU's side of the start; see bringup_batch.h. IPI sequence: SDM vol. 3, 9.4.4.1.
+ * SPDX-License-Identifier: MIT
+ */
+#include "smp/bringup_batch.h"
+
+#include "kernel/base/string.h"
+
+#define HYPERVISOR_FACTOR  20
+#define DEADLINE_MS        100
+#define OLD_INIT_WAIT_MS   10
+#define RETRY_INIT_WAIT_MS 10
+#define SECOND_STARTUP_US  200
+
+struct bringup_times bringup_default_times(u64 ticks_per_ms, bool hypervisor, bool old_cpu)
+{
+    u64 factor = hypervisor ? HYPERVISOR_FACTOR : 1;
+
+    return (struct bringup_times){
+        .init_wait = old_cpu && !hypervisor ? OLD_INIT_WAIT_MS * ticks_per_ms : 0,
+        .retry_init_wait = RETRY_INIT_WAIT_MS * ticks_per_ms,
+        .second_startup = SECOND_STARTUP_US * ticks_per_ms / 1000 * factor,
+        .deadline = DEADLINE_MS * ticks_per_ms * factor,
+    };
+}
+
+bool bringup_old_cpu(const char *vendor, u32 family)
+{
+    if (memcmp(vendor, "GenuineIntel", 12) == 0)
+        return family < 6;
+    if (memcmp(vendor, "AuthenticAMD", 12) == 0)
+        return family < 0xf;
+    if (memcmp(vendor, "HygonGenuine", 12) == 0)
+        return family < 0x18;
+    return true;
+}
+
+static u64 now(const struct bringup_batch *b)
+{
+    return b->ops->now(b->ctx);
+}
+
+static void wait(const struct bringup_batch *b, u64 ticks)
+{
+    u64 start = now(b);
+
+    while (now(b) - start < ticks)
+        ;
+}
+
+static bool wanted(const struct smp_record *rec)
+{
+    return bringup_state(rec) != BRING_ONLINE;
+}
+
+static void send_init_all(const struct bringup_batch *b)
+{
+    for (u32 i = 0; i < b->n; i++)
+        if (bringup_hold(&b->rec[i]))
+            b->ops->send_init(b->ctx, b->rec[i].apic_id);
+}
+
+static void send_startup(const struct bringup_batch *b, const struct smp_record *rec)
+{
+    if (!rec->silent)
+        b->ops->send_startup(b->ctx, rec->apic_id);
+}
+
+static void send_startup_all(const struct bringup_batch *b, u32 attempt)
+{
+    for (u32 i = 0; i < b->n; i++) {
+        struct smp_record *rec = &b->rec[i];
+
+        if (!wanted(rec))
+            continue;
+        b->ops->forget_arrival(b->ctx, rec);
+        bringup_offer(rec, attempt);
+        send_startup(b, rec);
+    }
+}
+
+static bool silent(const struct bringup_batch *b, const struct smp_record *rec)
+{
+    return bringup_stage(rec) == STAGE_NONE && !b->ops->arrived(b->ctx, rec);
+}
+
+/* Grows whenever a processor reaches one more stage. */
+static u64 progress(const struct bringup_batch *b)
+{
+    u64 sum = 0;
+
+    for (u32 i = 0; i < b->n; i++) {
+        const struct smp_record *rec = &b->rec[i];
+
+        sum += bringup_state(rec) == BRING_ONLINE ? STAGES : bringup_stage(rec);
+        sum += b->ops->arrived(b->ctx, rec);
+    }
+    return sum;
+}
+
+/*
+ * Until all are online, or `ticks` passed; with restart, until no progress for so long. Looks at
+ * one record at a time, so as to leave the others' cache lines alone. True: all online.
+ */
+static bool wait_online(const struct bringup_batch *b, u64 ticks, bool restart)
+{
+    u64 start = now(b), seen = restart ? progress(b) : 0;
+    u32 i = 0;
+
+    for (;;) {
+        while (i < b->n && !wanted(&b->rec[i]))
+            i++;
+        if (i == b->n)
+            return true;
+        if (now(b) - start <= ticks)
+            continue;
+        if (!restart)
+            return false;
+        u64 p = progress(b);
+        if (p == seen)
+            return false;
+        seen = p;
+        start = now(b);
+    }
+}
+
+static void repeat_startup(const struct bringup_batch *b, struct bringup_result *result)
+{
+    for (u32 i = 0; i < b->n; i++) {
+        struct smp_record *rec = &b->rec[i];
+
+        if (!wanted(rec) || !silent(b, rec))
+            continue;
+        send_startup(b, rec);
+        result->second_startup++;
+    }
+}
+
+static bool run_attempt(const struct bringup_batch *b, u32 attempt, struct bringup_result *result)
+{
+    u64 init_wait = attempt == 1 ? b->times.init_wait : b->times.retry_init_wait;
+    u64 t[4];
+
+    t[0] = now(b);
+    send_init_all(b);
+    t[1] = now(b);
+    wait(b, init_wait);
+    t[2] = now(b);
+    send_startup_all(b, attempt);
+    t[3] = now(b);
+    if (attempt == 1) {
+        result->init_ticks = t[1] - t[0];
+        result->startup_ticks = t[3] - t[2];
+    }
+    if (wait_online(b, b->times.second_startup, false))
+        return true;
+    repeat_startup(b, result);
+    return wait_online(b, b->times.deadline, true);
+}
+
+/* An arrival that never got as far as its record is the only trace of stage 1. */
+static void note_arrivals(const struct bringup_batch *b)
+{
+    for (u32 i = 0; i < b->n; i++) {
+        struct smp_record *rec = &b->rec[i];
+
+        if (wanted(rec) && rec->best == STAGE_NONE && b->ops->arrived(b->ctx, rec))
+            rec->best = STAGE_REAL_MODE;
+    }
+}
+
+static void give_up(const struct bringup_batch *b)
+{
+    for (u32 i = 0; i < b->n; i++)
+        if (bringup_give_up(&b->rec[i]))
+            b->ops->send_init(b->ctx, b->rec[i].apic_id);
+}
+
+static u32 count_wanted(const struct bringup_batch *b)
+{
+    u32 count = 0;
+
+    for (u32 i = 0; i < b->n; i++)
+        count += wanted(&b->rec[i]);
+    return count;
+}
+
+void bringup_run(struct bringup_batch *batch, struct bringup_result *result)
+{
+    u64 start = now(batch);
+    bool done = batch->n == 0;
+
+    *result = (struct bringup_result){0};
+    for (u32 attempt = 1; attempt <= BRINGUP_ATTEMPTS && !done; attempt++) {
+        if (attempt > 1)
+            result->retried = count_wanted(batch);
+        done = run_attempt(batch, attempt, result);
+        if (!done)
+            note_arrivals(batch);
+    }
+    if (!done)
+        give_up(batch);
+    result->given_up = count_wanted(batch);
+    result->online = batch->n - result->given_up;
+    result->total_ticks = now(batch) - start;
+}

@@ -1,0 +1,156 @@
+/*
+ * Cross-CPU calls: the hardware side of smp/call_core.h; see call.h.
+ * SPDX-License-Identifier: MIT
+ */
+#include "smp/call.h"
+
+#include "kernel/base/cpu.h"
+#include "kernel/base/cpu_local.h"
+#include "kernel/base/print.h"
+#include "smp/apic.h"
+#include "smp/call_core.h"
+#include "smp/cpus.h"
+
+/* A CPU that is asked by NMI where it is, and its answer. */
+struct nmi_question {
+    _Atomic bool asked;
+    _Atomic u64 rip; /* 0: no answer yet */
+    u64 rflags;
+};
+
+static DEFINE_PER_CPU_ALIGNED(struct call_cpu, call_cpu);
+static DEFINE_PER_CPU(struct nmi_question, nmi_question);
+
+static struct call_cpu *of_cpu(void *ctx, u32 cpu)
+{
+    (void)ctx;
+    return per_cpu_ptr(&call_cpu, cpu);
+}
+
+static void kick(void *ctx, u32 cpu)
+{
+    (void)ctx;
+    apic_send_ipi(cpu_map.apic_id[cpu], VEC_CALL);
+}
+
+static void ask_by_nmi(void *ctx, u32 cpu)
+{
+    struct nmi_question *q = per_cpu_ptr(&nmi_question, cpu);
+
+    (void)ctx;
+    atomic_store_explicit(&q->rip, 0, memory_order_relaxed);
+    atomic_store_explicit(&q->asked, true, memory_order_release);
+    apic_send_nmi(cpu_map.apic_id[cpu]);
+}
+
+static u64 now(void *ctx)
+{
+    (void)ctx;
+    return rdtsc();
+}
+
+static void serve_self(void *ctx)
+{
+    u64 flags = local_irq_save();
+
+    (void)ctx;
+    smp_call_serve();
+    local_irq_restore(flags);
+}
+
+static struct call_ops ops = {
+    .of = of_cpu,
+    .kick = kick,
+    .nmi = ask_by_nmi,
+    .now = now,
+    .serve = serve_self,
+    .deadline = 1ULL << 34, /* some seconds, until the clock is known */
+};
+
+u64 smp_call_set_deadline(u64 ticks)
+{
+    u64 old = ops.deadline;
+
+    ops.deadline = ticks;
+    return old;
+}
+
+bool smp_call_serve(void)
+{
+    return call_serve(&ops, cpu_number()) != 0;
+}
+
+void smp_call_interrupt(struct trap_frame *frame)
+{
+    (void)frame;
+    apic_eoi();
+    smp_call_serve();
+}
+
+bool smp_call_nmi(struct trap_frame *frame)
+{
+    struct nmi_question *q = this_cpu_ptr(&nmi_question);
+
+    if (!atomic_exchange_explicit(&q->asked, false, memory_order_acq_rel))
+        return false;
+    q->rflags = frame->rflags;
+    atomic_store_explicit(&q->rip, frame->rip, memory_order_release);
+    return true;
+}
+
+static void report(const struct call_result *result, void (*fn)(void *arg))
+{
+    u32 cpu = result->first_failed;
+    struct nmi_question *q;
+    u64 rip;
+
+    if (result->hangs) {
+        pr_err("smp: %u CPU%s not return from a call of %p", result->failed,
+               result->failed == 1 ? " does" : "s do", (void *)(uintptr_t)fn);
+        return;
+    }
+    q = per_cpu_ptr(&nmi_question, cpu);
+    rip = atomic_load_explicit(&q->rip, memory_order_acquire);
+    if (!rip)
+        pr_err("smp: CPU %u answers neither a call nor an NMI (%u silent)", cpu, result->failed);
+    else
+        pr_err("smp: CPU %u does not answer a call: it is at %016llx, interrupts %s (%u silent)",
+               cpu, (unsigned long long)rip, q->rflags & RFLAGS_IF ? "on" : "off", result->failed);
+}
+
+static int call(const struct call_targets *targets, void (*fn)(void *arg), void *arg)
+{
+    struct call_result result;
+    int err;
+
+    ASSERT(local_irqs_enabled());
+    err = call_run(&ops, cpu_number(), targets, fn, arg, &result);
+    if (err == -ETIMEDOUT)
+        report(&result, fn);
+    return err;
+}
+
+int smp_call_on(u32 cpu, void (*fn)(void *arg), void *arg)
+{
+    if (!cpu_is_online(cpu))
+        return -ENODEV;
+    return call(&(struct call_targets){.cpu = cpu}, fn, arg);
+}
+
+int smp_call_all(void (*fn)(void *arg), void *arg)
+{
+    u64 words[CPUMAP_WORDS];
+
+    cpumap_snapshot(&cpu_map, CPU_ONLINE, words);
+    return call(&(struct call_targets){.words = words}, fn, arg);
+}
+
+int smp_call_set(const u64 *set, void (*fn)(void *arg), void *arg)
+{
+    u64 words[CPUMAP_WORDS];
+
+    cpumap_snapshot(&cpu_map, CPU_ONLINE, words);
+    for (u32 i = 0; i < CPUMAP_WORDS; i++)
+        words[i] &= set[i];
+    return call(&(struct call_targets){.words = words}, fn, arg);
+}

@@ -1,0 +1,78 @@
+/*
+ * Cross-CPU calls without a lock: each CPU has one outgoing request and a set of callers that wait
+ * for it. A caller publishes its request, enters itself into the target's set, kicks the target if
+ * the set was empty, and serves its own set while it waits; so two CPUs that call each other cannot
+ * block each other. A target takes one caller at a time out of its set, in order of their numbers.
+ *
+ * One request per CPU is enough because a call is made with interrupts on, by nobody's handler, and
+ * what a request runs must not call in turn. Memory is the same for one target and for all.
+ *
+ * A target that does not answer in time gets an NMI; if that does not help either, the caller takes
+ * itself out of the set again by one atomic operation, so that the target never runs a request
+ * whose caller has left. Should the target have taken it already, and hang in it, the caller's
+ * request stays occupied until the target is done: -EBUSY from then on.
+ *
+ * Pure: state by pointer, the IPI by ops; C11 atomics.
+ * SPDX-License-Identifier: MIT
+ */
+#ifndef PERCH_SMP_CALL_CORE_H
+#define PERCH_SMP_CALL_CORE_H
+
+#include <stdatomic.h>
+#include "kernel/base/bitmap.h"
+#include "kernel/base/errno.h"
+#include "kernel/base/types.h"
+
+#define CALL_WORDS BITMAP_WORDS(NR_CPUS)
+static_assert(CALL_WORDS <= 64, "one summary word");
+
+typedef void (*call_fn)(void *arg);
+
+/* One per CPU, on its node. */
+struct call_cpu {
+    /* Callers that wait for this CPU: a bit in `summary` for each word of `callers` not empty. */
+    _Atomic u64 summary ALIGNED(64);
+    _Atomic u64 callers[CALL_WORDS];
+    /* This CPU's own request. */
+    _Atomic u32 pending ALIGNED(64); /* targets that have not finished it */
+    call_fn fn;
+    void *arg;
+};
+
+struct call_ops {
+    struct call_cpu *(*of)(void *ctx, u32 cpu);
+    void (*kick)(void *ctx, u32 cpu); /* make cpu call call_serve() soon */
+    void (*nmi)(void *ctx, u32 cpu);  /* the same with more force */
+    u64 (*now)(void *ctx);            /* ticks */
+    void (*serve)(void *ctx);         /* call_serve() of this CPU, as its interrupt would */
+    void *ctx;
+    u64 deadline; /* ticks until the NMI, and again until the failure */
+};
+
+/* Targets: a plain set of words[CALL_WORDS], or one CPU when words is NULL. */
+struct call_targets {
+    const u64 *words;
+    u32 cpu;
+};
+
+struct call_result {
+    u32 failed;       /* targets that did not run the request, or hang in it */
+    u32 first_failed; /* one of them; meaningless when failed is 0 */
+    bool hangs;       /* the first one has begun the request and does not finish */
+};
+
+/*
+ * Runs fn(arg) on every target, in parallel, and waits for them; self may be one, and is served by
+ * its own wait, through ops->serve, as any other caller.
+ * 0; -ETIMEDOUT: result says which; -EBUSY: an earlier request of this CPU still hangs.
+ */
+int call_run(const struct call_ops *ops, u32 self, const struct call_targets *targets, call_fn fn,
+             void *arg, struct call_result *result) MUST_CHECK;
+
+/* Runs all requests that wait for CPU self. Interrupts off. Returns how many ran. */
+u32 call_serve(const struct call_ops *ops, u32 self);
+
+/* Is there something to serve? Any CPU may ask. */
+bool call_waiting(const struct call_cpu *cc);
+
+#endif
