@@ -15,6 +15,27 @@ PYTHON ?= /usr/bin/python3
 # ---- sources, by kind (docs/design: pure, CPU-local, hardware) -------------------------------
 # Pure: freestanding and hosted from the same source.
 PURE_SRCS := \
+	acpi/fadt.c \
+	acpi/madt.c \
+	acpi/reader.c \
+	acpi/root.c \
+	acpi/rsdp.c \
+	acpi/s5.c \
+	acpi/slit.c \
+	acpi/srat.c \
+	mm/numa.c \
+	mm/numa_cover.c \
+	mm/numa_cpus.c \
+	mm/numa_distance.c \
+	mm/numa_memory.c \
+	mm/numa_nodes.c \
+	mm/numa_verify.c \
+	smp/apic_mode.c \
+	smp/bringup_batch.c \
+	smp/bringup_fault.c \
+	smp/bringup_state.c \
+	smp/call_core.c \
+	smp/cpumap.c \
 	percpu/layout.c \
 	percpu/layout_print.c \
 	percpu/first_chunk.c \
@@ -49,12 +70,23 @@ PURE_SRCS := \
 	boot/multiboot2.c \
 	boot/pvh.c \
 	boot/memmap.c \
+	kernel/base/cmdline.c \
+	kernel/base/options.c \
 
 # CPU-local: pure but for kernel/base/cpu_local.h, which has a hosted twin.
 LOCAL_SRCS := \
 
 # Hardware: only in the kernel.
 HW_SRCS := \
+	smp/apic.c \
+	smp/bringup.c \
+	smp/call.c \
+	smp/cpus.c \
+	smp/idle.c \
+	smp/lapic_timer.c \
+	smp/trampoline.c \
+	smp/vectors.c \
+	kernel/platform/legacy_irq.c \
 	kernel/base/extable_table.c \
 	kernel/base/ksyms.c \
 	kernel/base/ubsan.c \

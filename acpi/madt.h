@@ -5,7 +5,7 @@
  * Rules (ACPI 6.5, 5.2.12): types 0 and 9 are CPUs; ids 0xff (type 0) and 0xffffffff (type 9) mean
  * "nobody" and are skipped; disabled entries are set aside before anything is compared, since
  * firmware fills tables with them; of two enabled entries with one id the later is dropped as a
- * firmware bug, a disabled one beside an enabled one silently. Where an enabled type 0 entry exists,
+ * firmware bug, a disabled one beside an enabled one silently. Where an enabled type 0 entry is,
  * a type 9 entry with an id below 255 should not be there (5.2.12.12): it is dropped when type 0
  * lists the id or when it is disabled; an enabled one with an id of its own is kept and reported,
  * because a CPU that does not exist costs one start-up timeout, and one not listed is lost.
@@ -61,7 +61,7 @@ u32 madt_count_cpus(const void *table, size_t len);
 
 /*
  * Parses the table of len bytes (as acpi_table_map() gives it). cpus: room for max records, written
- * in table order; cpus beyond max are counted in no_room. 0; -EINVAL when there is not even a header.
+ * in table order; CPUs beyond max are counted in no_room. 0; -EINVAL: there is not even a header.
  */
 int madt_parse(const void *table, size_t len, struct madt_cpu *cpus, u32 max,
                struct madt_info *info);

@@ -63,7 +63,7 @@ struct acpi_entry {
     u8 type;
 };
 
-/* len: of the table; first: offset of the first entry. bugs may be NULL: then nothing is reported. */
+/* first: offset of the first entry in the table. bugs may be NULL: then nothing is reported. */
 void acpi_walk_begin(struct acpi_walk *w, struct acpi_bytes table, size_t first,
                      struct acpi_bugs *bugs);
 

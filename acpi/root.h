@@ -2,8 +2,8 @@
  * Finds the ACPI tables: RSDP from the loader, else by the BIOS scan; XSDT, else RSDT; then the
  * header of every table, DSDT and FACS included. Promises the boot code a list of tables whose
  * length and checksum are right, and the ranges all of them occupy, so that they can be reserved.
- * Nothing in the tables is believed before it was checked; what is wrong costs that table and a line
- * that begins "firmware bug:", never more.
+ * Nothing in the tables is believed before it was checked; what is wrong costs that table and a
+ * line that begins "firmware bug:", never more.
  *
  * Context: boot CPU, before or after the direct map; never allocates. Pure.
  * Source: ACPI 6.5, 5.2.5 (RSDP and its search), 5.2.6 to 5.2.10.

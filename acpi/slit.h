@@ -2,8 +2,9 @@
  * SLIT: the firmware's matrix of relative distances between proximity domains. Promises a bounded
  * view of the matrix with a verdict: usable as a whole or not at all, as Linux decides, and why.
  *
- * Not usable (design: FAIL): no localities, shorter than its n * n matrix, a diagonal entry other than 10,
- * any other entry of 10 or less. Usable with a remark: longer than needed, asymmetric, 255.
+ * Not usable (design: FAIL): no localities, shorter than its n * n matrix, a diagonal entry other
+ * than 10, any other entry of 10 or less. Usable with a remark: longer than needed, asymmetric,
+ * 255.
  *
  * Context: any; never allocates; O(n * n). Pure. Source: ACPI 6.5, 5.2.17.
  * SPDX-License-Identifier: MIT
@@ -36,8 +37,8 @@ struct slit_view {
 };
 
 /*
- * Fills *view, which points into the table. 0 when usable; -EINVAL otherwise, after a "firmware bug:"
- * line with the place and Linux's "SLIT table looks invalid. Not used.".
+ * Fills *view, which points into the table. 0 when usable; -EINVAL otherwise, after a line
+ * "firmware bug:" with the place and Linux's "SLIT table looks invalid. Not used.".
  */
 int slit_parse(const void *table, size_t len, struct slit_view *view);
 

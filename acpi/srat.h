@@ -4,7 +4,8 @@
  *
  * Rules (ACPI 6.5, 5.2.16): type 0 is exactly 16 bytes, types 1, 2 and 5 at least 40, 24 and 32; an
  * entry of another length is dropped with a "firmware bug:" line, and the rest is used. Up to table
- * revision 1 only the low 8 bits of a domain count (types 0 and 1). Other types are counted and skipped.
+ * revision 1 only the low 8 bits of a domain count (types 0 and 1). Other types are counted and
+ * skipped.
  *
  * Context: any; never allocates; O(n). Pure.
  * SPDX-License-Identifier: MIT

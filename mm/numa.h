@@ -1,15 +1,15 @@
 /*
- * The machine's topology, decided from checked ACPI records: which CPUs there are and their numbers,
- * which node each belongs to, which memory is on which node, how far nodes are from each other.
+ * The machine's topology, decided from checked ACPI records: which CPUs there are and their
+ * numbers, which node each belongs to, which memory is on which node, how far nodes are apart.
  * Promises everybody above a topology that is always usable (at worst one node, with the reason):
  * every CPU has a node, every byte of RAM has a node, and numa_verify() holds.
  *
  * The rules are the table "NUMA decisions" of the design:
  *  - node numbers are compact: first seen in SRAT order, CPU and initiator entries before memory;
- *    only enabled, well-formed entries count. A node without CPUs, without memory, or both, is kept.
+ *    only enabled, well-formed entries count. A node without CPUs, memory or both is kept.
  *  - a range that wraps is dropped; of overlapping ranges of two nodes the later entry loses the
- *    overlap (FAIL); of one node they are merged (WARN). Ranges of one node with nothing of another node
- *    between them are joined, as Linux does, when their hotplug and non-volatile flags agree.
+ *    overlap (FAIL); of one node they are merged (WARN). Ranges of one node with nothing of another
+ *    node between them are joined, as Linux does, when their hotplug and non-volatile flags agree.
  *  - RAM in no entry goes to the node of the nearest range below, else above; over 1 MiB FAIL.
  *  - a CPU without SRAT entry: the first goes to the lowest node that has RAM, the next to the next
  *    such node, and round again, in the order of CPU numbers, as Linux does (FAIL).
@@ -48,7 +48,7 @@ struct numa_input {
     u32 ram_count;
 };
 
-/* alloc: zeroed memory, aligned to 8, or NULL. free may be NULL; it gets back only scratch memory. */
+/* alloc: zeroed memory, aligned to 8, or NULL. free may be NULL; it gets back scratch memory. */
 struct numa_alloc {
     void *(*alloc)(void *ctx, size_t size);
     void (*free)(void *ctx, void *p, size_t size);
@@ -125,7 +125,7 @@ u8 numa_distance(const struct numa_topology *t, s32 a, s32 b);
 /* Distance between CPU numbers, as the first chunk groups them. */
 u8 numa_cpu_distance(const struct numa_topology *t, u32 cpu_a, u32 cpu_b);
 
-/* All node_count nodes into out, nearest to node first by node's own distances; ties: lower number. */
+/* All nodes into out, nearest to node first by node's own distances; ties: lower number first. */
 void numa_node_order(const struct numa_topology *t, s32 node, s32 *out);
 
 /* Node of the memory range that contains pa; NODE_NONE when none does. O(log n). */
@@ -137,7 +137,7 @@ s32 numa_apic_node(const struct numa_topology *t, u32 apic_id);
 /* Node with this domain; NODE_NONE when there is none. O(nodes). */
 s32 numa_pxm_node(const struct numa_topology *t, u32 pxm);
 
-/* Checks every promise above; ram as in the input (NULL: not checked). 0, or -EINVAL with a line. */
+/* Checks every promise above; ram as in the input (NULL: not checked). 0; -EINVAL with a line. */
 int numa_verify(const struct numa_topology *t, const struct range *ram, u32 ram_count);
 
 #endif

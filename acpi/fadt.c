@@ -1,0 +1,79 @@
+/*
+ * FADT fields; see fadt.h.
+ * SPDX-License-Identifier: MIT
+ */
+#include "acpi/fadt.h"
+
+#include "acpi/reader.h"
+#include "acpi/tables.h"
+#include "kernel/base/errno.h"
+
+static struct acpi_gas gas_of(const struct acpi_gas_wire *g)
+{
+    return (struct acpi_gas){
+        .address = g->address,
+        .space = g->space,
+        .bit_width = g->bit_width,
+        .bit_offset = g->bit_offset,
+        .access = g->access,
+    };
+}
+
+/* The 64-bit block when the table has one, else the 32-bit I/O port (5.2.9, X_PM1a_CNT_BLK). */
+static struct acpi_gas block(const struct acpi_gas_wire *x, u32 port, u8 bytes)
+{
+    if (x->address)
+        return gas_of(x);
+    if (!port)
+        return (struct acpi_gas){0};
+    return (struct acpi_gas){
+        .address = port,
+        .space = ACPI_SPACE_IO,
+        .bit_width = (u8)MIN(bytes * 8, 255),
+    };
+}
+
+static void registers(const struct acpi_fadt *f, struct fadt_info *out)
+{
+    out->pm1a_cnt = block(&f->x_pm1a_cnt, f->pm1a_cnt, f->pm1_cnt_len);
+    out->pm1b_cnt = block(&f->x_pm1b_cnt, f->pm1b_cnt, f->pm1_cnt_len);
+    /* 5.2.9: PM_TMR_LEN is 4 or, where there is no timer, 0. */
+    if (f->pm_tmr_len >= 4)
+        out->pm_timer = block(&f->x_pm_tmr, f->pm_tmr, f->pm_tmr_len);
+    if (out->pm_timer.space == ACPI_SPACE_IO && out->pm_timer.address <= 0xffff)
+        out->pm_timer_port = (u16)out->pm_timer.address;
+    out->pm_timer_32bit = f->flags & FADT_FLAG_TMR_VAL_EXT;
+    out->smi_cmd = f->smi_cmd;
+    out->acpi_enable = f->acpi_enable;
+    out->acpi_disable = f->acpi_disable;
+}
+
+int fadt_parse(const void *table, size_t len, struct fadt_info *out)
+{
+    struct acpi_bytes bytes = {table, len};
+    struct acpi_fadt f;
+
+    *out = (struct fadt_info){0};
+    if (acpi_read_short(bytes, 0, &f, sizeof(f)) < ACPI_FADT_V1_LEN) {
+        pr_warn("firmware bug: FACP: length %zu, needs %u", len, ACPI_FADT_V1_LEN);
+        return -EINVAL;
+    }
+    out->revision = f.h.revision;
+    out->flags = f.flags;
+    out->has_boot_flags = f.h.revision >= 2;
+    out->boot_flags = out->has_boot_flags ? f.boot_flags : 0;
+    out->dsdt = f.x_dsdt ? f.x_dsdt : f.dsdt;
+    out->facs = f.x_facs ? f.x_facs : f.facs;
+    out->hw_reduced = f.h.revision >= 5 && (f.flags & FADT_FLAG_HW_REDUCED);
+    if (!out->hw_reduced)
+        registers(&f, out);
+    if (f.h.revision >= 5) {
+        out->minor = f.minor & 0xf;
+        out->sleep_control = gas_of(&f.sleep_control);
+        out->sleep_status = gas_of(&f.sleep_status);
+    }
+    out->reset_reg = gas_of(&f.reset_reg);
+    out->reset_value = f.reset_value;
+    out->has_reset = (f.flags & FADT_FLAG_RESET_REG_SUP) && f.reset_reg.address;
+    return 0;
+}

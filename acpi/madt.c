@@ -1,0 +1,238 @@
+/*
+ * MADT entries to records; see madt.h for the rules.
+ * SPDX-License-Identifier: MIT
+ */
+#include "acpi/madt.h"
+
+#include "acpi/reader.h"
+#include "acpi/tables.h"
+#include "kernel/base/errno.h"
+#include "kernel/base/sort.h"
+
+struct madt_parser {
+    struct madt_cpu *cpus;
+    u32 max;
+    struct madt_info *info;
+    struct acpi_bugs bugs;
+    bool lapic_seen; /* an enabled type 0 entry with a real id */
+};
+
+static bool take_entry(struct madt_parser *p, const struct acpi_entry *e, void *dst, size_t size)
+{
+    if (acpi_read(e->bytes, 0, dst, size))
+        return true;
+    acpi_bug(&p->bugs, "entry %u at offset 0x%zx length %zu, needs %zu", e->index, e->offset,
+             e->bytes.len, size);
+    return false;
+}
+
+/* flags: the Local APIC flags of both CPU types (5.2.12.2, table 5.47). */
+static void add_cpu(struct madt_parser *p, struct madt_cpu cpu, u32 flags)
+{
+    struct madt_info *info = p->info;
+    bool nobody = cpu.apic_id == (cpu.x2apic ? 0xffffffff : 0xff);
+
+    cpu.enabled = flags & ACPI_MADT_CPU_ENABLED;
+    cpu.online_capable =
+        !cpu.enabled && info->revision >= 5 && (flags & ACPI_MADT_CPU_ONLINE_CAPABLE);
+    info->x2apic_entries += cpu.x2apic;
+    info->disabled += !cpu.enabled;
+    info->online_capable += cpu.online_capable;
+    info->no_ids += nobody;
+    if (nobody)
+        return;
+    if (cpu.enabled) {
+        info->enabled++;
+        info->max_apic_id = MAX(info->max_apic_id, cpu.apic_id);
+        p->lapic_seen |= !cpu.x2apic;
+    }
+    if (info->cpu_count < p->max)
+        p->cpus[info->cpu_count++] = cpu;
+    else
+        info->no_room++;
+}
+
+static void parse_lapic(struct madt_parser *p, const struct acpi_entry *e)
+{
+    struct acpi_madt_lapic c;
+
+    if (take_entry(p, e, &c, sizeof(c)))
+        add_cpu(p, (struct madt_cpu){.apic_id = c.apic_id, .uid = c.uid, .entry = e->index},
+                c.flags);
+}
+
+static void parse_x2apic(struct madt_parser *p, const struct acpi_entry *e)
+{
+    struct acpi_madt_x2apic c;
+
+    if (take_entry(p, e, &c, sizeof(c)))
+        add_cpu(p,
+                (struct madt_cpu){
+                    .apic_id = c.apic_id, .uid = c.uid, .entry = e->index, .x2apic = true},
+                c.flags);
+}
+
+static void parse_ioapic(struct madt_parser *p, const struct acpi_entry *e)
+{
+    struct madt_info *info = p->info;
+    struct acpi_madt_ioapic io;
+
+    if (!take_entry(p, e, &io, sizeof(io)))
+        return;
+    if (info->ioapic_count == MADT_MAX_IOAPICS) {
+        pr_warn("ACPI: MADT: no room for I/O APIC %u at 0x%x", io.id, io.address);
+        return;
+    }
+    info->ioapics[info->ioapic_count++] =
+        (struct madt_ioapic){.id = io.id, .address = io.address, .gsi_base = io.gsi_base};
+}
+
+static void parse_override(struct madt_parser *p, const struct acpi_entry *e)
+{
+    struct acpi_madt_override o;
+
+    if (!take_entry(p, e, &o, sizeof(o)))
+        return;
+    if (o.address)
+        p->info->lapic_address = o.address;
+    else
+        acpi_bug(&p->bugs, "entry %u at offset 0x%zx overrides the local APIC address with 0",
+                 e->index, e->offset);
+}
+
+static void parse_entry(struct madt_parser *p, const struct acpi_entry *e)
+{
+    switch (e->type) {
+    case ACPI_MADT_LAPIC:
+        parse_lapic(p, e);
+        break;
+    case ACPI_MADT_X2APIC:
+        parse_x2apic(p, e);
+        break;
+    case ACPI_MADT_IOAPIC:
+        parse_ioapic(p, e);
+        break;
+    case ACPI_MADT_LAPIC_OVERRIDE:
+        parse_override(p, e);
+        break;
+    }
+}
+
+/*
+ * Of one id the record to keep comes first: enabled before disabled, type 0 before type 9 (the same
+ * CPU said twice), then table order.
+ */
+static int by_id(const void *a, const void *b, void *ctx UNUSED)
+{
+    const struct madt_cpu *x = a, *y = b;
+
+    if (x->apic_id != y->apic_id)
+        return x->apic_id < y->apic_id ? -1 : 1;
+    if (x->enabled != y->enabled)
+        return x->enabled ? -1 : 1;
+    if (x->x2apic != y->x2apic)
+        return x->x2apic ? 1 : -1;
+    return x->entry < y->entry ? -1 : x->entry > y->entry;
+}
+
+static int by_entry(const void *a, const void *b, void *ctx UNUSED)
+{
+    const struct madt_cpu *x = a, *y = b;
+
+    return x->entry < y->entry ? -1 : x->entry > y->entry;
+}
+
+/* May c, the first record with its id, stay? Type 9 below 255 beside type 0 may not. */
+static bool keep_first(struct madt_parser *p, const struct madt_cpu *c)
+{
+    if (!c->x2apic || c->apic_id >= 0xff || !p->lapic_seen)
+        return true;
+    if (!c->enabled) {
+        p->info->quiet_duplicates++;
+        return false;
+    }
+    acpi_bug(&p->bugs, "entry %u is of type 9 for APIC id 0x%x, which belongs into a type 0 entry",
+             c->entry, c->apic_id);
+    return true;
+}
+
+/* c repeats the id of kept. */
+static void drop_repeat(struct madt_parser *p, const struct madt_cpu *c,
+                        const struct madt_cpu *kept)
+{
+    if (!c->enabled || (c->x2apic && !kept->x2apic)) {
+        p->info->quiet_duplicates++;
+        return;
+    }
+    p->info->duplicates++;
+    acpi_bug(&p->bugs, "entry %u repeats APIC id 0x%x of entry %u, ignored", c->entry, c->apic_id,
+             kept->entry);
+}
+
+/* Leaves one record per id, in table order. The array is its own scratch memory. */
+static void drop_duplicates(struct madt_parser *p)
+{
+    struct madt_info *info = p->info;
+    u32 kept = 0;
+    u64 last_id = ~0ULL;
+    struct madt_cpu first = {0};
+
+    sort(p->cpus, info->cpu_count, sizeof(*p->cpus), by_id, NULL);
+    for (u32 i = 0; i < info->cpu_count; i++) {
+        struct madt_cpu c = p->cpus[i];
+
+        if (c.apic_id == last_id) {
+            drop_repeat(p, &c, &first);
+            continue;
+        }
+        last_id = c.apic_id;
+        first = c;
+        if (keep_first(p, &c))
+            p->cpus[kept++] = c;
+    }
+    info->cpu_count = kept;
+    sort(p->cpus, kept, sizeof(*p->cpus), by_entry, NULL);
+}
+
+u32 madt_count_cpus(const void *table, size_t len)
+{
+    struct acpi_walk w;
+    struct acpi_entry e;
+    u32 n = 0;
+
+    acpi_walk_begin(&w, (struct acpi_bytes){table, len}, sizeof(struct acpi_madt), NULL);
+    while (acpi_walk_next(&w, &e))
+        n += e.type == ACPI_MADT_LAPIC || e.type == ACPI_MADT_X2APIC;
+    return n;
+}
+
+int madt_parse(const void *table, size_t len, struct madt_cpu *cpus, u32 max,
+               struct madt_info *info)
+{
+    struct madt_parser p = {.cpus = cpus, .max = max, .info = info, .bugs = {.table = "MADT"}};
+    struct acpi_bytes bytes = {table, len};
+    struct acpi_madt head;
+    struct acpi_walk w;
+    struct acpi_entry e;
+
+    *info = (struct madt_info){0};
+    if (!acpi_read(bytes, 0, &head, sizeof(head))) {
+        acpi_bug(&p.bugs, "length %zu, needs %zu", len, sizeof(head));
+        info->bugs = p.bugs.count;
+        return -EINVAL;
+    }
+    info->revision = head.h.revision;
+    info->flags = head.flags;
+    info->pcat_compat = head.flags & ACPI_MADT_PCAT_COMPAT;
+    info->lapic_address = head.lapic_address;
+    acpi_walk_begin(&w, bytes, sizeof(head), &p.bugs);
+    while (acpi_walk_next(&w, &e))
+        parse_entry(&p, &e);
+    info->entries = w.index;
+    drop_duplicates(&p);
+    if (info->no_room)
+        pr_warn("ACPI: MADT: no room for %u CPUs", info->no_room);
+    acpi_bugs_end(&p.bugs);
+    info->bugs = p.bugs.count;
+    return 0;
+}

@@ -1,0 +1,86 @@
+/*
+ * Bounded reading of firmware's bytes; see reader.h.
+ * SPDX-License-Identifier: MIT
+ */
+#include "acpi/reader.h"
+
+#include "kernel/base/string.h"
+
+bool acpi_read(struct acpi_bytes b, size_t offset, void *dst, size_t size)
+{
+    if (offset > b.len || size > b.len - offset) {
+        memset(dst, 0, size);
+        return false;
+    }
+    memcpy(dst, b.data + offset, size);
+    return true;
+}
+
+size_t acpi_read_short(struct acpi_bytes b, size_t offset, void *dst, size_t size)
+{
+    size_t there = offset < b.len ? MIN(size, b.len - offset) : 0;
+
+    memset(dst, 0, size);
+    if (there)
+        memcpy(dst, b.data + offset, there);
+    return there;
+}
+
+u8 acpi_sum(const void *data, size_t len)
+{
+    const u8 *p = data;
+    u8 sum = 0;
+
+    for (size_t i = 0; i < len; i++)
+        sum = (u8)(sum + p[i]);
+    return sum;
+}
+
+void acpi_bugs_end(const struct acpi_bugs *bugs)
+{
+    if (bugs->count > ACPI_BUG_LINES)
+        pr_warn("firmware bug: %s: %u more findings not shown", bugs->table,
+                bugs->count - ACPI_BUG_LINES);
+}
+
+void acpi_walk_begin(struct acpi_walk *w, struct acpi_bytes table, size_t first,
+                     struct acpi_bugs *bugs)
+{
+    *w = (struct acpi_walk){.table = table, .next = first, .bugs = bugs};
+}
+
+/* A walk cannot go on: what was left of the table is lost. */
+static bool walk_broken(struct acpi_walk *w, u8 length)
+{
+    size_t left = w->table.len - w->next;
+
+    if (w->bugs && length < 2)
+        acpi_bug(w->bugs, "entry %u at offset 0x%zx length %u, the rest of the table is ignored",
+                 w->index, w->next, length);
+    else if (w->bugs)
+        acpi_bug(w->bugs, "entry %u at offset 0x%zx length %u, only %zu bytes are left", w->index,
+                 w->next, length, left);
+    w->next = w->table.len;
+    return false;
+}
+
+bool acpi_walk_next(struct acpi_walk *w, struct acpi_entry *e)
+{
+    u8 head[2];
+
+    if (w->next >= w->table.len)
+        return false;
+    if (!acpi_read(w->table, w->next, head, sizeof(head)))
+        return walk_broken(w, 2);
+    if (head[1] < sizeof(head) || head[1] > w->table.len - w->next)
+        return walk_broken(w, head[1]);
+    *e = (struct acpi_entry){
+        .bytes = {w->table.data + w->next, head[1]},
+        .offset = w->next,
+        .index = w->index,
+        .type = head[0],
+    };
+    w->next += head[1];
+    w->index++;
+    return true;
+}

@@ -1,0 +1,312 @@
+/*
+ * From the RSDP to the list of tables; see root.h. The RSDP itself is looked for in rsdp.c.
+ * SPDX-License-Identifier: MIT
+ */
+#include "acpi/root.h"
+
+#include "acpi/fadt.h"
+#include "acpi/reader.h"
+#include "acpi/rsdp.h"
+#include "acpi/tables.h"
+#include "kernel/base/errno.h"
+#include "kernel/base/string.h"
+
+#define SUM_PIECE (64u << 10) /* so that a small window can check a large table */
+
+struct root_finder {
+    const struct phys_window *w;
+    const struct acpi_rsdp_hint *hint;
+    struct acpi_root *root;
+    struct acpi_bugs bugs;
+};
+
+/* Firmware's text for the log: ends at a NUL, other bytes outside ASCII's printable ones as '?'. */
+static void text_of(char *dst, const char *src, size_t n)
+{
+    size_t i;
+
+    for (i = 0; i < n && src[i]; i++)
+        dst[i] = src[i] >= ' ' && src[i] <= '~' ? src[i] : '?';
+    dst[i] = '\0';
+}
+
+static void log_table(const struct acpi_table_ref *t)
+{
+    char sig[5], oem[7], table[9], creator[5];
+
+    text_of(sig, t->sig, sizeof(t->sig));
+    if (memcmp(t->sig, "FACS", 4) == 0) {
+        pr_info("ACPI: %-4s 0x%016llX %06X", sig, (unsigned long long)t->pa, t->length);
+        return;
+    }
+    text_of(oem, t->oem_id, sizeof(t->oem_id));
+    text_of(table, t->oem_table_id, sizeof(t->oem_table_id));
+    text_of(creator, t->creator_id, sizeof(t->creator_id));
+    pr_info("ACPI: %-4s 0x%016llX %06X (v%02u %-6s %-8s %08X %-4s %08X)", sig,
+            (unsigned long long)t->pa, t->length, t->revision, oem, table, t->oem_revision, creator,
+            t->creator_revision);
+}
+
+/* Sum of a table's bytes, piece by piece; false when the window cannot show one. */
+static bool sum_table(const struct phys_window *w, const struct acpi_table_ref *t, u8 *sum)
+{
+    *sum = 0;
+    for (u32 done = 0; done < t->length;) {
+        u32 n = MIN(t->length - done, SUM_PIECE);
+        const void *p = w->map(w->ctx, t->pa + done, n);
+
+        if (!p)
+            return false;
+        *sum = (u8)(*sum + acpi_sum(p, n));
+        done += n;
+    }
+    return true;
+}
+
+/* Reads and checks the header at pa. False when it is no table at all; t->usable says the rest. */
+static bool read_table(struct root_finder *f, u64 pa, const char *what, struct acpi_table_ref *t)
+{
+    const void *p = f->w->map(f->w->ctx, pa, sizeof(struct acpi_header));
+    struct acpi_header h;
+    u8 sum;
+
+    if (!p) {
+        acpi_bug(&f->bugs, "%s at 0x%llx cannot be reached", what, (unsigned long long)pa);
+        return false;
+    }
+    memcpy(&h, p, sizeof(h));
+    *t = (struct acpi_table_ref){.pa = pa,
+                                 .length = h.length,
+                                 .revision = h.revision,
+                                 .oem_revision = h.oem_revision,
+                                 .creator_revision = h.creator_revision};
+    memcpy(t->sig, h.sig, sizeof(t->sig));
+    memcpy(t->oem_id, h.oem_id, sizeof(t->oem_id));
+    memcpy(t->oem_table_id, h.oem_table_id, sizeof(t->oem_table_id));
+    memcpy(t->creator_id, h.creator_id, sizeof(t->creator_id));
+    if (h.length < ACPI_TABLE_MIN || h.length > ACPI_TABLE_MAX || pa + h.length < pa) {
+        acpi_bug(&f->bugs, "%s at 0x%llx: length 0x%x, must be 0x%x to 0x%x", what,
+                 (unsigned long long)pa, h.length, ACPI_TABLE_MIN, ACPI_TABLE_MAX);
+        return false;
+    }
+    log_table(t);
+    if (!sum_table(f->w, t, &sum)) {
+        acpi_bug(&f->bugs, "%s at 0x%llx: 0x%x bytes cannot be reached", what,
+                 (unsigned long long)pa, h.length);
+        return false;
+    }
+    t->usable = sum == 0 || f->hint->ignore_checksums;
+    if (!t->usable)
+        acpi_bug(&f->bugs, "%s at 0x%llx: checksum 0x%02x at offset 0x9, not 0x%02x: not used",
+                 what, (unsigned long long)pa, h.checksum, (u8)(h.checksum - sum));
+    return true;
+}
+
+static struct acpi_table_ref *find_ref(struct acpi_root *root, const char sig[4], u32 nth)
+{
+    for (u32 i = 0; i < root->count; i++)
+        if (root->tables[i].usable && memcmp(root->tables[i].sig, sig, 4) == 0 && nth-- == 0)
+            return &root->tables[i];
+    return NULL;
+}
+
+/* Tables of which the machine has one (ACPI 6.5, 5.2.6): a second one is a warning. */
+static void warn_second(struct root_finder *f, const struct acpi_table_ref *t)
+{
+    static const char one[][5] = {"FACP", "APIC", "SRAT", "SLIT", "HMAT", "MSCT", "PPTT", "SPCR"};
+    struct acpi_table_ref *first = find_ref(f->root, t->sig, 0);
+
+    if (!first || !t->usable)
+        return;
+    for (size_t i = 0; i < ARRAY_SIZE(one); i++) {
+        if (memcmp(one[i], t->sig, 4) != 0)
+            continue;
+        f->root->warnings++;
+        pr_warn("ACPI: %s at 0x%llx is a second one, 0x%llx is used", one[i],
+                (unsigned long long)t->pa, (unsigned long long)first->pa);
+    }
+}
+
+/* Adds the table; false when there is no room, or the table is in the list already. */
+static bool add_table(struct root_finder *f, const struct acpi_table_ref *t)
+{
+    struct acpi_root *root = f->root;
+
+    for (u32 i = 0; i < root->count; i++) {
+        if (root->tables[i].pa == t->pa) {
+            acpi_bug(&f->bugs, "table at 0x%llx is listed twice", (unsigned long long)t->pa);
+            return false;
+        }
+    }
+    if (root->count == ACPI_MAX_TABLES) {
+        pr_warn("ACPI: no room for the table at 0x%llx", (unsigned long long)t->pa);
+        return false;
+    }
+    warn_second(f, t);
+    root->tables[root->count++] = *t;
+    return true;
+}
+
+/* FACS has a signature and a length, but neither header nor checksum (5.2.10). */
+static void add_facs(struct root_finder *f, u64 pa)
+{
+    const void *p = f->w->map(f->w->ctx, pa, sizeof(struct acpi_facs));
+    struct acpi_table_ref t = {.pa = pa, .usable = true};
+    struct acpi_facs facs = {.length = 0};
+
+    if (p)
+        memcpy(&facs, p, sizeof(facs));
+    if (memcmp(facs.sig, "FACS", 4) != 0 || facs.length < ACPI_FACS_MIN ||
+        facs.length > ACPI_TABLE_MAX || pa + facs.length < pa) {
+        acpi_bug(&f->bugs, "FACS at 0x%llx: length 0x%x or signature is wrong",
+                 (unsigned long long)pa, facs.length);
+        return;
+    }
+    memcpy(t.sig, facs.sig, sizeof(t.sig));
+    t.length = facs.length;
+    log_table(&t);
+    add_table(f, &t);
+}
+
+/* DSDT and FACS are found through the FADT only. */
+static void follow_fadt(struct root_finder *f, const struct acpi_table_ref *fadt)
+{
+    const void *p = f->w->map(f->w->ctx, fadt->pa, fadt->length);
+    struct acpi_table_ref t;
+    struct fadt_info info;
+
+    if (!p || fadt_parse(p, fadt->length, &info)) {
+        f->bugs.count++;
+        return;
+    }
+    if (info.dsdt && read_table(f, info.dsdt, "DSDT", &t)) {
+        if (memcmp(t.sig, "DSDT", 4) == 0)
+            add_table(f, &t);
+        else
+            acpi_bug(&f->bugs, "DSDT at 0x%llx has another signature",
+                     (unsigned long long)info.dsdt);
+    }
+    if (info.facs)
+        add_facs(f, info.facs);
+}
+
+static void add_listed(struct root_finder *f, u64 pa)
+{
+    bool first_fadt = !find_ref(f->root, "FACP", 0);
+    struct acpi_table_ref t;
+
+    if (!read_table(f, pa, "table", &t) || !add_table(f, &t))
+        return;
+    if (first_fadt && t.usable && memcmp(t.sig, "FACP", 4) == 0)
+        follow_fadt(f, &t);
+}
+
+/* Copies the addresses out of the root table, so that the window is free; returns their count. */
+static u32 copy_entries(struct root_finder *f, const struct acpi_table_ref *t, u32 width,
+                        u64 addresses[ACPI_MAX_TABLES])
+{
+    struct acpi_bytes b = {f->w->map(f->w->ctx, t->pa, t->length), t->length};
+    const char *name = width == 8 ? "XSDT" : "RSDT";
+    u32 entries = (t->length - ACPI_TABLE_MIN) / width, n = 0;
+
+    if (!b.data)
+        return 0;
+    if ((t->length - ACPI_TABLE_MIN) % width)
+        acpi_bug(&f->bugs, "%s: length 0x%x is no whole number of entries", name, t->length);
+    for (u32 i = 0; i < entries; i++) {
+        size_t offset = ACPI_TABLE_MIN + (size_t)i * width;
+        u64 pa = 0;
+
+        acpi_read(b, offset, &pa, width);
+        if (!pa) {
+            acpi_bug(&f->bugs, "%s: entry %u at offset 0x%zx is 0", name, i, offset);
+        } else if (n == ACPI_MAX_TABLES) {
+            pr_warn("ACPI: %s: only the first %u of %u entries are used", name, n, entries);
+            break;
+        } else {
+            addresses[n++] = pa;
+        }
+    }
+    return n;
+}
+
+/* Takes all tables the root table at pa lists. False when it cannot be used. */
+static bool use_root_table(struct root_finder *f, u64 pa, const char *sig, u32 width)
+{
+    u64 addresses[ACPI_MAX_TABLES];
+    struct acpi_table_ref t;
+    u32 n;
+
+    if (!pa || !read_table(f, pa, sig, &t) || !t.usable)
+        return false;
+    if (memcmp(t.sig, sig, 4) != 0) {
+        acpi_bug(&f->bugs, "%s at 0x%llx has another signature", sig, (unsigned long long)pa);
+        return false;
+    }
+    n = copy_entries(f, &t, width, addresses);
+    if (n == 0) {
+        acpi_bug(&f->bugs, "%s at 0x%llx lists no table", sig, (unsigned long long)pa);
+        return false;
+    }
+    f->root->count = 0;
+    add_table(f, &t);
+    for (u32 i = 0; i < n; i++)
+        add_listed(f, addresses[i]);
+    return true;
+}
+
+int acpi_root_find(const struct phys_window *w, const struct acpi_rsdp_hint *hint,
+                   struct acpi_root *out)
+{
+    struct root_finder f = {.w = w, .hint = hint, .root = out, .bugs = {.table = "ACPI"}};
+    struct acpi_rsdp_found rsdp;
+    char oem[7];
+    int err = 0;
+
+    memset(out, 0, sizeof(*out));
+    if (!acpi_rsdp_find(w, hint, &f.bugs, &rsdp)) {
+        pr_warn("ACPI: no RSDP found");
+        out->bugs = f.bugs.count;
+        return -ENOENT;
+    }
+    out->rsdp_pa = rsdp.pa;
+    out->rsdp_len = rsdp.len;
+    out->rsdp_revision = rsdp.revision;
+    text_of(oem, rsdp.oem_id, sizeof(rsdp.oem_id));
+    pr_info("ACPI: RSDP 0x%016llX %06X (v%02u %-6s)", (unsigned long long)rsdp.pa, rsdp.len,
+            rsdp.revision, oem);
+    out->from_xsdt = use_root_table(&f, rsdp.xsdt, "XSDT", 8);
+    if (!out->from_xsdt && !use_root_table(&f, rsdp.rsdt, "RSDT", 4)) {
+        acpi_bug(&f.bugs, "neither XSDT (0x%llx) nor RSDT (0x%x) can be used",
+                 (unsigned long long)rsdp.xsdt, rsdp.rsdt);
+        err = -EINVAL;
+    }
+    acpi_bugs_end(&f.bugs);
+    out->bugs = f.bugs.count;
+    return err;
+}
+
+int acpi_table_map(const struct acpi_root *root, const struct phys_window *w, const char sig[4],
+                   u32 nth, const void **data, size_t *len)
+{
+    struct acpi_table_ref *t = find_ref((struct acpi_root *)root, sig, nth);
+
+    *data = NULL;
+    *len = 0;
+    if (!t)
+        return -ENOENT;
+    *data = w->map(w->ctx, t->pa, t->length);
+    if (!*data)
+        return -EFAULT;
+    *len = t->length;
+    return 0;
+}
+
+bool acpi_root_range(const struct acpi_root *root, u32 i, struct range *out)
+{
+    if (root->rsdp_pa && i-- == 0)
+        return range_make(root->rsdp_pa, root->rsdp_len, out);
+    if (i >= root->count)
+        return false;
+    return range_make(root->tables[i].pa, root->tables[i].length, out);
+}

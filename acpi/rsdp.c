@@ -1,0 +1,110 @@
+/*
+ * RSDP: where it may be and whether it is one; see rsdp.h.
+ * SPDX-License-Identifier: MIT
+ */
+#include "acpi/rsdp.h"
+
+#include "acpi/tables.h"
+#include "kernel/base/string.h"
+
+#define EBDA_POINTER 0x40eULL /* real-mode segment of the extended BIOS data area */
+#define BIOS_AREA    0xe0000ULL
+#define BIOS_SIZE    0x20000ULL
+
+/*
+ * Is there an RSDP at the start of b? Revision 2 has a second checksum over all of it; where that
+ * is wrong, or the bytes end before, the first 20 bytes still hold and name the RSDT.
+ */
+static bool parse_rsdp(struct acpi_bytes b, bool ignore_checksums, struct acpi_bugs *bugs,
+                       struct acpi_rsdp_found *out)
+{
+    struct acpi_rsdp r;
+    bool whole;
+
+    if (acpi_read_short(b, 0, &r, sizeof(r)) < ACPI_RSDP_V1_LEN ||
+        memcmp(r.sig, "RSD PTR ", sizeof(r.sig)) != 0)
+        return false;
+    if (!ignore_checksums && acpi_sum(b.data, ACPI_RSDP_V1_LEN) != 0)
+        return false;
+    *out = (struct acpi_rsdp_found){
+        .rsdt = r.rsdt, .len = ACPI_RSDP_V1_LEN, .revision = r.revision};
+    memcpy(out->oem_id, r.oem_id, sizeof(out->oem_id));
+    if (r.revision < 2)
+        return true;
+    whole = r.length >= sizeof(r) && r.length <= b.len;
+    if (whole && (ignore_checksums || acpi_sum(b.data, r.length) == 0)) {
+        out->xsdt = r.xsdt;
+        out->len = r.length;
+    } else if (bugs) {
+        acpi_bug(bugs, "RSDP: length 0x%x (offset 0x14) or checksum 0x%02x (offset 0x20) is wrong",
+                 r.length, r.ext_checksum);
+    }
+    return true;
+}
+
+/* Maps what a second-revision RSDP needs, or less where memory ends. */
+static bool try_address(const struct phys_window *w, u64 pa, bool ignore_checksums,
+                        struct acpi_bugs *bugs, struct acpi_rsdp_found *out)
+{
+    size_t len = sizeof(struct acpi_rsdp);
+    const void *p = w->map(w->ctx, pa, len);
+
+    if (!p) {
+        len = ACPI_RSDP_V1_LEN;
+        p = w->map(w->ctx, pa, len);
+    }
+    if (!p || !parse_rsdp((struct acpi_bytes){p, len}, ignore_checksums, bugs, out))
+        return false;
+    out->pa = pa;
+    return true;
+}
+
+/* On 16-byte boundaries (5.2.5.1). Text that only looks like one is common in a BIOS: no report. */
+static bool scan(const struct phys_window *w, u64 pa, size_t len, bool ignore_checksums,
+                 struct acpi_rsdp_found *out)
+{
+    const u8 *p = w->map(w->ctx, pa, len);
+
+    if (!p)
+        return false;
+    for (size_t at = 0; at + ACPI_RSDP_V1_LEN <= len; at += 16) {
+        if (!parse_rsdp((struct acpi_bytes){p + at, len - at}, ignore_checksums, NULL, out))
+            continue;
+        out->pa = pa + at;
+        return true;
+    }
+    return false;
+}
+
+static bool scan_bios(const struct phys_window *w, bool ignore_checksums,
+                      struct acpi_rsdp_found *out)
+{
+    const void *p = w->map(w->ctx, EBDA_POINTER, sizeof(u16));
+    u16 segment = 0;
+
+    if (p)
+        memcpy(&segment, p, sizeof(segment));
+    /* A pointer into the first KiB is no EBDA: there the interrupt vectors are. */
+    if (segment >= 0x40 && scan(w, (u64)segment << 4, SZ_1K, ignore_checksums, out))
+        return true;
+    return scan(w, BIOS_AREA, BIOS_SIZE, ignore_checksums, out);
+}
+
+bool acpi_rsdp_find(const struct phys_window *w, const struct acpi_rsdp_hint *hint,
+                    struct acpi_bugs *bugs, struct acpi_rsdp_found *out)
+{
+    bool ignore = hint->ignore_checksums;
+
+    if (hint->bytes) {
+        if (parse_rsdp((struct acpi_bytes){hint->bytes, hint->len}, ignore, bugs, out))
+            return true;
+        acpi_bug(bugs, "RSDP: the loader's copy of %zu bytes is none", hint->len);
+    }
+    if (hint->pa) {
+        if (try_address(w, hint->pa, ignore, bugs, out))
+            return true;
+        acpi_bug(bugs, "RSDP: there is none at the loader's address 0x%llx",
+                 (unsigned long long)hint->pa);
+    }
+    return !hint->no_bios_scan && scan_bios(w, ignore, out);
+}

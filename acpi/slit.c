@@ -1,0 +1,89 @@
+/*
+ * SLIT: bounds and verdict; see slit.h.
+ * SPDX-License-Identifier: MIT
+ */
+#include "acpi/slit.h"
+
+#include "acpi/reader.h"
+#include "acpi/tables.h"
+#include "kernel/base/errno.h"
+#include "kernel/base/print.h"
+
+const char *slit_verdict_text(enum slit_verdict v)
+{
+    switch (v) {
+    case SLIT_OK:
+        return "used";
+    case SLIT_TOO_SHORT:
+        return "shorter than its matrix";
+    case SLIT_EMPTY:
+        return "no localities";
+    case SLIT_DIAGONAL:
+        return "diagonal is not 10";
+    case SLIT_REMOTE_LOW:
+        return "a remote distance of 10 or less";
+    }
+    return "?";
+}
+
+static int refuse(struct slit_view *v, enum slit_verdict why)
+{
+    size_t at = sizeof(struct acpi_slit) + (size_t)v->bad_from * v->n + v->bad_to;
+
+    v->verdict = why;
+    if (why == SLIT_TOO_SHORT)
+        pr_warn("firmware bug: SLIT: length %zu, %llu localities need %zu", v->length,
+                (unsigned long long)v->stated_n, v->needed);
+    else if (why == SLIT_EMPTY)
+        pr_warn("firmware bug: SLIT: 0 localities at offset 0x24");
+    else
+        pr_warn("firmware bug: SLIT: entry [%u][%u] at offset 0x%zx is %u, must be %s", v->bad_from,
+                v->bad_to, at, v->bad_value, why == SLIT_DIAGONAL ? "10" : "more than 10");
+    pr_warn("SLIT table looks invalid. Not used.");
+    v->n = 0;
+    v->matrix = NULL;
+    return -EINVAL;
+}
+
+/* Compares every entry with the rule of its place; the first bad one decides. */
+static enum slit_verdict check_matrix(struct slit_view *v)
+{
+    for (u32 from = 0; from < v->n; from++) {
+        for (u32 to = 0; to < v->n; to++) {
+            u8 d = v->matrix[(size_t)from * v->n + to];
+
+            if (from == to ? d != SLIT_LOCAL : d <= SLIT_LOCAL) {
+                v->bad_from = from;
+                v->bad_to = to;
+                v->bad_value = d;
+                return from == to ? SLIT_DIAGONAL : SLIT_REMOTE_LOW;
+            }
+            v->asymmetric |= d != v->matrix[(size_t)to * v->n + from];
+            v->unreachable |= d == SLIT_UNREACHABLE;
+        }
+    }
+    return SLIT_OK;
+}
+
+int slit_parse(const void *table, size_t len, struct slit_view *view)
+{
+    struct acpi_bytes bytes = {table, len};
+    struct acpi_slit s;
+    enum slit_verdict verdict;
+
+    *view = (struct slit_view){.length = len, .needed = sizeof(s)};
+    if (!acpi_read(bytes, 0, &s, sizeof(s)))
+        return refuse(view, SLIT_TOO_SHORT);
+    view->stated_n = s.n;
+    if (s.n == 0)
+        return refuse(view, SLIT_EMPTY);
+    /* n * n must not wrap before it is compared with the length. */
+    view->needed = s.n <= 0xffff ? sizeof(s) + (size_t)(s.n * s.n) : 0;
+    if (!view->needed || view->needed > len)
+        return refuse(view, SLIT_TOO_SHORT);
+    view->n = (u32)s.n;
+    view->matrix = (const u8 *)table + sizeof(s);
+    view->oversize = len > view->needed;
+    verdict = check_matrix(view);
+    return verdict == SLIT_OK ? 0 : refuse(view, verdict);
+}

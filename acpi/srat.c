@@ -1,0 +1,174 @@
+/*
+ * SRAT entries to records; see srat.h.
+ * SPDX-License-Identifier: MIT
+ */
+#include "acpi/srat.h"
+
+#include "acpi/reader.h"
+#include "acpi/tables.h"
+#include "kernel/base/errno.h"
+
+struct srat_parser {
+    struct srat_records *r;
+    struct acpi_bugs bugs;
+};
+
+/* Copies the entry when its length is right for the type, else reports and counts it as dropped. */
+static bool take_entry(struct srat_parser *p, const struct acpi_entry *e, void *dst, size_t size,
+                       bool exact)
+{
+    if (e->bytes.len == size || (!exact && e->bytes.len > size))
+        return acpi_read(e->bytes, 0, dst, size);
+    acpi_bug(&p->bugs, "entry %u at offset 0x%zx length %zu, needs %zu", e->index, e->offset,
+             e->bytes.len, size);
+    p->r->dropped++;
+    return false;
+}
+
+static void add_cpu(struct srat_parser *p, struct srat_cpu cpu)
+{
+    struct srat_records *r = p->r;
+
+    r->disabled += !cpu.enabled;
+    if (r->cpu_count < r->cpu_max)
+        r->cpus[r->cpu_count++] = cpu;
+    else
+        r->no_room++;
+}
+
+/* 5.2.16.1; the three high domain bytes count from revision 2 on. */
+static void parse_cpu(struct srat_parser *p, const struct acpi_entry *e)
+{
+    struct acpi_srat_cpu c;
+    u32 hi;
+
+    if (!take_entry(p, e, &c, sizeof(c), true))
+        return;
+    hi = (u32)c.pxm_hi[0] | (u32)c.pxm_hi[1] << 8 | (u32)c.pxm_hi[2] << 16;
+    add_cpu(p, (struct srat_cpu){
+                   .apic_id = c.apic_id,
+                   .pxm = c.pxm_lo | (p->r->revision >= 2 ? hi << 8 : 0),
+                   .entry = e->index,
+                   .enabled = c.flags & ACPI_SRAT_ENABLED,
+               });
+}
+
+/* 5.2.16.3; always 32 bits of domain: the type came with revision 3. */
+static void parse_x2apic(struct srat_parser *p, const struct acpi_entry *e)
+{
+    struct acpi_srat_x2apic c;
+
+    if (!take_entry(p, e, &c, sizeof(c), false))
+        return;
+    add_cpu(p, (struct srat_cpu){
+                   .apic_id = c.apic_id,
+                   .pxm = c.pxm,
+                   .entry = e->index,
+                   .enabled = c.flags & ACPI_SRAT_ENABLED,
+                   .x2apic = true,
+               });
+}
+
+/* 5.2.16.2 */
+static void parse_memory(struct srat_parser *p, const struct acpi_entry *e)
+{
+    struct srat_records *r = p->r;
+    struct acpi_srat_mem m;
+
+    if (!take_entry(p, e, &m, sizeof(m), false))
+        return;
+    r->disabled += !(m.flags & SRAT_MEM_ENABLED);
+    if (r->mem_count == r->mem_max) {
+        r->no_room++;
+        return;
+    }
+    r->mems[r->mem_count++] = (struct srat_mem){
+        .base = m.base,
+        .length = m.size,
+        .pxm = r->revision >= 2 ? m.pxm : m.pxm & 0xff,
+        .flags = m.flags,
+        .entry = e->index,
+    };
+}
+
+/* 5.2.16.6; a device that reads and writes memory, of interest for its domain only. */
+static void parse_initiator(struct srat_parser *p, const struct acpi_entry *e)
+{
+    struct srat_records *r = p->r;
+    struct acpi_srat_initiator g;
+
+    if (!take_entry(p, e, &g, sizeof(g), false))
+        return;
+    r->disabled += !(g.flags & ACPI_SRAT_ENABLED);
+    if (r->initiator_count == r->initiator_max) {
+        r->no_room++;
+        return;
+    }
+    r->initiators[r->initiator_count++] = (struct srat_initiator){
+        .pxm = g.pxm,
+        .entry = e->index,
+        .enabled = g.flags & ACPI_SRAT_ENABLED,
+    };
+}
+
+static void parse_entry(struct srat_parser *p, const struct acpi_entry *e)
+{
+    switch (e->type) {
+    case ACPI_SRAT_CPU:
+        parse_cpu(p, e);
+        break;
+    case ACPI_SRAT_MEMORY:
+        parse_memory(p, e);
+        break;
+    case ACPI_SRAT_X2APIC:
+        parse_x2apic(p, e);
+        break;
+    case ACPI_SRAT_INITIATOR:
+        parse_initiator(p, e);
+        break;
+    default:
+        p->r->unknown_types++;
+    }
+}
+
+void srat_count(const void *table, size_t len, struct srat_records *r)
+{
+    struct acpi_walk w;
+    struct acpi_entry e;
+
+    r->cpu_max = r->mem_max = r->initiator_max = 0;
+    acpi_walk_begin(&w, (struct acpi_bytes){table, len}, sizeof(struct acpi_srat), NULL);
+    while (acpi_walk_next(&w, &e)) {
+        r->cpu_max += e.type == ACPI_SRAT_CPU || e.type == ACPI_SRAT_X2APIC;
+        r->mem_max += e.type == ACPI_SRAT_MEMORY;
+        r->initiator_max += e.type == ACPI_SRAT_INITIATOR;
+    }
+}
+
+int srat_parse(const void *table, size_t len, struct srat_records *r)
+{
+    struct srat_parser p = {.r = r, .bugs = {.table = "SRAT"}};
+    struct acpi_bytes bytes = {table, len};
+    struct acpi_srat head;
+    struct acpi_walk w;
+    struct acpi_entry e;
+
+    r->cpu_count = r->mem_count = r->initiator_count = 0;
+    r->entries = r->disabled = r->unknown_types = r->dropped = r->no_room = r->bugs = 0;
+    r->revision = 0;
+    if (!acpi_read(bytes, 0, &head, sizeof(head))) {
+        acpi_bug(&p.bugs, "length %zu, needs %zu", len, sizeof(head));
+        r->bugs = p.bugs.count;
+        return -EINVAL;
+    }
+    r->revision = head.h.revision;
+    acpi_walk_begin(&w, bytes, sizeof(head), &p.bugs);
+    while (acpi_walk_next(&w, &e))
+        parse_entry(&p, &e);
+    r->entries = w.index;
+    r->bugs = p.bugs.count;
+    acpi_bugs_end(&p.bugs);
+    if (r->no_room)
+        pr_warn("ACPI: SRAT: no room for %u entries", r->no_room);
+    return 0;
+}

@@ -1,0 +1,124 @@
+/*
+ * CPU numbers, and the node of each CPU. See numa.h.
+ * SPDX-License-Identifier: MIT
+ */
+#include "kernel/base/errno.h"
+#include "kernel/base/print.h"
+#include "mm/numa_internal.h"
+
+static void add_cpu(struct numa_build *b, u32 apic_id, u32 uid)
+{
+    struct numa_topology *t = b->t;
+    s32 node = numa_apic_node(t, apic_id);
+
+    t->cpus[t->cpu_count++] = (struct numa_cpu){
+        .apic_id = apic_id, .uid = uid, .node = node, .in_srat = node != NODE_NONE};
+}
+
+/* The boot CPU runs, so it exists, whatever the MADT says. */
+static void add_boot_cpu(struct numa_build *b)
+{
+    const struct numa_input *in = b->in;
+    const struct madt_cpu *boot = NULL;
+
+    for (u32 i = 0; i < in->cpu_count && !boot; i++)
+        if (in->cpus[i].apic_id == in->boot_apic_id)
+            boot = &in->cpus[i];
+    if (in->cpu_count && (!boot || !boot->enabled)) {
+        pr_warn("firmware bug: MADT: no enabled entry for the boot CPU, APIC id 0x%x",
+                in->boot_apic_id);
+        b->t->findings.fail++;
+    }
+    add_cpu(b, in->boot_apic_id, boot ? boot->uid : 0);
+}
+
+static int number(struct numa_build *b)
+{
+    const struct numa_input *in = b->in;
+    u32 limit = in->max_cpus ? in->max_cpus : NR_CPUS, max = MIN(limit, in->cpu_count + 1);
+    struct numa_topology *t = b->t;
+
+    t->cpus = numa_get(b, max, sizeof(*t->cpus));
+    if (!t->cpus)
+        return -ENOMEM;
+    add_boot_cpu(b);
+    for (u32 i = 0; i < in->cpu_count; i++) {
+        const struct madt_cpu *c = &in->cpus[i];
+
+        if (!c->enabled || c->apic_id == in->boot_apic_id)
+            continue;
+        if (t->cpu_count < max)
+            add_cpu(b, c->apic_id, c->uid);
+        else if (t->findings.cpus_over_limit++ == 0)
+            pr_warn("CPU limit of %u reached. Ignoring further CPUs", limit);
+    }
+    return 0;
+}
+
+/* The next node after node, round and round, that has memory; node itself when no other has. */
+static s32 next_with_memory(const struct numa_topology *t, s32 node)
+{
+    for (u32 i = 1; i <= t->node_count; i++) {
+        s32 next = (s32)(((u32)node + i) % t->node_count);
+
+        if (t->nodes[next].has_memory)
+            return next;
+    }
+    return (s32)(((u32)node + 1) % t->node_count);
+}
+
+static void place_without_srat(struct numa_build *b)
+{
+    struct numa_topology *t = b->t;
+    s32 node = (s32)t->node_count - 1;
+
+    for (u32 i = 0; i < t->cpu_count; i++) {
+        if (t->cpus[i].in_srat)
+            continue;
+        node = next_with_memory(t, node);
+        t->cpus[i].node = node;
+        if (!t->from_srat)
+            continue;
+        acpi_bug(&b->bugs, "no enabled entry for CPU %u (APIC 0x%02x), node %d is assumed", i,
+                 t->cpus[i].apic_id, node);
+        t->findings.cpus_without_srat++;
+        t->findings.fail++;
+    }
+}
+
+/* How many CPUs of the SRAT does the MADT not enable? */
+static int count_unknown(struct numa_build *b)
+{
+    const struct numa_input *in = b->in;
+    struct numa_topology *t = b->t;
+    u32 known = 0;
+
+    if (!in->cpu_count)
+        return 0;
+    for (u32 i = 0; i < in->cpu_count; i++)
+        known += in->cpus[i].enabled && numa_apic_node(t, in->cpus[i].apic_id) != NODE_NONE;
+    t->findings.srat_cpus_unknown = t->apic_count > known ? t->apic_count - known : 0;
+    if (t->findings.srat_cpus_unknown) {
+        pr_info("NUMA: %u CPUs of the SRAT are not enabled in the MADT",
+                t->findings.srat_cpus_unknown);
+        t->findings.info++;
+    }
+    return 0;
+}
+
+int numa_number_cpus(struct numa_build *b)
+{
+    struct numa_topology *t = b->t;
+    int err = number(b);
+
+    if (err)
+        return err;
+    place_without_srat(b);
+    for (u32 i = 0; i < t->cpu_count; i++) {
+        struct numa_node *node = &t->nodes[t->cpus[i].node];
+
+        node->cpu_count++;
+        node->has_cpus = true;
+    }
+    return count_unknown(b);
+}

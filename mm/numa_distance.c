@@ -1,0 +1,146 @@
+/*
+ * Distances between nodes, and the look-ups in a finished topology. See numa.h.
+ * SPDX-License-Identifier: MIT
+ */
+#include "kernel/base/errno.h"
+#include "kernel/base/print.h"
+#include "mm/numa_internal.h"
+
+/* What the table says about itself; a refused one has been reported by slit_parse(). */
+static void judge_slit(struct numa_build *b)
+{
+    const struct slit_view *s = b->in->slit;
+    struct numa_findings *f = &b->t->findings;
+
+    if (!s) {
+        f->info += b->t->node_count > 1;
+        return;
+    }
+    if (s->verdict != SLIT_OK) {
+        f->fail++;
+        return;
+    }
+    if (s->oversize) {
+        f->info++;
+        pr_info("SLIT: %zu bytes, its %u localities need %zu", s->length, s->n, s->needed);
+    }
+    if (s->asymmetric) {
+        f->warn++;
+        pr_warn("SLIT: distances are not the same both ways");
+    }
+    if (s->unreachable) {
+        f->warn++;
+        pr_warn("SLIT: distance 255: a node cannot reach another");
+    }
+}
+
+static void fill_from_slit(struct numa_build *b)
+{
+    const struct slit_view *s = b->in->slit;
+    struct acpi_bugs bugs = {.table = "SLIT"};
+    struct numa_topology *t = b->t;
+
+    for (u32 i = 0; i < t->node_count; i++) {
+        if (t->nodes[i].pxm >= s->n) {
+            acpi_bug(&bugs, "%u localities, none for domain %u of node %u", s->n, t->nodes[i].pxm,
+                     i);
+            continue;
+        }
+        for (u32 j = 0; j < t->node_count; j++) {
+            u8 d = slit_distance(s, t->nodes[i].pxm, t->nodes[j].pxm);
+
+            if (d && i != j)
+                t->distances[(size_t)i * t->node_count + j] = d;
+        }
+    }
+    acpi_bugs_end(&bugs);
+    t->findings.pxm_without_slit = bugs.count;
+    t->findings.fail += bugs.count;
+    t->distance_source = NUMA_DISTANCE_SLIT;
+}
+
+int numa_set_distances(struct numa_build *b)
+{
+    struct numa_topology *t = b->t;
+    const struct slit_view *s = b->in->slit;
+    size_t n = t->node_count;
+
+    t->distances = numa_get(b, n * n, 1);
+    if (!t->distances)
+        return -ENOMEM;
+    for (size_t i = 0; i < n * n; i++)
+        t->distances[i] = i / n == i % n ? SLIT_LOCAL : SLIT_REMOTE;
+    if (!t->from_srat)
+        return 0;
+    judge_slit(b);
+    if (s && s->verdict == SLIT_OK)
+        fill_from_slit(b);
+    return 0;
+}
+
+u8 numa_distance(const struct numa_topology *t, s32 a, s32 b)
+{
+    ASSERT(a >= 0 && (u32)a < t->node_count && b >= 0 && (u32)b < t->node_count);
+    return t->distances[(size_t)a * t->node_count + (size_t)b];
+}
+
+u8 numa_cpu_distance(const struct numa_topology *t, u32 cpu_a, u32 cpu_b)
+{
+    ASSERT(cpu_a < t->cpu_count && cpu_b < t->cpu_count);
+    return numa_distance(t, t->cpus[cpu_a].node, t->cpus[cpu_b].node);
+}
+
+/* A counting sort: distances are bytes, and equal ones keep the order of node numbers. */
+void numa_node_order(const struct numa_topology *t, s32 node, s32 *out)
+{
+    u32 place[257] = {0};
+
+    for (u32 i = 0; i < t->node_count; i++)
+        place[numa_distance(t, node, (s32)i) + 1]++;
+    for (u32 d = 1; d < ARRAY_SIZE(place); d++)
+        place[d] += place[d - 1];
+    for (u32 i = 0; i < t->node_count; i++)
+        out[place[numa_distance(t, node, (s32)i)]++] = (s32)i;
+}
+
+s32 numa_node_of(const struct numa_topology *t, u64 pa)
+{
+    u32 lo = 0, hi = t->memory_count;
+
+    while (lo < hi) {
+        u32 mid = lo + (hi - lo) / 2;
+
+        if (pa < t->memory[mid].start)
+            hi = mid;
+        else if (pa >= t->memory[mid].end)
+            lo = mid + 1;
+        else
+            return t->memory[mid].node;
+    }
+    return NODE_NONE;
+}
+
+s32 numa_apic_node(const struct numa_topology *t, u32 apic_id)
+{
+    u32 lo = 0, hi = t->apic_count;
+
+    while (lo < hi) {
+        u32 mid = lo + (hi - lo) / 2;
+
+        if (t->apics[mid].apic_id == apic_id)
+            return t->apics[mid].node;
+        if (t->apics[mid].apic_id < apic_id)
+            lo = mid + 1;
+        else
+            hi = mid;
+    }
+    return NODE_NONE;
+}
+
+s32 numa_pxm_node(const struct numa_topology *t, u32 pxm)
+{
+    for (u32 i = 0; t->from_srat && i < t->node_count; i++)
+        if (t->nodes[i].pxm == pxm)
+            return (s32)i;
+    return NODE_NONE;
+}

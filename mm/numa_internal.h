@@ -1,0 +1,58 @@
+/*
+ * What the files of mm/numa_*.c share while one topology is built. Nobody else includes this.
+ * SPDX-License-Identifier: MIT
+ */
+#ifndef PERCH_MM_NUMA_INTERNAL_H
+#define PERCH_MM_NUMA_INTERNAL_H
+
+#include "acpi/reader.h"
+#include "mm/numa.h"
+
+/* A range of memory with the SRAT entry it comes from. */
+struct numa_piece {
+    u64 start, end;
+    s32 node;
+    u32 entry;
+    bool hotplug, nonvolatile;
+};
+
+/* A growing list in memory that was allocated for the largest case. */
+struct numa_pieces {
+    struct numa_piece *p;
+    u32 count, max;
+};
+
+struct numa_pxm_slot {
+    u32 pxm;
+    s32 node; /* NODE_NONE: free */
+};
+
+struct numa_build {
+    const struct numa_input *in;
+    const struct numa_alloc *alloc;
+    struct numa_topology *t;
+    struct acpi_bugs bugs;
+    u32 node_max;               /* room in t->nodes */
+    struct numa_pxm_slot *hash; /* domain to node; hash_size is a power of two */
+    u32 hash_size;
+    struct numa_pieces srat;    /* valid ranges of the SRAT, in table order, then sorted */
+    struct numa_pieces pieces;  /* disjoint, sorted */
+};
+
+/* count zeroed elements of size bytes (NULL: none left); count 0 gives a valid pointer too. */
+void *numa_get(struct numa_build *b, size_t count, size_t size);
+
+/* Gives scratch memory back; p may be NULL. */
+void numa_put(struct numa_build *b, void *p, size_t count, size_t size);
+
+int numa_number_nodes(struct numa_build *b);  /* nodes, apics, srat: from the SRAT's entries */
+int numa_settle_memory(struct numa_build *b); /* srat -> pieces: overlaps */
+int numa_cover_ram(struct numa_build *b);     /* pieces -> t->memory: RAM no entry covers, joins */
+void numa_count_ram(struct numa_topology *t, const struct range *ram, u32 ram_count);
+int numa_number_cpus(struct numa_build *b);   /* t->cpus */
+int numa_set_distances(struct numa_build *b); /* t->distances */
+
+/* Sorts by start, then entry. */
+void numa_sort_pieces(struct numa_piece *p, u32 count);
+
+#endif
