@@ -187,7 +187,7 @@ def run(args, timeout, on_line=None):
 
     def read_log():
         for raw in process.stdout:
-            line = raw.decode("utf-8", "replace").rstrip("\r\n")
+            line = raw.decode("utf-8", "replace").replace("\r", "").rstrip("\n")
             result.stamps.append((time.monotonic() - start, line))
             if on_line:
                 on_line(line)
