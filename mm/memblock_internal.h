@@ -72,6 +72,9 @@ int memblock_type_change(struct memblock *mb, struct memblock_type *type, u64 ba
 /* Drops regions [from, to) of the array; the totals follow. */
 void memblock_type_drop(struct memblock_type *type, u32 from, u32 to);
 
+/* memblock_query.c: every byte of [base, end) lies in some region. */
+bool memblock_type_covers(const struct memblock_type *type, u64 base, u64 end);
+
 /*
  * memblock_grow.c: makes sure that type has n free slots, without using memory in
  * [avoid_base, avoid_end). 0 or -ENOMEM. Growth adds to and takes from `reserved`: indices into it

@@ -49,18 +49,18 @@ bool memblock_is_reserved(const struct memblock *mb, u64 pa)
     return memblock_search(&mb->reserved, pa) != NULL;
 }
 
-bool memblock_is_region_memory(const struct memblock *mb, u64 base, u64 size)
+bool memblock_type_covers(const struct memblock_type *type, u64 base, u64 end)
 {
-    const struct memblock_type *type = &mb->memory;
-    u64 end = memblock_clamp_end(base, size ? size : 1);
     u32 i = memblock_first_ending_above(type, base);
 
-    for (; i < type->cnt && type->regions[i].base <= base; i++) {
+    for (; base < end && i < type->cnt && type->regions[i].base <= base; i++)
         base = memblock_end(&type->regions[i]);
-        if (base >= end)
-            return true;
-    }
-    return false;
+    return base >= end;
+}
+
+bool memblock_is_region_memory(const struct memblock *mb, u64 base, u64 size)
+{
+    return memblock_type_covers(&mb->memory, base, memblock_clamp_end(base, size ? size : 1));
 }
 
 bool memblock_overlaps_region(const struct memblock_type *type, u64 base, u64 size)

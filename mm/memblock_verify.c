@@ -30,15 +30,12 @@ static int verify_pair(const struct memblock_type *type, u32 i)
 
 static int verify_array(const struct memblock *mb, const struct memblock_type *type)
 {
-    const struct memblock_region *r;
-
     if (!type->array_size)
         return 0;
-    if (!is_aligned(type->array_pa, PAGE_SIZE) || !is_aligned(type->array_size, PAGE_SIZE) ||
-        type->max > type->array_size / sizeof(*r) || type->array_pa < mb->min_floor)
+    if (!is_aligned(type->array_pa | type->array_size, PAGE_SIZE) ||
+        type->max > type->array_size / sizeof(type->regions[0]) || type->array_pa < mb->min_floor)
         return broken(type, 0, "its array is not whole pages above the floor");
-    r = memblock_search(&mb->reserved, type->array_pa);
-    if (!r || memblock_end(r) - type->array_pa < type->array_size)
+    if (!memblock_type_covers(&mb->reserved, type->array_pa, type->array_pa + type->array_size))
         return broken(type, 0, "its array is not reserved");
     return 0;
 }
