@@ -41,6 +41,7 @@ struct rig {
     struct pcpu_page_ops page_ops;
 
     u64 calls, fail_at; /* fallible callbacks so far; this one fails (0: none) */
+    bool keep_failing; /* and so do all after it */
     u64 block_calls, distance_calls, prepared;
     u64 fail_free_from; /* give-backs through free_fn that fail from this one on (0: none) */
     u64 frees, null_frees;
@@ -55,7 +56,8 @@ static struct rig rig;
 
 static inline bool rig_fails(void)
 {
-    return ++rig.calls == rig.fail_at;
+    rig.calls++;
+    return rig.fail_at && (rig.keep_failing ? rig.calls >= rig.fail_at : rig.calls == rig.fail_at);
 }
 
 static inline void *rig_phys_to_virt(void *ctx, u64 pa)
