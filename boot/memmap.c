@@ -1,7 +1,7 @@
 /*
  * Memory map normalisation; see boot/memmap.h. A sweep from boundary to boundary that looks at
- * every input range at each step: no scratch memory, and short enough to be seen to be right. A map of
- * 1024 ranges takes about two million steps; real ones have some tens of ranges.
+ * every input range at each step: no scratch memory, and short enough to be seen to be right. A map
+ * of 1024 ranges takes about two million steps; real ones have some tens of ranges.
  * SPDX-License-Identifier: MIT
  */
 #include "boot/memmap.h"

@@ -4,8 +4,8 @@
     layers.py [--root DIR] [--objects DIR]
 
 Include direction, kinds of source file (pure, CPU-local, hardware), and form. One line per problem,
-`file:line: text`; status 1 when there is one. With --objects, the pure and CPU-local sources' objects
-(DIR/path/name.o) are also searched with nm for file-scope state that can change.
+`file:line: text`; status 1 when there is one. With --objects, the pure sources' kernel objects
+(DIR/path/name.o, not position-independent) are searched with nm for file-scope state that can change.
 SPDX-License-Identifier: MIT
 """
 import argparse
@@ -196,15 +196,15 @@ class Lint:
         for number, line in enumerate(blank_out(text, strings=True).splitlines(), 1):
             if ASM.search(line):
                 self.say(name, number, f"inline assembly in a {word} file")
-        if self.objects:
-            self.check_object(name, word)
+        if self.objects and not local:  # a CPU-local file may define per-CPU variables
+            self.check_object(name)
 
     def has_asm(self, name):
         path = self.root / name
         # EXTABLE() is only text until an asm statement uses it; the statement is what is found.
         return path.is_file() and ASM.search(blank_out(path.read_text("utf-8"), strings=True))
 
-    def check_object(self, name, word):
+    def check_object(self, name):
         obj = self.objects / (name[:-2] + ".o")
         if not obj.is_file():
             self.say(name, 1, f"no object {obj.name} to look for state in")
@@ -216,7 +216,7 @@ class Lint:
         for line in out.stdout.splitlines():
             parts = line.split()
             if len(parts) >= 2 and parts[1] in "dDbBC":
-                self.say(name, 1, f"{word} file has file-scope state: {parts[0]}")
+                self.say(name, 1, f"pure file has file-scope state: {parts[0]}")
 
 
 def main(argv=None):

@@ -1,0 +1,132 @@
+"""The house's rules on the house (layers.py), and proof that layers.py finds each kind of breach.
+
+SPDX-License-Identifier: MIT
+"""
+import shutil
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+sys.path.insert(0, str(Path(__file__).resolve().parent))
+import layers  # noqa: E402
+from conftest import ROOT  # noqa: E402
+
+SPDX = "/* SPDX-License-Identifier: MIT */\n"
+
+
+def header(name, body=""):
+    return f"{SPDX}#ifndef {name}\n#define {name}\n{body}\n#endif\n"
+
+
+GOOD = {
+    "Makefile": "PURE_SRCS := \\\n\tmm/a.c \\\n\nLOCAL_SRCS := percpu/l.c # fast\n"
+                "HW_SRCS := kernel/main.c\nSHARED_SRCS := kernel/app/ktest.c\n",
+    "kernel/base/types.h": header("T", "#include <stdint.h>"),
+    "kernel/base/cpu.h": header("C", 'static inline void f(void) { __asm__("nop"); }'),
+    "kernel/base/cpu_local.h": header("L", 'static inline void g(void) { __asm__("nop"); }'),
+    "boot/boot_info.h": header("B", '#include "kernel/base/types.h"'),
+    "boot/pvh.h": header("P"),
+    "mm/a.h": header("A"),
+    "mm/a.c": SPDX + '#include "mm/a.h"\n#include "boot/boot_info.h"\n/* asm, "in words" */\n'
+              'const char *what = "asm";\n',
+    "percpu/l.c": SPDX + '#include "kernel/base/cpu_local.h"\n',
+    "kernel/main.c": SPDX + '#include "mm/a.h"\n#include "kernel/base/cpu.h"\n',
+    "kernel/app/ktest.c": SPDX,
+    "smp/s.h": header("S", '#include "mm/a.h"'),
+}
+
+
+def lint(tmp_path, changes, objects=None):
+    for name, text in {**GOOD, **changes}.items():
+        path = tmp_path / name
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_text(text, "utf-8")
+    return layers.Lint(tmp_path, objects).run()
+
+
+def test_good_tree(tmp_path):
+    assert lint(tmp_path, {}) == []
+
+
+def includes(*names):
+    return SPDX + "".join(f'#include "{name}"\n' for name in names)
+
+
+BREACHES = [
+    # direction
+    ("mm/a.c:2: ", "above or beside", {"mm/a.c": includes("smp/s.h")}),
+    ("mm/a.c:2: ", "above or beside", {"mm/a.c": includes("boot/pvh.h")}),
+    ("boot/boot_info.h:4: ", "above or beside",
+     {"boot/boot_info.h": header("B", '#include "mm/a.h"')}),
+    ("kernel/base/types.h:4: ", "above or beside",
+     {"kernel/base/types.h": header("T", '#include "mm/a.h"')}),
+    ("percpu/l.c:3: ", "above or beside",
+     {"percpu/l.c": includes("kernel/base/types.h", "acpi/x.h")}),
+    ("mm/a.c:2: ", "not qualified", {"mm/a.c": includes("a.h")}),
+    ("mm/a.c:2: ", "not qualified", {"mm/a.c": includes("mm/../smp/s.h")}),
+    ("mm/a.c:2: ", "not a freestanding", {"mm/a.c": SPDX + "#include <stdio.h>\n"}),
+    ("mm/a.c:2: ", "cannot be checked", {"mm/a.c": SPDX + "#include WHAT\n"}),
+    # kinds
+    ("mm/a.c:2: ", "pure file reaches kernel/base/cpu.h", {"mm/a.c": includes("kernel/base/cpu.h")}),
+    ("mm/a.c:2: ", "pure file reaches kernel/base/cpu_local.h",
+     {"mm/a.c": includes("mm/a.h"), "mm/a.h": header("A", '#include "kernel/base/cpu_local.h"')}),
+    ("percpu/l.c:2: ", "CPU-local file reaches kernel/base/cpu.h",
+     {"percpu/l.c": includes("kernel/base/cpu.h")}),
+    ("mm/a.c:2: ", "inline assembly in a pure file", {"mm/a.c": SPDX + 'void f(void) { asm(""); }\n'}),
+    ("mm/a.c:2: ", "inline assembly in mm/a.h",
+     {"mm/a.c": includes("mm/a.h"), "mm/a.h": header("A", '__asm__("");')}),
+    ("mm/new.c:1: ", "in none of", {"mm/new.c": SPDX}),
+    ("Makefile:1: ", "in PURE_SRCS and in PURE_SRCS", {"Makefile": "PURE_SRCS := mm/a.c mm/a.c\n"}),
+    ("Makefile:2: ", "does not exist", {"Makefile": "PURE_SRCS := mm/a.c\nHW_SRCS := mm/gone.c\n"}),
+    # form
+    ("mm/a.c:2: ", "tab", {"mm/a.c": SPDX + "\tint x;\n"}),
+    ("mm/a.c:601: ", "longer than 600 lines", {"mm/a.c": SPDX + "\n" * 600}),
+    ("mm/a.c:2: ", "longer than 100 columns", {"mm/a.c": SPDX + "/*" + "x" * 98 + "*/\n"}),
+    ("mm/a.c:1: ", "no SPDX", {"mm/a.c": "int x(void);\n"}),
+    ("mm/a.h:1: ", "include guard", {"mm/a.h": SPDX + "#ifndef A\n#define B\n#endif\n"}),
+    ("mm/a.h:1: ", "include guard", {"mm/a.h": SPDX + "int x(void);\n"}),
+    ("mm/a.h:1: ", "opens with a comment",
+     {"mm/a.h": "#ifndef A\n#define A\n/* SPDX-License-Identifier: MIT */\n#endif\n"}),
+]
+
+
+@pytest.mark.parametrize("where, text, changes", BREACHES,
+                         ids=[f"{i}-{b[1].replace(' ', '-')}" for i, b in enumerate(BREACHES)])
+def test_breach_is_found(tmp_path, where, text, changes):
+    problems = lint(tmp_path, changes)
+    assert any(p.startswith(where) and text in p for p in problems), problems
+
+
+@pytest.mark.skipif(not shutil.which("gcc"), reason="no gcc")
+@pytest.mark.parametrize("code, bad", [
+    ("static int n; int f(void) { return n++; }", True),
+    ("int n = 3;", True),
+    ("int f(void) { static int n; return n++; }", True),
+    ("static const int n[] = {1}; const int *f(void) { return n; }", False),
+    ("int f(int n) { return n + 1; }", False),
+])
+def test_state_in_objects(tmp_path, code, bad):
+    objects = tmp_path / "objects"
+    lint(tmp_path, {"mm/a.c": SPDX + code + "\n"})
+    for name in ("mm/a", "percpu/l"):
+        (objects / name).parent.mkdir(parents=True, exist_ok=True)
+        subprocess.run(["gcc", "-c", "-I", tmp_path, tmp_path / f"{name}.c", "-o",
+                        objects / f"{name}.o"], check=True)
+    problems = layers.Lint(tmp_path, objects).run()
+    assert any("file-scope state: " in p for p in problems) == bad, problems
+    (objects / "mm/a.o").unlink()
+    assert any("no object a.o" in p for p in layers.Lint(tmp_path, objects).run())
+
+
+def test_status(tmp_path):
+    lint(tmp_path, {})
+    tool = [sys.executable, Path(layers.__file__), "--root", tmp_path]
+    assert subprocess.run(tool, check=False).returncode == 0
+    (tmp_path / "mm/stray.c").write_text(SPDX, "utf-8")
+    assert subprocess.run(tool, capture_output=True, check=False).returncode == 1
+
+
+def test_this_tree():
+    assert layers.Lint(ROOT).run() == []
