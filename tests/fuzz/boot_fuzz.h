@@ -1,6 +1,6 @@
 /*
- * What the fuzz targets of both boot parsers share: the input as physical memory, and what must hold
- * of a struct boot_info whatever the loader said.
+ * What the fuzz targets of both boot parsers share: the input as physical memory, and what must
+ * hold of a struct boot_info whatever the loader said.
  * SPDX-License-Identifier: MIT
  */
 #ifndef PERCH_TESTS_FUZZ_BOOT_FUZZ_H

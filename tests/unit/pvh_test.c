@@ -12,7 +12,15 @@ static struct boot_info info;
 static struct image image;
 
 /* Offsets in the start information. */
-enum { VERSION = 4, MODULES = 12, MODLIST = 16, CMDLINE = 24, RSDP = 32, MEMMAP = 40, ENTRIES = 48 };
+enum {
+    VERSION = 4,
+    MODULES = 12,
+    MODLIST = 16,
+    CMDLINE = 24,
+    RSDP = 32,
+    MEMMAP = 40,
+    ENTRIES = 48,
+};
 
 static void begin(u32 version)
 {
