@@ -113,6 +113,7 @@ KERNEL_ASM := \
 	boot/entry64.asm \
 	kernel/platform/trap.asm \
 	percpu/switch.asm \
+	smp/trampoline.asm \
 
 # ---- the kernel: three builds of one source list ----------------------------------------------
 # The stack protector's canary is the first word of the per-CPU section, whose address linker.ld

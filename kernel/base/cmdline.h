@@ -1,0 +1,95 @@
+/*
+ * The kernel's command line: words "key=value" split once into a bounded copy, typed parsers for
+ * values, and struct kernel_options with every key that Perch knows, checked, with its default.
+ * What is wrong on the command line is said in the log and otherwise ignored: nothing here fails.
+ *
+ * Words are separated by blanks; double quotes keep blanks inside a word and are removed. A key
+ * given twice: the last good value wins, but each console= adds one.
+ * Pure; any context; never allocates.
+ * SPDX-License-Identifier: MIT
+ */
+#ifndef PERCH_BASE_CMDLINE_H
+#define PERCH_BASE_CMDLINE_H
+
+#include "kernel/base/types.h"
+
+#define CMDLINE_MAX       2048 /* with the NUL; more is cut off, with a line */
+#define CMDLINE_MAX_WORDS 128
+#define OPT_MAX_CONSOLES  8
+#define OPT_TEXT_MAX      64
+
+struct cmdline {
+    char text[CMDLINE_MAX];
+    u32 count;
+    struct {
+        const char *key;
+        const char *value; /* "" for "key=", NULL for a word without '=' */
+    } words[CMDLINE_MAX_WORDS];
+};
+
+/* The struct points into itself: it must not be copied. */
+void cmdline_parse(struct cmdline *c, const char *text);
+
+/* The last value of key; "" when the word has none; NULL when the key is not there. */
+const char *cmdline_get(const struct cmdline *c, const char *key);
+
+/*
+ * Whole-text parsers: decimal or 0x hexadecimal; a size may end in K, M, G or T (or lower case), as
+ * powers of 1024. 0, -EINVAL (not a number, something behind it) or -ERANGE (above 64 bits).
+ */
+int parse_u64(const char *text, u64 *out);
+int parse_size(const char *text, u64 *out);
+
+/*
+ * Walks a comma list: copies the next item (cut to size - 1 bytes) and advances *list; false at
+ * the end. An empty list has no items; "a,,b" has an empty one.
+ */
+bool list_next(const char **list, char *item, size_t size);
+bool list_contains(const char *list, const char *item);
+
+enum option_end {
+    END_AUTO, /* poweroff under a hypervisor, wait on bare metal */
+    END_POWEROFF,
+    END_RESET,
+    END_HALT,
+    END_SHELL,
+    END_WAIT,
+};
+
+enum option_percpu_alloc {
+    PERCPU_ALLOC_AUTO,
+    PERCPU_ALLOC_EMBED,
+    PERCPU_ALLOC_PAGE,
+};
+
+struct kernel_options {
+    char run[256]; /* comma list; default "report,test" */
+    enum option_end end;
+    bool exit_isa_debug;
+    u32 n_consoles; /* 0: automatic */
+    char consoles[OPT_MAX_CONSOLES][OPT_TEXT_MAX];
+    enum option_percpu_alloc percpu_alloc;
+    u64 percpu_reserved, percpu_atom; /* bytes: 8K, 2M */
+    s64 percpu_dyn;                   /* bytes: 28K; below 0 ("auto"): as the layout decides */
+    u64 percpu_static;                /* bytes; 0: as linked */
+    bool numa;
+    u32 nr_cpus, possible_cpus, maxcpus; /* 0: all; maxcpus=0 is taken as 1, as Linux does */
+    u32 loglevel;                        /* lines of this level and below are shown */
+    bool has_seed;
+    u64 seed;
+    bool strict_firmware;
+    bool hotplug;
+    /* Accepted as text; the parts that use them look inside. "" when not given. */
+    char fail[OPT_TEXT_MAX], soak[OPT_TEXT_MAX], lava[OPT_TEXT_MAX];
+};
+
+/* Fills every field. Unknown keys and bad values: one line each. cmdline may be NULL. */
+void kernel_options_parse(struct kernel_options *o, const char *cmdline);
+
+/*
+ * Is `what` in run=? glob (may be NULL) gets what follows its ':', or "": "test:percpu.*" gives
+ * "percpu.*".
+ */
+bool kernel_options_run(const struct kernel_options *o, const char *what, char *glob, size_t size);
+
+#endif

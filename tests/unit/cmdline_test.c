@@ -1,0 +1,198 @@
+/*
+ * SPDX-License-Identifier: MIT
+ */
+#include "kernel/app/ktest.h"
+#include "kernel/base/cmdline.h"
+#include "kernel/base/errno.h"
+#include "kernel/base/string.h"
+#include "tests/host/shim.h"
+
+static struct cmdline c;
+static struct kernel_options o;
+
+KTEST(cmdline, words)
+{
+    cmdline_parse(&c, "  a=1\tb=\"x y\" flag \"q=1 2\" a=3  e= f=g=h ");
+    EXPECT_EQ(c.count, 7);
+    EXPECT_STREQ(cmdline_get(&c, "a"), "3");
+    EXPECT_STREQ(cmdline_get(&c, "b"), "x y");
+    EXPECT_STREQ(cmdline_get(&c, "flag"), "");
+    EXPECT_TRUE(c.words[2].value == NULL);
+    EXPECT_STREQ(cmdline_get(&c, "q"), "1 2");
+    EXPECT_STREQ(cmdline_get(&c, "e"), "");
+    EXPECT_STREQ(cmdline_get(&c, "f"), "g=h");
+    EXPECT_TRUE(cmdline_get(&c, "none") == NULL);
+    cmdline_parse(&c, "");
+    EXPECT_EQ(c.count, 0);
+}
+
+KTEST(cmdline, too_long_is_cut_and_said)
+{
+    static char text[3 * CMDLINE_MAX];
+
+    for (size_t len = CMDLINE_MAX - 3; len < CMDLINE_MAX + 3; len++) {
+        memset(text, 'x', len);
+        text[0] = 'k';
+        text[1] = '=';
+        text[len] = '\0';
+        shim_log_reset();
+        cmdline_parse(&c, text);
+        EXPECT_EQ(c.count, 1);
+        EXPECT_EQ(strlen(cmdline_get(&c, "k")), MIN(len, (size_t)CMDLINE_MAX - 1) - 2);
+        EXPECT_EQ(shim_log_contains("longer than 2047 bytes"), len > CMDLINE_MAX - 1);
+    }
+    for (size_t i = 0; i < 400; i++)
+        memcpy(text + 2 * i, "a ", 3);
+    shim_log_reset();
+    cmdline_parse(&c, text);
+    EXPECT_EQ(c.count, CMDLINE_MAX_WORDS);
+    EXPECT_TRUE(shim_log_contains("more than 128 words, \"a\" ignored"));
+}
+
+KTEST(cmdline, numbers)
+{
+    u64 v = 7;
+
+    EXPECT_EQ(parse_u64("0", &v), 0);
+    EXPECT_EQ(v, 0);
+    EXPECT_EQ(parse_u64("0xfFfFffffffffffff", &v), 0);
+    EXPECT_EQ(v, ~0ULL);
+    EXPECT_EQ(parse_u64("18446744073709551616", &v), -ERANGE);
+    EXPECT_EQ(parse_u64("", &v), -EINVAL);
+    EXPECT_EQ(parse_u64("0x", &v), -EINVAL);
+    EXPECT_EQ(parse_u64("12a", &v), -EINVAL);
+    EXPECT_EQ(parse_u64("-1", &v), -EINVAL);
+    EXPECT_EQ(v, ~0ULL);
+}
+
+KTEST(cmdline, sizes)
+{
+    u64 v;
+
+    EXPECT_EQ(parse_size("28K", &v), 0);
+    EXPECT_EQ(v, 28672);
+    EXPECT_EQ(parse_size("2m", &v), 0);
+    EXPECT_EQ(v, SZ_2M);
+    EXPECT_EQ(parse_size("0x10G", &v), 0);
+    EXPECT_EQ(v, 16 * SZ_1G);
+    EXPECT_EQ(parse_size("5T", &v), 0);
+    EXPECT_EQ(v, 5ULL << 40);
+    EXPECT_EQ(parse_size("4KB", &v), -EINVAL);
+    EXPECT_EQ(parse_size("16777216T", &v), -ERANGE);
+}
+
+KTEST(cmdline, lists)
+{
+    const char *list = "a,,long-item,";
+    char item[5];
+
+    EXPECT_TRUE(list_next(&list, item, sizeof(item)));
+    EXPECT_STREQ(item, "a");
+    EXPECT_TRUE(list_next(&list, item, sizeof(item)));
+    EXPECT_STREQ(item, "");
+    EXPECT_TRUE(list_next(&list, item, sizeof(item)));
+    EXPECT_STREQ(item, "long");
+    EXPECT_FALSE(list_next(&list, item, sizeof(item)));
+    EXPECT_TRUE(list_contains("report,test", "test"));
+    EXPECT_FALSE(list_contains("report,test", "tes"));
+}
+
+KTEST(options, defaults)
+{
+    shim_log_reset();
+    kernel_options_parse(&o, NULL);
+    EXPECT_STREQ(o.run, "report,test");
+    EXPECT_EQ(o.end, END_AUTO);
+    EXPECT_FALSE(o.exit_isa_debug);
+    EXPECT_EQ(o.n_consoles, 0);
+    EXPECT_EQ(o.percpu_alloc, PERCPU_ALLOC_AUTO);
+    EXPECT_EQ(o.percpu_reserved, 8192);
+    EXPECT_EQ(o.percpu_dyn, 28672);
+    EXPECT_EQ(o.percpu_atom, 2097152);
+    EXPECT_EQ(o.percpu_static, 0);
+    EXPECT_TRUE(o.numa);
+    EXPECT_EQ(o.nr_cpus | o.possible_cpus | o.maxcpus, 0);
+    EXPECT_EQ(o.loglevel, LOG_INFO);
+    EXPECT_FALSE(o.has_seed || o.strict_firmware || o.hotplug);
+    EXPECT_EQ(shim_log_count(), 0);
+}
+
+KTEST(options, every_key)
+{
+    shim_log_reset();
+    kernel_options_parse(&o, "run=tables,bench:boot*,test:percpu.* end=halt exit=isa-debug "
+                             "console=ttyS1,9600 console=debugcon percpu_alloc=page "
+                             "percpu_reserved=0 percpu_dyn=64K percpu_atom=4K "
+                             "percpu_static=233472 numa=off nr_cpus=8 possible_cpus=16 maxcpus=0 "
+                             "loglevel=7 seed=0x1234 strict=firmware fail=every:3 soak=10 lava=on "
+                             "hotplug=on");
+    EXPECT_EQ(shim_log_count(), 0);
+    EXPECT_EQ(o.end, END_HALT);
+    EXPECT_TRUE(o.exit_isa_debug);
+    EXPECT_EQ(o.n_consoles, 2);
+    EXPECT_STREQ(o.consoles[0], "ttyS1,9600");
+    EXPECT_STREQ(o.consoles[1], "debugcon");
+    EXPECT_EQ(o.percpu_alloc, PERCPU_ALLOC_PAGE);
+    EXPECT_EQ(o.percpu_reserved, 0);
+    EXPECT_EQ(o.percpu_dyn, 65536);
+    EXPECT_EQ(o.percpu_atom, 4096);
+    EXPECT_EQ(o.percpu_static, 233472);
+    EXPECT_FALSE(o.numa);
+    EXPECT_EQ(o.nr_cpus, 8);
+    EXPECT_EQ(o.possible_cpus, 16);
+    EXPECT_EQ(o.maxcpus, 1);
+    EXPECT_EQ(o.loglevel, 7);
+    EXPECT_TRUE(o.has_seed && o.seed == 0x1234 && o.strict_firmware && o.hotplug);
+    EXPECT_STREQ(o.fail, "every:3");
+    EXPECT_STREQ(o.soak, "10");
+    EXPECT_STREQ(o.lava, "on");
+}
+
+KTEST(options, run_list)
+{
+    char glob[32] = "x";
+
+    kernel_options_parse(&o, "run=tables,test:percpu.*,report");
+    EXPECT_TRUE(kernel_options_run(&o, "test", glob, sizeof(glob)));
+    EXPECT_STREQ(glob, "percpu.*");
+    EXPECT_TRUE(kernel_options_run(&o, "report", glob, sizeof(glob)));
+    EXPECT_STREQ(glob, "");
+    EXPECT_TRUE(kernel_options_run(&o, "tables", NULL, 0));
+    EXPECT_FALSE(kernel_options_run(&o, "bench", glob, sizeof(glob)));
+}
+
+KTEST(options, bad_values_keep_what_was)
+{
+    static const char *const bad[] = {
+        "run=", "run=fly", "run=test,fly", "run=report:x", "run=tables:x", "end=now", "exit=1",
+        "console=", "percpu_alloc=no", "percpu_dyn=-1", "percpu_atom=3K", "percpu_atom=2K",
+        "percpu_reserved=x", "percpu_static=1Q", "numa=yes", "nr_cpus=0", "nr_cpus=99999999999",
+        "possible_cpus=", "maxcpus=-1", "loglevel=9", "seed=x", "strict=all", "hotplug=1",
+    };
+    static struct kernel_options defaults;
+
+    kernel_options_parse(&defaults, "");
+    for (size_t i = 0; i < ARRAY_SIZE(bad); i++) {
+        shim_log_reset();
+        kernel_options_parse(&o, bad[i]);
+        EXPECT_TRUE(shim_log_contains_prefix("command line: bad value \""));
+        EXPECT_EQ(shim_log_count(), 1);
+        EXPECT_TRUE(memcmp(&o, &defaults, sizeof(o)) == 0);
+    }
+    shim_log_reset();
+    kernel_options_parse(&o, "foo=1 quiet nr_cpus=4 nr_cpus=x");
+    EXPECT_STREQ(shim_log_line(0), "command line: unknown key \"foo\", ignored");
+    EXPECT_STREQ(shim_log_line(1), "command line: unknown key \"quiet\", ignored");
+    EXPECT_STREQ(shim_log_line(2), "command line: bad value \"x\" for nr_cpus, ignored");
+    EXPECT_EQ(o.nr_cpus, 4);
+}
+
+KTEST(options, too_many_consoles)
+{
+    shim_log_reset();
+    kernel_options_parse(&o, "console=a console=b console=c console=d console=e console=f "
+                             "console=g console=h console=i");
+    EXPECT_EQ(o.n_consoles, OPT_MAX_CONSOLES);
+    EXPECT_STREQ(o.consoles[7], "h");
+    EXPECT_TRUE(shim_log_contains("bad value \"i\" for console"));
+}
