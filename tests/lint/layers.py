@@ -35,8 +35,8 @@ ALLOWED = [
 ]
 HOUSE = ("boot", "kernel", "mm", "percpu", "acpi", "smp")
 LISTS = ("PURE_SRCS", "LOCAL_SRCS", "HW_SRCS", "SHARED_SRCS")
-# What the compiler brings along in a freestanding build (C11 4p6; stdatomic.h has inline code only
-# for the sizes used here).
+# What the compiler brings along in a freestanding build (C11 4p6, and stdatomic.h, which gcc and
+# clang ship beside them).
 FREESTANDING = {"stdarg.h", "stdbool.h", "stddef.h", "stdint.h", "limits.h", "stdalign.h",
                 "stdnoreturn.h", "stdatomic.h", "iso646.h", "float.h"}
 
