@@ -4,7 +4,7 @@
  * All arrays are bounded and every string is terminated; what did not fit is counted, not lost
  * silently. Ranges are as the loader gave them: not sorted, may overlap (boot/memmap.h cures that),
  * but none is empty and none wraps.
- * Plain data; about 60 KiB, meant for static storage.
+ * Plain data; about 40 KiB, meant for static storage.
  * SPDX-License-Identifier: MIT
  */
 #ifndef PERCH_BOOT_BOOT_INFO_H
