@@ -48,7 +48,7 @@ static void report(struct numa_build *b, const struct numa_piece *x, const struc
 
 /*
  * Each range, by rising start, is compared with the one that reaches farthest so far of its own
- * node and of all other nodes: whoever overlaps anything of either kind is named once for that kind.
+ * node and of all other nodes: whoever overlaps anything of either kind is named once for it.
  * far: the range that reaches farthest; other: the one that does among the ranges of other nodes.
  */
 static int report_overlaps(struct numa_build *b)
