@@ -72,6 +72,7 @@ PURE_SRCS := \
 	boot/memmap.c \
 	kernel/base/cmdline.c \
 	kernel/base/options.c \
+	kernel/base/uart16550.c \
 
 # CPU-local: pure but for kernel/base/cpu_local.h, which has a hosted twin.
 LOCAL_SRCS := \
