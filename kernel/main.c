@@ -94,7 +94,7 @@ static void on_own_stack(void *state)
     stage_smp(s);
     stage_done("smp");
 
-    placement_prove(s);
+    placement_prove(s, &s->placement);
     stage_done("placement");
 
     finish(s); /* tests, benchmarks, verdict, end */

@@ -20,6 +20,14 @@
 #define BOOT_MEMBLOCK_REGIONS 256
 #define BOOT_MAX_MAP          (2 * BOOT_MAX_RANGES + 1)
 
+/* placement.c */
+struct placement_totals {
+    u32 cpus;     /* that looked at themselves */
+    u32 units_ok; /* all pages on the CPU's node */
+    u32 nearest;  /* on the nearest node that could serve */
+    u32 wrong;    /* a nearer node should have served, or GS is not on the CPU's unit */
+};
+
 struct boot_state {
     struct kernel_options opt;
     struct boot_info info;
@@ -49,6 +57,7 @@ struct boot_state {
     struct range direct[BOOT_MAX_MAP + ACPI_MAX_TABLES + 8];
     struct kernel_vm vm;
     struct pcpu_first_chunk first_chunk;
+    struct placement_totals placement;
 };
 
 /* Memory map to memblock; reserves the image, page 0, and what the loader left. */

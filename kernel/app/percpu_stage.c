@@ -26,10 +26,14 @@ static void describe_tables(void *unit, struct percpu_switch *sw)
 
 static enum pcpu_fc_mode fc_mode(const struct kernel_options *opt)
 {
-    enum pcpu_fc_mode mode = PCPU_FC_AUTO;
-
-    pcpu_fc_parse_mode(opt->percpu_alloc, &mode);
-    return mode;
+    switch (opt->percpu_alloc) {
+    case PERCPU_ALLOC_EMBED:
+        return PCPU_FC_EMBED;
+    case PERCPU_ALLOC_PAGE:
+        return PCPU_FC_PAGE;
+    default:
+        return PCPU_FC_AUTO;
+    }
 }
 
 void stage_percpu(struct boot_state *s)
@@ -42,7 +46,7 @@ void stage_percpu(struct boot_state *s)
         .window = &s->vm.pcpu_window,
         .mode = fc_mode(&s->opt),
         .reserved = s->opt.percpu_reserved,
-        .dyn = (s64)s->opt.percpu_dyn,
+        .dyn = s->opt.percpu_dyn,
         .atom = s->opt.percpu_atom,
         .static_pad = s->opt.percpu_static,
         .describe_tables = describe_tables,

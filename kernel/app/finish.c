@@ -1,0 +1,74 @@
+/*
+ * Tests, benchmarks, verdict, end.
+ * SPDX-License-Identifier: MIT
+ */
+#include "kernel/app/finish.h"
+#include "kernel/app/ktest.h"
+#include "kernel/app/report.h"
+#include "kernel/app/stage.h"
+#include "kernel/base/print.h"
+#include "kernel/base/ubsan.h"
+#include "kernel/platform/panic.h"
+#include "kernel/platform/power.h"
+#include "smp/cpus.h"
+
+static void end_after_panic(void)
+{
+    power_end(POWER_PANIC);
+}
+
+void finish_arm(struct boot_state *s)
+{
+    struct power_config config = {
+        .exit_port = s->opt.exit_isa_debug,
+        .end = s->opt.end,
+        .fadt = s->has_fadt ? &s->fadt : NULL,
+        .has_s5 = s->has_s5,
+        .slp_typa = s->slp_typa,
+        .slp_typb = s->slp_typb,
+    };
+
+    power_configure(&config);
+    panic_set_end(end_after_panic);
+}
+
+/* Findings about the firmware fail a run only when strict=firmware asks for it. */
+static bool firmware_ok(const struct boot_state *s)
+{
+    return !s->opt.strict_firmware || s->topo.findings.fail == 0;
+}
+
+static bool run_tests(struct boot_state *s)
+{
+    struct ktest_totals totals = {0};
+    char glob[64];
+
+    if (!kernel_options_run(&s->opt, "test", glob, sizeof(glob)))
+        return true;
+    ktest_run(glob[0] ? glob : NULL, &totals);
+    pr_info("test: %u passed, %u failed, %u skipped", totals.passed, totals.failed,
+            totals.skipped);
+    return totals.failed == 0;
+}
+
+static void run_bench(struct boot_state *s)
+{
+    char glob[64];
+
+    if (kernel_options_run(&s->opt, "bench", glob, sizeof(glob)))
+        stage_print_bench();
+}
+
+void finish(struct boot_state *s)
+{
+    char glob[64];
+    bool ok;
+
+    if (kernel_options_run(&s->opt, "report", glob, sizeof(glob)))
+        report_print(s);
+    ok = run_tests(s);
+    run_bench(s);
+    ok &= s->placement.wrong == 0 && ubsan_report_count() == 0 && firmware_ok(s);
+    pr_info("perch: %s", ok ? "all held" : "FAILED");
+    power_end(ok ? POWER_PASSED : POWER_FAILED);
+}

@@ -1,0 +1,144 @@
+/*
+ * The placement proof.
+ * SPDX-License-Identifier: MIT
+ */
+#include "kernel/app/placement.h"
+#include "kernel/base/cpu.h"
+#include "kernel/base/cpu_local.h"
+#include "kernel/base/print.h"
+#include "mm/layout.h"
+#include "smp/call.h"
+#include "smp/cpus.h"
+
+#define MAX_PIECES 6
+
+/* Physical pieces of one unit, as one CPU found them. */
+struct sight {
+    u32 number;  /* what this_cpu says */
+    u64 unit;    /* virtual address that GS leads to */
+    u32 pieces;  /* all, also those beyond MAX_PIECES */
+    bool hole;   /* an address of the unit is not mapped */
+    struct {
+        u64 start, end;
+        s32 node;
+    } piece[MAX_PIECES];
+};
+
+struct look {
+    struct boot_state *s;
+    struct sight *sights; /* by CPU number */
+};
+
+static void add_piece(struct sight *out, u64 pa, u64 len, s32 node)
+{
+    u32 n = out->pieces;
+
+    if (n && n <= MAX_PIECES && out->piece[n - 1].end == pa && out->piece[n - 1].node == node) {
+        out->piece[n - 1].end += len;
+        return;
+    }
+    if (n < MAX_PIECES) {
+        out->piece[n].start = pa;
+        out->piece[n].end = pa + len;
+        out->piece[n].node = node;
+    }
+    out->pieces++;
+}
+
+/* Runs on every CPU: follows its own GS base through its own page tables, page by page. */
+static void look_at_self(void *arg)
+{
+    struct look *look = arg;
+    struct boot_state *s = look->s;
+    struct sight out = {0};
+    struct pagetable live = pagetable_view(read_cr3(), &s->vm.src, true);
+
+    out.number = this_cpu_read(cpu_number_pcpu);
+    out.unit = rdmsr(MSR_GS_BASE) + (u64)(uintptr_t)__per_cpu_start;
+    for (u64 off = 0; off < s->first_chunk.size_sum; off += PAGE_SIZE) {
+        u64 pa;
+
+        if (pagetable_lookup(&live, out.unit + off, &pa, NULL, NULL)) {
+            out.hole = true;
+            break;
+        }
+        add_piece(&out, pa, PAGE_SIZE, memblock_addr_nid(&s->mb, pa));
+    }
+    if (out.number < s->topo.cpu_count)
+        look->sights[out.number] = out;
+}
+
+/*
+ * Memory of a farther node is right only where no nearer node could serve: it has no memory, or too
+ * little for an aligned block of this chunk.
+ */
+static bool nearer_could_serve(struct boot_state *s, s32 home, s32 served)
+{
+    const s32 *order = node_order_of(&s->order, home);
+    u64 need = 2 * (s->first_chunk.alloc_size + s->first_chunk.atom_size);
+
+    for (u32 i = 0; i < s->topo.node_count && order[i] != served; i++)
+        if (s->topo.nodes[order[i]].ram_bytes >= need + 16 * SZ_1M)
+            return true;
+    return false;
+}
+
+static const char *judge(struct boot_state *s, s32 home, s32 served)
+{
+    if (served == home)
+        return "ok";
+    return nearer_could_serve(s, home, served) ? "wrong" : "nearest";
+}
+
+static void print_unit(struct boot_state *s, u32 cpu, const struct sight *sight,
+                       struct placement_totals *totals)
+{
+    s32 home = s->topo.cpus[cpu].node;
+    bool near = true, wrong = false;
+
+    if (sight->unit != (u64)pcpu_unit_addr(&s->first_chunk, cpu) || sight->hole) {
+        pr_err("percpu: cpu %u node %d: GS leads to 0x%llx, not to its unit", cpu, home,
+               (unsigned long long)sight->unit);
+        totals->wrong++;
+        return;
+    }
+    for (u32 i = 0; i < sight->pieces && i < MAX_PIECES; i++) {
+        const char *word = judge(s, home, sight->piece[i].node);
+        struct range r = {sight->piece[i].start, sight->piece[i].end};
+
+        near &= sight->piece[i].node == home;
+        wrong |= word[0] == 'w';
+        pr_info("percpu: cpu %u node %d unit " RANGE_FMT " node %d %s", cpu, home, RANGE_ARG(r),
+                sight->piece[i].node, word);
+    }
+    if (sight->pieces > MAX_PIECES)
+        pr_info("percpu: cpu %u: %u more pieces", cpu, sight->pieces - MAX_PIECES);
+    totals->units_ok += near;
+    totals->wrong += wrong;
+    totals->nearest += !near && !wrong;
+}
+
+void placement_prove(struct boot_state *s, struct placement_totals *totals)
+{
+    u64 bytes = s->topo.cpu_count * sizeof(struct sight);
+    struct look look = {s, memblock_zalloc(&s->mb, bytes, 64)};
+    u32 cpu;
+
+    *totals = (struct placement_totals){0};
+    if (!look.sights)
+        panic("no memory for the placement proof");
+    for (cpu = 0; cpu < s->topo.cpu_count; cpu++)
+        look.sights[cpu].number = ~0u;
+    if (smp_call_all(look_at_self, &look))
+        pr_err("percpu: not every CPU looked at its unit");
+    for_each_online_cpu(cpu) {
+        if (look.sights[cpu].number != cpu) {
+            pr_err("percpu: cpu %u did not find itself through GS", cpu);
+            totals->wrong++;
+            continue;
+        }
+        totals->cpus++;
+        print_unit(s, cpu, &look.sights[cpu], totals);
+    }
+    memblock_give_back(&s->mb, virt_to_phys(look.sights), bytes);
+}

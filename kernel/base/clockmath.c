@@ -1,0 +1,60 @@
+/*
+ * The arithmetic of the clock.
+ * SPDX-License-Identifier: MIT
+ */
+#include "kernel/base/clockmath.h"
+
+/* a * b / c without a 128-bit division, which needs a library: by whole and remainder of a / c. */
+static u64 mul_div(u64 a, u64 b, u64 c)
+{
+    u64 whole = a / c, rest = a % c;
+
+    /* rest < c: for the frequencies and factors here rest * b stays below 2^64 */
+    return whole * b + rest * b / c;
+}
+
+u64 clock_ticks_to_us(u64 ticks, u64 khz)
+{
+    return mul_div(ticks, 1000, khz);
+}
+
+u64 clock_us_to_ticks(u64 us, u64 khz)
+{
+    return mul_div(us, khz, 1000);
+}
+
+u64 clock_khz(u64 tsc, u64 ref, u64 ref_hz)
+{
+    return ref ? mul_div(tsc, ref_hz, ref) / 1000 : 0;
+}
+
+u64 clock_khz_cpuid15(u32 denominator, u32 numerator, u32 crystal_hz)
+{
+    if (!denominator || !numerator || !crystal_hz)
+        return 0;
+    return (u64)crystal_hz * numerator / denominator / 1000;
+}
+
+bool clock_agree(const u64 *khz, u32 n)
+{
+    u64 low = khz[0], high = khz[0];
+
+    for (u32 i = 1; i < n; i++) {
+        low = MIN(low, khz[i]);
+        high = MAX(high, khz[i]);
+    }
+    return low && high - low <= low / 100;
+}
+
+u64 clock_median(u64 *khz, u32 n)
+{
+    for (u32 i = 1; i < n; i++) {
+        u64 value = khz[i];
+        u32 j = i;
+
+        for (; j && khz[j - 1] > value; j--)
+            khz[j] = khz[j - 1];
+        khz[j] = value;
+    }
+    return khz[n / 2];
+}

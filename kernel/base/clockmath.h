@@ -1,0 +1,31 @@
+/*
+ * The arithmetic of the clock: frequencies from counted ticks, and which of several measurements to
+ * believe. Exact up to rounding down; nothing overflows for times below 500 years.
+ * Pure; any context.
+ * SPDX-License-Identifier: MIT
+ */
+#ifndef PERCH_BASE_CLOCKMATH_H
+#define PERCH_BASE_CLOCKMATH_H
+
+#include "kernel/base/types.h"
+
+/* khz: TSC ticks per millisecond, not 0. */
+u64 clock_ticks_to_us(u64 ticks, u64 khz);
+u64 clock_us_to_ticks(u64 us, u64 khz);
+
+/* Ticks per millisecond of the TSC that advanced by tsc while a reference of ref_hz advanced by ref. */
+u64 clock_khz(u64 tsc, u64 ref, u64 ref_hz);
+
+/*
+ * CPUID 15h (SDM vol. 2, CPUID; vol. 3, 19.7.3): crystal * numerator / denominator, in kHz; 0 when
+ * the CPU does not enumerate it.
+ */
+u64 clock_khz_cpuid15(u32 denominator, u32 numerator, u32 crystal_hz);
+
+/* Do n > 0 measurements lie within one per cent of the lowest? */
+bool clock_agree(const u64 *khz, u32 n);
+
+/* The median of n > 0 values, which it sorts. */
+u64 clock_median(u64 *khz, u32 n);
+
+#endif
