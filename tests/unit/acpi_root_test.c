@@ -1,0 +1,211 @@
+/*
+ * RSDP, XSDT and RSDT: which is chosen, what is refused, and Linux's log lines.
+ * SPDX-License-Identifier: MIT
+ */
+#include "acpi/root.h"
+#include "kernel/app/ktest.h"
+#include "tests/host/shim.h"
+#include "tests/unit/acpi_build.h"
+
+#define LOW  0x7ffe0000ULL
+#define HIGH 0x1230000000ULL /* above 4 GiB */
+
+struct block {
+    u64 pa;
+    struct table t;
+};
+
+struct machine {
+    struct block blocks[8];
+    u32 count;
+};
+
+static const void *map(void *ctx, u64 pa, size_t len)
+{
+    const struct machine *m = ctx;
+
+    for (u32 i = 0; i < m->count; i++) {
+        const struct block *b = &m->blocks[i];
+
+        if (pa >= b->pa && pa - b->pa <= b->t.len && len <= b->t.len - (pa - b->pa))
+            return b->t.b + (pa - b->pa);
+    }
+    return NULL;
+}
+
+static struct table *add(struct machine *m, u64 pa, struct table t)
+{
+    m->blocks[m->count] = (struct block){pa, t};
+    return &m->blocks[m->count++].t;
+}
+
+static struct table simple(const char *sig)
+{
+    struct table t;
+
+    put_header(&t, sig, 1);
+    put(&t, 0, 8);
+    seal(&t);
+    return t;
+}
+
+static struct table list(const char *sig, size_t width, u64 a, u64 b, u64 c)
+{
+    struct table t;
+
+    put_header(&t, sig, 1);
+    put(&t, a, width), put(&t, b, width), put(&t, c, width);
+    seal(&t);
+    return t;
+}
+
+static void fix_sum(struct table *t, size_t at, size_t len)
+{
+    t->b[at] = 0;
+    for (size_t i = 0; i < len; i++)
+        t->b[at] = i == at ? t->b[at] : (u8)(t->b[at] - t->b[i]);
+}
+
+static struct table rsdp(u8 revision)
+{
+    struct table t = {0};
+
+    for (int i = 0; i < 15; i++)
+        put(&t, (u8)"RSD PTR \0BOCHS "[i], 1);
+    put(&t, revision, 1);
+    put(&t, LOW + 0x2000, 4);
+    put(&t, 36, 4);
+    put(&t, LOW + 0x1000, 8);
+    put(&t, 0, 4);
+    fix_sum(&t, 8, 20);
+    fix_sum(&t, 32, 36);
+    return t;
+}
+
+/* XSDT: SRAT above 4 GiB, 0, SLIT. RSDT: SLIT, APIC. */
+static struct machine usual(u8 revision)
+{
+    struct machine m = {0};
+
+    shim_log_reset();
+    add(&m, 0xf5290, rsdp(revision));
+    add(&m, LOW + 0x1000, list("XSDT", 8, HIGH, 0, LOW + 0x3000));
+    add(&m, LOW + 0x2000, list("RSDT", 4, LOW + 0x3000, LOW + 0x4000, LOW + 0x4000));
+    add(&m, HIGH, simple("SRAT"));
+    add(&m, LOW + 0x3000, simple("SLIT"));
+    add(&m, LOW + 0x4000, simple("APIC"));
+    return m;
+}
+
+static int find(struct machine *m, struct acpi_root *root)
+{
+    struct phys_window w = {map, m};
+    struct acpi_rsdp_hint hint = {.pa = 0xf5290};
+
+    return acpi_root_find(&w, &hint, root);
+}
+
+static bool has(struct machine *m, const struct acpi_root *root, const char *sig)
+{
+    struct phys_window w = {map, m};
+    const void *data;
+    size_t len;
+
+    return acpi_table_map(root, &w, sig, 0, &data, &len) == 0 && memcmp(data, sig, 4) == 0;
+}
+
+static void drop(struct machine *m)
+{
+    for (u32 i = 0; i < m->count; i++)
+        free(m->blocks[i].t.b);
+}
+
+KTEST(acpi_root, xsdt_first_with_a_table_above_4_gib)
+{
+    static struct acpi_root root;
+    struct machine m = usual(2);
+    struct range r;
+    u32 ranges = 0;
+
+    REQUIRE_EQ(find(&m, &root), 0);
+    EXPECT_TRUE(root.from_xsdt);
+    EXPECT_EQ(root.count, 3);
+    EXPECT_TRUE(has(&m, &root, "SRAT") && has(&m, &root, "SLIT") && !has(&m, &root, "APIC"));
+    EXPECT_TRUE(shim_log_contains_prefix("ACPI: RSDP 0x00000000000F5290 000024 (v02 BOCHS )"));
+    EXPECT_TRUE(shim_log_contains_prefix(
+        "ACPI: SRAT 0x0000001230000000 00002C (v01 BOCHS  BXPC     00000001 BXPC 00000001)"));
+    EXPECT_TRUE(shim_log_contains("XSDT: entry 1 at offset 0x2c is 0"));
+    while (acpi_root_range(&root, ranges, &r))
+        ranges++;
+    EXPECT_EQ(ranges, 4);
+    drop(&m);
+}
+
+KTEST(acpi_root, rsdt_when_xsdt_is_bad_or_absent)
+{
+    static struct acpi_root root;
+
+    for (int c = 0; c < 4; c++) {
+        struct machine m = usual(c == 0 ? 0 : 2);
+
+        if (c == 1)
+            m.blocks[1].t.b[20] ^= 1; /* XSDT checksum */
+        if (c == 2)
+            m.blocks[0].t.b[32] ^= 1; /* the RSDP's second checksum */
+        if (c == 3)
+            m.blocks[1].t.b[7] = 0x7f; /* XSDT length */
+        REQUIRE_EQ(find(&m, &root), 0);
+        EXPECT_FALSE(root.from_xsdt);
+        EXPECT_TRUE(has(&m, &root, "APIC") && has(&m, &root, "SLIT") && !has(&m, &root, "SRAT"));
+        EXPECT_TRUE(shim_log_contains("is listed twice"));
+        drop(&m);
+    }
+}
+
+KTEST(acpi_root, wrong_checksum_costs_that_table)
+{
+    static struct acpi_root root;
+    struct machine m = usual(2);
+
+    m.blocks[3].t.b[40] ^= 1;
+    REQUIRE_EQ(find(&m, &root), 0);
+    EXPECT_TRUE(!has(&m, &root, "SRAT") && has(&m, &root, "SLIT"));
+    EXPECT_TRUE(shim_log_contains_prefix("firmware bug: ACPI: table at 0x1230000000: checksum"));
+    drop(&m);
+}
+
+KTEST(acpi_root, copy_then_bios_scan)
+{
+    static struct acpi_root root;
+    struct machine m = usual(2);
+    struct phys_window w = {map, &m};
+    struct acpi_rsdp_hint copy = {.bytes = m.blocks[0].t.b, .len = 36};
+    struct acpi_rsdp_hint none = {0};
+    struct table bios = {0};
+
+    REQUIRE_EQ(acpi_root_find(&w, &copy, &root), 0);
+    EXPECT_TRUE(root.rsdp_pa == 0 && root.from_xsdt);
+    EXPECT_EQ(acpi_root_find(&w, &none, &root), -2);
+    put(&bios, 0, 0x20000);
+    memcpy(bios.b + 0x100, "RSD PTR ", 8); /* no checksum: passed over */
+    memcpy(bios.b + 0x15290, m.blocks[0].t.b, 36);
+    free(m.blocks[0].t.b);
+    m.blocks[0] = (struct block){0xe0000, bios};
+    REQUIRE_EQ(acpi_root_find(&w, &none, &root), 0);
+    EXPECT_EQ(root.rsdp_pa, 0xf5290);
+    drop(&m);
+}
+
+KTEST(acpi_root, nothing_usable)
+{
+    static struct acpi_root root;
+    struct machine m = usual(2);
+
+    m.blocks[1].t.b[20] ^= 1;
+    m.blocks[2].t.b[20] ^= 1;
+    EXPECT_EQ(find(&m, &root), -22);
+    EXPECT_EQ(root.count, 0);
+    m.blocks[0].t.b[0] = 'X';
+    EXPECT_EQ(find(&m, &root), -2);
+    drop(&m);
+}
