@@ -1,7 +1,8 @@
 /*
  * A proof, by walking page tables as the CPU would, that no memory can be both written and
- * executed: neither through one leaf nor through two leaves that lead to the same memory. For main
- * at boot (on the live CR3) and for the tests.
+ * executed: no leaf allows both, executable leaves lie where the policy says and lead to the memory
+ * it says, and no leaf anywhere writes to the memory it lists as read-only. For main at boot (on
+ * the live CR3) and for the tests.
  * Pure; reads tables only; any CPU, nobody may change the tables meanwhile.
  * SPDX-License-Identifier: MIT
  */

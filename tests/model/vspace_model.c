@@ -103,7 +103,9 @@ static void do_single_at(struct model *m, struct handed *h)
     bool inside = first - (s64)guard >= 0 && (u64)first + size <= PAGES;
     int err = vspace_alloc_at(&m->vs, BASE + (u64)first * P, size * P, guard * P, tag);
 
-    EXPECT_EQ(err, !inside ? -ERANGE : free_pages(m, first - (s64)guard, guard + size) ? 0 : -EBUSY);
+    bool room = free_pages(m, first - (s64)guard, guard + size);
+
+    EXPECT_EQ(err, !inside ? -ERANGE : room ? 0 : -EBUSY);
     if (err)
         return;
     *h = (struct handed){true, false, 1, (u32)guard, first, {0}, {size}};

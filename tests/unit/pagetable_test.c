@@ -110,7 +110,7 @@ KTEST(pagetable, arguments)
     EXPECT_EQ(pagetable_map(&pt, VA, PA, PAGE_SIZE, 1u << 20, 0), -EINVAL);
     EXPECT_EQ(pagetable_map(&pt, 0x800000000000ULL, PA, PAGE_SIZE, 0, 0), -ERANGE);
     EXPECT_EQ(pagetable_map(&pt, 0x7ffffffff000ULL, PA, 2 * PAGE_SIZE, 0, 0), -ERANGE);
-    EXPECT_EQ(pagetable_map(&pt, 0x7ffffffff000ULL, PA, 0xffff800000002000ULL, 0, 0), -ERANGE);
+    EXPECT_EQ(pagetable_map(&pt, 0x7ffffffff000ULL, PA, 0xffff000000002000ULL, 0, 0), -ERANGE);
     EXPECT_EQ(pagetable_map(&pt, 0xffff7ffffffff000ULL, PA, 2 * PAGE_SIZE, 0, 0), -ERANGE);
     EXPECT_EQ(pagetable_map(&pt, 0xfffffffffffff000ULL, PA, PAGE_SIZE, 0, 0), -ERANGE);
     EXPECT_EQ(pagetable_map(&pt, VA, (1ULL << 52) - PAGE_SIZE, 2 * PAGE_SIZE, 0, 0), -ERANGE);
@@ -253,9 +253,12 @@ KTEST(pagetable, unmap_keeps_tables)
     pages.fail_after = 0; /* the tables are there */
     REQUIRE_EQ(pagetable_map_page(&pt, VA, PA, PT_W, 0), 0);
     REQUIRE_EQ(pagetable_unmap(&pt, VA, PAGE_SIZE, PT_KEEP_TABLES, &flush), 0);
-    /* Unmapping nothing collects what was kept. */
+    /* Unmapping nothing collects what was kept, and CPUs must forget the tables. */
+    flush = PT_FLUSH_NONE;
     REQUIRE_EQ(pagetable_unmap(&pt, VA, PAGE_SIZE, 0, &flush), 0);
     EXPECT_EQ(pt.tables, 1);
+    EXPECT_EQ(flush.start, VA);
+    EXPECT_EQ(flush.end, VA + PAGE_SIZE);
     EXPECT_EQ(pagetable_unmap(&pt, VA, PAGE_SIZE, 2, &flush), -EINVAL);
     pagetable_release(&pt, &flush);
     stop();

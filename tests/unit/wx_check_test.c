@@ -90,7 +90,8 @@ KTEST(wx_check, writable_alias_in_the_direct_map)
     struct pt_flush flush = PT_FLUSH_NONE;
 
     REQUIRE_TRUE(start());
-    REQUIRE_EQ(pagetable_protect(&pt, DIRECT_MAP_BASE + TEXT_PA + 0x3000, PAGE_SIZE, PT_W, 0, &flush),
+    REQUIRE_EQ(pagetable_protect(&pt, DIRECT_MAP_BASE + TEXT_PA + 0x3000, PAGE_SIZE, PT_W, 0,
+                                 &flush),
                0);
     expect_only(WX_ALIAS, DIRECT_MAP_BASE + TEXT_PA + 0x3000);
     stop();
@@ -129,6 +130,13 @@ KTEST(wx_check, executable_outside)
     REQUIRE_TRUE(start());
     REQUIRE_EQ(pagetable_protect(&pt, KERNEL_BASE + TEXT_END, PAGE_SIZE, PT_X, 0, &flush), 0);
     expect_only(WX_EXEC_OUTSIDE, KERNEL_BASE + TEXT_END);
+    stop();
+    /* A large leaf that begins inside and ends outside. */
+    REQUIRE_TRUE(start());
+    REQUIRE_EQ(pagetable_map(&pt, VAREA_BASE, 4 * SZ_1G, SZ_2M, PT_X, 0), 0);
+    const struct wx_exec half[] = {exec[0], exec[1], {{VAREA_BASE, VAREA_BASE + SZ_1M}, 4 * SZ_1G}};
+    EXPECT_EQ(wx_check(&pt, &(struct wx_policy){half, 3, ro, 1}, &res), -EINVAL);
+    EXPECT_EQ(res.by_kind[WX_EXEC_OUTSIDE], 1);
     stop();
     /* The last page of the address space that can be mapped. */
     REQUIRE_TRUE(start());
