@@ -103,7 +103,7 @@ static inline void *rig_alloc(void *ctx, size_t size, size_t align)
 
 static inline int rig_free(void *ctx, void *ptr, size_t size)
 {
-    (void)ctx;
+    EXPECT_TRUE(ctx == &rig);
     if (!rig.heap_tables)
         return memblock_phys_free(&rig.mb, rig_pa(ptr), size);
     free(ptr);
@@ -112,7 +112,7 @@ static inline int rig_free(void *ctx, void *ptr, size_t size)
 
 static inline int rig_prepare(void *ctx, size_t calls)
 {
-    (void)ctx;
+    EXPECT_TRUE(ctx == &rig);
     rig.prepared += calls;
     return rig_fails() ? -ENOMEM : memblock_reserve_slots(&rig.mb, (u32)calls);
 }

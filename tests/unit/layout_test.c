@@ -224,6 +224,21 @@ KTEST(layout, lines_in_linux_widths)
     EXPECT_STREQ(shim_log_line(4), "pcpu-alloc: [2] 6 7 [2] 8 -");
 }
 
+/* Two units of 4 digits and a group of 2 are 15 columns: four blocks fill the 60 exactly. */
+KTEST(layout, blocks_that_fill_a_line_exactly)
+{
+    static u32 nodes[1000];
+    struct pcpu_env env = new_env(1000, 700000);
+
+    for (u32 cpu = 0; cpu < 1000; cpu++)
+        nodes[cpu] = cpu / 100;
+    cpu_node = nodes;
+    dump(&env, SZ_2M, by_node);
+    EXPECT_STREQ(shim_log_line(3),
+                 "pcpu-alloc: [00] 0000 0001 [00] 0002 0003 [00] 0004 0005 [00] 0006 0007");
+    EXPECT_EQ(shim_log_count(), 3 + 125);
+}
+
 KTEST(layout, long_lines_are_continued)
 {
     struct pcpu_env env = new_env(60, 4096);
