@@ -15,6 +15,7 @@ PYTHON ?= /usr/bin/python3
 # ---- sources, by kind (docs/design: pure, CPU-local, hardware) -------------------------------
 # Pure: freestanding and hosted from the same source.
 PURE_SRCS := \
+	kernel/base/clockmath.c \
 	acpi/fadt.c \
 	acpi/madt.c \
 	acpi/reader.c \
@@ -102,6 +103,13 @@ HW_SRCS := \
 	kernel/platform/paging.c \
 	kernel/platform/panic.c \
 	kernel/platform/trap.c \
+	kernel/base/deadline.c \
+	kernel/platform/power.c \
+	kernel/platform/clock.c \
+	kernel/platform/cpu_stacks.c \
+	kernel/app/report.c \
+	kernel/app/finish.c \
+	kernel/app/percpu_stage.c \
 	percpu/setup.c \
 	kernel/base/string.c \
 
@@ -113,6 +121,7 @@ KERNEL_ASM := \
 	boot/entry32.asm \
 	boot/entry64.asm \
 	kernel/platform/trap.asm \
+	kernel/platform/stack.asm \
 	percpu/switch.asm \
 	smp/trampoline.asm \
 
