@@ -253,6 +253,17 @@ MB_BOTH(memblock_alloc, wide_alignment)
     EXPECT_EQ(got.base, up ? START : ~0ULL - 2 * PAGE_SIZE + 1);
 }
 
+/* Memory that begins or ends one byte beside an aligned address. */
+MB_BOTH(memblock_alloc, misaligned_memory)
+{
+    EXPECT_EQ(memblock_add(&f->mb, START + 1, 2 * LINE - 1), 0);
+    EXPECT_EQ(alloc(f, LINE), START + LINE);
+    EXPECT_EQ(alloc(f, LINE / 2), 0);
+    EXPECT_EQ(memblock_add(&f->mb, START + 4 * LINE, 2 * LINE - 1), 0);
+    EXPECT_EQ(alloc(f, LINE), START + 4 * LINE);
+    EXPECT_EQ(alloc(f, LINE), 0);
+}
+
 /* memblock_find() tells the same and takes nothing. */
 MB_BOTH(memblock_alloc, find_only)
 {

@@ -160,6 +160,17 @@ KTEST(memblock_growth, merging_needs_no_slot)
     EXPECT_EQ(memblock_reserve(&f->mb, 0, 64 * P), 0);
     EXPECT_LIST(&f->mb.reserved, 1, 64 * P);
     EXPECT_EQ(f->growths, 0);
+
+    /* Around a region with another node: each gap joins the neighbour on its other side. */
+    f = tiny();
+    fill_reserved(&f->mb, 2, 2); /* pages 2 4 */
+    EXPECT_EQ(memblock_reserve_node(&f->mb, 6 * P, P, 1, 0), 0);
+    EXPECT_EQ(memblock_reserve(&f->mb, 8 * P, P), 0);
+    f->fail_all = true;
+    EXPECT_EQ(memblock_reserve(&f->mb, 5 * P, 3 * P), 0);
+    EXPECT_LIST(&f->mb.reserved, 4, 6 * P);
+    EXPECT_REGION(&f->mb.reserved, 1, 4 * P, 2 * P);
+    EXPECT_EQ(memblock_verify(&f->mb), 0);
 }
 
 /* A reservation over our own array keeps that memory reserved when the array moves on. */
@@ -180,6 +191,28 @@ KTEST(memblock_growth, claimed_array_stays_reserved)
     EXPECT_EQ(memblock_verify(&f->mb), 0);
     EXPECT_EQ(memblock_phys_free(&f->mb, old, P), 0);
     EXPECT_FALSE(memblock_is_reserved(&f->mb, old));
+}
+
+/* The same for the array of `memory`. */
+KTEST(memblock_growth, claimed_memory_array_stays_reserved)
+{
+    struct fixture *f = tiny();
+    struct memblock_type *mem = &f->mb.memory;
+    u64 old = 0;
+
+    EXPECT_EQ(memblock_add(&f->mb, P, 511 * P), 0);
+    for (u32 i = 0; i < 10; i++) {
+        EXPECT_EQ(memblock_add(&f->mb, (600 + 2 * i) * P, P), 0);
+        if (i == 4) {
+            old = mem->array_pa;
+            EXPECT_EQ(memblock_reserve(&f->mb, old, P), 0);
+        }
+    }
+    EXPECT_EQ(mem->grown, 2);
+    EXPECT_NE(mem->array_pa, old);
+    EXPECT_TRUE(memblock_is_reserved(&f->mb, old));
+    EXPECT_EQ(memblock_phys_free(&f->mb, mem->array_pa, 1), -EBUSY);
+    EXPECT_EQ(memblock_verify(&f->mb), 0);
 }
 
 /* A split without a slot: -ENOMEM, nothing changed, and give_back() counts and says so. */
@@ -229,6 +262,20 @@ KTEST(memblock_growth, slots_reserved_ahead)
     EXPECT_EQ(f->growths, attempts);
     EXPECT_EQ(memblock_reserve_slots(&f->mb, 90), -ENOMEM);
     EXPECT_EQ(memblock_verify(&f->mb), 0);
+}
+
+/* The promise counts the slots that the growth itself uses. */
+KTEST(memblock_growth, slots_for_any_number)
+{
+    for (u32 n = 0; n < 300; n++) {
+        struct fixture *f = tiny();
+
+        EXPECT_EQ(memblock_add(&f->mb, P, 1023 * P), 0);
+        fill_reserved(&f->mb, 2, n % 11);
+        EXPECT_EQ(memblock_reserve_slots(&f->mb, n), 0);
+        EXPECT_GE(f->mb.reserved.max - f->mb.reserved.cnt, n);
+        EXPECT_EQ(memblock_verify(&f->mb), 0);
+    }
 }
 
 /* ---- failure of every growth -------------------------------------------------------------- */
