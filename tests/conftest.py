@@ -1,7 +1,7 @@
 """pytest's side of the tests: shared helpers, and the closing line `N passed, N failed`.
 
-What is counted: every KTAP case of a hosted program or of a booted kernel, and every pytest item that
-is no such container. A container that fails although none of its cases does (a time-out, a wrong
+What is counted: every KTAP case of a hosted program or of a booted kernel, and every pytest item
+that is no such container. A container that fails although none of its cases does (a time-out, a wrong
 node) counts as one failure more; one without cases counts as itself.
 SPDX-License-Identifier: MIT
 """
@@ -65,7 +65,7 @@ def pytest_terminal_summary(terminalreporter):
 
 
 def pytest_unconfigure(config):
-    """After pytest's own last line. `perch` asks for a file instead, to print it after make's words."""
+    """After pytest's own last line; into a file for `perch`, which prints it after make's words."""
     if hasattr(config, "workerinput"):
         return
     out = os.environ.get("PERCH_TOTALS")

@@ -30,8 +30,8 @@ def test_machine(path, logs, tmp_path, record_property):
             pytest.fail(str(why), pytrace=False)
         pytest.skip(f"{machine.name}: {why}")
     suites = os.environ.get("PERCH_KTEST")
-    result = qemu.run(qemu.argv(machine, tmp_path, extra_append=f"run=test:*{suites}*" if suites else ""),
-                      machine.timeout)
+    more = f"run=test:*{suites}*" if suites else ""
+    result = qemu.run(qemu.argv(machine, tmp_path, extra_append=more), machine.timeout)
     log = Path(logs, f"{machine.name}.log")
     log.write_text(result.text, encoding="utf-8")
     problems, cases = verdict.judge(machine, result)

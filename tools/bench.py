@@ -1,10 +1,11 @@
-"""`perch bench boot`: what each stage of the boot costs in guest instructions, beside Linux's figures.
+"""`perch bench boot`: what each stage of the boot costs in guest instructions, beside Linux.
 
     bench.py [boot] [--check] [--runs N] [--machines 1/1,8/4]
 
-Instructions are counted by QEMU's -icount mode, where one tick of the TSC is one instruction, and are
-held against tests/bench/boot-budgets.toml by --check. Wall time is printed, never judged. The start of
-the application processors is only in the wall time: under -icount an INIT makes the clock jump.
+Instructions are counted by QEMU's -icount mode, where one tick of the TSC is one instruction, and
+are held against tests/bench/boot-budgets.toml by --check. Wall time is printed, never judged. The
+start of the application processors is only in the wall time: under -icount an INIT makes the clock
+jump.
 SPDX-License-Identifier: MIT
 """
 import argparse
@@ -65,7 +66,7 @@ def stages(text):
 
 
 def wall(result):
-    """Seconds: QEMU's start to Perch's first line, first C instruction to all CPUs up, QEMU's end."""
+    """Seconds: QEMU's start to the first line, first C instruction to all CPUs up, QEMU's end."""
     first = next((t for t, line in result.stamps if FIRST.match(line)), None)
     up = next((float(m[1]) for m in (UP.match(line) for _, line in result.stamps) if m), None)
     return {"first line": first, "cpus up": up, "end": result.seconds}
@@ -73,10 +74,12 @@ def wall(result):
 
 def show(entry, found, overhead, times):
     linux, budget = entry.get("linux", {}), entry.get("budget", {})
-    print(f"\n{entry['cpus']} CPUs, {entry['nodes']} nodes: guest instructions (reading the counter: {overhead})")
+    print(f"\n{entry['cpus']} CPUs, {entry['nodes']} nodes: guest instructions "
+          f"(reading the counter: {overhead})")
     print(f"  {'stage':<16}{'Perch':>14}{'budget':>14}{'Linux 6.12':>14}")
     for stage in found:
-        print(f"  {stage:<16}{found.get(stage, '-'):>14}{budget.get(stage, '-'):>14}{linux.get(stage, '-'):>14}")
+        row = [side.get(stage, "-") for side in (found, budget, linux)]
+        print(f"  {stage:<16}" + "".join(f"{value:>14}" for value in row))
     if not times:
         return
     print(f"  wall seconds, median of {len(times)} (2 threads of the host; not judged)")

@@ -12,7 +12,8 @@ cd "$(dirname "$(readlink -f "$0")")/.."
 
 suite=${1-bookworm}
 dir=${2-$(mktemp -d "${TMPDIR:-/tmp}/perch-fresh.XXXXXX")}
-mirror=$(apt_sources | sed -n "s/^\([^|]*\)|[^|]*\b$(. /etc/os-release && echo "$VERSION_CODENAME")\b\( [^|]*\)\?|.*/\1/p" | head -1)
+here=$(. /etc/os-release && echo "$VERSION_CODENAME")
+mirror=$(apt_sources | sed -n "s/^\([^|]*\)|\([^|]* \)\?$here\( [^|]*\)\?|.*/\1/p" | head -1)
 [ -n "$mirror" ] || { echo "fresh: no mirror in apt's sources" >&2 && exit 2; }
 
 unmount() {

@@ -1,3 +1,4 @@
+# shellcheck shell=bash
 # What Perch needs on the host, and how it gets there with apt. Sourced by ./perch.
 # SPDX-License-Identifier: MIT
 #
@@ -61,12 +62,16 @@ missing_for() {
 # clang's sanitizer runtimes and fuzzer are a package of their own since LLVM 14, named by version.
 clang_runtime() {
     local version
-    version=$(apt-cache depends clang 2>/dev/null | sed -n 's/.*Depends: clang-\([0-9]*\)$/\1/p' | head -1)
+    version=$(apt-cache depends clang 2>/dev/null |
+        sed -n 's/.*Depends: clang-\([0-9]*\)$/\1/p' | head -1)
     [ -n "$version" ] && apt-cache show "libclang-rt-$version-dev" >/dev/null 2>&1 &&
         echo "libclang-rt-$version-dev"
 }
 
-qemu_major() { "${PERCH_QEMU:-qemu-system-x86_64}" --version 2>/dev/null | sed -n '1s/.*version \([0-9]*\)\..*/\1/p'; }
+qemu_major() {
+    "${PERCH_QEMU:-qemu-system-x86_64}" --version 2>/dev/null |
+        sed -n '1s/.*version \([0-9]*\)\..*/\1/p'
+}
 
 os_is() { (. /etc/os-release 2>/dev/null && [ "$ID" = "$1" ] && [ "${VERSION_ID-}" = "$2" ]); }
 
@@ -87,7 +92,8 @@ apt_sources() {
     local file
     for file in "$APT_ETC"/sources.list "$APT_ETC"/sources.list.d/*.list; do
         [ -e "$file" ] || continue
-        sed -n -E 's/^[[:space:]]*deb[[:space:]]+(\[([^]]*)\][[:space:]]+)?([^[:space:]]+)[[:space:]]+([^[:space:]]+)[[:space:]].*/\3|\4|\2/p' "$file" |
+        tr '\t' ' ' <"$file" |
+            sed -n -E 's/^ *deb +(\[([^]]*)\] +)?([^ ]+) +([^ ]+) .*/\3|\4|\2/p' |
             sed -E 's/\|[^|]*signed-by=([^ ]+).*$/|\1/; t; s/\|[^|]*$/|/'
     done
     for file in "$APT_ETC"/sources.list.d/*.sources; do
@@ -144,7 +150,7 @@ install_qemu() {
 }
 
 install_packages() {
-    local packages=() package qemu= runtime
+    local packages=() package qemu='' runtime
     for package in "$@"; do
         if [ "$package" = qemu-system-x86 ]; then qemu=1; else packages+=("$package"); fi
     done

@@ -18,8 +18,9 @@ CONFIG = Path(__file__).resolve().parent.parent / "boot/grub.cfg"
 # What the menu and an administrator at its command line use, and what GRUB's own start looks for;
 # with all of GRUB's modules the image is twice as large.
 PARTS = "acorn amiga apple bsd dfly dvh gpt msdos plan sun sunpc".split()
-MODULES = " ".join(["multiboot2", "serial", "normal", "echo", "test", "configfile", "ls", "cat", "halt", "reboot",
-                    "lsacpi", "lsmmap", "all_video", "fat", "iso9660", *(f"part_{p}" for p in PARTS)])
+MODULES = " ".join(["multiboot2", "serial", "normal", "echo", "test", "configfile", "ls", "cat",
+                    "halt", "reboot", "lsacpi", "lsmmap", "all_video", "fat", "iso9660",
+                    *(f"part_{p}" for p in PARTS)])
 
 
 class IsoError(Exception):
@@ -58,7 +59,8 @@ def make(elf, out, cmdline=None):
              "-o", str(image), str(Path(tree, "root")), "--", "-volid", "PERCH"],
             capture_output=True, text=True)
         if done.returncode or not image.exists():
-            raise IsoError("grub-mkrescue: " + "\n".join((done.stdout + done.stderr).splitlines()[-5:]))
+            words = (done.stdout + done.stderr).splitlines()
+            raise IsoError("grub-mkrescue: " + "\n".join(words[-5:]))
         os.replace(image, out)
     return out
 
@@ -77,7 +79,8 @@ def netboot(elf, cmdline, directory, uefi=False):
 
 def cached(elf, cmdline, directory):
     """The image for this kernel and command line, made when it is not there yet."""
-    key = hashlib.sha256(Path(elf).read_bytes() + (MODULES + config(cmdline)).encode()).hexdigest()[:16]
+    content = Path(elf).read_bytes() + (MODULES + config(cmdline)).encode()
+    key = hashlib.sha256(content).hexdigest()[:16]
     path = Path(directory, f"{key}.iso")
     if not path.exists():
         for old in sorted(Path(directory).glob("*.iso"), key=lambda p: p.stat().st_mtime)[:-30]:

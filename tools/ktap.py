@@ -26,7 +26,7 @@ class Block:
 
 @dataclass
 class Ktap:
-    """passed, failed, skipped: names of cases (leaves). errors: what makes the whole log invalid."""
+    """passed, failed, skipped: names of cases (leaves). errors: what makes the log invalid."""
     passed: list = field(default_factory=list)
     failed: list = field(default_factory=list)
     skipped: list = field(default_factory=list)  # (name, reason)
@@ -45,14 +45,15 @@ def _close(block, out):
 
 
 def _result(block, match, out, suite):
-    ok, number, name, note = match.group(2) == "ok", int(match.group(3)), match.group(4), match.group(5)
+    ok, number, name, note = match[2] == "ok", int(match[3]), match[4], match[5]
     block.seen += 1
     if number != block.seen:
         out.errors.append(f"KTAP: result {number} where {block.seen} was due ({name})")
     skip = re.match(r"SKIP\b:?\s*(.*)", note or "")
     if block.inner_seen:  # the result line of a suite: its cases are counted already
         if ok == block.inner_failed and not skip:
-            out.errors.append(f"KTAP: suite {name} says {'ok' if ok else 'not ok'}, its cases do not")
+            said = "ok" if ok else "not ok"
+            out.errors.append(f"KTAP: suite {name} says {said}, its cases do not")
         block.inner_seen = block.inner_failed = False
         return not ok
     full = f"{suite}.{name}" if suite and name and not name.startswith(suite + ".") else name or "?"

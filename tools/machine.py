@@ -123,7 +123,7 @@ class Machine:
         return values[-1] if values else default
 
     def numbering(self):
-        """Proximity domain -> node number: first seen, CPUs before memory, as QEMU's SRAT lists them."""
+        """Proximity domain -> node number: first seen in QEMU's SRAT, CPUs before memory."""
         if not self.node or self.option("numa") == "off":
             return {pxm: 0 for pxm in range(max(1, len(self.node)))}
         owner = {cpu: pxm for pxm, n in enumerate(self.node) for cpu in n.cpus}
@@ -162,17 +162,19 @@ class Machine:
         return 10 if a == b else given.get((a, b), given.get((b, a), 20))
 
     def homes(self, cpu):
-        """The nodes whose memory may hold this CPU's unit: its own, or the nearest that has room."""
+        """The nodes whose memory may hold this CPU's unit: its own, or the nearest with room."""
         ranges, own = self.node_ranges(), self.cpu_node(cpu)
         room = {n: sum(b - a for a, b in parts) for n, parts in ranges.items()}
         if room.get(own, 0) >= ROOM:
             return {own}
         others = [n for n in room if n != own and room[n] >= ROOM]
         nearest = min((self.distance(own, n) for n in others), default=0)
-        return {n for n in others if self.distance(own, n) == nearest} | ({own} if own in room else set())
+        near = {n for n in others if self.distance(own, n) == nearest}
+        return near | ({own} if own in room else set())
 
     def cpus_online(self):
-        limits = [int(self.option(k)) for k in ("maxcpus", "nr_cpus", "possible_cpus") if self.option(k)]
+        given = map(self.option, ("maxcpus", "nr_cpus", "possible_cpus"))
+        limits = [int(value) for value in given if value]
         return self.online if self.online >= 0 else min([self.present()] + limits)
 
     def nodes_online(self):
@@ -209,13 +211,13 @@ def load(path):
         raise MachineError(f"{path}: unknown key {', '.join(sorted(set(data) - known))}")
     if "reason" not in data:
         raise MachineError(f"{path}: no reason given")
-    data["node"] = [Node(size(n["mem"]) if "mem" in n else 0, cpu_list(n["cpus"]) if "cpus" in n else [])
-                    for n in data.get("node", [])]
+    data["node"] = [Node(size(n["mem"]) if "mem" in n else 0,
+                         cpu_list(n["cpus"]) if "cpus" in n else []) for n in data.get("node", [])]
     return _check(Machine(name=path.stem, **data))
 
 
 def blocks(nodes, cpus, mem):
-    """A machine of `nodes` equal nodes with the CPUs in blocks, as `perch run --nodes --cpus` wants."""
+    """A machine of `nodes` equal nodes with the CPUs in blocks, as `perch run --nodes` wants."""
     if not 1 <= nodes <= 128 or not 1 <= cpus <= 4096:
         raise MachineError("1 to 128 nodes, 1 to 4096 CPUs")
     total = size(mem) // MIB

@@ -24,7 +24,8 @@ if not BUILD.is_absolute():
     BUILD = ROOT / BUILD
 QEMU_DATA = [Path("/usr/share/qemu"), Path("/usr/local/share/qemu")]
 OVMF = [("OVMF_CODE_4M.fd", "OVMF_VARS_4M.fd"), ("OVMF_CODE.fd", "OVMF_VARS.fd")]
-ICOUNT = ["-accel", "tcg,thread=single", "-icount", "shift=0,sleep=off", "-rtc", "base=2026-01-01,clock=vm"]
+ICOUNT = ["-accel", "tcg,thread=single", "-icount", "shift=0,sleep=off",
+          "-rtc", "base=2026-01-01,clock=vm"]
 
 
 class Missing(Exception):
@@ -51,7 +52,8 @@ def binary():
 def version():
     """(major, minor) of the QEMU that will be used."""
     try:
-        out = subprocess.run([binary(), "--version"], capture_output=True, text=True, check=True).stdout
+        out = subprocess.run([binary(), "--version"], capture_output=True, text=True,
+                             check=True).stdout
     except (OSError, subprocess.CalledProcessError):
         raise Missing(f"{binary()} is not installed") from None
     return tuple(int(x) for x in re.search(r"version (\d+)\.(\d+)", out).groups())
@@ -59,7 +61,7 @@ def version():
 
 def ovmf():
     """(code, variables) of the OVMF image installed."""
-    for directory in (Path("/usr/share/OVMF"), Path("/usr/share/ovmf"), Path("/usr/share/edk2/x64")):
+    for directory in map(Path, ("/usr/share/OVMF", "/usr/share/ovmf", "/usr/share/edk2/x64")):
         for code, variables in OVMF:
             if (directory / code).exists() and (directory / variables).exists():
                 return directory / code, directory / variables
@@ -77,7 +79,8 @@ def check_needs(machine):
         if name == "qemu" and version() < _number(value):
             raise Missing(f"needs QEMU {value} or later, this is {'.'.join(map(str, version()))}")
         if name == "ram":
-            free = int(re.search(r"MemAvailable:\s+(\d+)", Path("/proc/meminfo").read_text()).group(1))
+            meminfo = Path("/proc/meminfo").read_text(encoding="ascii")
+            free = int(re.search(r"MemAvailable:\s+(\d+)", meminfo).group(1))
             if free < int(value.rstrip("M")) * 1024:
                 raise Missing(f"needs {value} of free memory")
     if machine.acpi and not shutil.which("iasl"):
@@ -100,7 +103,8 @@ def compile_tables(machine, workdir):
     args = []
     for name in machine.acpi:
         source = ROOT / "tests/data/asl" / f"{name}.asl"
-        done = subprocess.run(["iasl", "-p", str(workdir / name), str(source)], capture_output=True, text=True)
+        done = subprocess.run(["iasl", "-p", str(workdir / name), str(source)],
+                              capture_output=True, text=True)
         table = workdir / f"{name}.aml"
         if done.returncode or not table.exists():
             raise MachineError(f"iasl refuses {source}:\n{done.stdout}{done.stderr}")
@@ -139,7 +143,9 @@ def medium_args(machine, workdir, cmdline):
         loader = iso.netboot(image(machine), cmdline, workdir / "tftp", machine.firmware == "uefi")
         return ["-netdev", f"user,id=net,tftp={workdir / 'tftp'},bootfile={loader}",
                 "-device", "virtio-net-pci,netdev=net", "-boot", "n"]
-    path = BUILD / "perch.iso" if machine.menu else iso.cached(image(machine), cmdline, BUILD / "iso-cache")
+    path = BUILD / "perch.iso"
+    if not machine.menu:
+        path = iso.cached(image(machine), cmdline, BUILD / "iso-cache")
     if machine.medium == "usb":
         return ["-drive", f"if=none,id=stick,format=raw,readonly=on,file={path}",
                 "-device", "qemu-xhci", "-device", "usb-storage,drive=stick"]
@@ -159,7 +165,7 @@ def boot_args(machine, workdir, cmdline):
         return args
     args = ["-kernel", str(image(machine)), "-append", cmdline]
     if machine.firmware == "pvh" and any((d / "qboot.rom").exists() for d in QEMU_DATA):
-        args += ["-bios", "qboot.rom"]  # enters the kernel sooner; SeaBIOS where it is not installed
+        args += ["-bios", "qboot.rom"]  # quicker than SeaBIOS, which serves where it is missing
     return args
 
 

@@ -41,7 +41,7 @@ def boot(machine, accel, gdb, log):
     with tempfile.TemporaryDirectory(prefix="perch-") as workdir:
         args = qemu.argv(machine, Path(workdir), accel=accel, gdb=gdb)
         if gdb:
-            print("perch: QEMU waits for a debugger: gdb build/perch.elf -ex 'target remote :1234'", flush=True)
+            print("perch: QEMU waits: gdb build/perch.elf -ex 'target remote :1234'", flush=True)
         result = qemu.run(args, None if gdb else machine.timeout, show)
     if log:
         Path(log).write_text(result.text, encoding="utf-8")
@@ -61,14 +61,14 @@ def main():
         print(f"perch: run: {error}")
         return 2
     problems, cases = verdict.judge(machine, result)
-    passed, failed, skipped = cases.counts()
+    passed, _, skipped = cases.counts()
     for problem in problems:
         print(f"perch: run: {problem}")
     if problems:
         print(f"perch: run: FAILED after {result.seconds:.1f} s: {problems[0]}")
         return 1
-    print(f"perch: run: all held in {result.seconds:.1f} s: {machine.cpus_online()} CPUs on "
-          f"{machine.nodes_online()} nodes, {passed} cases passed, {failed} failed, {skipped} skipped")
+    print(f"perch: run: all held in {result.seconds:.1f} s: {machine.cpus_online()} CPUs, "
+          f"{machine.nodes_online()} nodes, {passed} cases passed, {skipped} skipped")
     return 0
 
 

@@ -64,7 +64,7 @@ bench: $(BUILD)/perch.elf
 
 help:
 	@echo 'make             build/perch.elf and build/perch.iso'
-	@echo 'make run         boot in QEMU: NODES= CPUS= MEM= FIRMWARE= TOPOLOGY= APPEND= ACCEL= GDB=1 LOG='
+	@echo 'make run         NODES= CPUS= MEM= FIRMWARE= TOPOLOGY= APPEND= ACCEL= GDB=1 LOG='
 	@echo 'make test        every test; WHAT=unit|model|kernel|qemu|tools|runner|lint|fuzz PATTERN='
 	@echo 'make layout-bin  build/perch-layout, the program behind ./perch layout'
 	@echo 'make iso         build/perch.iso'

@@ -12,10 +12,12 @@ from pathlib import Path
 import ktap
 
 LAYOUTS = Path(__file__).resolve().parent.parent / "tests/data/layouts"
-STATUS = {33: "all passed", 35: "a test failed", 37: "panic", 0: "QEMU ended (power-off or triple fault)"}
+STATUS = {33: "all passed", 35: "a test failed", 37: "panic",
+          0: "QEMU ended (power-off or triple fault)"}
 STAMP = re.compile(r"^\[ *\d+\.\d{6}\] ?")
 BAD = [re.compile(r"^UBSAN:"), re.compile(r"\bpanic\b", re.I), re.compile(r"assertion failed")]
-PLACED = re.compile(r"^percpu: cpu (\d+) node (\d+) unit \[mem 0x([0-9a-f]+)-0x([0-9a-f]+)\](.*?) node (\d+) (\w+)")
+PLACED = re.compile(r"^percpu: cpu (\d+) node (\d+) unit \[mem 0x([0-9a-f]+)-0x([0-9a-f]+)\]"
+                    r" node (\d+) (\w+)")
 BROUGHT = re.compile(r"^smp: Brought up (\d+) nodes?, (\d+) CPUs?$")
 
 
@@ -39,7 +41,8 @@ def _text(machine, lines):
     for pattern in machine.expect:
         found = next((i for i in range(at, len(lines)) if re.search(pattern, lines[i])), None)
         if found is None:
-            problems.append(f"no line matches {pattern!r}" + (" (after the ones before it)" if at else ""))
+            where = " (after the ones before it)" if at else ""
+            problems.append(f"no line matches {pattern!r}{where}")
         else:
             at = found + 1
     for pattern in machine.forbid:
@@ -75,26 +78,30 @@ def _placement(machine, lines):
     problems, ranges, seen = [], machine.node_ranges(), {}
     for match in filter(None, map(PLACED.match, lines)):
         cpu, node, first, last = int(match[1]), int(match[2]), int(match[3], 16), int(match[4], 16)
-        said, word = int(match[6]), match[7]
+        said, word = int(match[5]), match[6]
         seen.setdefault(cpu, []).append((first, last))
         where = f"cpu {cpu} unit [mem {first:#x}-{last:#x}]"
         if cpu >= machine.possible():
             problems.append(f"cpu {cpu} does not exist")
             continue
         if node != machine.cpu_node(cpu):
-            problems.append(f"cpu {cpu} is said to be on node {node}, is on {machine.cpu_node(cpu)}")
+            problems.append(f"cpu {cpu} is said to be on node {node}, "
+                            f"is on {machine.cpu_node(cpu)}")
         truth = {n for n, parts in ranges.items() if any(a <= first and last < b for a, b in parts)}
         if truth != {said}:
             problems.append(f"{where} said on node {said}, is on {sorted(truth) or 'no one node'}")
         if not truth & machine.homes(cpu):
-            problems.append(f"{where} is not on node {' or '.join(map(str, sorted(machine.homes(cpu))))}")
+            homes = " or ".join(map(str, sorted(machine.homes(cpu))))
+            problems.append(f"{where} is not on node {homes}")
         if (word == "ok") != (said == node):
             problems.append(f"{where}: verdict {word!r} with CPU on {node}, memory on {said}")
-    missing = [cpu for cpu in range(machine.cpus_online()) if cpu not in seen] if machine.online < 0 else []
+    due = range(machine.cpus_online()) if machine.online < 0 else ()
+    missing = [cpu for cpu in due if cpu not in seen]
     if missing or not seen:
         problems.append(f"no placement line for CPUs {missing[:8] or 'at all'}")
     taken = sorted((first, last, cpu) for cpu, parts in seen.items() for first, last in parts)
-    problems += [f"units of CPUs {a[2]} and {b[2]} overlap" for a, b in zip(taken, taken[1:]) if b[0] <= a[1]]
+    problems += [f"units of CPUs {a[2]} and {b[2]} overlap"
+                 for a, b in zip(taken, taken[1:]) if b[0] <= a[1]]
     return problems[:8]
 
 
@@ -126,7 +133,8 @@ def _layout(machine, lines):
     problems = [] if got == want else ["not Linux's layout:"] + [
         f"  {mark} {line}" for mark, side in (("-", want), ("+", got)) for line in side]
     tail = entry.get("setup_percpu", "").partition("nr_cpumask_bits")[2]
-    if tail and not any(line.startswith("setup_percpu:") and line.endswith(tail.rstrip()) for line in lines):
+    said = [line for line in lines if line.startswith("setup_percpu:")]
+    if tail and not any(line.endswith(tail.rstrip()) for line in said):
         problems.append(f"no line setup_percpu: ... nr_cpumask_bits{tail}")
     return problems
 
@@ -137,5 +145,6 @@ def judge(machine, result):
     parsed = ktap.parse(result.text)
     problems = _exit(machine, result) + _text(machine, lines) + _tests(machine, parsed)
     if machine.status != 37:
-        problems += _brought_up(machine, lines) + _placement(machine, lines) + _layout(machine, lines)
+        problems += _brought_up(machine, lines) + _placement(machine, lines)
+        problems += _layout(machine, lines)
     return problems, parsed

@@ -1,5 +1,5 @@
 #!/usr/bin/env python3
-"""Stands in for QEMU in the runner's own tests: prints FAKE_LOG, waits FAKE_SLEEP, ends with FAKE_STATUS.
+"""Stands in for QEMU in the runner's tests: prints FAKE_LOG, waits FAKE_SLEEP, ends FAKE_STATUS.
 
 SPDX-License-Identifier: MIT
 """

@@ -61,7 +61,8 @@ def test_one_line_sources(shell, tmp_path):
         "http://plain.invalid/debian/|trixie|"]
 
 
-@pytest.mark.parametrize("text, name, key", [(DEB822, "debian.sources", True), (ONE_LINE, "main.list", False)])
+@pytest.mark.parametrize("text, name, key", [(DEB822, "debian.sources", True),
+                                             (ONE_LINE, "main.list", False)])
 def test_backports_come_from_the_same_mirror(shell, tmp_path, text, name, key):
     (tmp_path / f"sources.list.d/{name}").write_text(text)
     done = shell("as_root() { \"$@\"; }; apt() { return 0; }; add_backports && add_backports")
@@ -93,7 +94,8 @@ def test_help_fits_on_a_screen_and_unknown_words_are_refused(tmp_path):
         done = subprocess.run([ROOT / "perch", *args], cwd=tmp_path, capture_output=True, text=True)
         assert done.returncode == 0 and "./perch run" in done.stdout
         assert len(done.stdout.splitlines()) <= 24
-    for args in (["fly"], ["run", "--colour", "red"], ["run", "--nodes"], ["test", "nothing", "at all"]):
+    for args in (["fly"], ["run", "--colour", "red"], ["run", "--nodes"],
+                 ["test", "nothing", "at all"]):
         assert subprocess.run([ROOT / "perch", *args], capture_output=True).returncode == 2
 
 

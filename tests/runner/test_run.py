@@ -1,6 +1,7 @@
-"""`perch run`: prints the log, ends with 0 when all held, and otherwise with a last line that says what."""
+"""`perch run`: prints the log; 0 when all held, otherwise a last line that says what went wrong."""
 import os
 import subprocess
+import sys
 
 import pytest
 
@@ -14,9 +15,10 @@ def run(tmp_path):
     def start(log, **more):
         (tmp_path / "perch.elf").write_bytes(b"")
         (tmp_path / "log").write_text(log, encoding="utf-8")
-        env = dict(os.environ, BUILD=str(tmp_path), FAKE_LOG=str(tmp_path / "log"), NODES="2", CPUS="4",
-                   MEM="128M", PERCH_QEMU=str(ROOT / "tests/runner/fake_qemu.py")) | more
-        return subprocess.run(["/usr/bin/python3", ROOT / "tools/run.py"], env=env, capture_output=True, text=True)
+        env = dict(os.environ, BUILD=str(tmp_path), FAKE_LOG=str(tmp_path / "log"),
+                   NODES="2", CPUS="4", MEM="128M", PERCH_QEMU=str(ROOT / "tests/runner/fake_qemu.py")) | more
+        return subprocess.run([sys.executable, ROOT / "tools/run.py"], env=env,
+                              capture_output=True, text=True)
 
     return start
 
