@@ -77,6 +77,7 @@ PURE_SRCS := \
 
 # CPU-local: pure but for kernel/base/cpu_local.h, which has a hosted twin.
 LOCAL_SRCS := \
+	kernel/base/log.c \
 
 # Hardware: only in the kernel.
 HW_SRCS := \
@@ -103,6 +104,7 @@ HW_SRCS := \
 	kernel/platform/paging.c \
 	kernel/platform/panic.c \
 	kernel/platform/trap.c \
+	kernel/platform/console.c \
 	kernel/base/deadline.c \
 	kernel/platform/power.c \
 	kernel/platform/clock.c \
@@ -178,7 +180,8 @@ check-image: $(BUILD)/perch.elf
 HOST_SAN ?= -fsanitize=address,undefined -fno-sanitize-recover=all
 HOST_CFLAGS := -std=gnu11 -g -O1 -Wall -Wextra -Werror -fno-omit-frame-pointer $(HOST_SAN) \
 	-Itests/host -I.
-HOST_LIB_SRCS := $(PURE_SRCS) $(LOCAL_SRCS) tests/host/shim.c tests/host/main.c kernel/app/ktest.c
+HOST_LIB_SRCS := $(PURE_SRCS) $(LOCAL_SRCS) tests/host/shim.c tests/host/main.c \
+	tests/host/cpu_local.c kernel/app/ktest.c
 HOST_LIB_OBJS := $(HOST_LIB_SRCS:%.c=$(BUILD)/host/%.o)
 HOST_LIB := $(BUILD)/host/libperch.a
 HOST_TESTS := $(wildcard tests/unit/*_test.c) $(wildcard tests/model/*_model.c)

@@ -1,0 +1,178 @@
+/*
+ * The log.
+ * SPDX-License-Identifier: MIT
+ */
+#include "kernel/base/log.h"
+#include "kernel/base/printf.h"
+#include "kernel/base/string.h"
+
+#define LOCK_TRIES 1000000 /* a copy of a line takes a few hundred instructions */
+#define CHUNK      256
+
+void log_init(struct log *log, char *buf, u64 size, u64 (*time_us)(void))
+{
+    *log = (struct log){.buf = buf, .size = size, .level = LOG_INFO, .time_us = time_us};
+}
+
+/* False: the holder does not let go (an NMI on its own CPU); in panic mode the lock is ignored. */
+static bool take(struct log *log, u64 *flags)
+{
+    *flags = local_irq_save();
+    for (u32 i = 0; i < LOCK_TRIES; i++) {
+        if (spin_trylock(&log->lock))
+            return true;
+        if (log->panic)
+            return true;
+        cpu_relax();
+    }
+    local_irq_restore(*flags);
+    return false;
+}
+
+static void give(struct log *log, u64 flags)
+{
+    spin_unlock(&log->lock);
+    local_irq_restore(flags);
+}
+
+bool log_add_sink(struct log *log, struct log_sink *sink)
+{
+    u64 flags = spin_lock_irqsave(&log->lock);
+    bool room = log->nr_sinks < LOG_MAX_SINKS;
+
+    if (room) {
+        sink->pos = 0;
+        sink->dead = false;
+        log->sinks[log->nr_sinks++] = sink;
+    }
+    spin_unlock_irqrestore(&log->lock, flags);
+    return room;
+}
+
+static void copy_in(struct log *log, const char *line, u64 len)
+{
+    u64 at = log->head & (log->size - 1), first = MIN(len, log->size - at);
+
+    memcpy(log->buf + at, line, first);
+    memcpy(log->buf, line + first, len - first);
+    log->head += len;
+}
+
+static void put_line(struct log *log, const char *line, u64 len)
+{
+    u64 flags;
+
+    if (!take(log, &flags)) {
+        __atomic_fetch_add(&log->dropped_lines, 1, __ATOMIC_RELAXED);
+        return;
+    }
+    copy_in(log, line, len);
+    give(log, flags);
+}
+
+void log_vline(struct log *log, u32 level, bool stamp, const char *fmt, va_list ap)
+{
+    char line[LOG_LINE_MAX];
+    int len = 0, text;
+
+    if (level > log->level)
+        return;
+    if (stamp) {
+        u64 us = log->time_us ? log->time_us() : 0;
+
+        len = kscnprintf(line, sizeof(line), "[%5llu.%06llu] ",
+                         (unsigned long long)(us / 1000000), (unsigned long long)(us % 1000000));
+    }
+    text = kvsnprintf(line + len, sizeof(line) - (size_t)len - 1, fmt, ap);
+    if (len + text > (int)sizeof(line) - 2) {
+        len = sizeof(line) - 2;
+        memcpy(line + len - 3, "...", 3);
+    } else {
+        len += text;
+    }
+    line[len++] = '\n';
+    put_line(log, line, (u64)len);
+    if (!log->hold)
+        log_drain(log);
+}
+
+/* ---- writing out ----------------------------------------------------------------------------------- */
+
+/* The next piece a sink has to get, with CR LF; 0: nothing. Skips what was overwritten. */
+static u32 next_piece(struct log *log, struct log_sink *sink, char out[2 * CHUNK], u64 *skipped)
+{
+    u64 flags;
+    u32 len = 0;
+
+    *skipped = 0;
+    if (!take(log, &flags))
+        return 0;
+    if (log->head - sink->pos > log->size) {
+        *skipped = log->head - log->size - sink->pos;
+        sink->pos += *skipped;
+        log->lost += *skipped;
+    }
+    for (u32 i = 0; i < CHUNK && sink->pos != log->head; i++) {
+        char c = log->buf[sink->pos++ & (log->size - 1)];
+
+        if (c == '\n')
+            out[len++] = '\r';
+        out[len++] = c;
+    }
+    give(log, flags);
+    return len;
+}
+
+static void say_lost(struct log_sink *sink, u64 bytes)
+{
+    char text[64];
+    int len = kscnprintf(text, sizeof(text), "\r\nlog: %llu bytes lost\r\n",
+                         (unsigned long long)bytes);
+
+    if (sink->write(sink->ctx, text, (size_t)len) < 0)
+        sink->dead = true;
+}
+
+static void drain_sink(struct log *log, struct log_sink *sink)
+{
+    char out[2 * CHUNK];
+    u64 skipped;
+    u32 len;
+
+    while (!sink->dead && (len = next_piece(log, sink, out, &skipped)) != 0) {
+        if (skipped)
+            say_lost(sink, skipped);
+        if (!sink->dead && sink->write(sink->ctx, out, len) < 0)
+            sink->dead = true;
+    }
+}
+
+static bool all_out(const struct log *log)
+{
+    for (u32 i = 0; i < log->nr_sinks; i++)
+        if (!log->sinks[i]->dead &&
+            __atomic_load_n(&log->head, __ATOMIC_ACQUIRE) != log->sinks[i]->pos)
+            return false;
+    return true;
+}
+
+/*
+ * A line left while the drain was being given up would lie there until the next one: so look again
+ * after letting go.
+ */
+void log_drain(struct log *log)
+{
+    do {
+        if (!spin_trylock(&log->drain) && !log->panic)
+            return;
+        for (u32 i = 0; i < log->nr_sinks; i++)
+            drain_sink(log, log->sinks[i]);
+        spin_unlock(&log->drain);
+    } while (!all_out(log) && !log->panic);
+}
+
+void log_panic_mode(struct log *log)
+{
+    log->panic = true;
+    log->hold = false;
+}

@@ -1,0 +1,51 @@
+/*
+ * A lock for short sections: C11 atomics, test and test-and-set, so that waiters spin on their own
+ * copy of the line. Not recursive and not fair. A lock that an interrupt handler takes too is taken
+ * with the irqsave forms only.
+ * CPU-local; any CPU; an NMI may only use the trylock.
+ * SPDX-License-Identifier: MIT
+ */
+#ifndef PERCH_BASE_SPINLOCK_H
+#define PERCH_BASE_SPINLOCK_H
+
+#include <stdatomic.h>
+#include "kernel/base/cpu_local.h"
+
+struct spinlock {
+    atomic_bool taken;
+};
+#define SPINLOCK_INIT {0}
+
+static inline bool spin_trylock(struct spinlock *l)
+{
+    return !atomic_load_explicit(&l->taken, memory_order_relaxed) &&
+           !atomic_exchange_explicit(&l->taken, true, memory_order_acquire);
+}
+
+static inline void spin_lock(struct spinlock *l)
+{
+    while (!spin_trylock(l))
+        cpu_relax();
+}
+
+static inline void spin_unlock(struct spinlock *l)
+{
+    atomic_store_explicit(&l->taken, false, memory_order_release);
+}
+
+/* Interrupts off, then the lock; the result goes to spin_unlock_irqrestore(). */
+static inline u64 spin_lock_irqsave(struct spinlock *l)
+{
+    u64 flags = local_irq_save();
+
+    spin_lock(l);
+    return flags;
+}
+
+static inline void spin_unlock_irqrestore(struct spinlock *l, u64 flags)
+{
+    spin_unlock(l);
+    local_irq_restore(flags);
+}
+
+#endif

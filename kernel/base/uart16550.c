@@ -1,0 +1,125 @@
+/*
+ * See uart16550.h.
+ * SPDX-License-Identifier: MIT
+ */
+#include "kernel/base/uart16550.h"
+
+#include "kernel/base/errno.h"
+
+enum {
+    REG_DATA = 0, /* transmit holding; divisor low with DLAB */
+    REG_IER = 1,  /* interrupt enable; divisor high with DLAB */
+    REG_IIR = 2,  /* interrupt identification (read) */
+    REG_FCR = 2,  /* FIFO control (write) */
+    REG_LCR = 3,
+    REG_MCR = 4,
+    REG_LSR = 5,
+    REG_SCR = 7, /* scratch: no effect */
+};
+
+#define FCR_ENABLE_AND_CLEAR 0x07
+#define IIR_FIFO_ON          0xc0 /* both bits: a FIFO that works (16550A and later) */
+#define LCR_8N1              0x03
+#define LCR_DLAB             0x80
+#define MCR_DTR_RTS          0x03
+#define LSR_THRE             0x20
+#define LSR_ABSENT           0xff
+
+static u8 rd(const struct uart_ops *ops, u32 reg)
+{
+    return ops->read(ops->ctx, reg);
+}
+
+static void wr(const struct uart_ops *ops, u32 reg, u8 val)
+{
+    ops->write(ops->ctx, reg, val);
+}
+
+static bool scratch_holds(const struct uart_ops *ops, u8 val)
+{
+    wr(ops, REG_SCR, val);
+    /* A floating bus may return the last byte written: put another one on it. */
+    wr(ops, REG_IER, 0);
+    return rd(ops, REG_SCR) == val;
+}
+
+bool uart_probe(const struct uart_ops *ops)
+{
+    u8 scratch;
+
+    if (rd(ops, REG_LSR) == LSR_ABSENT)
+        return false;
+    wr(ops, REG_LCR, LCR_8N1); /* DLAB off, or IER would be the divisor */
+    wr(ops, REG_IER, 0);
+    if (rd(ops, REG_IER) & 0x0f)
+        return false;
+    scratch = rd(ops, REG_SCR);
+    if (!scratch_holds(ops, 0x5a) || !scratch_holds(ops, 0xa5))
+        return false;
+    wr(ops, REG_SCR, scratch);
+    return true;
+}
+
+static bool baud_ok(u32 baud, u32 *divisor)
+{
+    u32 d, real;
+
+    if (baud == 0 || baud > UART_CLOCK)
+        return false;
+    d = (UART_CLOCK + baud / 2) / baud;
+    real = UART_CLOCK / d;
+    *divisor = d;
+    return d <= 0xffff && (u64)(real > baud ? real - baud : baud - real) * 100 <= (u64)baud * 3;
+}
+
+int uart_init(struct uart *u, const struct uart_ops *ops, u32 baud)
+{
+    u32 divisor = 0;
+
+    if (baud && !baud_ok(baud, &divisor))
+        return -EINVAL;
+    *u = (struct uart){.ops = *ops};
+    wr(ops, REG_LCR, LCR_8N1);
+    wr(ops, REG_IER, 0);
+    if (baud) {
+        wr(ops, REG_LCR, LCR_8N1 | LCR_DLAB);
+        wr(ops, REG_DATA, (u8)divisor);
+        wr(ops, REG_IER, (u8)(divisor >> 8));
+        wr(ops, REG_LCR, LCR_8N1);
+    }
+    wr(ops, REG_FCR, FCR_ENABLE_AND_CLEAR);
+    wr(ops, REG_MCR, MCR_DTR_RTS);
+    u->fifo = (rd(ops, REG_IIR) & IIR_FIFO_ON) == IIR_FIFO_ON;
+    return 0;
+}
+
+/* Waits until the holding register (the whole FIFO) is empty. */
+static int wait_room(struct uart *u)
+{
+    u64 limit = u->timeout_us ? u->timeout_us : UART_TIMEOUT_US;
+    u64 start = u->ops.time_us ? u->ops.time_us(u->ops.ctx) : 0;
+
+    for (u32 polls = 0;; polls++) {
+        u8 lsr = rd(&u->ops, REG_LSR);
+
+        if (lsr != LSR_ABSENT && (lsr & LSR_THRE)) {
+            u->room = u->fifo ? UART_FIFO_SIZE : 1;
+            return 0;
+        }
+        if (u->ops.time_us ? u->ops.time_us(u->ops.ctx) - start > limit : polls > UART_MAX_POLLS)
+            return -ETIMEDOUT;
+    }
+}
+
+int uart_write(struct uart *u, const char *buf, size_t n)
+{
+    for (size_t i = 0; i < n; i++) {
+        if (u->room == 0 && wait_room(u)) {
+            u->lost += n - i;
+            return -ETIMEDOUT;
+        }
+        wr(&u->ops, REG_DATA, (u8)buf[i]);
+        u->room--;
+    }
+    return 0;
+}

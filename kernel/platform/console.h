@@ -1,0 +1,23 @@
+/*
+ * The kernel's one log and where it goes: UARTs, QEMU's debug console. Behind log_line() and
+ * log_raw() of kernel/base/print.h. What is logged before console_init() comes out then.
+ * SPDX-License-Identifier: MIT
+ */
+#ifndef PERCH_PLATFORM_CONSOLE_H
+#define PERCH_PLATFORM_CONSOLE_H
+
+#include "kernel/base/cmdline.h"
+
+/* Chooses the sinks by console= or by probing, and says which. Boot CPU, once. */
+void console_init(const struct kernel_options *o);
+
+/* Holds lines back in the ring (true), so that a measurement does not contain the wire. */
+void console_hold(bool hold);
+
+/* Writes out what is held. Any CPU, any context. */
+void console_flush(void);
+
+/* The machine is dying: no lock is waited for from here on. */
+void console_panic_mode(void);
+
+#endif

@@ -1,0 +1,9 @@
+/*
+ * State behind the hosted twin of cpu_local.h.
+ * SPDX-License-Identifier: MIT
+ */
+#include "kernel/base/cpu_local.h"
+
+_Thread_local uintptr_t host_cpu_offset;
+_Thread_local u32 host_cpu_number;
+_Thread_local bool host_irqs_off;

@@ -1,0 +1,171 @@
+/*
+ * The driver against a UART made of an array: absent, stuck, slow, without FIFO, without a clock.
+ * SPDX-License-Identifier: MIT
+ */
+#include "kernel/app/ktest.h"
+#include "kernel/base/errno.h"
+#include "kernel/base/string.h"
+#include "kernel/base/uart16550.h"
+
+struct fake {
+    bool absent, stuck, no_fifo, no_scratch;
+    u8 reg[8], divisor[2];
+    u32 pending;      /* bytes not on the wire yet */
+    u32 polls_needed; /* LSR reads until they are */
+    u32 polls;
+    u64 now;
+    u32 overruns;
+    u64 accesses;
+    size_t sent;
+    char wire[256];
+};
+
+static bool dlab(const struct fake *f)
+{
+    return f->reg[3] & 0x80;
+}
+
+static u8 fake_read(void *ctx, u32 reg)
+{
+    struct fake *f = ctx;
+
+    f->accesses++;
+    f->now += 1;
+    if (f->absent)
+        return 0xff;
+    if (dlab(f) && reg < 2)
+        return f->divisor[reg];
+    if (reg == 2)
+        return f->no_fifo ? 0x01 : f->reg[2] & 1 ? 0xc1 : 0x01;
+    if (reg == 5) {
+        if (f->stuck)
+            return 0;
+        if (f->pending && ++f->polls < f->polls_needed)
+            return 0;
+        f->pending = f->polls = 0;
+        return 0x60;
+    }
+    return reg == 7 && f->no_scratch ? 0x12 : f->reg[reg];
+}
+
+static void fake_write(void *ctx, u32 reg, u8 val)
+{
+    struct fake *f = ctx;
+
+    f->accesses++;
+    if (f->absent)
+        return;
+    if (dlab(f) && reg < 2) {
+        f->divisor[reg] = val;
+    } else if (reg == 0) {
+        f->overruns += f->pending >= (f->no_fifo ? 1 : 16);
+        f->pending++;
+        if (f->sent < sizeof(f->wire))
+            f->wire[f->sent++] = (char)val;
+    } else {
+        f->reg[reg] = val;
+    }
+}
+
+static u64 fake_time(void *ctx)
+{
+    return ((struct fake *)ctx)->now;
+}
+
+static struct uart_ops ops_for(struct fake *f)
+{
+    return (struct uart_ops){fake_read, fake_write, fake_time, f};
+}
+
+KTEST(uart16550, probe)
+{
+    struct fake f = {.reg[7] = 0x33, .reg[1] = 5};
+    struct uart_ops ops = ops_for(&f);
+
+    EXPECT_TRUE(uart_probe(&ops));
+    EXPECT_EQ(f.reg[7], 0x33);
+    EXPECT_EQ(f.reg[1], 0);
+    f.absent = true;
+    EXPECT_FALSE(uart_probe(&ops));
+    f = (struct fake){.no_scratch = true};
+    EXPECT_FALSE(uart_probe(&ops));
+}
+
+KTEST(uart16550, baud)
+{
+    struct fake f = {.divisor = {7, 7}};
+    struct uart_ops ops = ops_for(&f);
+    struct uart u;
+
+    EXPECT_EQ(uart_init(&u, &ops, 0), 0);
+    EXPECT_EQ(f.divisor[0], 7);
+    EXPECT_EQ(uart_init(&u, &ops, 115200), 0);
+    EXPECT_EQ(f.divisor[0] | f.divisor[1] << 8, 1);
+    EXPECT_EQ(uart_init(&u, &ops, 300), 0);
+    EXPECT_EQ(f.divisor[0] | f.divisor[1] << 8, 384);
+    EXPECT_FALSE(dlab(&f));
+    EXPECT_EQ(f.reg[3], 3);
+    EXPECT_EQ(uart_init(&u, &ops, 230400), -EINVAL);
+    EXPECT_EQ(uart_init(&u, &ops, 100000), -EINVAL);
+    EXPECT_EQ(uart_init(&u, &ops, 1), -EINVAL);
+    EXPECT_EQ(f.divisor[0] | f.divisor[1] << 8, 384);
+}
+
+static void send_all(struct fake *f)
+{
+    struct uart_ops ops = ops_for(f);
+    struct uart u;
+    char text[200];
+
+    memset(text, 'a', sizeof(text));
+    text[199] = 'z';
+    REQUIRE_EQ(uart_init(&u, &ops, 0), 0);
+    EXPECT_EQ(u.fifo, !f->no_fifo);
+    EXPECT_EQ(uart_write(&u, text, sizeof(text)), 0);
+    EXPECT_EQ(f->sent, sizeof(text));
+    EXPECT_TRUE(memcmp(f->wire, text, sizeof(text)) == 0);
+    EXPECT_EQ(f->overruns, 0);
+    EXPECT_EQ(u.lost, 0);
+}
+
+KTEST(uart16550, sends_all)
+{
+    struct fake fast = {0}, slow = {.polls_needed = 1000};
+    struct fake old = {.no_fifo = true, .polls_needed = 3};
+
+    send_all(&fast);
+    EXPECT_LE(fast.accesses, 200 + 13 + 10); /* one poll for 16 bytes */
+    send_all(&slow);
+    send_all(&old);
+}
+
+KTEST(uart16550, stuck_transmitter_is_bounded)
+{
+    struct fake f = {0};
+    struct uart_ops ops = ops_for(&f);
+    struct uart u;
+
+    REQUIRE_EQ(uart_init(&u, &ops, 0), 0);
+    u.timeout_us = 500;
+    EXPECT_EQ(uart_write(&u, "0123456789abcdef", 16), 0);
+    f.stuck = true;
+    EXPECT_EQ(uart_write(&u, "lost", 4), -ETIMEDOUT);
+    EXPECT_EQ(u.lost, 4);
+    EXPECT_LE(f.now, 600);
+    f.stuck = false;
+    EXPECT_EQ(uart_write(&u, "back", 4), 0);
+    EXPECT_TRUE(memcmp(f.wire, "0123456789abcdefback", 20) == 0);
+}
+
+KTEST(uart16550, vanished_device_is_bounded_without_a_clock)
+{
+    struct fake f = {0};
+    struct uart_ops ops = {fake_read, fake_write, NULL, &f};
+    struct uart u;
+
+    REQUIRE_EQ(uart_init(&u, &ops, 0), 0);
+    f.absent = true;
+    EXPECT_EQ(uart_write(&u, "x", 1), -ETIMEDOUT);
+    EXPECT_EQ(u.lost, 1);
+    EXPECT_LE(f.accesses, UART_MAX_POLLS + 20);
+}
