@@ -207,6 +207,37 @@ model-%: $(BUILD)/host/model/%_model
 
 host-bins: $(HOST_BINS)
 
+# ---- fuzz targets: libFuzzer over the same sources, one library built once ---------------------
+FUZZ_CFLAGS := -std=gnu11 -g -O1 -fsanitize=fuzzer-no-link,address,undefined \
+	-fno-sanitize-recover=all -Itests/host -I.
+FUZZ_LIB := $(BUILD)/fuzz/libperch.a
+FUZZ_BINS := $(patsubst tests/fuzz/%.c,$(BUILD)/fuzz/%,$(wildcard tests/fuzz/*_fuzz.c))
+FUZZ_LIB_OBJS := $(patsubst %.c,$(BUILD)/fuzz/%.o,$(PURE_SRCS) tests/host/shim.c)
+
+$(BUILD)/fuzz/%.o: %.c
+	@mkdir -p $(@D)
+	$(CLANG) $(FUZZ_CFLAGS) -MMD -MP -c $< -o $@
+
+$(FUZZ_LIB): $(FUZZ_LIB_OBJS)
+	@rm -f $@
+	ar rcs $@ $^
+
+$(FUZZ_BINS): $(BUILD)/fuzz/%: $(BUILD)/fuzz/tests/fuzz/%.o $(FUZZ_LIB)
+	$(CLANG) $(FUZZ_CFLAGS) -fsanitize=fuzzer -o $@ $^
+
+FUZZ_SECONDS ?= 60
+fuzz-%: $(BUILD)/fuzz/%_fuzz
+	$< -max_total_time=$(FUZZ_SECONDS) -max_len=8192 -use_value_profile=1
+
+# ---- programs for the host, on the kernel's own sources ----------------------------------------
+LAYOUT_SRCS := tools/layout/main.c tools/layout/json.c tools/layout/machine.c \
+	percpu/layout.c percpu/layout_print.c
+TOOL_BINS := $(BUILD)/perch-layout
+
+$(BUILD)/perch-layout: $(LAYOUT_SRCS) $(wildcard tools/layout/*.h percpu/*.h)
+	@mkdir -p $(@D)
+	$(HOSTCC) -std=gnu11 -O2 -g -Wall -Wextra -Werror -I. -o $@ $(LAYOUT_SRCS)
+
 -include $(shell find $(BUILD) -name '*.d' 2>/dev/null)
 .SECONDARY:
 .PHONY: host-bins elf elf-ubsan elf-clang check-image

@@ -1,7 +1,8 @@
 /*
- * The kernel's bodies of kernel/base/string.h. Bulk moves go by quadword string instructions: they
- * are fast on every x86-64 and cost one count per eight bytes where instructions are counted
- * (QEMU -icount counts each repetition).
+ * The kernel's bodies of kernel/base/string.h. Copies go by quadword string instructions, which
+ * count once per eight bytes where instructions are counted (QEMU -icount counts each repetition).
+ * Clearing, of which there is far more (each unit but its template), goes by unrolled stores: they
+ * count 1.2 per eight bytes, and an emulator runs them many times faster than string instructions.
  * SPDX-License-Identifier: MIT
  */
 #include "kernel/base/string.h"
@@ -42,13 +43,32 @@ void *memmove(void *dst, const void *src, size_t n)
     return dst;
 }
 
+#define STORE_BLOCK 128
+
+/* One block; in assembly, because the compiler would turn a loop of stores into a call of memset. */
+static inline void *store_block(void *d, u64 pattern)
+{
+    __asm__ volatile("movq %1, (%0); movq %1, 8(%0); movq %1, 16(%0); movq %1, 24(%0);"
+                     "movq %1, 32(%0); movq %1, 40(%0); movq %1, 48(%0); movq %1, 56(%0);"
+                     "movq %1, 64(%0); movq %1, 72(%0); movq %1, 80(%0); movq %1, 88(%0);"
+                     "movq %1, 96(%0); movq %1, 104(%0); movq %1, 112(%0); movq %1, 120(%0)"
+                     :
+                     : "r"(d), "r"(pattern)
+                     : "memory");
+    return (u8 *)d + STORE_BLOCK;
+}
+
 void *memset(void *dst, int c, size_t n)
 {
     void *d = dst;
-    size_t count = n / 8;
     u64 pattern = (u8)c * 0x0101010101010101ULL;
+    size_t count;
 
-    __asm__ volatile("rep stosq" : "+D"(d), "+c"(count) : "a"(pattern) : "memory");
+    for (; n >= STORE_BLOCK; n -= STORE_BLOCK)
+        d = store_block(d, pattern);
+    count = n / 8;
+    if (count)
+        __asm__ volatile("rep stosq" : "+D"(d), "+c"(count) : "a"(pattern) : "memory");
     count = n % 8;
     if (count)
         __asm__ volatile("rep stosb" : "+D"(d), "+c"(count) : "a"(pattern) : "memory");
