@@ -11,6 +11,8 @@ NM := $(CROSS_COMPILE)nm
 NASM ?= nasm
 HOSTCC ?= gcc
 PYTHON ?= /usr/bin/python3
+# V=1 shows the commands.
+Q := $(if $(V),,@)
 
 # ---- sources, by kind (docs/design: pure, CPU-local, hardware) -------------------------------
 # Pure: freestanding and hosted from the same source.
@@ -147,22 +149,25 @@ KERNEL_C := $(PURE_SRCS) $(LOCAL_SRCS) $(HW_SRCS) $(SHARED_SRCS) $(wildcard test
 define kernel_build
 $(1)/obj/%.o: %.c
 	@mkdir -p $$(@D)
-	$(2) $$(KCFLAGS) $(3) -MMD -MP -c $$< -o $$@
+	@echo "  CC  $$@"
+	$(Q)$(2) $$(KCFLAGS) $(3) -MMD -MP -c $$< -o $$@
 
 $(1)/obj/%.asm.o: %.asm
 	@mkdir -p $$(@D)
-	$$(NASM) -f elf64 -Werror $$< -o $$@
+	@echo "  ASM $$@"
+	$(Q)$$(NASM) -f elf64 -Werror $$< -o $$@
 
 # Linked twice: the second time with the table of its own symbols, which comes last in .rodata.
 $(1)/perch.elf: $$(KERNEL_C:%.c=$(1)/obj/%.o) $$(KERNEL_ASM:%.asm=$(1)/obj/%.asm.o) linker.ld \
 		tools/ksyms.py
-	$$(PYTHON) tools/ksyms.py < /dev/null > $(1)/ksyms0.asm
-	$$(NASM) -f elf64 $(1)/ksyms0.asm -o $(1)/ksyms0.o
-	$$(LD) $$(KLDFLAGS) -o $(1)/perch0.elf $$(filter %.o,$$^) $(1)/ksyms0.o
-	$$(NM) -n $(1)/perch0.elf | $$(PYTHON) tools/ksyms.py > $(1)/ksyms.asm
-	$$(NASM) -f elf64 $(1)/ksyms.asm -o $(1)/ksyms.o
-	$$(LD) $$(KLDFLAGS) -o $$@.tmp $$(filter %.o,$$^) $(1)/ksyms.o
-	$$(PYTHON) tools/check_image.py $$@.tmp
+	@echo "  LD  $$@"
+	$(Q)$$(PYTHON) tools/ksyms.py < /dev/null > $(1)/ksyms0.asm
+	$(Q)$$(NASM) -f elf64 $(1)/ksyms0.asm -o $(1)/ksyms0.o
+	$(Q)$$(LD) $$(KLDFLAGS) -o $(1)/perch0.elf $$(filter %.o,$$^) $(1)/ksyms0.o
+	$(Q)$$(NM) -n $(1)/perch0.elf | $$(PYTHON) tools/ksyms.py > $(1)/ksyms.asm
+	$(Q)$$(NASM) -f elf64 $(1)/ksyms.asm -o $(1)/ksyms.o
+	$(Q)$$(LD) $$(KLDFLAGS) -o $$@.tmp $$(filter %.o,$$^) $(1)/ksyms.o
+	$(Q)$$(PYTHON) tools/check_image.py $$@.tmp
 	@mv $$@.tmp $$@
 endef
 
@@ -189,15 +194,18 @@ HOST_BINS := $(HOST_TESTS:tests/%.c=$(BUILD)/host/%)
 
 $(BUILD)/host/%.o: %.c
 	@mkdir -p $(@D)
-	$(HOSTCC) $(HOST_CFLAGS) -MMD -MP -c $< -o $@
+	@echo "  CC  $<"
+	$(Q)$(HOSTCC) $(HOST_CFLAGS) -MMD -MP -c $< -o $@
 
 $(HOST_LIB): $(HOST_LIB_OBJS)
 	@rm -f $@
-	$(CROSS_COMPILE)ar rcs $@ $^
+	@echo "  AR  $@"
+	$(Q)$(CROSS_COMPILE)ar rcs $@ $^
 
 $(HOST_BINS): $(BUILD)/host/%: $(BUILD)/host/tests/%.o $(HOST_LIB)
 	@mkdir -p $(@D)
-	$(HOSTCC) $(HOST_CFLAGS) -o $@ $< $(HOST_LIB)
+	@echo "  LD  $@"
+	$(Q)$(HOSTCC) $(HOST_CFLAGS) -o $@ $< $(HOST_LIB)
 
 unit-%: $(BUILD)/host/unit/%_test
 	$<
@@ -216,14 +224,17 @@ FUZZ_LIB_OBJS := $(patsubst %.c,$(BUILD)/fuzz/%.o,$(PURE_SRCS) tests/host/shim.c
 
 $(BUILD)/fuzz/%.o: %.c
 	@mkdir -p $(@D)
-	$(CLANG) $(FUZZ_CFLAGS) -MMD -MP -c $< -o $@
+	@echo "  CC  $<"
+	$(Q)$(CLANG) $(FUZZ_CFLAGS) -MMD -MP -c $< -o $@
 
 $(FUZZ_LIB): $(FUZZ_LIB_OBJS)
 	@rm -f $@
-	ar rcs $@ $^
+	@echo "  AR  $@"
+	$(Q)ar rcs $@ $^
 
 $(FUZZ_BINS): $(BUILD)/fuzz/%: $(BUILD)/fuzz/tests/fuzz/%.o $(FUZZ_LIB)
-	$(CLANG) $(FUZZ_CFLAGS) -fsanitize=fuzzer -o $@ $^
+	@echo "  LD  $@"
+	$(Q)$(CLANG) $(FUZZ_CFLAGS) -fsanitize=fuzzer -o $@ $^
 
 FUZZ_SECONDS ?= 60
 fuzz-%: $(BUILD)/fuzz/%_fuzz
@@ -236,7 +247,8 @@ TOOL_BINS := $(BUILD)/perch-layout
 
 $(BUILD)/perch-layout: $(LAYOUT_SRCS) $(wildcard tools/layout/*.h percpu/*.h)
 	@mkdir -p $(@D)
-	$(HOSTCC) -std=gnu11 -O2 -g -Wall -Wextra -Werror -I. -o $@ $(LAYOUT_SRCS)
+	@echo "  LD  $@"
+	$(Q)$(HOSTCC) -std=gnu11 -O2 -g -Wall -Wextra -Werror -I. -o $@ $(LAYOUT_SRCS)
 
 -include $(shell find $(BUILD) -name '*.d' 2>/dev/null)
 .SECONDARY:
