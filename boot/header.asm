@@ -1,5 +1,6 @@
 ; The two doors: the Multiboot2 header (GRUB) and the PVH note (qemu -kernel). Nothing else.
-; Multiboot2 specification 2.0, section 3.1; PVH: Xen public/arch-x86/hvm/start_info.h and elfnote.h.
+; Multiboot2 specification 2.0, section 3.1; PVH: Xen public/arch-x86/hvm/start_info.h and
+; elfnote.h.
 ; SPDX-License-Identifier: MIT
 
 %define MB2_MAGIC    0xe85250d6

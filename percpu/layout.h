@@ -18,9 +18,9 @@
 /*
  * A new layout in *out; give it back by pcpu_free_alloc_info. reserved, dyn and atom are bytes.
  * dyn is raised to PCPU_DYN_EARLY_SIZE and to the end of the last page; negative: automatic, just
- * those two. atom: a power of two, at least a page. distance NULL: all CPUs form one group. Calls distance
- * at most 2 * groups * CPUs times. Takes memory from env->alloc; what it took for itself is given
- * back on every path.
+ * those two. atom: a power of two, at least a page. distance NULL: all CPUs form one group. Calls
+ * distance at most 2 * groups * CPUs times. Takes memory from env->alloc; what it took for itself
+ * is given back on every path.
  * -EINVAL: no CPU, more than PCPU_MAX_CPUS, or a bad atom; -EOVERFLOW: the chunk's size does not
  * fit 63 bits; -ENOMEM.
  */

@@ -24,11 +24,13 @@ extern char __early_unit[], __early_unit_end[];
 
 void percpu_offsets_poison(void)
 {
+    u64 section = (uintptr_t)__per_cpu_start & ~0xffffffULL;
+
     for (u32 cpu = 0; cpu < NR_CPUS; cpu++)
-        __per_cpu_offset[cpu] = PER_CPU_PREMATURE(cpu) - ((uintptr_t)__per_cpu_start & ~0xffffffULL);
+        __per_cpu_offset[cpu] = PER_CPU_PREMATURE(cpu) - section;
 }
 
-/* ---- callbacks: memory ------------------------------------------------------------------------ */
+/* ---- callbacks: memory ----------------------------------------------------------------------- */
 
 static u64 timed_memblock(struct percpu_setup *s, u64 since)
 {
@@ -94,7 +96,7 @@ static int prepare(void *ctx, size_t calls)
     return memblock_reserve_slots(s->mb, calls);
 }
 
-/* ---- callbacks: pages at chosen addresses ------------------------------------------------------ */
+/* ---- callbacks: pages at chosen addresses ---------------------------------------------------- */
 
 static void *window_reserve(void *ctx, size_t size)
 {
@@ -147,7 +149,7 @@ static int distance(void *ctx, u32 from, u32 to)
     return numa_cpu_distance(s->topo, from, to);
 }
 
-/* ---- the units ---------------------------------------------------------------------------------- */
+/* ---- the units ------------------------------------------------------------------------------- */
 
 /* Where a static per-CPU variable lies in the unit that begins at unit. */
 static void *in_unit(void *unit, const void *var)

@@ -1,8 +1,8 @@
 /*
  * Per-CPU areas on the real machine: finds the memory by memblock, nearest node first, builds the
  * first chunk (embedded, else page-mapped), fills __per_cpu_offset, and moves the boot CPU from its
- * early unit to its unit. After it, per_cpu() works for every possible CPU, and every unit holds its
- * own offset, CPU number and stack canary.
+ * early unit to its unit. After it, per_cpu() works for every possible CPU, and every unit holds
+ * its own offset, CPU number and stack canary.
  * Boot CPU only, interrupts off, once.
  * SPDX-License-Identifier: MIT
  */

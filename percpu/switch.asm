@@ -1,7 +1,7 @@
-; The boot CPU leaves its early per-CPU unit. One piece, without a call or a stack canary: nothing may
-; write per-CPU memory between the copy and the write of the GS base, or the write would be lost.
-; Argument: RDI = struct percpu_switch (percpu/setup.h). Interrupts are off; an NMI in here would run on
-; one unit or the other, both complete, but its writes to the early one could be lost.
+; The boot CPU leaves its early per-CPU unit. One piece, without a call or a stack canary: nothing
+; may write per-CPU memory between the copy and the write of the GS base, or the write would be
+; lost. Argument: RDI = struct percpu_switch (percpu/setup.h). Interrupts are off; an NMI in here
+; would run on one unit or the other, both complete, but its writes to the early one could be lost.
 ; SPDX-License-Identifier: MIT
 
 %define SW_UNIT      0

@@ -1,7 +1,7 @@
 ; From the start-up IPI to C on an application processor: real mode, 32-bit, 64-bit, kernel. Every
 ; processor is in here at once: no stack, no lock, registers only. What each may write is its own
-; arrival byte and its own record. Interrupts stay off; an NMI before the IDT is loaded is fatal, but
-; nobody sends one to a processor that is not online.
+; arrival byte and its own record. Interrupts stay off; an NMI before the IDT is loaded is fatal,
+; but nobody sends one to a processor that is not online.
 ;
 ; Order: NXE, CR4, CR0 (caches on), PAT, CR3, paging; then in the kernel stack, GS base, and in C
 ; GDT and TSS, IDT, local APIC, claim. SDM vol. 3, 9.4.4 and 10.8.5.
@@ -176,7 +176,8 @@ extern smp_ap_main
 section .text
 bits 64
 
-; RBP = record, ESI = ticket; on the trampoline's GDT, whose 0x08 and 0x10 are those of the kernel's.
+; RBP = record, ESI = ticket; on the trampoline's GDT, whose 0x08 and 0x10 are those of the
+; kernel's.
 global ap_entry64
 ap_entry64:
     mov rsp, [rbp + REC_STACK_TOP]

@@ -49,7 +49,7 @@ void stage_acpi_tables(struct boot_state *s)
         s->has_s5 = acpi_find_s5(data, len, &s->slp_typa, &s->slp_typb) == 0;
 }
 
-/* ---- topology -------------------------------------------------------------------------------------- */
+/* ---- topology -------------------------------------------------------------------------------- */
 
 static void *topo_alloc(void *ctx, size_t size)
 {
@@ -147,6 +147,14 @@ static u32 boot_apic_id(void)
     return b >> 24;
 }
 
+/* The smaller limit of nr_cpus= and possible_cpus=; 0: none. */
+static u32 max_cpus(const struct kernel_options *o)
+{
+    if (!o->nr_cpus || !o->possible_cpus)
+        return o->nr_cpus + o->possible_cpus;
+    return MIN(o->nr_cpus, o->possible_cpus);
+}
+
 void stage_topology(struct boot_state *s)
 {
     struct numa_alloc alloc = {topo_alloc, topo_free, s};
@@ -154,7 +162,7 @@ void stage_topology(struct boot_state *s)
     struct slit_view slit = {0};
     struct numa_input in = {
         .boot_apic_id = boot_apic_id(),
-        .max_cpus = s->opt.nr_cpus,
+        .max_cpus = max_cpus(&s->opt),
         .off = !s->opt.numa,
         .ram = s->ram,
         .ram_count = s->ram_count,

@@ -1,6 +1,6 @@
 /*
- * The end of the story: tests, benchmarks, verdict, and the end of the run as the command line wants
- * it.
+ * The end of the story: tests, benchmarks, verdict, and the end of the run as the command line
+ * wants it.
  * Boot CPU.
  * SPDX-License-Identifier: MIT
  */

@@ -1,6 +1,6 @@
 /*
- * Stage: the loader's memory map becomes memblock; what is taken already is reserved before the first
- * allocation. Then, later, the final page tables over all of it.
+ * Stage: the loader's memory map becomes memblock; what is taken already is reserved before the
+ * first allocation. Then, later, the final page tables over all of it.
  * SPDX-License-Identifier: MIT
  */
 #include "kernel/app/boot_state.h"
@@ -63,7 +63,7 @@ void stage_memory(struct boot_state *s)
             (unsigned long long)(memblock_phys_mem_size(&s->mb) / SZ_1K));
 }
 
-/* ---- the direct map's ranges ------------------------------------------------------------------- */
+/* ---- the direct map's ranges ----------------------------------------------------------------- */
 
 static int compare_ranges(const void *a, const void *b, void *ctx)
 {

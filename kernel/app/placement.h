@@ -1,7 +1,7 @@
 /*
  * The proof that every CPU runs on its own per-CPU unit, in memory of its own node: each online CPU
- * looks at itself, through its GS base and the page tables it uses, and the boot CPU prints what they
- * saw, one line per contiguous piece of a unit.
+ * looks at itself, through its GS base and the page tables it uses, and the boot CPU prints what
+ * they saw, one line per contiguous piece of a unit.
  * Boot CPU, interrupts on, after the other CPUs are online.
  * SPDX-License-Identifier: MIT
  */

@@ -16,13 +16,14 @@
 #include "mm/layout.h"
 #include "smp/apic.h"
 #include "smp/bringup.h"
+#include "smp/call.h"
 #include "smp/cpus.h"
 #include "smp/lapic_timer.h"
 #include "smp/trampoline.h"
 
 #define MAX_FAULTS 16
 
-/* ---- what smp/ asks of the platform -------------------------------------------------------------- */
+/* ---- what smp/ asks of the platform ---------------------------------------------------------- */
 
 static int op_cpu_prepare(void *ctx, u32 cpu, u64 *stack_top)
 {
@@ -66,7 +67,7 @@ static const struct smp_ops *smp_ops_of(struct boot_state *s)
     return &ops;
 }
 
-/* ---- interrupt controllers ------------------------------------------------------------------------- */
+/* ---- interrupt controllers ------------------------------------------------------------------- */
 
 static void legacy_interrupt(struct trap_frame *frame)
 {
@@ -114,7 +115,7 @@ static void init_interrupts(struct boot_state *s)
         pr_warn("apic: the timer's frequency could not be measured");
 }
 
-/* ---- the other CPUs ---------------------------------------------------------------------------------- */
+/* ---- the other CPUs -------------------------------------------------------------------------- */
 
 static void init_cpumap(struct boot_state *s)
 {
@@ -200,6 +201,24 @@ static void note_smp(const struct smp_result *r)
     stage_note("smp_ap_max", r->ap_ticks_max);
 }
 
+static void flush_self(void *arg)
+{
+    (void)arg;
+    flush_tlb_local();
+}
+
+/*
+ * The others came through the trampoline's identity mapping, which is gone from the tables but may
+ * still be in their TLBs: its memory goes back only when they have forgotten it.
+ */
+static void retire_trampoline(struct boot_state *s, const struct smp_config *config,
+                              const struct smp_result *result)
+{
+    if (smp_call_all(flush_self, NULL) || result->trampoline_in_use)
+        return;
+    memblock_give_back(&s->mb, config->trampoline_pa, TRAMPOLINE_SIZE);
+}
+
 void stage_smp(struct boot_state *s)
 {
     struct smp_fault faults[MAX_FAULTS];
@@ -224,11 +243,11 @@ void stage_smp(struct boot_state *s)
         int err = smp_bring_up(&config, &result);
         if (err)
             pr_err("smp: the other CPUs cannot be started (%d)", err);
-        if (!result.trampoline_in_use)
-            memblock_give_back(&s->mb, config.trampoline_pa, TRAMPOLINE_SIZE);
         note_smp(&result);
     }
     local_irq_enable();
+    if (config.trampoline_pa)
+        retire_trampoline(s, &config, &result);
     bringup_summary_text(online_nodes(s), result.online, text, sizeof(text));
     pr_info("%s", text);
 }

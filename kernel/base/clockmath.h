@@ -13,7 +13,7 @@
 u64 clock_ticks_to_us(u64 ticks, u64 khz);
 u64 clock_us_to_ticks(u64 us, u64 khz);
 
-/* Ticks per millisecond of the TSC that advanced by tsc while a reference of ref_hz advanced by ref. */
+/* Ticks per millisecond of a TSC that advanced by tsc while a clock of ref_hz advanced by ref. */
 u64 clock_khz(u64 tsc, u64 ref, u64 ref_hz);
 
 /*

@@ -5,16 +5,16 @@
  *
  * this_cpu_*(): one GS-relative instruction each, so that neither an interrupt nor an NMI on this
  * CPU can tear it; no LOCK prefix, and never XCHG with memory (which locks by itself): they are not
- * atomic against other CPUs. Sizes 1, 2, 4 and 8 bytes; any other size does not compile. The operand
- * may be a static per-CPU variable or what a dynamic per-CPU pointer points to.
+ * atomic against other CPUs. Sizes 1, 2, 4 and 8 bytes; any other size does not compile. The
+ * operand may be a static per-CPU variable or what a dynamic per-CPU pointer points to.
  *   this_cpu_read(v)  write(v, x)  add(v, x)  sub(v, x)  inc(v)  dec(v)  and(v, x)  or(v, x)
  *   this_cpu_xchg(v, x) -> old: a load and a cmpxchg loop
  *   this_cpu_add_return(v, x) -> new: XADD, then an addition in a register
  *   this_cpu_cmpxchg(v, old, new) -> value found;  this_cpu_try_cmpxchg(v, &old, new) -> bool
  *   this_cpu_ptr(p) -> plain pointer to this CPU's copy
  *
- * Context: any CPU, after its GS base is set; a caller that could move to another CPU must not (Perch
- * has no preemption: code stays on its CPU).
+ * Context: any CPU, after its GS base is set; a caller that could move to another CPU must not
+ * (Perch has no preemption: code stays on its CPU).
  * SPDX-License-Identifier: MIT
  */
 #ifndef PERCH_BASE_CPU_LOCAL_H

@@ -1,8 +1,8 @@
 /*
- * Waiting with an end: every loop that waits for hardware or another CPU carries a deadline. Under a
- * hypervisor deadlines are 20 times as long (many virtual CPUs share few real ones: slow is not
- * dead), and a caller that sees progress starts its deadline anew. Until the TSC's frequency is known
- * 10 GHz is assumed, so that no deadline is shorter than it says.
+ * Waiting with an end: every loop that waits for hardware or another CPU carries a deadline. Under
+ * a hypervisor deadlines are 20 times as long (many virtual CPUs share few real ones: slow is not
+ * dead), and a caller that sees progress starts its deadline anew. Until the TSC's frequency is
+ * known 10 GHz is assumed, so that no deadline is shorter than it says.
  * Context: any CPU, any context; nothing allocates.
  * SPDX-License-Identifier: MIT
  */
@@ -33,7 +33,7 @@ u64 tsc_khz_now(void);
 /* Set once by the clock, when it has measured. */
 void tsc_khz_set(u64 khz);
 
-/* Microseconds, rounded down, of a number of TSC ticks; of the time since the first C instruction. */
+/* Microseconds, rounded down: of a number of TSC ticks; since the first C instruction. */
 u64 ticks_to_us(u64 ticks);
 u64 uptime_us(void);
 

@@ -96,7 +96,7 @@ void log_vline(struct log *log, u32 level, bool stamp, const char *fmt, va_list 
         log_drain(log);
 }
 
-/* ---- writing out ----------------------------------------------------------------------------------- */
+/* ---- writing out ----------------------------------------------------------------------------- */
 
 /* The next piece a sink has to get, with CR LF; 0: nothing. Skips what was overwritten. */
 static u32 next_piece(struct log *log, struct log_sink *sink, char out[2 * CHUNK], u64 *skipped)

@@ -4,7 +4,8 @@
  * further. Access to the own copy: kernel/base/cpu_local.h.
  *
  * Context: per_cpu() and per_cpu_ptr() may be used from any CPU once the per-CPU areas are set up;
- * before that the address they make is non-canonical and faults with the CPU's number in the message.
+ * before that the address they make is non-canonical and faults with the CPU's number in the
+ * message.
  * SPDX-License-Identifier: MIT
  */
 #ifndef PERCH_BASE_PERCPU_DEFS_H

@@ -45,7 +45,7 @@ void *memmove(void *dst, const void *src, size_t n)
 
 #define STORE_BLOCK 128
 
-/* One block; in assembly, because the compiler would turn a loop of stores into a call of memset. */
+/* In assembly, because the compiler would turn a loop of stores into a call of memset. */
 static inline void *store_block(void *d, u64 pattern)
 {
     __asm__ volatile("movq %1, (%0); movq %1, 8(%0); movq %1, 16(%0); movq %1, 24(%0);"

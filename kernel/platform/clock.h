@@ -1,8 +1,8 @@
 /*
- * Finds the frequency of the TSC: CPUID 15h, a hypervisor's frequency leaf, the ACPI PM timer, the PIT, in
- * this order, each with an end to its wait. Measurements are repeated and compared, because one that
- * was interrupted (by SMM, or by the host of a virtual machine) can be wrong by any factor.
- * Boot CPU, once, interrupts off.
+ * Finds the frequency of the TSC: CPUID 15h, a hypervisor's frequency leaf, the ACPI PM timer, the
+ * PIT, in this order, each with an end to its wait. Measurements are repeated and compared, because
+ * one that was interrupted (by SMM, or by the host of a virtual machine) can be wrong by any
+ * factor. Boot CPU, once, interrupts off.
  * SPDX-License-Identifier: MIT
  */
 #ifndef PERCH_PLATFORM_CLOCK_H

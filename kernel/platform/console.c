@@ -64,7 +64,7 @@ void console_panic_mode(void)
     log_panic_mode(&the_log);
 }
 
-/* ---- UARTs ---------------------------------------------------------------------------------------- */
+/* ---- UARTs ----------------------------------------------------------------------------------- */
 
 static u8 port_read(void *ctx, u32 reg)
 {
@@ -142,7 +142,7 @@ static bool add_debugcon(bool probe)
     return log_add_sink(&the_log, &debugcon_sink);
 }
 
-/* ---- choice ----------------------------------------------------------------------------------------- */
+/* ---- choice ---------------------------------------------------------------------------------- */
 
 static const char *const com_names[NR_COM] = {"ttyS0", "ttyS1", "ttyS2", "ttyS3"};
 

@@ -1,6 +1,6 @@
 /*
- * The four stacks of a CPU, each above a guard page and in memory of the CPU's node: the one it runs
- * on, and those its TSS gives to NMI, double fault and machine check.
+ * The four stacks of a CPU, each above a guard page and in memory of the CPU's node: the one it
+ * runs on, and those its TSS gives to NMI, double fault and machine check.
  * Boot CPU, after the per-CPU areas are set up.
  * SPDX-License-Identifier: MIT
  */

@@ -24,8 +24,8 @@ void idt_load(void);
 void idt_set_handler(u8 vector, trap_handler fn);
 
 /*
- * Asked for every NMI before it is treated as fatal; true means "was mine". At most 4; called in NMI
- * context on the CPU that got it. 0, or -ENOSPC.
+ * Asked for every NMI before it is treated as fatal; true means "was mine". At most 4; called in
+ * NMI context on the CPU that got it. 0, or -ENOSPC.
  */
 int nmi_register(bool (*fn)(struct trap_frame *));
 

@@ -24,7 +24,7 @@ static u64 image_pa(const char *sym)
     return (u64)(uintptr_t)sym - KERNEL_BASE;
 }
 
-/* ---- where table pages come from --------------------------------------------------------------- */
+/* ---- where table pages come from ------------------------------------------------------------- */
 
 static int table_alloc(void *ctx, s32 node, u64 *pa)
 {
@@ -71,7 +71,7 @@ static void areas_free(void *ctx, struct varea *areas, u32 count)
     memblock_give_back(vm->mb, virt_to_phys(areas), count * sizeof(struct varea));
 }
 
-/* ---- building ------------------------------------------------------------------------------------ */
+/* ---- building -------------------------------------------------------------------------------- */
 
 static bool cpu_has_1g_pages(void)
 {
@@ -143,7 +143,7 @@ void paging_init(struct kernel_vm *vm, struct memblock *mb, const struct range *
     memblock_set_current_limit(mb, PHYS_LIMIT);
 }
 
-/* ---- users of virtual areas ------------------------------------------------------------------------ */
+/* ---- users of virtual areas ------------------------------------------------------------------ */
 
 void *paging_map_mmio(struct kernel_vm *vm, u64 pa, u64 size, const char *name)
 {

@@ -34,7 +34,7 @@ static void settle(void)
     udelay(SETTLE_US);
 }
 
-/* ---- registers by their generic address -------------------------------------------------------- */
+/* ---- registers by their generic address ------------------------------------------------------ */
 
 static bool write_register(const struct acpi_gas *r, u32 width, u32 value)
 {
@@ -93,7 +93,7 @@ static void power_off(void)
     pr_warn("power: the machine did not power off");
 }
 
-/* ---- reset: the register the firmware names, then what PCs have always had ------------------------- */
+/* ---- reset: the register the firmware names, then what PCs have always had ------------------- */
 
 static void triple_fault(void)
 {

@@ -3,7 +3,7 @@
  * array that holds every page's address and permissions.
  * SPDX-License-Identifier: MIT
  */
-#include "fake_pages.h"
+#include "tests/host/fake_pages.h"
 #include "kernel/app/ktest.h"
 #include "mm/pagetable.h"
 

@@ -4,11 +4,11 @@
  * SPDX-License-Identifier: MIT
  */
 #include <stdio.h>
-#include "fake_pages.h"
+#include "tests/host/fake_pages.h"
 #include "kernel/app/ktest.h"
 #include "mm/direct_map.h"
 #include "mm/layout.h"
-#include "shim.h"
+#include "tests/host/shim.h"
 
 static struct fake_pages pages;
 static struct pagetable pt;

@@ -250,7 +250,7 @@ static inline void rig_set_template(size_t template_size, size_t static_size)
     rig.env.static_size = static_size;
 }
 
-/* ---- memblock before and after ---------------------------------------------------------------- */
+/* ---- memblock before and after --------------------------------------------------------------- */
 
 struct rig_regions {
     u32 count;

@@ -3,11 +3,11 @@
  * changed nothing.
  * SPDX-License-Identifier: MIT
  */
-#include "fake_pages.h"
+#include "tests/host/fake_pages.h"
 #include "kernel/app/ktest.h"
 #include "kernel/base/range.h"
 #include "mm/pagetable.h"
-#include "shim.h"
+#include "tests/host/shim.h"
 
 #define VA 0xffffe00000000000ULL
 #define PA 0x200000000ULL

@@ -2,11 +2,11 @@
  * Virtual areas: places, guards, names, congruent sets, refusals, growth, and areas with pages.
  * SPDX-License-Identifier: MIT
  */
-#include "fake_pages.h"
+#include "tests/host/fake_pages.h"
 #include "kernel/app/ktest.h"
 #include "mm/layout.h"
 #include "mm/vspace.h"
-#include "shim.h"
+#include "tests/host/shim.h"
 
 #define BASE VAREA_BASE
 #define P    PAGE_SIZE

@@ -3,12 +3,12 @@
  * ones that only two leaves together make included.
  * SPDX-License-Identifier: MIT
  */
-#include "fake_pages.h"
+#include "tests/host/fake_pages.h"
 #include "kernel/app/ktest.h"
 #include "mm/direct_map.h"
 #include "mm/layout.h"
 #include "mm/wx_check.h"
-#include "shim.h"
+#include "tests/host/shim.h"
 
 #define TEXT_PA    0x210000ULL
 #define TEXT_END   0x250000ULL
