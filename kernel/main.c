@@ -71,6 +71,7 @@ void kernel_main(enum boot_origin origin, u64 info_phys)
     stage_done("memory");
 
     stage_acpi_tables(&boot);
+    finish_arm(&boot); /* now with the way to power off */
     stage_done("acpi");
 
     clock_init(boot.has_fadt ? boot.fadt.pm_timer_port : 0, boot.fadt.pm_timer_32bit);

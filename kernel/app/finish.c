@@ -48,7 +48,9 @@ static bool run_tests(struct boot_state *s)
     ktest_run(glob[0] ? glob : NULL, &totals);
     pr_info("test: %u passed, %u failed, %u skipped", totals.passed, totals.failed,
             totals.skipped);
-    return totals.failed == 0;
+    if (totals.passed == 0)
+        pr_err("test: nothing ran");
+    return totals.failed == 0 && totals.passed != 0;
 }
 
 static void run_bench(struct boot_state *s)
