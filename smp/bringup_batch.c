@@ -11,6 +11,7 @@
 #define OLD_INIT_WAIT_MS   10
 #define RETRY_INIT_WAIT_MS 10
 #define SECOND_STARTUP_US  200
+#define LOOKS_PER_DEADLINE 16
 
 struct bringup_times bringup_default_times(u64 ticks_per_ms, bool hypervisor, bool old_cpu)
 {
@@ -99,28 +100,32 @@ static u64 progress(const struct bringup_batch *b)
 }
 
 /*
- * Until all are online, or `ticks` passed; with restart, until no progress for so long. Looks at
- * one record at a time, so as to leave the others' cache lines alone. True: all online.
+ * Until all are online, or `ticks` passed without progress. Looks at one record at a time, so as to
+ * leave the others' cache lines alone; at all of them only a few times per deadline. True: all
+ * online.
  */
-static bool wait_online(const struct bringup_batch *b, u64 ticks, bool restart)
+static bool wait_online(const struct bringup_batch *b, u64 ticks)
 {
-    u64 start = now(b), seen = restart ? progress(b) : 0;
+    u64 start = now(b), looked = start, seen = progress(b);
     u32 i = 0;
 
     for (;;) {
+        u64 t, p;
+
         while (i < b->n && !wanted(&b->rec[i]))
             i++;
         if (i == b->n)
             return true;
-        if (now(b) - start <= ticks)
+        t = now(b);
+        if (t - looked <= ticks / LOOKS_PER_DEADLINE)
             continue;
-        if (!restart)
-            return false;
-        u64 p = progress(b);
-        if (p == seen)
+        looked = t;
+        p = progress(b);
+        if (p != seen)
+            start = t;
+        else if (t - start > ticks)
             return false;
         seen = p;
-        start = now(b);
     }
 }
 
@@ -152,10 +157,10 @@ static bool run_attempt(const struct bringup_batch *b, u32 attempt, struct bring
         result->init_ticks = t[1] - t[0];
         result->startup_ticks = t[3] - t[2];
     }
-    if (wait_online(b, b->times.second_startup, false))
+    if (wait_online(b, b->times.second_startup))
         return true;
     repeat_startup(b, result);
-    return wait_online(b, b->times.deadline, true);
+    return wait_online(b, b->times.deadline);
 }
 
 /* An arrival that never got as far as its record is the only trace of stage 1. */
