@@ -113,6 +113,7 @@ HW_SRCS := \
 	kernel/platform/cpu_stacks.c \
 	kernel/app/report.c \
 	kernel/app/finish.c \
+	kernel/app/fail.c \
 	kernel/app/percpu_stage.c \
 	percpu/setup.c \
 	kernel/base/string.c \
