@@ -41,6 +41,7 @@ TEST_NEEDS_lint := $(KERNELS)
 TEST_NEEDS_fuzz := $(FUZZ_BINS)
 TEST_NEEDS_all := host-bins $(KERNELS) iso $(TOOL_BINS) $(FUZZ_BINS)
 
+# TOOL_BINS and FUZZ_BINS are the Makefile's lists of hosted tools and fuzz programs.
 TEST_ARGS_unit := tests/test_unit.py -k 'unit-$(PATTERN)'
 TEST_ARGS_model := tests/test_unit.py -k 'model-$(PATTERN)'
 TEST_ARGS_kernel := tests/test_qemu.py -k 'numa4-cpu8]'
