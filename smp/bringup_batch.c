@@ -67,17 +67,21 @@ static void send_startup(const struct bringup_batch *b, const struct smp_record 
         b->ops->send_startup(b->ctx, rec->apic_id);
 }
 
+/*
+ * All offers stand before the first start-up IPI: a start-up for APIC id 255 in x2APIC mode is a
+ * broadcast to processors still in xAPIC mode, and who comes without an offer halts.
+ */
 static void send_startup_all(const struct bringup_batch *b, u32 attempt)
 {
     for (u32 i = 0; i < b->n; i++) {
-        struct smp_record *rec = &b->rec[i];
-
-        if (!wanted(rec))
+        if (!wanted(&b->rec[i]))
             continue;
-        b->ops->forget_arrival(b->ctx, rec);
-        bringup_offer(rec, attempt);
-        send_startup(b, rec);
+        b->ops->forget_arrival(b->ctx, &b->rec[i]);
+        bringup_offer(&b->rec[i], attempt);
     }
+    for (u32 i = 0; i < b->n; i++)
+        if (wanted(&b->rec[i]))
+            send_startup(b, &b->rec[i]);
 }
 
 static bool silent(const struct bringup_batch *b, const struct smp_record *rec)

@@ -32,8 +32,11 @@ static struct sim {
     struct smp_record rec[MAX_SIM];
     u32 n;
     u64 time;
+    u32 broadcast_id; /* a start-up to this APIC id reaches all; 0: none does */
     struct bringup_result result;
 } sim;
+
+static u64 sim_now(void *ctx);
 
 static u32 index_of(u32 apic_id)
 {
@@ -56,11 +59,8 @@ static void sim_init(void *ctx, u32 apic_id)
     c->next = NEVER;
 }
 
-static void sim_startup(void *ctx, u32 apic_id)
+static void get_startup(struct sim_cpu *c)
 {
-    struct sim_cpu *c = &sim.cpu[index_of(apic_id)];
-
-    (void)ctx;
     c->startups++;
     if (!c->waiting)
         return;
@@ -72,6 +72,15 @@ static void sim_startup(void *ctx, u32 apic_id)
     c->stage = STAGE_NONE;
     c->runs++;
     c->next = c->delay == NEVER ? NEVER : sim.time + c->delay;
+}
+
+static void sim_startup(void *ctx, u32 apic_id)
+{
+    (void)ctx;
+    for (u32 i = 0; i < sim.n; i++)
+        if (sim.rec[i].apic_id == apic_id || apic_id == sim.broadcast_id)
+            get_startup(&sim.cpu[i]);
+    sim_now(NULL); /* they run while the next is sent */
 }
 
 static bool stops(const struct sim_cpu *c, u32 stage)
@@ -278,6 +287,17 @@ KTEST(bringup_batch, a_late_processor_is_refused)
         sim_now(NULL);
     EXPECT_TRUE(sim.cpu[1].halted);
     EXPECT_EQ(bringup_state(&sim.rec[1]), BRING_GIVEN_UP);
+}
+
+KTEST(bringup_batch, a_startup_that_reaches_all_is_harmless)
+{
+    setup(16);
+    for (u32 i = 0; i < sim.n; i++)
+        sim.cpu[i].delay = sim.cpu[i].step = 0;
+    sim.broadcast_id = sim.rec[3].apic_id;
+    run(false);
+    EXPECT_EQ(sim.result.online, 16);
+    EXPECT_EQ(sim.result.retried, 0);
 }
 
 KTEST(bringup_batch, fault_injection_sends_no_startup)
