@@ -137,11 +137,19 @@ CANARY_OFFSET := -2145320960
 KCFLAGS := -std=gnu11 -ffreestanding -O2 -g -Wall -Wextra -Werror -mcmodel=kernel -mno-red-zone \
 	-mno-mmx -mno-sse -mno-sse2 -mno-80387 -fno-pic -fno-pie -fno-common -fno-strict-aliasing \
 	-fno-omit-frame-pointer -fno-asynchronous-unwind-tables -fcf-protection=none \
-	-fno-delete-null-pointer-checks -fstack-protector-strong -mstack-protector-guard=tls \
-	-mstack-protector-guard-reg=gs -mstack-protector-guard-offset=$(CANARY_OFFSET) -I.
+	-fno-delete-null-pointer-checks -I.
+GUARD := -fstack-protector-strong -mstack-protector-guard=tls -mstack-protector-guard-reg=gs
+GCC_GUARD := $(GUARD) -mstack-protector-guard-offset=$(CANARY_OFFSET)
 KLDFLAGS := -nostdlib -static -z max-page-size=0x1000 -z noexecstack --build-id=none -T linker.ld
 UBSAN_FLAGS := -fsanitize=undefined -fno-sanitize=object-size
 CLANG ?= clang
+# clang takes an offset as unsigned, which cannot reach the section; from 16 on it takes a symbol.
+# An older one builds without the stack protector (CAVEATS.md).
+CLANG_GUARD = $(shell $(CLANG) $(GUARD) -mstack-protector-guard-symbol=__stack_chk_guard -x c -c \
+	/dev/null -o /dev/null 2>/dev/null && echo $(GUARD) \
+	-mstack-protector-guard-symbol=__stack_chk_guard || echo -fno-stack-protector)
+# The compiler of the main build may be either.
+CC_GUARD := $(if $(findstring clang,$(shell $(CC) --version 2>/dev/null)),$(CLANG_GUARD),$(GCC_GUARD))
 LD := $(CROSS_COMPILE)ld
 
 KERNEL_C := $(PURE_SRCS) $(LOCAL_SRCS) $(HW_SRCS) $(SHARED_SRCS) $(wildcard tests/kernel/*.c)
@@ -172,9 +180,9 @@ $(1)/perch.elf: $$(KERNEL_C:%.c=$(1)/obj/%.o) $$(KERNEL_ASM:%.asm=$(1)/obj/%.asm
 	@mv $$@.tmp $$@
 endef
 
-$(eval $(call kernel_build,$(BUILD),$(CC),))
-$(eval $(call kernel_build,$(BUILD)/ubsan,$(CC),$(UBSAN_FLAGS)))
-$(eval $(call kernel_build,$(BUILD)/clang,$(CLANG),))
+$(eval $(call kernel_build,$(BUILD),$(CC),$(CC_GUARD)))
+$(eval $(call kernel_build,$(BUILD)/ubsan,$(CC),$(CC_GUARD) $(UBSAN_FLAGS)))
+$(eval $(call kernel_build,$(BUILD)/clang,$(CLANG),$(CLANG_GUARD)))
 
 elf: $(BUILD)/perch.elf
 elf-ubsan: $(BUILD)/ubsan/perch.elf

@@ -3,6 +3,7 @@
  * SPDX-License-Identifier: MIT
  */
 #include "kernel/app/finish.h"
+#include "kernel/app/fail.h"
 #include "kernel/app/ktest.h"
 #include "kernel/app/report.h"
 #include "kernel/app/stage.h"
@@ -68,8 +69,10 @@ void finish(struct boot_state *s)
 
     if (kernel_options_run(&s->opt, "report", glob, sizeof(glob)))
         report_print(s);
+    fail_late(&s->opt);
     ok = run_tests(s);
     run_bench(s);
+    ok &= !fail_run(&s->opt);
     ok &= s->placement.wrong == 0 && ubsan_report_count() == 0 && firmware_ok(s);
     pr_info("perch: %s", ok ? "all held" : "FAILED");
     power_end(ok ? POWER_PASSED : POWER_FAILED);

@@ -3,6 +3,7 @@
  * SPDX-License-Identifier: MIT
  */
 #include "kernel/app/boot_state.h"
+#include "kernel/app/fail.h"
 #include "kernel/app/stage.h"
 #include "kernel/base/print.h"
 #include "kernel/platform/cpu_stacks.h"
@@ -52,6 +53,7 @@ void stage_percpu(struct boot_state *s)
         .describe_tables = describe_tables,
     };
 
+    fail_early(&s->opt);
     setup_per_cpu_areas(&setup, &s->first_chunk);
     stage_note("first_chunk", setup.build_insns - setup.memblock_insns);
     stage_note("first_chunk_memblock", setup.memblock_insns);

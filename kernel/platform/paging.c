@@ -226,15 +226,33 @@ int paging_prove_wx(const struct kernel_vm *vm, struct wx_result *result)
     return err;
 }
 
+/* Parts of the image at which a wrong access is likely to end; in order of address. */
+static const char *describe_image(u64 addr)
+{
+    static const struct {
+        const char *start, *end;
+        const char *name;
+    } parts[] = {
+        {__per_cpu_start, __per_cpu_end, "per-CPU template, read-only"},
+        {__text_start, __text_end, "kernel text"},
+        {__rodata_start, __rodata_end, "kernel rodata"},
+        {__ro_after_init_start, __ro_after_init_end, "read-only after the first stages"},
+        {__boot_stack_guard, __boot_stack_guard + PAGE_SIZE, "guard page below the boot stack"},
+        {__early_unit, __early_unit_end, "early per-CPU unit, retired"},
+    };
+
+    for (u32 i = 0; i < ARRAY_SIZE(parts); i++)
+        if (addr >= (u64)(uintptr_t)parts[i].start && addr < (u64)(uintptr_t)parts[i].end)
+            return parts[i].name;
+    return NULL;
+}
+
 int paging_describe(u64 addr, char *buf, size_t size)
 {
-    u64 guard = (u64)(uintptr_t)__boot_stack_guard;
-    u64 early = (u64)(uintptr_t)__early_unit;
+    const char *part = describe_image(addr);
 
-    if (addr >= guard && addr < guard + PAGE_SIZE)
-        return ksnprintf(buf, size, "guard page below the boot stack");
-    if (addr >= early && addr < (u64)(uintptr_t)__early_unit_end)
-        return ksnprintf(buf, size, "early per-CPU unit, retired");
+    if (part)
+        return ksnprintf(buf, size, "%s", part);
     if (addr < PAGE_SIZE)
         return ksnprintf(buf, size, "null pointer");
     if (addr >= DIRECT_MAP_BASE && addr < DIRECT_MAP_BASE + DIRECT_MAP_SIZE)

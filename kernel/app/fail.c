@@ -1,0 +1,87 @@
+/*
+ * Faults on purpose.
+ * SPDX-License-Identifier: MIT
+ */
+#include "kernel/app/fail.h"
+#include "kernel/base/cpu_local.h"
+#include "kernel/base/print.h"
+#include "kernel/base/string.h"
+#include "smp/call.h"
+#include "smp/cpus.h"
+
+#define PREMATURE_CPU 5
+
+static bool asked(const struct kernel_options *o, const char *word)
+{
+    return list_contains(o->fail, word);
+}
+
+void fail_early(const struct kernel_options *o)
+{
+    if (asked(o, "premature"))
+        per_cpu(cpu_number_pcpu, PREMATURE_CPU) = 1;
+}
+
+bool fail_run(const struct kernel_options *o)
+{
+    return asked(o, "test");
+}
+
+/* Volatile everywhere: the compiler must not see through what is wrong on purpose. */
+
+static volatile int int_max = 0x7fffffff;
+static volatile uintptr_t null_field = 8;
+
+static NOINLINE u32 overflow_stack(volatile u32 depth)
+{
+    volatile u8 frame[512];
+
+    frame[depth % sizeof(frame)] = (u8)depth;
+    return depth == ~0u ? 0 : overflow_stack(depth + 1) + frame[depth % sizeof(frame)];
+}
+
+/* An array, so that the compiler protects the frame; written beyond its end through a pointer. */
+static NOINLINE void smash_stack(void)
+{
+    char text[32];
+    volatile char *volatile at = text;
+
+    for (u32 i = 0; i < 64; i++)
+        at[i] = 'x';
+}
+
+static void panic_here(void *arg)
+{
+    (void)arg;
+    panic("fail=remote on CPU %u", cpu_number());
+}
+
+static void panic_remote(void)
+{
+    u32 last = 0, cpu;
+
+    for_each_online_cpu(cpu)
+        last = cpu;
+    if (smp_call_on(last, panic_here, NULL))
+        pr_err("fail=remote: CPU %u cannot be reached", last);
+}
+
+void fail_late(const struct kernel_options *o)
+{
+    if (asked(o, "null"))
+        *(volatile u32 *)null_field = 1;
+    if (asked(o, "template"))
+        *(volatile char *)__per_cpu_start = 1;
+    if (asked(o, "overflow"))
+        overflow_stack(0);
+    if (asked(o, "smash"))
+        smash_stack();
+    if (asked(o, "ud"))
+        __asm__ volatile("ud2");
+    if (asked(o, "panic"))
+        panic("fail=panic");
+    if (asked(o, "remote"))
+        panic_remote();
+    if (asked(o, "ubsan"))
+        int_max = int_max + 1;
+}

@@ -1,0 +1,26 @@
+/*
+ * Faults on purpose, by the command line: fail=WORD makes the kernel do something wrong at a known
+ * place, so that a test can see what a user would see. Words that nobody here knows belong to others
+ * (smp/bringup_fault.h).
+ *   premature  a per-CPU variable of another CPU, before the areas are set up
+ *   null       a write through a null pointer          template  a write to the per-CPU template
+ *   overflow   a stack that runs into its guard page   smash     an overwritten stack canary
+ *   panic      panic() on the boot CPU                 remote    panic() on the last online CPU
+ *   ud         an undefined instruction                ubsan     a signed overflow (UBSan builds)
+ *   test       nothing happens, but the run has failed
+ * Boot CPU.
+ * SPDX-License-Identifier: MIT
+ */
+#ifndef PERCH_APP_FAIL_H
+#define PERCH_APP_FAIL_H
+
+#include "kernel/base/cmdline.h"
+
+/* Before the per-CPU areas are set up; and at the end of the story. */
+void fail_early(const struct kernel_options *o);
+void fail_late(const struct kernel_options *o);
+
+/* Was fail=test given? */
+bool fail_run(const struct kernel_options *o);
+
+#endif
