@@ -156,7 +156,7 @@ KERNEL_C := $(PURE_SRCS) $(LOCAL_SRCS) $(HW_SRCS) $(SHARED_SRCS) $(wildcard test
 
 # $(1) directory, $(2) compiler, $(3) further flags
 define kernel_build
-$(1)/obj/%.o: %.c
+$(1)/obj/%.o: %.c Makefile
 	@mkdir -p $$(@D)
 	@echo "  CC  $$@"
 	$(Q)$(2) $$(KCFLAGS) $(3) -MMD -MP -c $$< -o $$@
