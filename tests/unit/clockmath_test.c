@@ -1,0 +1,78 @@
+/*
+ * The clock's arithmetic at its edges, and against 128-bit division where the host has one.
+ * SPDX-License-Identifier: MIT
+ */
+#include "kernel/app/ktest.h"
+#include "kernel/base/clockmath.h"
+
+__extension__ typedef unsigned __int128 u128;
+
+static u64 seed = 1;
+
+static u64 rnd(void)
+{
+    seed = seed * 6364136223846793005ULL + 1442695040888963407ULL;
+    return seed >> 20;
+}
+
+KTEST(clockmath, conversions_match_wide_division)
+{
+    for (u32 i = 0; i < 20000; i++) {
+        u64 khz = 1 + rnd() % 20000000, ticks = rnd() << (rnd() % 20), us = rnd();
+
+        if ((u128)ticks * 1000 / khz <= ~0ULL)
+            EXPECT_EQ(clock_ticks_to_us(ticks, khz), (u64)((u128)ticks * 1000 / khz));
+        if ((u128)us * khz / 1000 <= ~0ULL)
+            EXPECT_EQ(clock_us_to_ticks(us, khz), (u64)((u128)us * khz / 1000));
+    }
+}
+
+KTEST(clockmath, a_year_at_ten_ghz)
+{
+    u64 year_us = 365ULL * 86400 * 1000000;
+
+    EXPECT_EQ(clock_us_to_ticks(year_us, 10000000), year_us * 10000);
+    EXPECT_EQ(clock_ticks_to_us(year_us * 10000, 10000000), year_us);
+    EXPECT_EQ(clock_ticks_to_us(9999, 10000000), 0);
+    EXPECT_EQ(clock_ticks_to_us(0, 1), 0);
+}
+
+KTEST(clockmath, measured_frequency)
+{
+    /* 3580 ticks of the PM timer while a 1 GHz TSC ran: 1000127 ticks. */
+    EXPECT_EQ(clock_khz(1000127, 3580, 3579545), 999999);
+    EXPECT_EQ(clock_khz(2000000000, 3579545, 3579545), 2000000);
+    EXPECT_EQ(clock_khz(5966000, 2386, 1193182), 2983455);
+    EXPECT_EQ(clock_khz(1000, 0, 3579545), 0);
+}
+
+KTEST(clockmath, cpuid15)
+{
+    EXPECT_EQ(clock_khz_cpuid15(2, 216, 24000000), 2592000);
+    EXPECT_EQ(clock_khz_cpuid15(1, 0xffffffff, 0xffffffff), 18446744065119617ULL);
+    EXPECT_EQ(clock_khz_cpuid15(0, 216, 24000000), 0);
+    EXPECT_EQ(clock_khz_cpuid15(2, 0, 24000000), 0);
+    EXPECT_EQ(clock_khz_cpuid15(2, 216, 0), 0);
+}
+
+KTEST(clockmath, agreement_is_one_per_cent)
+{
+    u64 same[] = {1000000, 1010000, 1005000}, apart[] = {1010001, 1000000, 1000000};
+    u64 zero[] = {0, 0, 0}, one[] = {5};
+
+    EXPECT_TRUE(clock_agree(same, 3));
+    EXPECT_FALSE(clock_agree(apart, 3));
+    EXPECT_FALSE(clock_agree(zero, 3));
+    EXPECT_TRUE(clock_agree(one, 1));
+}
+
+KTEST(clockmath, median)
+{
+    u64 odd[] = {9, 1, 8, 2, 5}, one[] = {7}, sorted[] = {1, 2, 3};
+
+    EXPECT_EQ(clock_median(odd, 5), 5);
+    EXPECT_EQ(odd[0], 1);
+    EXPECT_EQ(odd[4], 9);
+    EXPECT_EQ(clock_median(one, 1), 7);
+    EXPECT_EQ(clock_median(sorted, 3), 2);
+}
