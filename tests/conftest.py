@@ -68,7 +68,7 @@ def pytest_unconfigure(config):
     """After pytest's own last line; into a file for `perch`, which prints it after make's words."""
     if hasattr(config, "workerinput"):
         return
-    out = os.environ.get("PERCH_TOTALS")
+    out = os.environ.get("PERCH_LAST")
     if out:
         Path(out).write_text(TOTALS.line() + "\n", encoding="utf-8")
     else:

@@ -12,6 +12,8 @@ from pathlib import Path
 
 MIB = 1 << 20
 GIB4 = 1 << 32
+TIB = 1 << 40
+AMD_HOLE = 0xfd00000000  # hw/i386/pc.c: what would cross it begins at 1 TiB (AMD CPUs)
 ROOM = 16 * MIB  # a node below this may be too small for its CPUs' units: the nearest serves
 
 
@@ -105,13 +107,17 @@ class Machine:
             return min(ram, 0x80000000 if ram >= 0xb0000000 else 0xb0000000)
         return min(ram, 0xc0000000 if ram >= 0xe0000000 else 0xe0000000)
 
+    def highmem(self):
+        """Where QEMU begins the rest; its TCG models that the machine files use are AMD's."""
+        return TIB if self.ram() - self.lowmem() + GIB4 > AMD_HOLE else GIB4
+
     def pxm_ranges(self):
         """Proximity domain -> [(start, end)] of physical RAM, nodes being laid out in order."""
-        low, offset, out = self.lowmem(), 0, {}
+        low, high, offset, out = self.lowmem(), self.highmem(), 0, {}
         for pxm, node in enumerate(self.node or [Node(self.ram())]):
             start, end = offset, offset + node.mem
-            parts = [(start, min(end, low)), (max(start, low) - low + GIB4, end - low + GIB4)]
-            out[pxm] = [(a, b) for a, b in parts if a < b and (a >= GIB4 or a < low)]
+            parts = [(start, min(end, low)), (max(start, low) - low + high, end - low + high)]
+            out[pxm] = [(a, b) for a, b in parts if a < b and (a >= high or a < low)]
             offset = end
         return out
 

@@ -48,6 +48,14 @@ def boot(machine, accel, gdb, log):
     return result
 
 
+def last(text):
+    """The closing line; into a file for `perch`, which prints it after make's own words."""
+    if os.environ.get("PERCH_LAST"):
+        Path(os.environ["PERCH_LAST"]).write_text(text + "\n", encoding="utf-8")
+    else:
+        print(text, flush=True)
+
+
 def main():
     get = os.environ.get
     accel = get("ACCEL") or "tcg"
@@ -58,17 +66,17 @@ def main():
         qemu.check_needs(machine)
         result = boot(machine, accel, bool(get("GDB")), get("LOG"))
     except (machines.MachineError, qemu.Missing, iso.IsoError, ValueError, OSError) as error:
-        print(f"perch: run: {error}")
+        last(f"perch: run: {error}")
         return 2
     problems, cases = verdict.judge(machine, result)
     passed, _, skipped = cases.counts()
     for problem in problems:
         print(f"perch: run: {problem}")
     if problems:
-        print(f"perch: run: FAILED after {result.seconds:.1f} s: {problems[0]}")
+        last(f"perch: run: FAILED after {result.seconds:.1f} s: {problems[0]}")
         return 1
-    print(f"perch: run: all held in {result.seconds:.1f} s: {machine.cpus_online()} CPUs, "
-          f"{machine.nodes_online()} nodes, {passed} cases passed, {skipped} skipped")
+    last(f"perch: run: all held in {result.seconds:.1f} s: CPUs {machine.cpus_online()}, "
+         f"nodes {machine.nodes_online()}, {passed} cases passed, {skipped} skipped")
     return 0
 
 
@@ -76,5 +84,5 @@ if __name__ == "__main__":
     try:
         sys.exit(main())
     except KeyboardInterrupt:
-        print("perch: run: interrupted")
+        last("perch: run: interrupted")
         sys.exit(130)

@@ -1,4 +1,7 @@
-"""tools/install.sh: what it reads from apt's sources, and what ./perch says without installing."""
+"""tools/install.sh: what it reads from apt's sources, and what ./perch says without installing.
+
+SPDX-License-Identifier: MIT
+"""
 import os
 import subprocess
 

@@ -1,4 +1,7 @@
-"""`perch run`: prints the log; 0 when all held, otherwise a last line that says what went wrong."""
+"""`perch run`: prints the log; 0 when all held, otherwise a last line that says what went wrong.
+
+SPDX-License-Identifier: MIT
+"""
 import os
 import subprocess
 import sys
@@ -17,6 +20,7 @@ def run(tmp_path):
         (tmp_path / "log").write_text(log, encoding="utf-8")
         env = dict(os.environ, BUILD=str(tmp_path), FAKE_LOG=str(tmp_path / "log"),
                    NODES="2", CPUS="4", MEM="128M", PERCH_QEMU=str(ROOT / "tests/runner/fake_qemu.py")) | more
+        env.pop("PERCH_LAST", None)
         return subprocess.run([sys.executable, ROOT / "tools/run.py"], env=env,
                               capture_output=True, text=True)
 

@@ -173,6 +173,7 @@ def test_memory_model_of_both_boards():
                                     1: [(0x60000000, 0x80000000), (0x100000000, 0x140000000)]}
     machine.machine = "pc"
     assert machine.pxm_ranges()[1] == [(0x60000000, 0xc0000000)]
+    assert machines.blocks(1, 1, "1100G").pxm_ranges()[0][1][0] == 1 << 40
     assert machines.blocks(1, 1, "2800M").pxm_ranges() == {0: [(0, 0xaf000000)]}
 
 
@@ -191,7 +192,7 @@ CLOSING = [
 @pytest.mark.parametrize("workers", [[], ["-n", "2"]], ids=["alone", "xdist"])
 @pytest.mark.parametrize("source, status, line", CLOSING)
 def test_closing_line(tmp_path, monkeypatch, source, status, line, workers):
-    monkeypatch.delenv("PERCH_TOTALS", raising=False)
+    monkeypatch.delenv("PERCH_LAST", raising=False)
     (tmp_path / "conftest.py").write_text((ROOT / "tests/conftest.py").read_text(encoding="utf-8"))
     (tmp_path / "test_x.py").write_text(source)
     done = subprocess.run([sys.executable, "-m", "pytest", "-q", "-p", "no:cacheprovider", *workers,
