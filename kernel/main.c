@@ -25,6 +25,13 @@ u64 first_tsc = 1; /* written by boot/entry64.asm; not 0, so that it lies in .da
 static struct boot_state boot;
 static u8 early_ist[IST_COUNT][8192] ALIGNED(16);
 
+DEFINE_PER_CPU(u64, percpu_early_mark) = PERCPU_EARLY_MARK_LINKED;
+
+struct boot_state *boot_state_get(void)
+{
+    return &boot;
+}
+
 void kernel_main(enum boot_origin origin, u64 info_phys);
 static void on_own_stack(void *state);
 
@@ -41,6 +48,7 @@ static void early_traps(void)
     cpu_tables_load();
     idt_use_ist();
     panic_set_describe(paging_describe);
+    this_cpu_write(percpu_early_mark, PERCPU_EARLY_MARK_WRITTEN);
 }
 
 static void read_boot_info(struct boot_state *s, enum boot_origin origin, u64 info_phys)

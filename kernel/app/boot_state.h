@@ -12,6 +12,7 @@
 #include "boot/boot_info.h"
 #include "boot/memmap.h"
 #include "kernel/base/cmdline.h"
+#include "kernel/base/percpu_defs.h"
 #include "kernel/platform/paging.h"
 #include "mm/memblock.h"
 #include "mm/node_order.h"
@@ -59,6 +60,17 @@ struct boot_state {
     struct pcpu_first_chunk first_chunk;
     struct placement_totals placement;
 };
+
+/* The one instance, for the suites that run inside the kernel. Any CPU; the boot CPU changes it. */
+struct boot_state *boot_state_get(void);
+
+/*
+ * Written by the boot CPU before there are per-CPU areas: must follow it to its unit, and appear in
+ * no other CPU's, nor in the template (docs/adr/0002).
+ */
+#define PERCPU_EARLY_MARK_LINKED  0x6c696e6b65642121ULL
+#define PERCPU_EARLY_MARK_WRITTEN 0x7772697474656e21ULL
+DECLARE_PER_CPU(u64, percpu_early_mark);
 
 /* Memory map to memblock; reserves the image, page 0, and what the loader left. */
 void stage_memory(struct boot_state *s);

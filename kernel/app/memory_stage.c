@@ -6,6 +6,7 @@
 #include "kernel/app/boot_state.h"
 #include "kernel/base/print.h"
 #include "kernel/base/sort.h"
+#include "kernel/platform/console.h"
 #include "mm/layout.h"
 
 extern char __image_start_phys[], __image_end_phys[]; /* linker.ld; absolute numbers */
@@ -100,7 +101,13 @@ static u32 direct_ranges(struct boot_state *s)
     return merged;
 }
 
+static void *map_uart(void *ctx, u64 pa, u64 size)
+{
+    return paging_map_mmio(ctx, pa, size, "UART");
+}
+
 void stage_paging(struct boot_state *s)
 {
     paging_init(&s->vm, &s->mb, s->direct, direct_ranges(s));
+    console_remap(map_uart, &s->vm);
 }

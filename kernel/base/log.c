@@ -55,7 +55,7 @@ static void copy_in(struct log *log, const char *line, u64 len)
 
     memcpy(log->buf + at, line, first);
     memcpy(log->buf, line + first, len - first);
-    log->head += len;
+    __atomic_store_n(&log->head, log->head + len, __ATOMIC_SEQ_CST);
 }
 
 static void put_line(struct log *log, const char *line, u64 len)
@@ -147,28 +147,28 @@ static void drain_sink(struct log *log, struct log_sink *sink)
     }
 }
 
-static bool all_out(const struct log *log)
+static u64 head_now(const struct log *log)
 {
-    for (u32 i = 0; i < log->nr_sinks; i++)
-        if (!log->sinks[i]->dead &&
-            __atomic_load_n(&log->head, __ATOMIC_ACQUIRE) != log->sinks[i]->pos)
-            return false;
-    return true;
+    return __atomic_load_n(&log->head, __ATOMIC_SEQ_CST);
 }
 
 /*
  * A line left while the drain was being given up would lie there until the next one: so look again
- * after letting go.
+ * after letting go. The barrier pairs with the store to head in copy_in(): either this CPU sees the
+ * new head, or the other one sees the drain free.
  */
 void log_drain(struct log *log)
 {
+    u64 seen;
+
     do {
         if (!spin_trylock(&log->drain) && !log->panic)
             return;
+        seen = head_now(log);
         for (u32 i = 0; i < log->nr_sinks; i++)
             drain_sink(log, log->sinks[i]);
-        spin_unlock(&log->drain);
-    } while (!all_out(log) && !log->panic);
+        atomic_exchange(&log->drain.taken, false); /* a full barrier, unlike spin_unlock() */
+    } while (head_now(log) != seen && !log->panic);
 }
 
 void log_panic_mode(struct log *log)

@@ -15,8 +15,8 @@
 #define NEED_AGREE 3
 #define MAX_TRIES  5
 
-/* A wait ends after this many TSC ticks: 50 ms at 10 GHz, and never less. */
-#define MAX_TICKS  500000000ULL
+/* A wait ends after this time; with the frequency unknown that is at least so much. */
+#define MAX_WAIT_US 50000
 
 #define HV_FREQUENCY_LEAF 0x40000010 /* EAX: TSC kHz; VMware's, also KVM's and QEMU's */
 
@@ -29,18 +29,20 @@ static u32 pm_mask;
 static int measure_pm(u64 *khz)
 {
     u32 first = inl(pm_port) & pm_mask, now = first, passed = 0;
+    struct deadline limit = deadline_start(MAX_WAIT_US);
     u64 start, end;
 
-    start = rdtsc();
-    while (now == first) /* begin at a tick; a port without a timer never ticks */
-        if (now = inl(pm_port) & pm_mask, rdtsc() - start > MAX_TICKS)
+    while (now == first) { /* begin at a tick; a port without a timer never ticks */
+        if (deadline_passed(&limit))
             return -ETIMEDOUT;
+        now = inl(pm_port) & pm_mask;
+    }
     first = now;
     start = end = rdtsc();
     while (passed < PM_TICKS) {
         passed = ((inl(pm_port) & pm_mask) - first) & pm_mask;
         end = rdtsc();
-        if (end - start > MAX_TICKS)
+        if (deadline_passed(&limit))
             return -ETIMEDOUT;
     }
     *khz = clock_khz(end - start, passed, PM_HZ);
@@ -50,6 +52,7 @@ static int measure_pm(u64 *khz)
 /* Channel 2, whose gate and output are bits 0 and 5 of port 0x61; no interrupt, no sound. */
 static int measure_pit(u64 *khz)
 {
+    struct deadline limit = deadline_start(MAX_WAIT_US);
     u8 gate = inb(0x61);
     u64 start, end;
 
@@ -60,7 +63,7 @@ static int measure_pit(u64 *khz)
     start = end = rdtsc();
     while (!(inb(0x61) & 0x20)) {
         end = rdtsc();
-        if (end - start > MAX_TICKS) {
+        if (deadline_passed(&limit)) {
             outb(0x61, gate);
             return -ETIMEDOUT;
         }

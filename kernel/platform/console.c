@@ -13,13 +13,17 @@
 #define RING_SIZE     (256 * 1024)
 #define DEBUGCON_PORT 0xe9
 #define NR_COM        4
+#define UART_SPAN     8 /* registers */
+
+#define HYPERVISOR_FACTOR 20
 
 struct port_uart {
     struct uart uart;
     struct uart_ops ops;
     struct log_sink sink;
-    u64 base;   /* port, or physical address */
-    u32 stride; /* bytes between registers, MMIO */
+    u64 base;          /* port, or physical address */
+    volatile u8 *regs; /* MMIO: where the registers can be reached now; NULL: a port */
+    u32 stride;        /* bytes between registers, MMIO */
 };
 
 static const u16 com_ports[NR_COM] = {0x3f8, 0x2f8, 0x3e8, 0x2e8};
@@ -80,7 +84,7 @@ static volatile u8 *mmio_register(void *ctx, u32 reg)
 {
     struct port_uart *u = ctx;
 
-    return (volatile u8 *)phys_to_virt(u->base + (u64)reg * u->stride);
+    return u->regs + (size_t)reg * u->stride;
 }
 
 static u8 mmio_read(void *ctx, u32 reg)
@@ -112,11 +116,14 @@ static bool add_uart(const char *name, u64 base, bool mmio, u32 stride, u32 baud
     if (nr_uarts == ARRAY_SIZE(uarts))
         return false;
     u->base = base;
+    u->regs = mmio ? phys_to_virt(base) : NULL;
     u->stride = stride;
     u->ops = (struct uart_ops){mmio ? mmio_read : port_read, mmio ? mmio_write : port_write,
                                now_us, u};
     if (!uart_probe(&u->ops) || uart_init(&u->uart, &u->ops, baud))
         return false;
+    if (cpu_has_hypervisor()) /* the reader of a virtual UART may sleep */
+        u->uart.timeout_us = HYPERVISOR_FACTOR * UART_TIMEOUT_US;
     u->sink = (struct log_sink){.name = name, .write = uart_sink_write, .ctx = &u->uart};
     if (!log_add_sink(&the_log, &u->sink))
         return false;
@@ -146,11 +153,17 @@ static bool add_debugcon(bool probe)
 
 static const char *const com_names[NR_COM] = {"ttyS0", "ttyS1", "ttyS2", "ttyS3"};
 
+/* A number; Linux's "115200n8" is read as 115200, since 8N1 is the only format there is. */
 static bool number_item(const char **list, u64 *out)
 {
     char item[OPT_TEXT_MAX];
 
-    return list_next(list, item, sizeof(item)) && parse_u64(item, out) == 0;
+    if (!list_next(list, item, sizeof(item)))
+        return false;
+    char *format = strchr(item, 'n');
+    if (format)
+        *format = 0;
+    return parse_u64(item, out) == 0;
 }
 
 /* "ttyS1,57600", "uart,io,0x2f8,115200", "uart,mmio,0xfe030000,4,115200" */
@@ -192,6 +205,19 @@ static void add_automatic(void)
         if (add_uart(com_names[i], com_ports[i], false, 1, 0))
             break;
     add_debugcon(true);
+}
+
+void console_remap(void *(*map)(void *ctx, u64 pa, u64 size), void *ctx)
+{
+    for (u32 i = 0; i < nr_uarts; i++) {
+        struct port_uart *u = &uarts[i];
+
+        if (!u->regs)
+            continue;
+        u->regs = map(ctx, u->base, (u64)UART_SPAN * u->stride);
+        if (!u->regs)
+            u->sink.dead = true;
+    }
 }
 
 void console_init(const struct kernel_options *o)

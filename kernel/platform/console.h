@@ -11,6 +11,12 @@
 /* Chooses the sinks by console= or by probing, and says which. Boot CPU, once. */
 void console_init(const struct kernel_options *o);
 
+/*
+ * The boot tables are gone: UARTs in memory are reached through map from now on, or dropped when it
+ * returns NULL. Boot CPU, before the next line.
+ */
+void console_remap(void *(*map)(void *ctx, u64 pa, u64 size), void *ctx);
+
 /* Holds lines back in the ring (true), so that a measurement does not contain the wire. */
 void console_hold(bool hold);
 

@@ -8,6 +8,7 @@
 #define DESC_CODE64 0x00af9b000000ffffULL
 #define DESC_DATA   0x00cf93000000ffffULL
 #define DESC_TSS    0x0000890000000000ULL /* present, available 64-bit TSS */
+#define TSS_BUSY    (2ULL << 40)
 
 DEFINE_PER_CPU_ALIGNED(struct cpu_tables, cpu_tables);
 
@@ -43,6 +44,7 @@ void cpu_tables_load_from(struct cpu_tables *t)
         u64 base;
     } PACKED ptr = {sizeof(t->gdt) - 1, (uintptr_t)t->gdt};
 
+    t->gdt[3] &= ~TSS_BUSY; /* a start that is tried again finds it busy, and LTR would refuse it */
     /* FS and GS are left alone: loading a selector into GS would clear its base. */
     __asm__ volatile("lgdt %0\n\t"
                      "pushq %1\n\t"

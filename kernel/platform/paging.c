@@ -159,31 +159,20 @@ void *paging_map_mmio(struct kernel_vm *vm, u64 pa, u64 size, const char *name)
     return (void *)va;
 }
 
-int paging_alloc_stack(struct kernel_vm *vm, u64 size, const s32 *order, u32 nr_nodes,
-                       const char *name, u32 cpu, u64 *top)
+int paging_map_stack(struct kernel_vm *vm, u64 pa, u64 size, const char *name, u32 cpu, u64 *top)
 {
-    struct memblock_request req = {
-        .size = size,
-        .align = PAGE_SIZE,
-        .min_addr = 16 * SZ_1M,
-        .nodes = order,
-        .nr_nodes = nr_nodes,
-    };
-    struct memblock_result res;
-    int err = memblock_alloc(vm->mb, &req, &res);
-
-    if (err)
-        return err;
     struct vspace_map_args args = {
-        .prot = PT_W | PT_G, .node = res.nid, .guard = PAGE_SIZE, .tag = {name, (s32)cpu}};
+        .prot = PT_W | PT_G,
+        .node = memblock_addr_nid(vm->mb, pa),
+        .guard = PAGE_SIZE,
+        .tag = {name, (s32)cpu},
+    };
     u64 va;
-    err = vspace_map_range(&vm->areas, &vm->pt, res.base, size, &args, &va);
-    if (err) {
-        memblock_give_back(vm->mb, res.base, size);
-        return err;
-    }
-    *top = va + size;
-    return 0;
+    int err = vspace_map_range(&vm->areas, &vm->pt, pa, size, &args, &va);
+
+    if (!err)
+        *top = va + size;
+    return err;
 }
 
 int paging_map_identity(struct kernel_vm *vm, u64 pa, bool exec)

@@ -41,11 +41,10 @@ void paging_init(struct kernel_vm *vm, struct memblock *mb, const struct range *
 void *paging_map_mmio(struct kernel_vm *vm, u64 pa, u64 size, const char *name);
 
 /*
- * A stack of size bytes above a guard page, memory from the node of the order's first entry.
- * *top: its end. 0 or -ENOMEM, -ENOSPC.
+ * A stack over the size bytes at pa, above a guard page. *top: its end. 0, -ENOMEM or -ENOSPC; the
+ * memory stays the caller's.
  */
-int paging_alloc_stack(struct kernel_vm *vm, u64 size, const s32 *order, u32 nr_nodes,
-                       const char *name, u32 cpu, u64 *top);
+int paging_map_stack(struct kernel_vm *vm, u64 pa, u64 size, const char *name, u32 cpu, u64 *top);
 
 /* One page at its physical address, for the trampoline: executable and read-only, or writable. */
 int paging_map_identity(struct kernel_vm *vm, u64 pa, bool exec);
