@@ -23,6 +23,7 @@ import verdict
 BUDGETS = qemu.ROOT / "tests/bench/boot-budgets.toml"
 SECONDS = 600
 APPEND = "run=bench:boot percpu_static=233472"
+BEFORE = ("boot_info", "memory", "acpi", "clock", "topology", "paging")  # first_chunk: of percpu
 LINE = re.compile(r"^bench: (\S+) (.*)$")
 UP = re.compile(r"^\[ *(\d+\.\d+)\] smp: Brought up")
 FIRST = re.compile(r"^\[ *\d+\.\d+\] ")
@@ -59,9 +60,8 @@ def stages(text):
             found[values["stage"]] = int(values["insns"])
         elif match[1] == "overhead":
             overhead = max([overhead] + [int(v) for v in values.values() if v.isdigit()])
-    before = list(found)[:list(found).index("percpu")] if "percpu" in found else []
-    if before:
-        found["before percpu"] = sum(found[stage] for stage in before)
+    if all(stage in found for stage in BEFORE):
+        found["before percpu"] = sum(found[stage] for stage in BEFORE)
     return found, overhead
 
 
@@ -76,17 +76,17 @@ def show(entry, found, overhead, times):
     linux, budget = entry.get("linux", {}), entry.get("budget", {})
     print(f"\n{entry['cpus']} CPUs, {entry['nodes']} nodes: guest instructions "
           f"(reading the counter: {overhead})")
-    print(f"  {'stage':<16}{'Perch':>14}{'budget':>14}{'Linux 6.12':>14}")
+    print(f"  {'stage':<22}{'Perch':>14}{'budget':>14}{'Linux 6.12':>14}")
     for stage in found:
         row = [side.get(stage, "-") for side in (found, budget, linux)]
-        print(f"  {stage:<16}" + "".join(f"{value:>14}" for value in row))
+        print(f"  {stage:<22}" + "".join(f"{value:>14}" for value in row))
     if not times:
         return
     print(f"  wall seconds, median of {len(times)} (2 threads of the host; not judged)")
     for name in times[0]:
         values = [t[name] for t in times if t[name] is not None]
         value = f"{statistics.median(values):.3f}" if values else "-"
-        print(f"  {name:<16}{value:>14}{'':>14}{entry.get('linux_wall', {}).get(name, '-'):>14}")
+        print(f"  {name:<22}{value:>14}{'':>14}{entry.get('linux_wall', {}).get(name, '-'):>14}")
 
 
 def over_budget(entry, found):
