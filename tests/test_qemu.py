@@ -1,4 +1,7 @@
-"""Every machine file of tests/qemu: boots it, and lets tools/verdict.py judge it."""
+"""Every machine file of tests/qemu: boots it, and lets tools/verdict.py judge it.
+
+SPDX-License-Identifier: MIT
+"""
 import os
 import re
 from pathlib import Path

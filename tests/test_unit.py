@@ -1,4 +1,7 @@
-"""Every hosted program: tests/unit and tests/model under ASan and UBSan, judged by their KTAP."""
+"""Every hosted program: tests/unit and tests/model under ASan and UBSan, judged by their KTAP.
+
+SPDX-License-Identifier: MIT
+"""
 import subprocess
 
 import pytest
