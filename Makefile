@@ -17,6 +17,7 @@ Q := $(if $(V),,@)
 # ---- sources, by kind (docs/design: pure, CPU-local, hardware) -------------------------------
 # Pure: freestanding and hosted from the same source.
 PURE_SRCS := \
+	kernel/base/crc32.c \
 	kernel/base/clockmath.c \
 	acpi/fadt.c \
 	acpi/madt.c \

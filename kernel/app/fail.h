@@ -1,7 +1,7 @@
 /*
  * Faults on purpose, by the command line: fail=WORD makes the kernel do something wrong at a known
- * place, so that a test can see what a user would see. Words that nobody here knows belong to others
- * (smp/bringup_fault.h).
+ * place, so that a test can see what a user would see. Words that nobody here knows belong to
+ * others (smp/bringup_fault.h).
  *   premature  a per-CPU variable of another CPU, before the areas are set up
  *   null       a write through a null pointer          template  a write to the per-CPU template
  *   overflow   a stack that runs into its guard page   smash     an overwritten stack canary
