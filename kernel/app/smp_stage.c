@@ -176,9 +176,9 @@ static u32 online_nodes(const struct boot_state *s)
 {
     u32 n = 0;
 
-    /* As Linux: a node counts that has memory or a CPU that runs. */
+    /* As Linux: a node counts that has memory, a generic initiator, or a CPU that runs. */
     for (u32 node = 0; node < s->topo.node_count; node++) {
-        bool runs = s->topo.nodes[node].has_memory;
+        bool runs = s->topo.nodes[node].has_memory || s->topo.nodes[node].has_initiator;
         u32 cpu;
 
         for_each_online_cpu(cpu)

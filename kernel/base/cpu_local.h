@@ -40,6 +40,9 @@ DECLARE_PER_CPU_READ_MOSTLY(u32, cpu_number_pcpu);
 /* Integers and pointers as the integer of the operand's size. */
 #define PCPU_CAST_(v, x) ((PCPU_INT_(v))(uintptr_t)(x))
 
+/* Back from there: first to the operand's own type, so that a sign is kept, then as C promotes it. */
+#define PCPU_VALUE_(v, x) ((__typeof__((v) + 0))(__typeof__(v))(PCPU_INT_(v))(x))
+
 #define PCPU_SWITCH_(v, op8, op16, op32, op64)                                                     \
     do {                                                                                           \
         PCPU_SIZE_OK_(v);                                                                          \
@@ -85,7 +88,7 @@ DECLARE_PER_CPU_READ_MOSTLY(u32, cpu_number_pcpu);
                      __asm__ volatile("movw %%gs:%1, %w0" : "=r"(r_) : "m"(v)),                    \
                      __asm__ volatile("movl %%gs:%1, %k0" : "=r"(r_) : "m"(v)),                    \
                      __asm__ volatile("movq %%gs:%1, %q0" : "=r"(r_) : "m"(v)));                   \
-        (__typeof__((v) + 0))(r_);                                                                 \
+        PCPU_VALUE_(v, r_);                                                                        \
     })
 
 #define this_cpu_add_return(v, x)                                                                  \
@@ -95,7 +98,7 @@ DECLARE_PER_CPU_READ_MOSTLY(u32, cpu_number_pcpu);
                      __asm__ volatile("xaddw %w0, %%gs:%1" : "+r"(r_), "+m"(v)),                   \
                      __asm__ volatile("xaddl %k0, %%gs:%1" : "+r"(r_), "+m"(v)),                   \
                      __asm__ volatile("xaddq %q0, %%gs:%1" : "+r"(r_), "+m"(v)));                  \
-        (__typeof__((v) + 0))(PCPU_INT_(v))(r_ + a_);                                              \
+        PCPU_VALUE_(v, r_ + a_);                                                                   \
     })
 
 /* CMPXCHG leaves the value found in the accumulator, equal to old when it stored. */
@@ -120,7 +123,7 @@ DECLARE_PER_CPU_READ_MOSTLY(u32, cpu_number_pcpu);
         bool ok_;                                                                                  \
         PCPU_CMPXCHG_(v, o_, n_, ok_);                                                             \
         (void)ok_;                                                                                 \
-        (__typeof__((v) + 0))(o_);                                                                 \
+        PCPU_VALUE_(v, o_);                                                                        \
     })
 
 #define this_cpu_try_cmpxchg(v, oldp, new)                                                         \
@@ -141,7 +144,7 @@ DECLARE_PER_CPU_READ_MOSTLY(u32, cpu_number_pcpu);
         do {                                                                                       \
             PCPU_CMPXCHG_(v, o_, n_, ok_);                                                         \
         } while (!ok_);                                                                            \
-        (__typeof__((v) + 0))(o_);                                                                 \
+        PCPU_VALUE_(v, o_);                                                                        \
     })
 
 #define this_cpu_ptr(ptr) PER_CPU_SHIFT_(ptr, this_cpu_read(this_cpu_off))

@@ -29,7 +29,7 @@ void idt_set_handler(u8 vector, trap_handler fn);
  */
 int nmi_register(bool (*fn)(struct trap_frame *));
 
-/* Counts of what was let pass: spurious interrupts of the 8259s and of vectors without handler. */
+/* How many interrupts came at vectors without a handler, on all CPUs. */
 u64 idt_unexpected_count(void);
 
 #endif
