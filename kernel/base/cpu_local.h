@@ -40,7 +40,7 @@ DECLARE_PER_CPU_READ_MOSTLY(u32, cpu_number_pcpu);
 /* Integers and pointers as the integer of the operand's size. */
 #define PCPU_CAST_(v, x) ((PCPU_INT_(v))(uintptr_t)(x))
 
-/* Back from there: first to the operand's own type, so that a sign is kept, then as C promotes it. */
+/* Back from there: to the operand's own type, so that a sign is kept, then as C promotes it. */
 #define PCPU_VALUE_(v, x) ((__typeof__((v) + 0))(__typeof__(v))(PCPU_INT_(v))(x))
 
 #define PCPU_SWITCH_(v, op8, op16, op32, op64)                                                     \

@@ -74,6 +74,7 @@ KTEST(irq, pit_is_masked)
 }
 
 #define TIMER_NS 1000000ULL
+#define FAR_NS   2000000000ULL
 
 static DEFINE_PER_CPU(u64, timer_start);
 static DEFINE_PER_CPU(u64, timer_end);
@@ -124,10 +125,15 @@ KTEST(irq, timer_once_on_each)
 static void timer_set_and_cancel(void *arg)
 {
     this_cpu_write(timer_fired, 0);
-    CHECK(arg, lapic_timer_start(TIMER_NS, timer_came, arg) == 0);
+    /* Far away, so that a CPU that is kept waiting here by its host still finds time left. */
+    CHECK(arg, lapic_timer_start(FAR_NS, timer_came, arg) == 0);
     CHECK(arg, lapic_timer_left() > 0);
     CHECK(arg, lapic_timer_cancel());
     CHECK(arg, !lapic_timer_cancel());
+    CHECK(arg, lapic_timer_left() == 0);
+    /* Soon: even one that is due already, with interrupts off here, must not come any more. */
+    CHECK(arg, lapic_timer_start(TIMER_NS, timer_came, arg) == 0);
+    CHECK(arg, lapic_timer_cancel());
 }
 
 /* A timer that was taken back does not come. */
