@@ -31,7 +31,7 @@ static void reads(void *arg)
     tally_ran(arg);
 }
 
-/* Null, unmapped and non-canonical addresses give -EFAULT in all sizes; good ones give the value. */
+/* Null, unmapped and non-canonical addresses give -EFAULT in all sizes, good ones the value. */
 KTEST(trap, probe)
 {
     struct tally t = {0};
