@@ -157,7 +157,12 @@ def refused(done):
     return done.stderr
 
 
-@pytest.mark.parametrize("key", [k for k in GOOD if k != "distance"])
+def test_mode_is_embed_unless_said(tmp_path):
+    short, long = run(json.dumps(without("mode")), tmp_path), run(json.dumps(GOOD), tmp_path)
+    assert (short.returncode, short.stdout) == (0, long.stdout)
+
+
+@pytest.mark.parametrize("key", [k for k in GOOD if k not in ("distance", "mode")])
 def test_missing_key(key, tmp_path):
     assert f'"{key}" is missing' in refused(run(json.dumps(without(key)), tmp_path))
 

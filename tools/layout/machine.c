@@ -35,7 +35,8 @@ static bool check_keys(const struct json *top, struct layout_machine *m)
             return bad(m, "unknown key \"%.60s\"", top->keys[i]);
     }
     for (size_t k = 0; k < ARRAY_SIZE(known); k++)
-        if (!json_get(top, known[k]) && strcmp(known[k], "distance") != 0)
+        if (!json_get(top, known[k]) && strcmp(known[k], "distance") != 0 &&
+            strcmp(known[k], "mode") != 0)
             return bad(m, "\"%s\" is missing", known[k]);
     return true;
 }
@@ -72,6 +73,9 @@ static bool read_mode(const struct json *top, struct layout_machine *m)
 {
     const struct json *v = json_get(top, "mode");
 
+    m->page_mode = false;
+    if (!v)
+        return true;
     if (v->type != JSON_STRING)
         return bad(m, "\"mode\" must be a string, not %s", json_type_name(v->type));
     m->page_mode = strcmp(v->text, "page") == 0;
