@@ -18,8 +18,11 @@
 #include "mm/node_order.h"
 #include "percpu/chunk_info.h"
 
-#define BOOT_MEMBLOCK_REGIONS 256
 #define BOOT_MAX_MAP          (2 * BOOT_MAX_RANGES + 1)
+
+/* Enough that neither list grows before the ACPI tables are reserved. */
+#define BOOT_MEM_REGIONS BOOT_MAX_MAP
+#define BOOT_RES_REGIONS (BOOT_MAX_RESERVED + ACPI_MAX_TABLES + 64)
 
 /* placement.c */
 struct placement_totals {
@@ -39,8 +42,8 @@ struct boot_state {
     struct range ram[BOOT_MAX_MAP];
     u32 ram_count;
     struct memblock mb;
-    struct memblock_region mem_regions[BOOT_MEMBLOCK_REGIONS];
-    struct memblock_region res_regions[BOOT_MEMBLOCK_REGIONS];
+    struct memblock_region mem_regions[BOOT_MEM_REGIONS];
+    struct memblock_region res_regions[BOOT_RES_REGIONS];
 
     /* acpi_stage.c */
     struct acpi_root acpi;

@@ -48,8 +48,8 @@ void stage_memory(struct boot_state *s)
         panic("memory map: too many ranges");
     memmap_print(s->map, s->map_count);
 
-    memblock_init(&s->mb, s->mem_regions, BOOT_MEMBLOCK_REGIONS, s->res_regions,
-                  BOOT_MEMBLOCK_REGIONS, &mb_ops);
+    memblock_init(&s->mb, s->mem_regions, BOOT_MEM_REGIONS, s->res_regions, BOOT_RES_REGIONS,
+                  &mb_ops);
     memblock_set_current_limit(&s->mb, BOOT_MAPPED_LIMIT);
     for (u32 i = 0; i < s->map_count; i++)
         if (s->map[i].type == BOOT_MEM_RAM || s->map[i].type == BOOT_MEM_SPECIAL)
