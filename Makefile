@@ -18,6 +18,7 @@ Q := $(if $(V),,@)
 # Pure: freestanding and hosted from the same source.
 PURE_SRCS := \
 	kernel/base/crc32.c \
+	kernel/app/report_json.c \
 	kernel/base/clockmath.c \
 	acpi/fadt.c \
 	acpi/madt.c \
@@ -113,6 +114,7 @@ HW_SRCS := \
 	kernel/platform/clock.c \
 	kernel/platform/cpu_stacks.c \
 	kernel/app/report.c \
+	kernel/app/report_percpu.c \
 	kernel/app/finish.c \
 	kernel/app/fail.c \
 	kernel/app/percpu_stage.c \

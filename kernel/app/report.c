@@ -1,107 +1,168 @@
 /*
- * The report.
+ * The report: what is in it. Its form is report_json.c's.
  * SPDX-License-Identifier: MIT
  */
 #include "kernel/app/report.h"
-#include <stdarg.h>
-#include "kernel/base/crc32.h"
-#include "kernel/base/print.h"
+#include "kernel/app/report_json.h"
+#include "kernel/app/report_percpu.h"
+#include "kernel/base/deadline.h"
+#include "kernel/base/log.h"
 #include "kernel/base/printf.h"
-#include "kernel/base/string.h"
+#include "smp/apic.h"
 #include "smp/cpus.h"
 
-#define OBJECT_MAX 440 /* below the log's line length, with n and crc */
+#define MATRIX_NODES 64 /* with more nodes, distances come in rows */
+
+static_assert(REPORT_LINE_MAX <= LOG_LINE_MAX - 2, "the log would cut an object");
 
 typedef unsigned long long ull;
 
-struct report {
-    u32 lines;
-    u32 crc; /* of every byte since the BEGIN line */
-};
-
-/* One object: its fields, without braces; n goes in front and the line's own CRC behind. */
-static void object(struct report *r, const char *fmt, ...) PRINTF(2, 3);
-static void object(struct report *r, const char *fmt, ...)
+static const char *truth(bool value)
 {
-    char line[OBJECT_MAX + 32];
-    va_list ap;
-
-    int len = kscnprintf(line, sizeof(line), "{\"n\":%u,", r->lines++);
-    va_start(ap, fmt);
-    kvsnprintf(line + len, OBJECT_MAX - (size_t)len, fmt, ap);
-    va_end(ap);
-    len = (int)strlen(line);
-    u32 own = crc32(0, line, (size_t)len);
-    len += kscnprintf(line + len, sizeof(line) - (size_t)len, ",\"crc\":\"%08x\"}", own);
-    log_raw("%s", line);
-    r->crc = crc32(crc32(r->crc, line, (size_t)len), "\n", 1);
+    return value ? "true" : "false";
 }
 
-static void nodes_and_cpus(struct report *r, const struct boot_state *s)
+static void machine(struct report *r, const struct boot_state *s)
+{
+    char loader[REPORT_STRING_MAX];
+
+    report_object(r,
+                  "\"type\":\"machine\",\"cpus\":%u,\"online\":%u,\"nodes\":%u,\"door\":\"%s\","
+                  "\"loader\":\"%s\",\"tsc_khz\":%llu,\"apic\":\"%s\"",
+                  s->topo.cpu_count, cpus_online(), s->topo.node_count,
+                  s->info.origin == BOOT_PVH ? "pvh" : "multiboot2",
+                  report_escape(loader, s->info.loader), (ull)tsc_khz_now(),
+                  apic_mode() == APIC_MODE_X2 ? "x2apic" : "xapic");
+}
+
+/* What firmware says about CPUs: MADT entries; without them, what the SRAT lists. */
+static void cpus(struct report *r, const struct boot_state *s)
+{
+    const struct numa_topology *t = &s->topo;
+
+    for (u32 i = 0; i < s->madt.cpu_count; i++) {
+        const struct madt_cpu *cpu = &s->madt_cpus[i];
+
+        report_object(r, "\"type\":\"cpu\",\"apic\":%u,\"uid\":%u,\"node\":%s,\"enabled\":%s",
+                      cpu->apic_id, cpu->uid, report_node(numa_apic_node(t, cpu->apic_id)).text,
+                      truth(cpu->enabled));
+    }
+    for (u32 i = 0; !s->madt.cpu_count && i < t->apic_count; i++)
+        report_object(r, "\"type\":\"cpu\",\"apic\":%u,\"uid\":null,\"node\":%s,\"enabled\":true",
+                      t->apics[i].apic_id, report_node(t->apics[i].node).text);
+}
+
+static void nodes_and_memory(struct report *r, const struct boot_state *s)
 {
     const struct numa_topology *t = &s->topo;
 
     for (u32 i = 0; i < t->node_count; i++)
-        object(r, "\"type\":\"node\",\"node\":%u,\"pxm\":%u", i, t->nodes[i].pxm);
-    for (u32 i = 0; i < t->cpu_count; i++)
-        object(r, "\"type\":\"cpu\",\"apic\":%u,\"uid\":%u,\"node\":%d,\"enabled\":true",
-               t->cpus[i].apic_id, t->cpus[i].uid, t->cpus[i].node);
+        report_object(r, "\"type\":\"node\",\"node\":%u,\"pxm\":%u", i, t->nodes[i].pxm);
+    cpus(r, s);
+    for (u32 i = 0; i < t->memory_count; i++)
+        report_object(r,
+                      "\"type\":\"memory\",\"base\":%llu,\"length\":%llu,\"node\":%s,"
+                      "\"hotplug\":%s,\"nonvolatile\":%s",
+                      (ull)t->memory[i].start, (ull)(t->memory[i].end - t->memory[i].start),
+                      report_node(t->memory[i].node).text, truth(t->memory[i].hotplug),
+                      truth(t->memory[i].nonvolatile));
 }
 
-static void memory_and_distances(struct report *r, const struct boot_state *s)
+static void distance_row(struct report *r, const struct numa_topology *t, s32 from,
+                         const char *source)
 {
-    const struct numa_topology *t = &s->topo;
+    s32 to = 0;
+
+    while (to < (s32)t->node_count) {
+        struct report_list row = {0};
+        s32 first = to;
+        char item[12];
+
+        for (; to < (s32)t->node_count; to++) {
+            ksnprintf(item, sizeof(item), "%u", numa_distance(t, from, to));
+            if (!report_list_add(&row, item))
+                break;
+        }
+        report_object(r,
+                      "\"type\":\"distances\",\"from\":%d,\"first\":%d,\"values\":[%s],"
+                      "\"source\":\"%s\"",
+                      from, first, row.text, source);
+    }
+}
+
+static void distances(struct report *r, const struct numa_topology *t)
+{
     const char *source = t->distance_source == NUMA_DISTANCE_SLIT ? "slit" : "default";
 
-    for (u32 i = 0; i < t->memory_count; i++)
-        object(r,
-               "\"type\":\"memory\",\"base\":%llu,\"length\":%llu,\"node\":%d,\"hotplug\":%s,"
-               "\"nonvolatile\":%s",
-               (ull)t->memory[i].start, (ull)(t->memory[i].end - t->memory[i].start),
-               t->memory[i].node, t->memory[i].hotplug ? "true" : "false",
-               t->memory[i].nonvolatile ? "true" : "false");
-    for (s32 a = 0; a < (s32)t->node_count; a++)
+    for (s32 a = 0; a < (s32)t->node_count; a++) {
+        if (t->node_count > MATRIX_NODES) {
+            distance_row(r, t, a, source);
+            continue;
+        }
         for (s32 b = 0; b < (s32)t->node_count; b++)
-            object(r, "\"type\":\"distance\",\"from\":%d,\"to\":%d,\"value\":%u,\"source\":\"%s\"",
-                   a, b, numa_distance(t, a, b), source);
+            report_object(r,
+                          "\"type\":\"distance\",\"from\":%d,\"to\":%d,\"value\":%u,"
+                          "\"source\":\"%s\"",
+                          a, b, numa_distance(t, a, b), source);
+    }
 }
 
-static void percpu(struct report *r, const struct boot_state *s)
+static void firmware(struct report *r, const struct numa_findings *f)
 {
-    const struct pcpu_first_chunk *fc = &s->first_chunk;
-    u32 unit = 0;
+    const struct {
+        const char *severity, *id, *table, *text;
+        u64 count;
+    } kinds[] = {
+        {"fail", "srat-entry-dropped", "SRAT", "entries out of range, not used",
+         f->dropped_entries},
+        {"info", "srat-entry-disabled", "SRAT", "disabled entries, ignored", f->disabled_entries},
+        {"fail", "srat-overlap", "SRAT", "ranges overlap another node's", f->node_overlaps},
+        {"warn", "srat-self-overlap", "SRAT", "ranges overlap their own node's",
+         f->self_overlaps},
+        {"fail", "srat-cpu-conflict", "SRAT", "CPUs put into two nodes", f->cpu_conflicts},
+        {"fail", "srat-cpu-missing", "SRAT", "CPUs of the MADT without an entry",
+         f->cpus_without_srat},
+        {"info", "srat-cpu-unknown", "SRAT", "CPUs that the MADT does not enable",
+         f->srat_cpus_unknown},
+        {"info", "madt-cpu-limit", "APIC", "CPUs beyond the limit, not used",
+         f->cpus_over_limit},
+        {"fail", "slit-short", "SLIT", "nodes without a row", f->pxm_without_slit},
+        {f->uncovered_bytes > NUMA_UNCOVERED_SLACK ? "fail" : "info", "srat-uncovered", "SRAT",
+         "bytes of RAM in no entry", f->uncovered_bytes},
+    };
 
-    object(r,
-           "\"type\":\"percpu\",\"mode\":\"%s\",\"static\":%llu,\"reserved\":%llu,\"dyn\":%llu,"
-           "\"unit\":%llu,\"atom\":%llu,\"alloc\":%llu",
-           fc->embedded ? "embed" : "page", (ull)(fc->static_area.end - fc->static_area.start),
-           (ull)(fc->reserved_area.end - fc->reserved_area.start),
-           (ull)(fc->dyn_area.end - fc->dyn_area.start), (ull)fc->unit_size, (ull)fc->atom_size,
-           (ull)fc->alloc_size);
-    for (u32 g = 0; g < fc->nr_groups; g++) {
-        object(r, "\"type\":\"group\",\"group\":%u,\"units\":%u,\"offset\":%llu", g,
-               fc->group_units[g], (ull)fc->group_offsets[g]);
-        for (u32 i = 0; i < fc->group_units[g]; i++, unit++)
-            if (fc->unit_cpu[unit] != PCPU_NO_CPU)
-                object(r, "\"type\":\"unit\",\"unit\":%u,\"group\":%u,\"cpu\":%u,\"offset\":%llu",
-                       unit, g, fc->unit_cpu[unit], (ull)fc->unit_off[fc->unit_cpu[unit]]);
-    }
+    for (size_t i = 0; i < ARRAY_SIZE(kinds); i++)
+        if (kinds[i].count)
+            report_object(r,
+                          "\"type\":\"firmware\",\"severity\":\"%s\",\"id\":\"%s\","
+                          "\"table\":\"%s\",\"text\":\"%s\",\"count\":%llu",
+                          kinds[i].severity, kinds[i].id, kinds[i].table, kinds[i].text,
+                          (ull)kinds[i].count);
+}
+
+static void verdicts(struct report *r, const struct boot_state *s)
+{
+    const struct numa_findings *f = &s->topo.findings;
+
+    report_object(r, "\"type\":\"verdict\",\"id\":\"firmware\",\"fail\":%u,\"warn\":%u,\"info\":%u",
+                  f->fail, f->warn, f->info);
+    report_object(r,
+                  "\"type\":\"verdict\",\"id\":\"placement\",\"cpus\":%u,\"local\":%u,"
+                  "\"nearest\":%u,\"wrong\":%u",
+                  s->placement.cpus, s->placement.units_ok, s->placement.nearest,
+                  s->placement.wrong);
 }
 
 void report_print(struct boot_state *s)
 {
-    struct report r = {0};
+    struct report r;
 
-    log_raw("-----BEGIN PERCH REPORT-----");
-    object(&r, "\"type\":\"machine\",\"cpus\":%u,\"online\":%u,\"nodes\":%u,\"door\":\"%s\"",
-           s->topo.cpu_count, cpus_online(), s->topo.node_count,
-           s->info.origin == BOOT_PVH ? "pvh" : "multiboot2");
-    nodes_and_cpus(&r, s);
-    memory_and_distances(&r, s);
-    percpu(&r, s);
-    object(&r,
-           "\"type\":\"verdict\",\"id\":\"placement\",\"cpus\":%u,\"local\":%u,\"nearest\":%u,"
-           "\"wrong\":%u",
-           s->placement.cpus, s->placement.units_ok, s->placement.nearest, s->placement.wrong);
-    log_raw("-----END PERCH REPORT lines=%u crc32=%08x-----", r.lines, r.crc);
+    report_begin(&r);
+    machine(&r, s);
+    nodes_and_memory(&r, s);
+    distances(&r, &s->topo);
+    firmware(&r, &s->topo.findings);
+    report_percpu(&r, s);
+    verdicts(&r, s);
+    report_end(&r);
 }

@@ -10,7 +10,7 @@
 
 #include "kernel/app/boot_state.h"
 
-/* Prints all of it, by log_raw(). Cannot fail; a string too long for its line is cut. */
+/* Prints all of it, by log_raw(). Cannot fail; a long loader name is cut. */
 void report_print(struct boot_state *s);
 
 #endif
