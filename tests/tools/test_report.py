@@ -1,0 +1,243 @@
+"""The report of booted machines: its form, its checksums, and that it tells the truth about QEMU's
+machine. docs/report.md is the format.
+
+SPDX-License-Identifier: MIT
+"""
+import functools
+import json
+import re
+import tempfile
+import zlib
+from pathlib import Path
+
+import pytest
+
+import machine as machines
+import qemu
+
+BEGIN = "-----BEGIN PERCH REPORT-----"
+END = re.compile(r"-----END PERCH REPORT lines=(\d+) crc32=([0-9a-f]{8})-----")
+LINE = re.compile(r'(\{"n":(\d+),"type":"[a-z]+".*),"crc":"([0-9a-f]{8})"\}')
+LINE_MAX = 510
+
+CASES = {
+    "8c4n": lambda: machines.blocks(4, 8, "1G"),
+    "page": lambda: changed(machines.blocks(4, 8, "512M"), append="percpu_alloc=page"),
+    "66n": lambda: machines.blocks(66, 66, "1056M"),
+    "group112": lambda: machines.blocks(1, 112, "512M"),
+    "distances": lambda: changed(machines.blocks(2, 4, "256M"), dist=[[0, 1, 31], [1, 0, 31]]),
+}
+
+
+class ReportError(Exception):
+    pass
+
+
+def changed(machine, **keys):
+    for key, value in keys.items():
+        setattr(machine, key, value)
+    return machine
+
+
+def crc(text):
+    return f"{zlib.crc32(text.encode('ascii', 'replace')):08x}"
+
+
+def one_line(number, line):
+    match = LINE.fullmatch(line)
+    if not match:
+        raise ReportError(f"line {number} is no object of the report: {line!r}")
+    if crc(match.group(1)) != match.group(3):
+        raise ReportError(f"line {number}: its CRC does not match")
+    if int(match.group(2)) != number or len(line) > LINE_MAX:
+        raise ReportError(f"line {number}: n is {match.group(2)}, {len(line)} characters")
+    try:
+        return json.loads(line)
+    except ValueError as why:
+        raise ReportError(f"line {number}: {why}") from None
+
+
+def parse(text):
+    """The objects of the one report in a log without CR; ReportError says what is wrong."""
+    lines = text.split("\n")
+    begins = [i for i, line in enumerate(lines) if line == BEGIN]
+    ends = [(i, m) for i, m in ((i, END.fullmatch(line)) for i, line in enumerate(lines)) if m]
+    if len(begins) != 1 or len(ends) != 1 or ends[0][0] < begins[0]:
+        raise ReportError(f"{len(begins)} BEGIN lines, {len(ends)} END lines")
+    inside, match = lines[begins[0] + 1:ends[0][0]], ends[0][1]
+    objects = [one_line(i, line) for i, line in enumerate(inside)]
+    if int(match.group(1)) != len(objects):
+        raise ReportError(f"{len(objects)} lines, END says {match.group(1)}")
+    if crc("".join(line + "\n" for line in inside)) != match.group(2):
+        raise ReportError("the CRC of the whole does not match")
+    return objects
+
+
+@functools.cache
+def log_of(case):
+    machine = CASES[case]()
+    machine.append = f"{machine.append} run=report".strip()
+    try:
+        qemu.check_needs(machine)
+    except qemu.Missing as why:
+        if "not built" in str(why):
+            pytest.fail(str(why), pytrace=False)
+        pytest.skip(str(why))
+    with tempfile.TemporaryDirectory() as work:
+        result = qemu.run(qemu.argv(machine, Path(work)), 90)
+    assert result.status == 33, result.tail()
+    return machine, result.text
+
+
+def of(objects, kind):
+    return [x for x in objects if x["type"] == kind]
+
+
+def check_machine(machine, objects):
+    assert objects[0]["type"] == "machine" and len(of(objects, "machine")) == 1
+    said = objects[0]
+    assert (said["cpus"], said["online"]) == (machine.present(), machine.cpus_online())
+    assert said["nodes"] == machine.nodes_online()
+    assert said["door"] == "pvh" and said["apic"] in ("xapic", "x2apic")
+    assert 100_000 < said["tsc_khz"] <= 20_000_000 and isinstance(said["loader"], str)
+
+
+def check_topology(machine, objects):
+    numbers = machine.numbering()
+    assert {(x["pxm"], x["node"]) for x in of(objects, "node")} == set(numbers.items())
+    assert len(of(objects, "node")) == len(numbers)
+    cpus = {x["apic"]: x for x in of(objects, "cpu")}
+    assert sorted(cpus) == list(range(machine.present())) and len(of(objects, "cpu")) == len(cpus)
+    for apic, cpu in cpus.items():
+        assert cpu["uid"] == apic and cpu["enabled"] is True
+        assert cpu["node"] == machine.cpu_node(apic)
+    memory = [(x["base"], x["base"] + x["length"], x["node"]) for x in of(objects, "memory")]
+    assert memory == sorted(memory)
+    assert all(a[1] <= b[0] for a, b in zip(memory, memory[1:]))
+    for node, ranges in machine.node_ranges().items():
+        for start, end in ranges:  # QEMU's ranges may be split or joined, but are all there
+            inside = [(max(a, start), min(b, end), n) for a, b, n in memory if a < end > start < b]
+            assert {n for *_, n in inside} == {node}
+
+
+def check_distances(machine, objects):
+    count, matrix = machine.nodes_online(), {}
+    for x in of(objects, "distance"):
+        matrix[x["from"], x["to"]] = x["value"]
+    for x in of(objects, "distances"):
+        for i, value in enumerate(x["values"]):
+            matrix[x["from"], x["first"] + i] = value
+    assert bool(of(objects, "distances")) == (count > 64)
+    assert bool(of(objects, "distance")) == (count <= 64)
+    assert matrix == {(a, b): machine.distance(a, b) for a in range(count) for b in range(count)}
+    source = {x["source"] for x in of(objects, "distance") + of(objects, "distances")}
+    assert source == {"slit" if machine.dist else "default"}
+
+
+def groups_of(objects):
+    """Group -> its CPUs by place, from all the objects it takes."""
+    groups = {}
+    for x in of(objects, "group"):
+        cpus = groups.setdefault(x["group"], [])
+        assert x["first"] == len(cpus) and x["cpus"]
+        cpus += x["cpus"]
+        assert len(cpus) <= x["units"]
+    for x in of(objects, "group"):
+        assert len(groups[x["group"]]) == x["units"]
+    return groups
+
+
+def check_units(machine, objects):
+    percpu, = of(objects, "percpu")
+    page_mode = "percpu_alloc=page" in machine.append
+    assert percpu["mode"] == ("page" if page_mode else "embed")
+    size = percpu["static"] + percpu["reserved"] + percpu["dyn"]
+    assert size % 4096 == 0 and size <= percpu["unit"] and percpu["alloc"] % percpu["unit"] == 0
+    groups, units, taken = groups_of(objects), {}, []
+    for x in of(objects, "unit"):
+        units.setdefault(x["cpu"], []).append(x)
+    assert sorted(units) == list(range(machine.present()))
+    assert sorted(c for g in groups.values() for c in g if c is not None) == sorted(units)
+    for cpu, pieces in units.items():
+        assert [p["piece"] for p in pieces] == list(range(len(pieces)))
+        assert sum(p["length"] for p in pieces) == size
+        assert page_mode or len(pieces) == 1
+        assert len({(p["unit"], p["group"], p["apic"], p["node"], p["offset"])
+                    for p in pieces}) == 1
+        assert cpu in groups[pieces[0]["group"]]
+        assert pieces[0]["node"] == machine.cpu_node(pieces[0]["apic"])
+        taken += [(p["base"], p["base"] + p["length"]) for p in pieces]
+        for p in pieces:
+            homes = machine.homes(pieces[0]["apic"])
+            assert p["memory_node"] in homes
+            assert any(a <= p["base"] and p["base"] + p["length"] <= b
+                       for a, b in machine.node_ranges()[p["memory_node"]])
+    taken.sort()
+    assert all(a[1] <= b[0] for a, b in zip(taken, taken[1:])), "two CPUs share memory"
+
+
+def check_verdicts(machine, objects):
+    verdicts = {x["id"]: x for x in of(objects, "verdict")}
+    assert len(of(objects, "verdict")) == len(verdicts) == 2
+    placement = verdicts["placement"]
+    assert placement["cpus"] == machine.cpus_online() and placement["wrong"] == 0
+    assert placement["local"] + placement["nearest"] == placement["cpus"]
+    assert verdicts["firmware"]["fail"] == 0
+    for x in of(objects, "firmware"):
+        assert x["severity"] in ("fail", "warn", "info") and x["count"] > 0
+        assert re.fullmatch("[a-z-]+", x["id"]) and len(x["table"]) == 4 and x["text"]
+
+
+@pytest.mark.parametrize("case", CASES)
+def test_report(case):
+    machine, text = log_of(case)
+    objects = parse(text)
+    known = {"machine", "node", "cpu", "memory", "distance", "distances", "firmware", "percpu",
+             "group", "unit", "verdict"}
+    assert {x["type"] for x in objects} <= known
+    for check in (check_machine, check_topology, check_distances, check_units, check_verdicts):
+        check(machine, objects)
+    if case == "group112":
+        assert len(of(objects, "group")) > len(groups_of(objects)), "no group was split"
+
+
+def test_every_field_is_documented():
+    text = (qemu.ROOT / "docs/report.md").read_text(encoding="utf-8")
+    for case in ("8c4n", "page", "66n"):
+        for x in parse(log_of(case)[1]):
+            section = text.partition(f"### `{x['type']}`")[2].partition("\n##")[0]
+            missing = [k for k in x if k not in ("n", "type", "crc") and f"`{k}`" not in section]
+            assert not missing, (x["type"], missing)
+
+
+def test_a_flipped_bit_anywhere_is_noticed():
+    text = log_of("8c4n")[1]
+    start, end = text.index(BEGIN), END.search(text).end()
+    for at in range(start, end, 7):
+        for bit in (0, 5):
+            bad = text[:at] + chr(ord(text[at]) ^ 1 << bit) + text[at + 1:]
+            with pytest.raises(ReportError):
+                parse(bad)
+
+
+def test_what_a_serial_line_loses_or_adds_is_noticed():
+    lines = log_of("8c4n")[1].split("\n")
+    first = lines.index(BEGIN)
+    last = next(i for i, line in enumerate(lines) if END.fullmatch(line))
+    assert parse("\n".join(lines))
+    for at in range(first, last + 1):
+        with pytest.raises(ReportError):
+            parse("\n".join(lines[:at] + lines[at + 1:]))
+    for at in range(first + 1, last + 1):
+        with pytest.raises(ReportError):
+            parse("\n".join(lines[:at] + ["[    0.1] a foreign line"] + lines[at:]))
+    for at in range(first + 2, last):
+        swapped = lines[:at - 1] + [lines[at], lines[at - 1]] + lines[at + 1:]
+        with pytest.raises(ReportError):
+            parse("\n".join(swapped))
+
+
+def test_a_bad_line_is_named():
+    text = log_of("8c4n")[1].replace('"n":7,"type":"cpu","apic":2', '"n":7,"type":"cpu","apic":3')
+    with pytest.raises(ReportError, match="line 7: its CRC"):
+        parse(text)
