@@ -7,6 +7,7 @@
 #include "kernel/base/cpu.h"
 #include "kernel/base/deadline.h"
 #include "kernel/base/print.h"
+#include "kernel/base/sort.h"
 #include "kernel/base/string.h"
 #include "kernel/platform/cpu_stacks.h"
 #include "kernel/platform/cpu_tables.h"
@@ -188,6 +189,30 @@ static u32 online_nodes(const struct boot_state *s)
     return n;
 }
 
+static int compare_ticks(const void *a, const void *b, void *ctx)
+{
+    u64 x = *(const u64 *)a, y = *(const u64 *)b;
+
+    (void)ctx;
+    return x < y ? -1 : x > y;
+}
+
+/*
+ * A CPU's way from its first instruction to online. The median, because under -icount, where all
+ * CPUs share one counter, some spans hold slices of the others.
+ */
+static u64 median_ap_ticks(const struct smp_result *r)
+{
+    static u64 spans[NR_CPUS];
+    u32 n = 0;
+
+    for (u32 i = 0; i < r->nr_records; i++)
+        if (bringup_state(&r->records[i]) == BRING_ONLINE)
+            spans[n++] = r->records[i].online_tsc - r->records[i].first_tsc;
+    sort(spans, n, sizeof(spans[0]), compare_ticks, NULL);
+    return n ? spans[n / 2] : 0;
+}
+
 static void note_smp(const struct smp_result *r)
 {
     u32 started = r->nr_records ? r->nr_records : 1;
@@ -198,6 +223,7 @@ static void note_smp(const struct smp_result *r)
     stage_note("smp_startup_per_cpu", r->batch.startup_ticks / started);
     stage_note("smp_total", r->batch.total_ticks);
     stage_note("smp_ap_min", r->ap_ticks_min);
+    stage_note("smp_ap_median", median_ap_ticks(r));
     stage_note("smp_ap_max", r->ap_ticks_max);
 }
 
