@@ -6,11 +6,13 @@
 #include "kernel/base/cpu.h"
 #include "kernel/base/cpu_local.h"
 #include "kernel/base/print.h"
+#include "kernel/base/sort.h"
 #include "mm/layout.h"
 #include "smp/call.h"
 #include "smp/cpus.h"
 
-#define MAX_PIECES 6
+#define MAX_PIECES   128 /* a page-mapped unit of Linux's size has up to 66 */
+#define SHOWN_PIECES 6
 
 /* Physical pieces of one unit, as one CPU found them. */
 struct sight {
@@ -18,7 +20,7 @@ struct sight {
     u64 unit;    /* virtual address that GS leads to */
     u32 pieces;  /* all, also those beyond MAX_PIECES */
     bool hole;   /* an address of the unit is not mapped */
-    struct {
+    struct piece {
         u64 start, end;
         s32 node;
     } piece[MAX_PIECES];
@@ -90,7 +92,33 @@ static const char *judge(struct boot_state *s, s32 home, s32 served)
     return nearer_could_serve(s, home, served) ? "wrong" : "nearest";
 }
 
-static void print_unit(struct boot_state *s, u32 cpu, const struct sight *sight,
+static int compare_pieces(const void *a, const void *b, void *ctx)
+{
+    const struct piece *x = a, *y = b;
+
+    (void)ctx;
+    return x->start < y->start ? -1 : x->start > y->start;
+}
+
+/* A page-mapped unit's pages often follow each other downwards: joined, they are one piece. */
+static void join_pieces(struct sight *sight)
+{
+    struct piece *p = sight->piece;
+    u32 n = 0;
+
+    if (sight->pieces > MAX_PIECES)
+        return;
+    sort(p, sight->pieces, sizeof(*p), compare_pieces, NULL);
+    for (u32 i = 0; i < sight->pieces; i++) {
+        if (n && p[n - 1].end == p[i].start && p[n - 1].node == p[i].node)
+            p[n - 1].end = p[i].end;
+        else
+            p[n++] = p[i];
+    }
+    sight->pieces = n;
+}
+
+static void print_unit(struct boot_state *s, u32 cpu, struct sight *sight,
                        struct placement_totals *totals)
 {
     s32 home = s->topo.cpus[cpu].node;
@@ -102,17 +130,21 @@ static void print_unit(struct boot_state *s, u32 cpu, const struct sight *sight,
         totals->wrong++;
         return;
     }
+    join_pieces(sight);
     for (u32 i = 0; i < sight->pieces && i < MAX_PIECES; i++) {
         const char *word = judge(s, home, sight->piece[i].node);
         struct range r = {sight->piece[i].start, sight->piece[i].end};
 
         near &= sight->piece[i].node == home;
         wrong |= word[0] == 'w';
+        if (i >= SHOWN_PIECES && word[0] != 'w')
+            continue;
         pr_info("percpu: cpu %u node %d unit " RANGE_FMT " node %d %s", cpu, home, RANGE_ARG(r),
                 sight->piece[i].node, word);
     }
-    if (sight->pieces > MAX_PIECES)
-        pr_info("percpu: cpu %u: %u more pieces", cpu, sight->pieces - MAX_PIECES);
+    if (sight->pieces > SHOWN_PIECES)
+        pr_info("percpu: cpu %u: %u pieces in all, %u looked at", cpu, sight->pieces,
+                MIN(sight->pieces, MAX_PIECES));
     totals->units_ok += near;
     totals->wrong += wrong;
     totals->nearest += !near && !wrong;
