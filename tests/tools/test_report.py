@@ -27,6 +27,13 @@ CASES = {
     "group112": lambda: machines.blocks(1, 112, "512M"),
     "distances": lambda: changed(machines.blocks(2, 4, "256M"), dist=[[0, 1, 31], [1, 0, 31]]),
 }
+FILES = {  # machines of tests/qemu, for what is not as it should be
+    "unlisted": "acpi-cpu-unlisted",
+    "overlap": "acpi-overlap",
+    "absent": "linux-hotplug-4of8-2n",
+    "offline": "maxcpus-option",
+    "bios": "grub-bios",
+}
 
 
 class ReportError(Exception):
@@ -75,7 +82,10 @@ def parse(text):
 
 @functools.cache
 def log_of(case):
-    machine = CASES[case]()
+    if case in FILES:
+        machine = machines.load(qemu.ROOT / "tests/qemu" / f"{FILES[case]}.machine")
+    else:
+        machine = CASES[case]()
     machine.append = f"{machine.append} run=report".strip()
     try:
         qemu.check_needs(machine)
@@ -199,6 +209,46 @@ def test_report(case):
         check(machine, objects)
     if case == "group112":
         assert len(of(objects, "group")) > len(groups_of(objects)), "no group was split"
+
+
+def findings(objects):
+    return {x["id"]: (x["severity"], x["table"], x["count"]) for x in of(objects, "firmware")}
+
+
+def test_a_cpu_the_srat_forgot():
+    machine, text = log_of("unlisted")
+    objects = parse(text)
+    homeless = [x["apic"] for x in of(objects, "cpu") if x["node"] is None]
+    assert len(homeless) == 1 and len(of(objects, "cpu")) == machine.present()
+    unit, = [x for x in of(objects, "unit") if x["apic"] == homeless[0]]
+    assert unit["node"] == machine.cpu_node(unit["cpu"])
+    assert findings(objects)["srat-cpu-missing"] == ("fail", "SRAT", 1)
+    assert [x["fail"] for x in of(objects, "verdict") if x["id"] == "firmware"] == [1]
+
+
+def test_overlapping_ranges():
+    objects = parse(log_of("overlap")[1])
+    assert findings(objects)["srat-overlap"] == ("fail", "SRAT", 1)
+
+
+def test_absent_cpus_are_listed_as_disabled():
+    machine, text = log_of("absent")
+    objects = parse(text)
+    enabled = {x["apic"]: x["enabled"] for x in of(objects, "cpu")}
+    assert enabled == {i: i < machine.present() for i in range(machine.possible())}
+    assert sorted(x["apic"] for x in of(objects, "unit")) == list(range(machine.present()))
+
+
+def test_possible_cpus_that_stay_offline():
+    machine, text = log_of("offline")
+    objects = parse(text)
+    assert objects[0]["cpus"] == machine.present() > objects[0]["online"] == machine.cpus_online()
+    assert len(of(objects, "unit")) == machine.present()
+
+
+def test_loader_and_door():
+    said = parse(log_of("bios")[1])[0]
+    assert said["door"] == "multiboot2" and said["loader"].startswith("GRUB ")
 
 
 def test_every_field_is_documented():
