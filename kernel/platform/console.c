@@ -63,11 +63,6 @@ void console_flush(void)
     log_drain(&the_log);
 }
 
-void console_panic_mode(void)
-{
-    log_panic_mode(&the_log);
-}
-
 /* ---- UARTs ----------------------------------------------------------------------------------- */
 
 static u8 port_read(void *ctx, u32 reg)
@@ -205,6 +200,14 @@ static void add_automatic(void)
         if (add_uart(com_names[i], com_ports[i], false, 1, 0))
             break;
     add_debugcon(true);
+}
+
+/* A panic before console_init() still finds its way out. */
+void console_panic_mode(void)
+{
+    log_panic_mode(&the_log);
+    if (!the_log.nr_sinks)
+        add_automatic();
 }
 
 void console_remap(void *(*map)(void *ctx, u64 pa, u64 size), void *ctx)
