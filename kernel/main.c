@@ -92,7 +92,7 @@ void kernel_main(enum boot_origin origin, u64 info_phys)
     stage_done("paging");
 
     stage_percpu(&boot);
-    run_on_stack(boot_cpu_stack_top(), on_own_stack, &boot);
+    run_on_stack(boot.stack_top, on_own_stack, &boot);
 }
 
 /* The boot CPU has left the boot stack and the early unit for memory of its own node. */

@@ -3,6 +3,7 @@
  * SPDX-License-Identifier: MIT
  */
 #include "smp/bringup.h"
+#include "kernel/base/deadline.h"
 
 #include "kernel/base/cpu.h"
 #include "kernel/base/cpu_local.h"
@@ -287,7 +288,7 @@ int smp_bring_up(const struct smp_config *config, struct smp_result *result)
     int err;
 
     *result = (struct smp_result){.online = 1};
-    smp_call_set_deadline(CALL_DEADLINE_MS * ms * (config->hypervisor ? 20 : 1));
+    smp_call_set_deadline(CALL_DEADLINE_MS * ms * (config->hypervisor ? HYPERVISOR_FACTOR : 1));
     load_tables = config->ops->cpu_load_tables;
     err = build_table(&b);
     result->prepare_ticks = rdtsc() - start;

@@ -3,10 +3,10 @@
  * SPDX-License-Identifier: MIT
  */
 #include "smp/bringup_batch.h"
+#include "kernel/base/deadline.h"
 
 #include "kernel/base/string.h"
 
-#define HYPERVISOR_FACTOR  20
 #define DEADLINE_MS        100
 #define OLD_INIT_WAIT_MS   10
 #define RETRY_INIT_WAIT_MS 10

@@ -16,11 +16,8 @@ static void reserve_tables(struct boot_state *s)
 {
     struct range r;
 
-    for (u32 i = 0; acpi_root_range(&s->acpi, i, &r); i++) {
-        r = range_pages_around(r);
-        if (memblock_reserve(&s->mb, r.start, range_size(r)))
-            panic("memblock: ACPI tables cannot be reserved");
-    }
+    for (u32 i = 0; acpi_root_range(&s->acpi, i, &r); i++)
+        boot_reserve(s, r.start, r.end, "an ACPI table");
 }
 
 static bool map_table(struct boot_state *s, const char *sig, const void **data, size_t *len)

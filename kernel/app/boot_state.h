@@ -61,6 +61,7 @@ struct boot_state {
     struct range direct[BOOT_MAX_MAP + ACPI_MAX_TABLES + 8];
     struct kernel_vm vm;
     struct pcpu_first_chunk first_chunk;
+    u64 stack_top; /* of the boot CPU's own stack, where the story goes on */
     struct placement_totals placement;
 };
 
@@ -78,6 +79,9 @@ DECLARE_PER_CPU(u64, percpu_early_mark);
 /* Memory map to memblock; reserves the image, page 0, and what the loader left. */
 void stage_memory(struct boot_state *s);
 
+/* The pages that touch [base, end) are taken; panics, naming what, when memblock has no room. */
+void boot_reserve(struct boot_state *s, u64 base, u64 end, const char *what);
+
 /* Finds and parses the ACPI tables; FADT first, because the clock wants it. */
 void stage_acpi_tables(struct boot_state *s);
 
@@ -89,7 +93,6 @@ void stage_paging(struct boot_state *s);
 
 /* First chunk; the boot CPU on its unit, with node-local stacks of its own made ready. */
 void stage_percpu(struct boot_state *s);
-u64 boot_cpu_stack_top(void);
 
 /* Interrupts of the boot CPU, then every other CPU. */
 void stage_smp(struct boot_state *s);

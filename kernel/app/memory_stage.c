@@ -19,7 +19,7 @@ static void *mb_phys_to_virt(void *ctx, u64 pa)
 
 static const struct memblock_ops mb_ops = {.phys_to_virt = mb_phys_to_virt};
 
-static void reserve(struct boot_state *s, u64 base, u64 end, const char *what)
+void boot_reserve(struct boot_state *s, u64 base, u64 end, const char *what)
 {
     struct range r = range_pages_around((struct range){base, end});
 
@@ -55,10 +55,14 @@ void stage_memory(struct boot_state *s)
         if (s->map[i].type == BOOT_MEM_RAM || s->map[i].type == BOOT_MEM_SPECIAL)
             add_memory(s, &s->map[i]);
 
-    reserve(s, 0, PAGE_SIZE, "the first page");
-    reserve(s, (u64)(uintptr_t)__image_start_phys, (u64)(uintptr_t)__image_end_phys, "the image");
-    for (u32 i = 0; i < s->info.n_reserved; i++)
-        reserve(s, s->info.reserved[i].base, s->info.reserved[i].end, s->info.reserved[i].name);
+    boot_reserve(s, 0, PAGE_SIZE, "the first page");
+    boot_reserve(s, (u64)(uintptr_t)__image_start_phys, (u64)(uintptr_t)__image_end_phys,
+                 "the image");
+    for (u32 i = 0; i < s->info.n_reserved; i++) {
+        const struct boot_reserved *r = &s->info.reserved[i];
+
+        boot_reserve(s, r->base, r->end, r->name);
+    }
     pr_info("Memory: %lluK/%lluK available",
             (unsigned long long)(memblock_node_free(&s->mb, MEMBLOCK_NODE_ANY) / SZ_1K),
             (unsigned long long)(memblock_phys_mem_size(&s->mb) / SZ_1K));

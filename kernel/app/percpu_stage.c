@@ -10,8 +10,6 @@
 #include "kernel/platform/cpu_tables.h"
 #include "percpu/setup.h"
 
-static u64 boot_stack_top_va;
-
 /* The boot CPU's GDT and TSS move with its unit. */
 static void describe_tables(void *unit, struct percpu_switch *sw)
 {
@@ -58,11 +56,6 @@ void stage_percpu(struct boot_state *s)
     stage_note("first_chunk", setup.build_insns - setup.memblock_insns);
     stage_note("first_chunk_memblock", setup.memblock_insns);
 
-    if (cpu_stacks_alloc(&s->vm, &s->order, 0, &boot_stack_top_va))
+    if (cpu_stacks_alloc(&s->vm, &s->order, 0, &s->stack_top))
         panic("no memory for the boot CPU's stacks");
-}
-
-u64 boot_cpu_stack_top(void)
-{
-    return boot_stack_top_va;
 }

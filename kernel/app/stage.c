@@ -5,6 +5,7 @@
 #include "kernel/app/stage.h"
 #include "kernel/base/cpu.h"
 #include "kernel/base/print.h"
+#include "kernel/base/string.h"
 #include "kernel/platform/clock.h"
 #include "kernel/platform/console.h"
 
@@ -15,6 +16,7 @@ static struct {
     u64 ticks;
 } stages[MAX_STAGES];
 static u32 nr_stages;
+static const char log_stage[] = "log"; /* writing out, summed over all stages */
 static u64 last;
 
 extern u64 first_tsc; /* boot/entry64.asm */
@@ -37,7 +39,7 @@ void stage_done(const char *name)
     u64 before = rdtsc();
     console_flush();
     last = rdtsc();
-    stage_note("log", last - before);
+    stage_note(log_stage, last - before);
 }
 
 void stage_print_bench(void)
@@ -46,11 +48,11 @@ void stage_print_bench(void)
 
     log_raw("bench: overhead rdtsc=%llu", (unsigned long long)(t1 - t0));
     for (u32 i = 0; i < nr_stages; i++) {
-        if (stages[i].name[0] == 'l' && stages[i].name[1] == 'o' && stages[i].name[2] == 'g')
+        if (strcmp(stages[i].name, log_stage) == 0)
             log += stages[i].ticks;
         else
             log_raw("bench: boot stage=%s insns=%llu", stages[i].name,
                     (unsigned long long)stages[i].ticks);
     }
-    log_raw("bench: boot stage=log insns=%llu", (unsigned long long)log);
+    log_raw("bench: boot stage=%s insns=%llu", log_stage, (unsigned long long)log);
 }

@@ -6,8 +6,7 @@
 #include "kernel/base/clockmath.h"
 #include "kernel/base/cpu.h"
 
-#define ASSUMED_KHZ       10000000 /* 10 GHz */
-#define HYPERVISOR_FACTOR 20
+#define ASSUMED_KHZ 10000000 /* 10 GHz */
 
 static u64 tsc_khz = ASSUMED_KHZ;
 

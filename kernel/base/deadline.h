@@ -11,6 +11,9 @@
 
 #include "kernel/base/types.h"
 
+/* How much longer every wait may take where virtual CPUs share few real ones. */
+#define HYPERVISOR_FACTOR 20
+
 struct deadline {
     u64 length; /* TSC ticks */
     u64 end;

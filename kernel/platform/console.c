@@ -15,8 +15,6 @@
 #define NR_COM        4
 #define UART_SPAN     8 /* registers */
 
-#define HYPERVISOR_FACTOR 20
-
 struct port_uart {
     struct uart uart;
     struct uart_ops ops;
