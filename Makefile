@@ -59,6 +59,7 @@ PURE_SRCS := \
 	mm/memblock_virt.c \
 	mm/pagetable.c \
 	mm/pagetable_change.c \
+	mm/pagetable_range.c \
 	mm/pagetable_walk.c \
 	mm/direct_map.c \
 	mm/wx_check.c \

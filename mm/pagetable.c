@@ -34,7 +34,7 @@ u64 pt_list_pop(const struct pagetable *pt, u64 *head)
     return pa;
 }
 
-static void free_list(const struct pagetable *pt, u64 *head)
+void pt_free_list(const struct pagetable *pt, u64 *head)
 {
     while (*head)
         pt->src->free(pt->src->ctx, pt_list_pop(pt, head));
@@ -48,7 +48,7 @@ int pt_reserve(const struct pagetable *pt, s32 node, u64 need, u64 *head)
         int err = pt->src->alloc(pt->src->ctx, node, &pa);
 
         if (err) {
-            free_list(pt, head);
+            pt_free_list(pt, head);
             return err;
         }
         ASSERT(pa && is_aligned(pa, PAGE_SIZE));
@@ -62,8 +62,37 @@ u64 pt_take_table(struct pagetable *pt, u64 *head)
     u64 pa = pt_list_pop(pt, head);
 
     memset(pt_table(pt, pa), 0, PAGE_SIZE);
-    pt->tables++;
+    pt_count(&pt->tables, 1);
     return pa;
+}
+
+void pt_flush_add(struct pt_flush *flush, u64 start, u64 end)
+{
+    if (flush->start == flush->end) {
+        flush->start = start;
+        flush->end = end;
+        return;
+    }
+    flush->start = MIN(flush->start, start);
+    flush->end = MAX(flush->end, end);
+}
+
+bool pt_table_empty(const u64 *table)
+{
+    for (u32 i = 0; i < PT_ENTRIES; i++) {
+        if (pt_load(&table[i]) & PTE_P)
+            return false;
+    }
+    return true;
+}
+
+void pt_retire_table(struct pagetable *pt, u64 table_pa, u64 va, struct pt_flush *flush)
+{
+    pt_list_push(pt, &flush->tables, table_pa);
+    pt_count(&pt->tables, -1);
+    /* Invalidating any one page drops all paging-structure caches (SDM vol 3 4.10.4.1). */
+    if (flush->start == flush->end)
+        pt_flush_add(flush, va, va + PAGE_SIZE);
 }
 
 int pt_check_range(u64 va, u64 size)
@@ -125,8 +154,8 @@ struct map_job {
 
 static bool leaf_fits(const struct map_job *job, int level, u64 va, u64 next, u64 pa)
 {
-    return level <= job->max_level && pt_slot_whole(va, next, level) &&
-           is_aligned(pa, pt_slot_bytes(level));
+    return level <= job->max_level && pt_span_whole(va, next, level) &&
+           is_aligned(pa, pt_span(level));
 }
 
 static void put_leaf(struct map_job *job, u64 *slot, int level, u64 va, u64 pa)
@@ -136,7 +165,7 @@ static void put_leaf(struct map_job *job, u64 *slot, int level, u64 va, u64 pa)
     if (job->pas)
         pa = job->pas[(va - job->pas_va) >> PAGE_SHIFT];
     pt_store(slot, pt_make_leaf(job->pt, pa, job->prot, level));
-    ++*pt_leaf_count(job->pt, level);
+    pt_count_leaves(job->pt, level, 1);
 }
 
 /* table is NULL in a plan where there is no table yet. */
@@ -149,8 +178,8 @@ static int map_level(struct map_job *job, u64 *table, int level, u64 va, u64 end
         u64 e = slot ? pt_load(slot) : 0, new_pa = 0, *lower = NULL;
         int err;
 
-        next = pt_slot_end(va, end, level);
-        if ((e & PTE_P) && pt_is_leaf(e, level))
+        next = pt_span_end(va, end, level);
+        if ((e & PTE_P) && (pt_is_leaf(e, level) || pt_is_slot(e, level)))
             return -EEXIST;
         if (!(e & PTE_P) && leaf_fits(job, level, va, next, pa)) {
             put_leaf(job, slot, level, va, pa);
@@ -231,6 +260,6 @@ int pagetable_map_pages(struct pagetable *pt, u64 va, const u64 *pas, u64 n, u32
 
 void pagetable_release(struct pagetable *pt, struct pt_flush *flush)
 {
-    free_list(pt, &flush->tables);
+    pt_free_list(pt, &flush->tables);
     *flush = PT_FLUSH_NONE;
 }

@@ -9,6 +9,9 @@
  * Entries: SDM vol 3 4.5.4, tables 4-15 to 4-20. Tables point to tables with W = 1, NX = 0, U = 0,
  * so that the leaf alone decides; leaves are made with the accessed and dirty bits set.
  *
+ * A piece of address space may be opened as a slot (mm/pagetable_range.h) and is then its owner's:
+ * map refuses it with -EEXIST, unmap and protect with -EBUSY, merge leaves it alone.
+ *
  * Context: pure. The caller holds the lock of the table; any CPU; allocates through the page source
  * only. Readers (lookup, walk) may run beside a writer of other addresses: entries are written
  * whole, and tables go back only through pagetable_release().
@@ -55,6 +58,7 @@ struct pagetable {
     const struct page_source *src;
     bool has_1g; /* CPUID 80000001h EDX bit 26 */
     bool has_nx; /* EFER.NXE is set; without it bit 63 is reserved, and everything executes */
+    /* Changed atomically; with slots open, exact only while no owner changes his. */
     u64 tables;                 /* table pages in use, the root included */
     u64 leaves[PT_LEAF_KINDS];  /* present leaves of each size */
 };
@@ -103,7 +107,8 @@ int pagetable_map_pages(struct pagetable *pt, u64 va, const u64 *pas, u64 n, u32
 /*
  * Unmaps what is mapped in [va, va + size); holes are skipped. A large leaf of which only a part
  * goes is split, which may need up to four table pages. Table pages that become empty go to
- * flush->tables, unless PT_KEEP_TABLES. -EINVAL, -ERANGE as pagetable_map; -ENOMEM only by a split.
+ * flush->tables, unless PT_KEEP_TABLES. -EINVAL, -ERANGE as pagetable_map; -EBUSY: an open slot;
+ * -ENOMEM only by a split.
  */
 #define PT_KEEP_TABLES 1u
 int pagetable_unmap(struct pagetable *pt, u64 va, u64 size, u32 flags,
@@ -112,7 +117,7 @@ int pagetable_unmap(struct pagetable *pt, u64 va, u64 size, u32 flags,
 /*
  * Gives every page in the range the permissions prot (PT_PROT bits only). Large leaves at the
  * border are split, with tables from node, unless they have these permissions already.
- * -ENOENT: a hole in the range. -EINVAL, -ERANGE, -ENOMEM as above.
+ * -ENOENT: a hole in the range. -EINVAL, -ERANGE, -EBUSY, -ENOMEM as above.
  */
 int pagetable_protect(struct pagetable *pt, u64 va, u64 size, u32 prot, s32 node,
                       struct pt_flush *flush) MUST_CHECK;

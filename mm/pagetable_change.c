@@ -16,24 +16,13 @@ struct change_job {
     struct pt_flush *flush;
 };
 
-static void flush_add(struct pt_flush *flush, u64 start, u64 end)
+/* The span of va whole. Its end does not wrap but for the last one of all: then one page less. */
+static void flush_add_span(struct pt_flush *flush, u64 va, int level)
 {
-    if (flush->start == flush->end) {
-        flush->start = start;
-        flush->end = end;
-        return;
-    }
-    flush->start = MIN(flush->start, start);
-    flush->end = MAX(flush->end, end);
-}
+    u64 start = align_down(va, pt_span(level));
+    u64 end = start + pt_span(level);
 
-/* The slot of va whole. Its end does not wrap but for the last slot of all: then one page less. */
-static void flush_add_slot(struct pt_flush *flush, u64 va, int level)
-{
-    u64 start = align_down(va, pt_slot_bytes(level));
-    u64 end = start + pt_slot_bytes(level);
-
-    flush_add(flush, start, end ? end : align_down(~0ULL, PAGE_SIZE));
+    pt_flush_add(flush, start, end ? end : align_down(~0ULL, PAGE_SIZE));
 }
 
 /* Table pages that it takes to split a leaf so that its part [va, end) consists of whole leaves. */
@@ -42,11 +31,11 @@ static u64 split_cost(int level, u64 va, u64 end)
     u64 cost = 1, next;
 
     for (; level > 2 && va < end; va = next) {
-        next = pt_slot_end(va, end, level - 1);
-        if (!pt_slot_whole(va, next, level - 1))
+        next = pt_span_end(va, end, level - 1);
+        if (!pt_span_whole(va, next, level - 1))
             cost += split_cost(level - 1, va, next);
         else /* no whole leaf costs anything: go on at the last one begun */
-            next = MAX(next, align_down(end, pt_slot_bytes(level - 1)));
+            next = MAX(next, align_down(end, pt_span(level - 1)));
     }
     return cost;
 }
@@ -58,7 +47,7 @@ static u64 split_cost(int level, u64 va, u64 end)
 static void split_leaf(struct change_job *job, u64 *slot, int level)
 {
     struct pagetable *pt = job->pt;
-    u64 e = pt_load(slot), step = pt_slot_bytes(level - 1);
+    u64 e = pt_load(slot), step = pt_span(level - 1);
     u64 table_pa = pt_take_table(pt, &job->pages), pa = pt_leaf_pa(e, level);
     u32 prot = pt_entry_prot(e, pt->has_nx);
     u64 *table = pt_table(pt, table_pa);
@@ -66,17 +55,8 @@ static void split_leaf(struct change_job *job, u64 *slot, int level)
     for (u32 i = 0; i < PT_ENTRIES; i++)
         table[i] = pt_make_leaf(pt, pa + i * step, prot, level - 1);
     pt_store(slot, pt_make_table(table_pa));
-    --*pt_leaf_count(pt, level);
-    *pt_leaf_count(pt, level - 1) += PT_ENTRIES;
-}
-
-static bool table_empty(const u64 *table)
-{
-    for (u32 i = 0; i < PT_ENTRIES; i++) {
-        if (pt_load(&table[i]) & PTE_P)
-            return false;
-    }
-    return true;
+    pt_count_leaves(pt, level, -1);
+    pt_count_leaves(pt, level - 1, PT_ENTRIES);
 }
 
 static void change_whole_leaf(struct change_job *job, u64 *slot, int level, u64 wanted)
@@ -85,7 +65,7 @@ static void change_whole_leaf(struct change_job *job, u64 *slot, int level, u64 
         return;
     pt_store(slot, wanted);
     if (job->unmap)
-        --*pt_leaf_count(job->pt, level);
+        pt_count_leaves(job->pt, level, -1);
 }
 
 static int change_level(struct change_job *job, u64 *table, int level, u64 va, u64 end);
@@ -96,14 +76,10 @@ static int change_table(struct change_job *job, u64 *slot, int level, u64 va, u6
     u64 *lower = pt_table(job->pt, e);
     int err = change_level(job, lower, level - 1, va, next);
 
-    if (err || job->plan || !job->unmap || job->keep_tables || !table_empty(lower))
+    if (err || job->plan || !job->unmap || job->keep_tables || !pt_table_empty(lower))
         return err;
     pt_store(slot, 0);
-    pt_list_push(job->pt, &job->flush->tables, e & PTE_ADDR);
-    job->pt->tables--;
-    /* Invalidating any one page drops all paging-structure caches (SDM vol 3 4.10.4.1). */
-    if (job->flush->start == job->flush->end)
-        flush_add(job->flush, va, va + PAGE_SIZE);
+    pt_retire_table(job->pt, e & PTE_ADDR, va, job->flush);
     return 0;
 }
 
@@ -114,12 +90,14 @@ static int change_level(struct change_job *job, u64 *table, int level, u64 va, u
         u64 e = pt_load(slot), wanted = 0;
         int err = 0;
 
-        next = pt_slot_end(va, end, level);
+        next = pt_span_end(va, end, level);
         if (!(e & PTE_P)) {
             if (!job->unmap)
                 return -ENOENT;
             continue;
         }
+        if (pt_is_slot(e, level))
+            return -EBUSY;
         if (!pt_is_leaf(e, level)) {
             err = change_table(job, slot, level, va, next);
             if (err)
@@ -131,8 +109,8 @@ static int change_level(struct change_job *job, u64 *table, int level, u64 va, u
         if (e == wanted)
             continue;
         if (!job->plan)
-            flush_add_slot(job->flush, va, level);
-        if (pt_slot_whole(va, next, level)) {
+            flush_add_span(job->flush, va, level);
+        if (pt_span_whole(va, next, level)) {
             change_whole_leaf(job, slot, level, wanted);
         } else if (job->plan) {
             job->need += split_cost(level, va, next);
@@ -188,12 +166,12 @@ int pagetable_protect(struct pagetable *pt, u64 va, u64 size, u32 prot, s32 node
 /* Turns the table below slot into one leaf if its entries are what split_leaf would have made. */
 static void try_join(struct pagetable *pt, u64 *slot, int level, u64 va, struct pt_flush *flush)
 {
-    u64 e = pt_load(slot), step = pt_slot_bytes(level - 1);
+    u64 e = pt_load(slot), step = pt_span(level - 1);
     const u64 *lower = pt_table(pt, e);
     u64 first = pt_load(&lower[0]);
 
-    if (!(first & PTE_P) || !pt_is_leaf(first, level - 1) ||
-        !is_aligned(pt_leaf_pa(first, level - 1), pt_slot_bytes(level)))
+    if (!(first & PTE_P) || !pt_is_leaf(first, level - 1) || pt_is_slot(first, level - 1) ||
+        !is_aligned(pt_leaf_pa(first, level - 1), pt_span(level)))
         return;
     for (u32 i = 1; i < PT_ENTRIES; i++) {
         if (pt_load(&lower[i]) != first + i * step)
@@ -201,11 +179,10 @@ static void try_join(struct pagetable *pt, u64 *slot, int level, u64 va, struct 
     }
     pt_store(slot, pt_make_leaf(pt, pt_leaf_pa(first, level - 1), pt_entry_prot(first, pt->has_nx),
                                 level));
-    pt_list_push(pt, &flush->tables, e & PTE_ADDR);
-    pt->tables--;
-    *pt_leaf_count(pt, level - 1) -= PT_ENTRIES;
-    ++*pt_leaf_count(pt, level);
-    flush_add_slot(flush, va, level);
+    flush_add_span(flush, va, level);
+    pt_retire_table(pt, e & PTE_ADDR, va, flush);
+    pt_count_leaves(pt, level - 1, -PT_ENTRIES);
+    pt_count_leaves(pt, level, 1);
 }
 
 static void merge_level(struct pagetable *pt, u64 *table, int level, u64 va, u64 end,
@@ -217,12 +194,12 @@ static void merge_level(struct pagetable *pt, u64 *table, int level, u64 va, u64
         u64 *slot = &table[pt_index(va, level)];
         u64 e = pt_load(slot);
 
-        next = pt_slot_end(va, end, level);
-        if (!(e & PTE_P) || pt_is_leaf(e, level))
+        next = pt_span_end(va, end, level);
+        if (!(e & PTE_P) || pt_is_leaf(e, level) || pt_is_slot(e, level))
             continue;
         if (level > 2)
             merge_level(pt, pt_table(pt, e), level - 1, va, next, flush);
-        if (level <= max_level && pt_slot_whole(va, next, level))
+        if (level <= max_level && pt_span_whole(va, next, level))
             try_join(pt, slot, level, va, flush);
     }
 }

@@ -1,6 +1,6 @@
 /*
  * Inside of the page-table code: what the bits of an entry mean (SDM vol 3 4.5.4, tables 4-15 to
- * 4-20), and how lists of table pages are linked. For mm/pagetable*.c only.
+ * 4-20), and how lists of table pages are linked. For mm/pagetable*.[ch] only.
  * Levels: 4 = PML4, 3 = PDPT (leaf 1 GiB), 2 = page directory (leaf 2 MiB), 1 = page table (4 KiB).
  * SPDX-License-Identifier: MIT
  */
@@ -20,6 +20,8 @@
 #define PTE_D    (1ULL << 6)
 #define PTE_PS   (1ULL << 7) /* levels 3 and 2: a leaf; level 1: PAT, which Perch leaves 0 */
 #define PTE_G    (1ULL << 8)
+/* Level 2, ignored by the CPU: an open slot of mm/pagetable_range.h, its owner's alone. */
+#define PTE_SLOT (1ULL << 9)
 #define PTE_NX   (1ULL << 63)
 #define PTE_ADDR 0x000ffffffffff000ULL
 
@@ -28,7 +30,7 @@
 #define PT_PA_END  (1ULL << 52)
 
 /* The address space that one entry of a level covers. */
-static inline u64 pt_slot_bytes(int level)
+static inline u64 pt_span(int level)
 {
     return PAGE_SIZE << (9 * (level - 1));
 }
@@ -38,18 +40,18 @@ static inline u32 pt_index(u64 va, int level)
     return va >> (PAGE_SHIFT + 9 * (level - 1)) & (PT_ENTRIES - 1);
 }
 
-/* The end of the part of [va, end) that lies in va's slot; no sum passes the end of the type. */
-static inline u64 pt_slot_end(u64 va, u64 end, int level)
+/* The end of the part of [va, end) that lies in va's span; no sum passes the end of the type. */
+static inline u64 pt_span_end(u64 va, u64 end, int level)
 {
-    u64 last = va | (pt_slot_bytes(level) - 1);
+    u64 last = va | (pt_span(level) - 1);
 
     return last >= end - 1 ? end : last + 1;
 }
 
-/* Does [va, next), a part of one slot, cover the slot? */
-static inline bool pt_slot_whole(u64 va, u64 next, int level)
+/* Does [va, next), a part of one span, cover it? */
+static inline bool pt_span_whole(u64 va, u64 next, int level)
 {
-    return next - va == pt_slot_bytes(level);
+    return next - va == pt_span(level);
 }
 
 static inline bool pt_canonical(u64 va)
@@ -68,6 +70,11 @@ static inline void pt_store(u64 *slot, u64 entry)
     __atomic_store_n(slot, entry, __ATOMIC_RELEASE);
 }
 
+static inline bool pt_is_slot(u64 entry, int level)
+{
+    return level == 2 && (entry & PTE_SLOT);
+}
+
 static inline bool pt_is_leaf(u64 entry, int level)
 {
     return level == 1 || (level < PT_ROOT && (entry & PTE_PS));
@@ -76,7 +83,7 @@ static inline bool pt_is_leaf(u64 entry, int level)
 /* Drops the low address bits of a large leaf, of which bit 12 is PAT in foreign tables. */
 static inline u64 pt_leaf_pa(u64 entry, int level)
 {
-    return entry & PTE_ADDR & ~(pt_slot_bytes(level) - 1);
+    return entry & PTE_ADDR & ~(pt_span(level) - 1);
 }
 
 static inline u64 pt_make_leaf(const struct pagetable *pt, u64 pa, u32 prot, int level)
@@ -117,9 +124,18 @@ static inline u64 *pt_table(const struct pagetable *pt, u64 entry)
     return table;
 }
 
-static inline u64 *pt_leaf_count(struct pagetable *pt, int level)
+/*
+ * Counters. Slots change leaves without the table's lock, so that every change is atomic; nothing
+ * is ordered by them.
+ */
+static inline void pt_count(u64 *counter, s64 change)
 {
-    return &pt->leaves[level - 1];
+    __atomic_fetch_add(counter, (u64)change, __ATOMIC_RELAXED);
+}
+
+static inline void pt_count_leaves(struct pagetable *pt, int level, s64 change)
+{
+    pt_count(&pt->leaves[level - 1], change);
 }
 
 /*
@@ -136,6 +152,17 @@ int pt_reserve(const struct pagetable *pt, s32 node, u64 need, u64 *head);
 
 /* A cleared page from the list, which pt_reserve made long enough; counted in pt->tables. */
 u64 pt_take_table(struct pagetable *pt, u64 *head);
+
+/* Gives every page of the list back to the source. */
+void pt_free_list(const struct pagetable *pt, u64 *head);
+
+/* Adds [start, end) to what is to be flushed. */
+void pt_flush_add(struct pt_flush *flush, u64 start, u64 end);
+
+/* Takes an empty table, on whose entry for va it was, out of use: to flush->tables. */
+void pt_retire_table(struct pagetable *pt, u64 table_pa, u64 va, struct pt_flush *flush);
+
+bool pt_table_empty(const u64 *table);
 
 /* -EINVAL, -ERANGE as pagetable_map says; 0 when [va, va + size) is fit for a call. */
 int pt_check_range(u64 va, u64 size);

@@ -46,11 +46,11 @@ int pagetable_lookup(const struct pagetable *pt, u64 va, u64 *pa, u32 *prot, u64
         if (!pt_is_leaf(e, level))
             continue;
         if (pa)
-            *pa = pt_leaf_pa(e, level) | (va & (pt_slot_bytes(level) - 1));
+            *pa = pt_leaf_pa(e, level) | (va & (pt_span(level) - 1));
         if (prot)
             *prot = allowed;
         if (leaf_size)
-            *leaf_size = pt_slot_bytes(level);
+            *leaf_size = pt_span(level);
         break;
     }
     return 0;
@@ -60,7 +60,7 @@ static int walk_table(const struct walk_state *w, u64 table_entry, int level, u6
                       bool user_above)
 {
     const u64 *table = read_table(w->pt, table_entry);
-    u64 step = pt_slot_bytes(level);
+    u64 step = pt_span(level);
 
     if (!table)
         return -EFAULT;
