@@ -1,0 +1,65 @@
+/*
+ * Clearing of object memory and of pages, for everybody in percpu/: few instructions for few bytes
+ * as for many. Plain stores of 8 bytes, about 1.1 instructions per 8 bytes for a page, and no
+ * call: most of what is cleared is smaller than what memset() needs to get going. The stores are
+ * volatile, because the compiler would make a call of memset() out of such a loop.
+ * Pure; any context.
+ * SPDX-License-Identifier: MIT
+ */
+#ifndef PERCH_PERCPU_CLEAR_H
+#define PERCH_PERCPU_CLEAR_H
+
+#include "kernel/base/types.h"
+
+typedef u64 __attribute__((may_alias)) pcpu_clear_u64;
+typedef u32 __attribute__((may_alias)) pcpu_clear_u32;
+
+#define PCPU_STORE8_(p)                                                                            \
+    do {                                                                                           \
+        (p)[0] = 0;                                                                                \
+        (p)[1] = 0;                                                                                \
+        (p)[2] = 0;                                                                                \
+        (p)[3] = 0;                                                                                \
+        (p)[4] = 0;                                                                                \
+        (p)[5] = 0;                                                                                \
+        (p)[6] = 0;                                                                                \
+        (p)[7] = 0;                                                                                \
+    } while (0)
+
+/* size bytes at p, both multiples of 4. */
+static inline void pcpu_clear(void *p, size_t size)
+{
+    volatile pcpu_clear_u64 *d;
+
+    if (((uintptr_t)p & 4) && size) {
+        *(volatile pcpu_clear_u32 *)p = 0;
+        p = (u8 *)p + 4;
+        size -= 4;
+    }
+    for (d = p; size >= 64; size -= 64, d += 8)
+        PCPU_STORE8_(d);
+    for (; size >= 8; size -= 8)
+        *d++ = 0;
+    if (size)
+        *(volatile pcpu_clear_u32 *)d = 0;
+}
+
+/* n whole pages at p. */
+static inline void pcpu_clear_pages(void *p, u32 n)
+{
+    volatile pcpu_clear_u64 *d = p, *end = d + n * (PAGE_SIZE / 8);
+
+    for (; d != end; d += 32) {
+        PCPU_STORE8_(d);
+        PCPU_STORE8_(d + 8);
+        PCPU_STORE8_(d + 16);
+        PCPU_STORE8_(d + 24);
+    }
+}
+
+static inline void pcpu_clear_page(void *p)
+{
+    pcpu_clear_pages(p, 1);
+}
+
+#endif
