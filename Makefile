@@ -18,6 +18,7 @@ Q := $(if $(V),,@)
 # Pure: freestanding and hosted from the same source.
 PURE_SRCS := \
 	kernel/base/crc32.c \
+	kernel/base/cpu_id.c \
 	kernel/app/report_json.c \
 	kernel/base/clockmath.c \
 	acpi/fadt.c \
@@ -104,6 +105,7 @@ HW_SRCS := \
 	kernel/app/smp_stage.c \
 	kernel/app/placement.c \
 	kernel/app/stage.c \
+	kernel/platform/cpu_promotion.c \
 	kernel/platform/cpu_tables.c \
 	kernel/platform/early_window.c \
 	kernel/platform/paging.c \

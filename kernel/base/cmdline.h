@@ -72,6 +72,7 @@ struct kernel_options {
     u64 percpu_reserved, percpu_atom; /* bytes: 8K, 2M */
     s64 percpu_dyn;                   /* bytes: 28K; below 0 ("auto"): as the layout decides */
     u64 percpu_static;                /* bytes; 0: as linked */
+    bool percpu_promote;              /* full 2 MiB ranges of chunks become 2 MiB leaves */
     bool numa;
     u32 nr_cpus, possible_cpus, maxcpus; /* 0: all; maxcpus=0 is taken as 1, as Linux does */
     u32 loglevel;                        /* lines of this level and below are shown */

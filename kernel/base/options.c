@@ -139,6 +139,11 @@ static bool set_percpu_static(struct kernel_options *o, const char *value)
     return parse_size(value, &o->percpu_static) == 0;
 }
 
+static bool set_percpu_promote(struct kernel_options *o, const char *value)
+{
+    return set_bool(&o->percpu_promote, value);
+}
+
 static bool set_numa(struct kernel_options *o, const char *value)
 {
     return set_bool(&o->numa, value);
@@ -218,6 +223,7 @@ static const struct {
     {"percpu_dyn", set_percpu_dyn},
     {"percpu_atom", set_percpu_atom},
     {"percpu_static", set_percpu_static},
+    {"percpu_promote", set_percpu_promote},
     {"numa", set_numa},
     {"nr_cpus", set_nr_cpus},
     {"possible_cpus", set_possible_cpus},
@@ -238,6 +244,7 @@ static void set_defaults(struct kernel_options *o)
     o->percpu_reserved = 8 * SZ_1K;
     o->percpu_dyn = 28 * SZ_1K;
     o->percpu_atom = SZ_2M;
+    o->percpu_promote = true;
     o->numa = true;
     o->loglevel = LOG_INFO;
 }

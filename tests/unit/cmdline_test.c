@@ -110,6 +110,7 @@ KTEST(options, defaults)
     EXPECT_EQ(o.percpu_dyn, 28672);
     EXPECT_EQ(o.percpu_atom, 2097152);
     EXPECT_EQ(o.percpu_static, 0);
+    EXPECT_TRUE(o.percpu_promote);
     EXPECT_TRUE(o.numa);
     EXPECT_EQ(o.nr_cpus | o.possible_cpus | o.maxcpus, 0);
     EXPECT_EQ(o.loglevel, LOG_INFO);
@@ -123,7 +124,8 @@ KTEST(options, every_key)
     kernel_options_parse(&o, "run=tables,bench:boot*,test:percpu.* end=halt exit=isa-debug "
                              "console=ttyS1,9600 console=debugcon percpu_alloc=page "
                              "percpu_reserved=0 percpu_dyn=64K percpu_atom=4K "
-                             "percpu_static=233472 numa=off nr_cpus=8 possible_cpus=16 maxcpus=0 "
+                             "percpu_static=233472 percpu_promote=off numa=off "
+                             "nr_cpus=8 possible_cpus=16 maxcpus=0 "
                              "loglevel=7 seed=0x1234 strict=firmware fail=every:3 soak=10 lava=on "
                              "hotplug=on");
     EXPECT_EQ(shim_log_count(), 0);
@@ -137,6 +139,7 @@ KTEST(options, every_key)
     EXPECT_EQ(o.percpu_dyn, 65536);
     EXPECT_EQ(o.percpu_atom, 4096);
     EXPECT_EQ(o.percpu_static, 233472);
+    EXPECT_FALSE(o.percpu_promote);
     EXPECT_FALSE(o.numa);
     EXPECT_EQ(o.nr_cpus, 8);
     EXPECT_EQ(o.possible_cpus, 16);
@@ -166,8 +169,9 @@ KTEST(options, bad_values_keep_what_was)
     static const char *const bad[] = {
         "run=", "run=fly", "run=test,fly", "run=report:x", "run=tables:x", "end=now", "exit=1",
         "console=", "percpu_alloc=no", "percpu_dyn=-1", "percpu_atom=3K", "percpu_atom=2K",
-        "percpu_reserved=x", "percpu_static=1Q", "numa=yes", "nr_cpus=0", "nr_cpus=99999999999",
-        "possible_cpus=", "maxcpus=-1", "loglevel=9", "seed=x", "strict=all", "hotplug=1",
+        "percpu_reserved=x", "percpu_static=1Q", "percpu_promote=", "percpu_promote=1", "numa=yes",
+        "nr_cpus=0", "nr_cpus=99999999999", "possible_cpus=", "maxcpus=-1", "loglevel=9", "seed=x",
+        "strict=all", "hotplug=1",
     };
     static struct kernel_options defaults;
 

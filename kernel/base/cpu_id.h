@@ -1,0 +1,29 @@
+/*
+ * Who made this CPU and of which family it is, out of the numbers that CPUID returns, and what
+ * follows from it for the kernel: errata that no feature bit tells of. The numbers come from the
+ * caller, so that every CPU there is can be tested on any.
+ * Pure; any context.
+ * SPDX-License-Identifier: MIT
+ */
+#ifndef PERCH_BASE_CPU_ID_H
+#define PERCH_BASE_CPU_ID_H
+
+#include "kernel/base/types.h"
+
+struct cpu_id {
+    char vendor[13]; /* "GenuineIntel", "AuthenticAMD", ... */
+    u32 family;      /* base family and extended family added up, as the vendors number them */
+    u32 model;
+};
+
+/* ebx, edx, ecx: of CPUID leaf 0; eax1: EAX of leaf 1 (SDM vol 2, CPUID; APM vol 3, appendix E). */
+void cpu_id_decode(struct cpu_id *id, u32 ebx, u32 edx, u32 ecx, u32 eax1);
+
+/*
+ * May the page size of an address change while CPUs use it? Not on AMD family 10h: erratum 383
+ * (Revision Guide for AMD Family 10h Processors, 41322): entries of both sizes in the TLB end in a
+ * machine check.
+ */
+bool cpu_promotion_safe(const char *vendor, u32 family);
+
+#endif
