@@ -201,7 +201,7 @@ HOST_SAN ?= -fsanitize=address,undefined -fno-sanitize-recover=all
 HOST_CFLAGS := -std=gnu11 -g -O1 -Wall -Wextra -Werror -fno-omit-frame-pointer $(HOST_SAN) \
 	-Itests/host -I.
 HOST_LIB_SRCS := $(PURE_SRCS) $(LOCAL_SRCS) tests/host/shim.c tests/host/main.c \
-	tests/host/cpu_local.c kernel/app/ktest.c
+	tests/host/cpu_local.c tests/host/cpus.c kernel/app/ktest.c
 HOST_LIB_OBJS := $(HOST_LIB_SRCS:%.c=$(BUILD)/host/%.o)
 HOST_LIB := $(BUILD)/host/libperch.a
 HOST_TESTS := $(wildcard tests/unit/*_test.c) $(wildcard tests/model/*_model.c)
@@ -229,6 +229,32 @@ model-%: $(BUILD)/host/model/%_model
 	$<
 
 host-bins: $(HOST_BINS)
+
+# ---- the same sources under TSan: threads are CPUs ----------------------------------------------
+# A fence is nothing to TSan: a warning of gcc's, and so an error here. Use orders on the accesses.
+TSAN_CFLAGS := -std=gnu11 -g -O1 -Wall -Wextra -Werror -fno-omit-frame-pointer -fsanitize=thread \
+	-Itests/host -I.
+TSAN_LIB := $(BUILD)/tsan/libperch.a
+TSAN_BINS := $(patsubst tests/tsan/%.c,$(BUILD)/tsan/%,$(wildcard tests/tsan/*_test.c))
+
+$(BUILD)/tsan/%.o: %.c
+	@mkdir -p $(@D)
+	@echo "  CC  $<"
+	$(Q)$(HOSTCC) $(TSAN_CFLAGS) -MMD -MP -c $< -o $@
+
+$(TSAN_LIB): $(HOST_LIB_SRCS:%.c=$(BUILD)/tsan/%.o)
+	@rm -f $@
+	@echo "  AR  $@"
+	$(Q)$(CROSS_COMPILE)ar rcs $@ $^
+
+$(TSAN_BINS): $(BUILD)/tsan/%: $(BUILD)/tsan/tests/tsan/%.o $(TSAN_LIB)
+	@echo "  LD  $@"
+	$(Q)$(HOSTCC) $(TSAN_CFLAGS) -o $@ $< $(TSAN_LIB)
+
+tsan-%: $(BUILD)/tsan/%_test
+	$(PYTHON) tools/tsan_run.py $<
+
+tsan-bins: $(TSAN_BINS)
 
 # ---- fuzz targets: libFuzzer over the same sources, one library built once ---------------------
 FUZZ_CFLAGS := -std=gnu11 -g -O1 -fsanitize=fuzzer-no-link,address,undefined \
@@ -267,7 +293,7 @@ $(BUILD)/perch-layout: $(LAYOUT_SRCS) $(wildcard tools/layout/*.h percpu/*.h)
 
 -include $(shell find $(BUILD) -name '*.d' 2>/dev/null)
 .SECONDARY:
-.PHONY: host-bins elf elf-ubsan elf-clang check-image
+.PHONY: host-bins tsan-bins elf elf-ubsan elf-clang check-image
 
 # ---- the verbs of ./perch ---------------------------------------------------------------------
 include tools/verbs.mk

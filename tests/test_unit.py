@@ -1,4 +1,5 @@
-"""Every hosted program: tests/unit and tests/model under ASan and UBSan, judged by their KTAP.
+"""Every hosted program, judged by its KTAP: tests/unit and tests/model under ASan and UBSan,
+tests/tsan under TSan.
 
 SPDX-License-Identifier: MIT
 """
@@ -7,9 +8,11 @@ import subprocess
 import pytest
 
 import ktap
+import tsan_run
 from conftest import BUILD, ROOT
 
-KINDS = {"unit": "_test", "model": "_model"}
+KINDS = {"unit": "_test", "model": "_model", "tsan": "_test"}
+FOLDERS = {"unit": "host/unit", "model": "host/model", "tsan": "tsan"}
 SECONDS = 300
 
 
@@ -21,12 +24,13 @@ def programs():
 
 @pytest.mark.parametrize("kind, name", programs())
 def test_hosted(kind, name, logs, record_property):
-    program = BUILD / "host" / kind / name
+    program = BUILD / FOLDERS[kind] / name
     assert program.exists(), f"{program} is not built"
+    command = tsan_run.command(program) if kind == "tsan" else [program]
     log = logs / f"{kind}-{name}.log"
     with log.open("wb") as out:
         try:
-            status = subprocess.run([program], stdin=subprocess.DEVNULL, stdout=out, stderr=out,
+            status = subprocess.run(command, stdin=subprocess.DEVNULL, stdout=out, stderr=out,
                                     cwd=ROOT, timeout=SECONDS).returncode
         except subprocess.TimeoutExpired:
             status = "time-out"

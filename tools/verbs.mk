@@ -27,23 +27,25 @@ export $(RUN_OPTIONS)
 run: $(BUILD)/perch.elf
 	@$(PYTHON) tools/run.py
 
-# ---- test: WHAT=unit|model|kernel|qemu|tools|runner|lint|fuzz, PATTERN=part of a name ----------
+# ---- test: WHAT=unit|model|tsan|kernel|qemu|tools|runner|lint|fuzz, PATTERN=part of a name -----
 # Named by a machine file's kernel=, beside $(BUILD)/perch.elf.
 KERNELS := $(BUILD)/perch.elf $(BUILD)/ubsan/perch.elf $(BUILD)/clang/perch.elf
 
 TEST_NEEDS_unit := host-bins
 TEST_NEEDS_model := host-bins
+TEST_NEEDS_tsan := tsan-bins
 TEST_NEEDS_kernel := $(BUILD)/perch.elf
 TEST_NEEDS_qemu := $(KERNELS) iso
 TEST_NEEDS_tools := $(TOOL_BINS) $(BUILD)/perch.elf
 TEST_NEEDS_runner :=
 TEST_NEEDS_lint := $(KERNELS)
 TEST_NEEDS_fuzz := $(FUZZ_BINS)
-TEST_NEEDS_all := host-bins $(KERNELS) iso $(TOOL_BINS) $(FUZZ_BINS)
+TEST_NEEDS_all := host-bins tsan-bins $(KERNELS) iso $(TOOL_BINS) $(FUZZ_BINS)
 
 # TOOL_BINS and FUZZ_BINS are the Makefile's lists of hosted tools and fuzz programs.
 TEST_ARGS_unit := tests/test_unit.py -k 'unit-$(PATTERN)'
 TEST_ARGS_model := tests/test_unit.py -k 'model-$(PATTERN)'
+TEST_ARGS_tsan := tests/test_unit.py -k 'tsan-$(PATTERN)'
 TEST_ARGS_kernel := tests/test_qemu.py -k 'numa4-cpu8]'
 TEST_ARGS_qemu := tests/test_qemu.py -k '$(PATTERN)'
 TEST_ARGS_all := -k '$(PATTERN)'
@@ -66,11 +68,12 @@ bench: $(BUILD)/perch.elf
 help:
 	@echo 'make             build/perch.elf and build/perch.iso'
 	@echo 'make run         NODES= CPUS= MEM= FIRMWARE= TOPOLOGY= APPEND= ACCEL= GDB=1 LOG='
-	@echo 'make test        every test; WHAT=unit|model|kernel|qemu|tools|runner|lint|fuzz PATTERN='
+	@echo 'make test        every test; WHAT=unit|model|tsan|kernel|qemu|tools|runner|lint|fuzz PATTERN='
 	@echo 'make layout-bin  build/perch-layout, the program behind ./perch layout'
 	@echo 'make iso         build/perch.iso'
 	@echo 'make bench       WHAT=boot BENCH_ARGS="--check --runs 0 --machines 8/4"'
 	@echo 'make host-bins   the hosted tests; unit-NAME and model-NAME run one of them'
+	@echo 'make tsan-bins   the same under TSan, tests/tsan; tsan-NAME runs one of them'
 	@echo 'make clean       removes build/'
 	@echo 'Variables: CROSS_COMPILE= CC= NASM= BUILD= PYTHON= JOBS='
 

@@ -1,26 +1,114 @@
 /*
- * The hosted twin of kernel/base/cpu_local.h: a thread is a CPU. Per-CPU operations are plain ones
- * on the thread's copy, at a distance the test sets; "interrupts off" is a flag of the thread.
+ * The hosted twin of kernel/base/cpu_local.h: a thread is a CPU. "Interrupts off" and the guard are
+ * words of the thread that host_quiesce() (tests/host/cpus.h) waits for.
+ *
+ * Per-CPU operations are a load and a store (relaxed) on the thread's copy: as on the CPU they are
+ * not atomic against a write by another CPU, but a reader elsewhere is no data race. That an
+ * interrupt cannot tear them has no twin: threads have no interrupts.
  * SPDX-License-Identifier: MIT
  */
 #ifndef PERCH_HOST_CPU_LOCAL_H
 #define PERCH_HOST_CPU_LOCAL_H
 
 #include <sched.h>
+#include <stdatomic.h>
+#include "kernel/base/percpu_defs.h"
 #include "kernel/base/types.h"
+
+/* What others may ask of a CPU: read-modify-write on both sides orders the two. */
+struct host_cpu {
+    _Atomic u32 irqs_off ALIGNED(64);
+    _Atomic u32 guard;
+};
 
 extern _Thread_local uintptr_t host_cpu_offset;
 extern _Thread_local u32 host_cpu_number;
 extern _Thread_local bool host_irqs_off;
+extern _Thread_local struct host_cpu *host_cpu_state; /* NULL: nobody asks */
 
-#define this_cpu_ptr(ptr) ((__typeof__(ptr))((uintptr_t)(ptr) + host_cpu_offset))
+#define this_cpu_ptr(ptr) PER_CPU_SHIFT_(ptr, host_cpu_offset)
 
-#define this_cpu_read(v)     (*this_cpu_ptr(&(v)))
-#define this_cpu_write(v, x) ((void)(*this_cpu_ptr(&(v)) = (__typeof__(v))(x)))
-#define this_cpu_add(v, x)   ((void)(*this_cpu_ptr(&(v)) += (x)))
-#define this_cpu_sub(v, x)   ((void)(*this_cpu_ptr(&(v)) -= (x)))
-#define this_cpu_inc(v)      this_cpu_add(v, 1)
-#define this_cpu_dec(v)      this_cpu_sub(v, 1)
+/* ---- on an object of this CPU, named by a plain lvalue ------------------------------------------ */
+
+#define HOST_VALUE_(v, x) ((__typeof__((v) + 0))(__typeof__(v))(x))
+#define HOST_U64_(x)      ((u64)(uintptr_t)(x))
+
+#define HOST_READ_(p) __atomic_load_n(p, __ATOMIC_RELAXED)
+#define HOST_WRITE_(p, x, order)                                                                   \
+    ({                                                                                             \
+        __typeof__(p) hw_ = (p);                                                                   \
+        __atomic_store_n(hw_, (__typeof__(*hw_))(x), order);                                       \
+    })
+
+/* op is evaluated with the old value in was_; the result is the new value. */
+#define HOST_CHANGE_(p, op, x, order)                                                              \
+    ({                                                                                             \
+        __typeof__(p) hp_ = (p);                                                                   \
+        u64 hx_ = HOST_U64_(x);                                                                    \
+        __typeof__(*hp_) hn_ = (__typeof__(*hp_))(HOST_U64_(HOST_READ_(hp_)) op hx_);              \
+        __atomic_store_n(hp_, hn_, order);                                                         \
+        HOST_VALUE_(*hp_, hn_);                                                                    \
+    })
+
+#define HOST_XCHG_(p, x)                                                                           \
+    ({                                                                                             \
+        __typeof__(p) hp_ = (p);                                                                   \
+        __typeof__(*hp_) hn_ = (__typeof__(*hp_))(x);                                              \
+        __typeof__(*hp_) ho_ = HOST_READ_(hp_);                                                    \
+        __atomic_store_n(hp_, hn_, __ATOMIC_RELAXED);                                              \
+        HOST_VALUE_(*hp_, ho_);                                                                    \
+    })
+
+#define HOST_CMPXCHG_(p, old, new)                                                                 \
+    ({                                                                                             \
+        __typeof__(p) hp_ = (p);                                                                   \
+        __typeof__(*hp_) hc_ = (__typeof__(*hp_))(old), hn_ = (__typeof__(*hp_))(new);             \
+        __typeof__(*hp_) ho_ = HOST_READ_(hp_);                                                    \
+        if (ho_ == hc_)                                                                            \
+            __atomic_store_n(hp_, hn_, __ATOMIC_RELAXED);                                          \
+        HOST_VALUE_(*hp_, ho_);                                                                    \
+    })
+
+#define HOST_TRY_CMPXCHG_(p, oldp, new)                                                            \
+    ({                                                                                             \
+        __typeof__(oldp) hop_ = (oldp);                                                            \
+        __typeof__(*hop_) hwas_ = *hop_;                                                           \
+        *hop_ = (__typeof__(*hop_))HOST_CMPXCHG_(p, hwas_, new);                                   \
+        *hop_ == hwas_;                                                                            \
+    })
+
+#define cpu_local_read(v)         HOST_VALUE_(v, HOST_READ_(&(v)))
+#define cpu_local_write(v, x)     HOST_WRITE_(&(v), x, __ATOMIC_RELAXED)
+#define cpu_local_add(v, x)       ((void)HOST_CHANGE_(&(v), +, x, __ATOMIC_RELAXED))
+#define cpu_local_sub(v, x)       ((void)HOST_CHANGE_(&(v), -, x, __ATOMIC_RELAXED))
+#define cpu_local_inc(v)          cpu_local_add(v, 1)
+#define cpu_local_dec(v)          cpu_local_sub(v, 1)
+#define cpu_local_xchg(v, x)      HOST_XCHG_(&(v), x)
+#define cpu_local_add_return(v, x) HOST_CHANGE_(&(v), +, x, __ATOMIC_RELAXED)
+#define cpu_local_cmpxchg(v, old, new)      HOST_CMPXCHG_(&(v), old, new)
+#define cpu_local_try_cmpxchg(v, oldp, new) HOST_TRY_CMPXCHG_(&(v), oldp, new)
+#define cpu_local_add_zero(v, x)     (cpu_local_add_return(v, x) == 0)
+#define cpu_local_sub_zero(v, x)     (HOST_CHANGE_(&(v), -, x, __ATOMIC_RELAXED) == 0)
+#define cpu_local_inc_zero(v)        cpu_local_add_zero(v, 1)
+#define cpu_local_dec_zero(v)        cpu_local_sub_zero(v, 1)
+#define cpu_local_add_negative(v, x) (cpu_local_add_return(v, x) < 0)
+
+/* ---- on this CPU's copy of a per-CPU object ----------------------------------------------------- */
+
+#define this_cpu_read(v)      HOST_VALUE_(v, HOST_READ_(this_cpu_ptr(&(v))))
+#define this_cpu_write(v, x)  HOST_WRITE_(this_cpu_ptr(&(v)), x, __ATOMIC_RELAXED)
+#define this_cpu_add(v, x)    ((void)HOST_CHANGE_(this_cpu_ptr(&(v)), +, x, __ATOMIC_RELAXED))
+#define this_cpu_sub(v, x)    ((void)HOST_CHANGE_(this_cpu_ptr(&(v)), -, x, __ATOMIC_RELAXED))
+#define this_cpu_and(v, x)    ((void)HOST_CHANGE_(this_cpu_ptr(&(v)), &, x, __ATOMIC_RELAXED))
+#define this_cpu_or(v, x)     ((void)HOST_CHANGE_(this_cpu_ptr(&(v)), |, x, __ATOMIC_RELAXED))
+#define this_cpu_inc(v)       this_cpu_add(v, 1)
+#define this_cpu_dec(v)       this_cpu_sub(v, 1)
+#define this_cpu_xchg(v, x)   HOST_XCHG_(this_cpu_ptr(&(v)), x)
+#define this_cpu_add_return(v, x) HOST_CHANGE_(this_cpu_ptr(&(v)), +, x, __ATOMIC_RELAXED)
+#define this_cpu_cmpxchg(v, old, new)      HOST_CMPXCHG_(this_cpu_ptr(&(v)), old, new)
+#define this_cpu_try_cmpxchg(v, oldp, new) HOST_TRY_CMPXCHG_(this_cpu_ptr(&(v)), oldp, new)
+#define this_cpu_dec_release(v)                                                                    \
+    ((void)HOST_CHANGE_(this_cpu_ptr(&(v)), -, 1, __ATOMIC_RELEASE))
 
 static inline u32 cpu_number(void)
 {
@@ -32,17 +120,35 @@ static inline u64 local_irq_save(void)
     bool was = host_irqs_off;
 
     host_irqs_off = true;
+    if (!was && host_cpu_state)
+        atomic_fetch_add_explicit(&host_cpu_state->irqs_off, 1, memory_order_acq_rel);
     return was ? 0 : 1ULL << 9;
 }
 
 static inline void local_irq_restore(u64 flags)
 {
-    host_irqs_off = !(flags & (1ULL << 9));
+    if (!(flags & (1ULL << 9)))
+        return;
+    if (host_irqs_off && host_cpu_state)
+        atomic_fetch_sub_explicit(&host_cpu_state->irqs_off, 1, memory_order_acq_rel);
+    host_irqs_off = false;
 }
 
 static inline bool local_irqs_enabled(void)
 {
     return !host_irqs_off;
+}
+
+static inline void cpu_guard_enter(void)
+{
+    if (host_cpu_state)
+        atomic_fetch_add_explicit(&host_cpu_state->guard, 1, memory_order_acq_rel);
+}
+
+static inline void cpu_guard_exit(void)
+{
+    if (host_cpu_state)
+        atomic_fetch_sub_explicit(&host_cpu_state->guard, 1, memory_order_acq_rel);
 }
 
 static inline void cpu_relax(void)
