@@ -84,6 +84,7 @@ PURE_SRCS := \
 # CPU-local: pure but for kernel/base/cpu_local.h, which has a hosted twin.
 LOCAL_SRCS := \
 	kernel/base/log.c \
+	percpu/page_cache.c \
 
 # Hardware: only in the kernel.
 HW_SRCS := \
