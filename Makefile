@@ -85,6 +85,12 @@ PURE_SRCS := \
 LOCAL_SRCS := \
 	kernel/base/log.c \
 	percpu/page_cache.c \
+	percpu/backing.c \
+	percpu/backing_layout.c \
+	percpu/backing_populate.c \
+	percpu/backing_promote.c \
+	percpu/backing_return.c \
+	percpu/backing_verify.c \
 
 # Hardware: only in the kernel.
 HW_SRCS := \

@@ -36,8 +36,8 @@
 #define PCPU_RANGE_SIZE  SZ_2M
 #define PCPU_RANGE_PAGES 512u
 
-#define PCPU_GET_NONE    0ULL /* not present */
-#define PCPU_GET_ZERO    1ULL /* the zero page */
+#define PCPU_GET_NONE 0ULL /* not present */
+#define PCPU_GET_ZERO 1ULL /* the zero page */
 
 struct pcpu_flush_range {
     u64 start, end; /* virtual addresses, whole pages */
@@ -104,7 +104,7 @@ struct pcpu_node_count {
     _Atomic bool told;       /* the line about the first fall-back was written */
 };
 
-struct pcpu_range;          /* percpu/backing_internal.h */
+struct pcpu_range; /* percpu/backing_internal.h */
 struct pcpu_backing_layout;
 
 /* What all chunks share; filled by the caller, then made ready by pcpu_backing_env_init(). */
@@ -114,16 +114,16 @@ struct pcpu_backing_env {
     u32 nr_nodes;
     const struct pcpu_page_ops_dyn *pages;
     const struct pcpu_map_ops *maps;
-    struct pcpu_node_count *count;     /* [nr_nodes] */
+    struct pcpu_node_count *count; /* [nr_nodes] */
     /*
      * CPUs that new chunks serve: online once, or about to be. Bits only ever get set; chunks that
      * exist learn of it by pcpu_backing_cpu_online().
      */
-    _Atomic u64 *backed;               /* [BITMAP_WORDS(nr_cpus)] */
+    _Atomic u64 *backed;                                   /* [BITMAP_WORDS(nr_cpus)] */
     void *(*meta_alloc)(void *ctx, s32 node, size_t size); /* NULL: no memory */
     void (*meta_free)(void *ctx, void *p, size_t size);
     void *meta_ctx;
-    _Atomic u64 cleared_bytes; /* by population */
+    _Atomic u64 cleared_bytes;          /* by population */
     struct pcpu_backing_layout *layout; /* ranges and units of every chunk; ours */
 };
 
