@@ -91,6 +91,11 @@ LOCAL_SRCS := \
 	percpu/backing_promote.c \
 	percpu/backing_return.c \
 	percpu/backing_verify.c \
+	mm/buddy.c \
+	mm/buddy_block.c \
+	mm/buddy_page.c \
+	mm/buddy_setup.c \
+	mm/buddy_verify.c \
 
 # Hardware: only in the kernel.
 HW_SRCS := \

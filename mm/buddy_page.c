@@ -1,0 +1,213 @@
+/*
+ * Orders 0 to 8: pages of a pageblock by bits. The states are in mm/buddy_internal.h.
+ * SPDX-License-Identifier: MIT
+ */
+#include "mm/buddy_internal.h"
+
+/*
+ * Pageblocks that a run of order 1 to 8 looks into before it breaks an order-9 block; only when
+ * there is none are all looked at.
+ */
+#define RUN_TRIES 16
+
+static void bucket_leave(struct buddy_zone *z, struct pageblock *pb)
+{
+    list_remove(&z->bucket[pb->bucket], pb);
+    if (!z->bucket[pb->bucket])
+        z->buckets_used &= ~(1u << pb->bucket);
+    pb->bucket = NO_BUCKET;
+}
+
+/* After nfree changed. */
+static void bucket_update(struct buddy_zone *z, struct pageblock *pb)
+{
+    u8 want = pb->nfree ? (u8)((pb->nfree - 1) / 64) : NO_BUCKET;
+
+    if (pb->bucket == want)
+        return;
+    if (pb->bucket != NO_BUCKET)
+        bucket_leave(z, pb);
+    if (want != NO_BUCKET) {
+        list_push(&z->bucket[want], pb);
+        z->buckets_used |= 1u << want;
+        pb->bucket = want;
+    }
+}
+
+/* An order-9 block becomes pages; the caller takes some at once. NULL: there is none. */
+static struct pageblock *open_block(struct buddy *b, struct buddy_zone *z)
+{
+    u64 pa = zone_take_block(b, z, BUDDY_BLOCK_ORDER);
+
+    if (pa == NO_PA)
+        return NULL;
+    struct pageblock *pb = record_at(b, (u32)(pa >> PB_SHIFT));
+    for (u32 i = 0; i < PB_WORDS; i++)
+        pb->free[i] = ~0ULL;
+    pb->words = 0xff;
+    pb->nfree = PB_PAGES;
+    pb->fits = BUDDY_BLOCK_ORDER - 1;
+    zone_count_pages(z, PB_PAGES);
+    bucket_update(z, pb);
+    return pb;
+}
+
+u64 zone_take_page(struct buddy *b, struct buddy_zone *z)
+{
+    struct pageblock *pb;
+    u32 word, bit;
+
+    /* Splitting a section leaves single pages over beside its records. */
+    if (unlikely(!z->buckets_used && z->orders_used == 1u << (BIG_ORDERS - 1)))
+        zone_split_section(b, z);
+    if (likely(z->buckets_used))
+        pb = z->bucket[__builtin_ctz(z->buckets_used)];
+    else if (!(pb = open_block(b, z)))
+        return NO_PA;
+    word = (u32)__builtin_ctz(pb->words);
+    bit = (u32)__builtin_ctzll(pb->free[word]);
+    pb->free[word] &= pb->free[word] - 1;
+    if (!pb->free[word])
+        pb->words &= (u8) ~(1u << word);
+    pb->nfree--;
+    zone_count_pages(z, -1ULL);
+    if (pb->nfree % 64 == 0)
+        bucket_update(z, pb);
+    return pb_pa(pb) + ((u64)(word * 64 + bit) << PAGE_SHIFT);
+}
+
+/* ---- runs ------------------------------------------------------------------------------------ */
+
+/* First page of an aligned run of 1 << order set bits; PB_PAGES when there is none. */
+static u32 find_run(const struct pageblock *pb, u32 order)
+{
+    /* Bits at multiples of 1 << order. */
+    static const u64 starts[6] = {~0ULL,
+                                  0x5555555555555555ULL,
+                                  0x1111111111111111ULL,
+                                  0x0101010101010101ULL,
+                                  0x0001000100010001ULL,
+                                  0x0000000100000001ULL};
+    u32 step = order > 6 ? 1u << (order - 6) : 1;
+
+    for (u32 i = 0; i < PB_WORDS; i += step) {
+        u64 all = pb->free[i];
+
+        for (u32 j = 1; j < step; j++)
+            all &= pb->free[i + j];
+        if (order >= 6) {
+            if (all == ~0ULL)
+                return i * 64;
+            continue;
+        }
+        for (u32 k = 0; k < order; k++)
+            all &= all >> (1u << k);
+        all &= starts[order];
+        if (all)
+            return i * 64 + (u32)__builtin_ctzll(all);
+    }
+    return PB_PAGES;
+}
+
+/* The bits of pages [first, first + n) in word i. */
+static u64 word_mask(u32 i, u32 first, u32 n)
+{
+    u32 lo = MAX(first, i * 64), hi = MIN(first + n, i * 64 + 64);
+
+    if (lo >= hi)
+        return 0;
+    return (hi - lo == 64 ? ~0ULL : (1ULL << (hi - lo)) - 1) << (lo % 64);
+}
+
+static void clear_run(struct buddy_zone *z, struct pageblock *pb, u32 first, u32 n)
+{
+    for (u32 i = first / 64; i <= (first + n - 1) / 64; i++) {
+        pb->free[i] &= ~word_mask(i, first, n);
+        if (!pb->free[i])
+            pb->words &= (u8) ~(1u << i);
+    }
+    pb->nfree -= (u16)n;
+    zone_count_pages(z, -(u64)n);
+    bucket_update(z, pb);
+}
+
+/* Looks into at most `tries` pageblocks, fullest first. */
+static struct pageblock *search_run(struct buddy_zone *z, u32 order, u64 tries, u32 *first)
+{
+    for (u32 i = 0; i < PB_WORDS; i++) {
+        for (struct pageblock *pb = z->bucket[i]; pb; pb = pb->next) {
+            if (tries-- == 0)
+                return NULL;
+            if (pb->nfree < 1u << order || pb->fits < order)
+                continue;
+            *first = find_run(pb, order);
+            if (*first < PB_PAGES)
+                return pb;
+            pb->fits = (u8)(order - 1);
+        }
+    }
+    return NULL;
+}
+
+u64 zone_take_run(struct buddy *b, struct buddy_zone *z, u32 order)
+{
+    u32 first = 0;
+    struct pageblock *pb = search_run(z, order, RUN_TRIES, &first);
+
+    if (!pb) {
+        first = 0;
+        pb = open_block(b, z);
+    }
+    if (!pb)
+        pb = search_run(z, order, ~0ULL, &first);
+    if (!pb)
+        return NO_PA;
+    clear_run(z, pb, first, 1u << order);
+    return pb_pa(pb) + ((u64)first << PAGE_SHIFT);
+}
+
+/* ---- back ------------------------------------------------------------------------------------ */
+
+/* All its pages are free: it rises to order 9. */
+static void close_block(struct buddy *b, struct buddy_zone *z, struct pageblock *pb)
+{
+    if (pb->bucket != NO_BUCKET)
+        bucket_leave(z, pb);
+    for (u32 i = 0; i < PB_WORDS; i++)
+        pb->free[i] = 0;
+    pb->words = 0;
+    pb->nfree = 0;
+    zone_count_pages(z, -(u64)PB_PAGES);
+    zone_put_block(b, z, pb, BUDDY_BLOCK_ORDER);
+}
+
+bool zone_put_pages(struct buddy *b, struct pageblock *pb, u32 first, u32 n)
+{
+    struct buddy_zone *z = pb->zone;
+    u32 from = first / 64, to = (first + n - 1) / 64;
+
+    if (n == 1) {
+        u64 bit = 1ULL << (first % 64);
+
+        if (pb->free[from] & bit)
+            return false;
+        pb->free[from] |= bit;
+        pb->words |= (u8)(1u << from);
+    } else {
+        for (u32 i = from; i <= to; i++)
+            if (pb->free[i] & word_mask(i, first, n))
+                return false;
+        for (u32 i = from; i <= to; i++) {
+            pb->free[i] |= word_mask(i, first, n);
+            pb->words |= (u8)(1u << i);
+        }
+    }
+    pb->nfree += (u16)n;
+    pb->fits = BUDDY_BLOCK_ORDER - 1;
+    zone_count_pages(z, n);
+    if (pb->nfree == PB_PAGES)
+        close_block(b, z, pb);
+    else if (n > 1 || pb->nfree % 64 == 1)
+        bucket_update(z, pb);
+    return true;
+}
