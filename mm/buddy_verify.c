@@ -2,6 +2,7 @@
  * Looking at the page allocator: statistics, and every invariant of mm/buddy_internal.h.
  * SPDX-License-Identifier: MIT
  */
+#include "kernel/base/bitmap.h"
 #include "kernel/base/print.h"
 #include "mm/buddy_internal.h"
 
@@ -76,12 +77,10 @@ static int broken(const char *what, u64 where)
 
 static int verify_small(const struct pageblock *pb)
 {
-    u32 n = 0, words = 0;
+    u32 n = (u32)bitmap_weight(pb->free, PB_PAGES), words = 0;
 
-    for (u32 i = 0; i < PB_WORDS; i++) {
-        n += (u32)__builtin_popcountll(pb->free[i]);
-        words |= (pb->free[i] != 0) << i;
-    }
+    for (u32 i = 0; i < PB_WORDS; i++)
+        words |= (u32)(pb->free[i] != 0) << i;
     if (n != pb->nfree || words != pb->words)
         return broken("free bits and their number differ", pb_pa(pb));
     if (n > pb->owned || n == PB_PAGES)
