@@ -88,6 +88,12 @@ void pt_slot_close(struct pagetable *pt, struct pt_slot *s, struct pt_flush *flu
     *s = (struct pt_slot){0};
 }
 
+static void change_dir(struct pt_slot *s, u64 entry)
+{
+    pt_store(s->dir, entry);
+    __atomic_store_n(&s->changes, s->changes + 1, __ATOMIC_RELEASE);
+}
+
 int pt_slot_promote(struct pagetable *pt, struct pt_slot *s, u64 block_pa, u32 prot,
                     struct pt_flush *flush)
 {
@@ -100,7 +106,7 @@ int pt_slot_promote(struct pagetable *pt, struct pt_slot *s, u64 block_pa, u32 p
         if (pt_load(&s->table[i]) != e + i * PAGE_SIZE)
             return -EINVAL;
     }
-    pt_store(s->dir, pt_make_leaf(pt, block_pa, prot, 2) | PTE_SLOT);
+    change_dir(s, pt_make_leaf(pt, block_pa, prot, 2) | PTE_SLOT);
     pt_flush_add(flush, s->va, s->va + PT_SLOT_BYTES);
     pt_retire_table(pt, s->table_pa, s->va, flush);
     pt_count_leaves(pt, 1, -(s64)PT_SLOT_PAGES);
@@ -127,7 +133,7 @@ int pt_slot_demote(struct pagetable *pt, struct pt_slot *s, u64 table_pa, struct
     s->table = pt_table(pt, table_pa);
     for (u32 i = 0; i < PT_SLOT_PAGES; i++)
         pt_store(&s->table[i], pt_make_leaf(pt, pa + i * PAGE_SIZE, prot, 1));
-    pt_store(s->dir, pt_make_table(table_pa) | PTE_SLOT);
+    change_dir(s, pt_make_table(table_pa) | PTE_SLOT);
     pt_flush_add(flush, s->va, s->va + PT_SLOT_BYTES);
     pt_count(&pt->tables, 1);
     pt_count_leaves(pt, 2, -1);
@@ -136,16 +142,51 @@ int pt_slot_demote(struct pagetable *pt, struct pt_slot *s, u64 table_pa, struct
     return 0;
 }
 
-void pt_slot_set_run(struct pagetable *pt, struct pt_slot *s, u32 index, u32 n, u64 pa, u32 prot)
+static void set_pages(struct pagetable *pt, struct pt_slot *s, u32 index, u32 n, u64 e, u64 step)
 {
-    u64 e = pt_make_leaf(pt, pa, prot, 1);
-
     ASSERT(index + n <= PT_SLOT_PAGES);
-    for (u32 i = index; i < index + n; i++, e += PAGE_SIZE) {
+    for (u32 i = index; i < index + n; i++, e += step) {
         ASSERT(!(pt_load(&s->table[i]) & PTE_P));
         pt_store(&s->table[i], e);
     }
     pt_count_leaves(pt, 1, n);
+}
+
+void pt_slot_set_run(struct pagetable *pt, struct pt_slot *s, u32 index, u32 n, u64 pa, u32 prot)
+{
+    set_pages(pt, s, index, n, pt_make_leaf(pt, pa, prot, 1), PAGE_SIZE);
+}
+
+void pt_slot_set_same(struct pagetable *pt, struct pt_slot *s, u32 index, u32 n, u64 pa, u32 prot)
+{
+    set_pages(pt, s, index, n, pt_make_leaf(pt, pa, prot, 1), 0);
+}
+
+/*
+ * The table found in *dir may have been retired and given away before it is read. Its slot's count
+ * has changed by then: promotion counts after its store, and before any release.
+ */
+u64 pt_slot_entry(const struct pagetable *pt, const struct pt_slot *s, u32 index, u32 *prot)
+{
+    u32 before;
+    u64 e, pa;
+
+    do {
+        before = __atomic_load_n(&s->changes, __ATOMIC_ACQUIRE);
+        e = pt_load(s->dir);
+        pa = pt_leaf_pa(e, 2) + index * PAGE_SIZE;
+        if ((e & PTE_P) && !pt_is_leaf(e, 2)) {
+            const u64 *table = pt->src->map(pt->src->ctx, e & PTE_ADDR);
+
+            e = table ? pt_load(&table[index]) : 0;
+            pa = pt_leaf_pa(e, 1);
+        }
+    } while (__atomic_load_n(&s->changes, __ATOMIC_RELAXED) != before);
+    if (!(e & PTE_P))
+        return 0;
+    if (prot)
+        *prot = pt_entry_prot(e, pt->has_nx);
+    return pa;
 }
 
 static int broken(const struct pt_slot *s, const char *what, u32 index)

@@ -8,8 +8,9 @@
  *
  * Context: pure; any CPU, any interrupt state. open, close, promote and demote: the caller holds
  * the lock of the table, because they take pages from its source. The others: only the owner, who
- * lets one caller at a time into a slot. Readers (pagetable_lookup, pagetable_walk) may run beside
- * all of them. prot: PT_PROT bits. A page's physical address is never 0.
+ * lets one caller at a time into a slot. Readers may run beside all of them: pagetable_lookup and
+ * pagetable_walk as mm/pagetable.h says, pt_slot_entry even beside a release of its table page.
+ * prot: PT_PROT bits. A page's physical address is never 0.
  *
  * Flushing is the owner's: nothing after set (SDM vol 3 4.10.4.3: an entry that was not present is
  * in no TLB); all CPUs after everything else, before what it says is relied upon.
@@ -32,6 +33,7 @@ struct pt_slot {
     u64 table_pa; /* 0 when promoted */
     s32 node;     /* of the table page */
     bool promoted;
+    u32 changes; /* of *dir: tells a reader that the table it looked into may be gone */
 };
 
 /*
@@ -67,6 +69,9 @@ int pt_slot_demote(struct pagetable *pt, struct pt_slot *s, u64 table_pa,
 
 /* Maps n pages from index on to consecutive memory at pa. All were not present (asserted). */
 void pt_slot_set_run(struct pagetable *pt, struct pt_slot *s, u32 index, u32 n, u64 pa, u32 prot);
+
+/* The same, all n to the one page at pa (the zero page). */
+void pt_slot_set_same(struct pagetable *pt, struct pt_slot *s, u32 index, u32 n, u64 pa, u32 prot);
 
 /* Checks the invariants against the tables; 0, or -EINVAL with a line that says what is broken. */
 int pt_slot_verify(const struct pagetable *pt, const struct pt_slot *s) MUST_CHECK;
@@ -112,17 +117,10 @@ static inline u64 pt_slot_clear(struct pagetable *pt, struct pt_slot *s, u32 ind
     return old & PTE_ADDR;
 }
 
-/* Where page index leads, promoted or not; 0: not present. prot may be NULL. */
-static inline u64 pt_slot_entry(const struct pagetable *pt, const struct pt_slot *s, u32 index,
-                                u32 *prot)
-{
-    u64 e = pt_load(s->promoted ? s->dir : &s->table[index]);
-
-    if (!(e & PTE_P))
-        return 0;
-    if (prot)
-        *prot = pt_entry_prot(e, pt->has_nx);
-    return s->promoted ? pt_leaf_pa(e, 2) + index * PAGE_SIZE : pt_leaf_pa(e, 1);
-}
+/*
+ * Where page index leads, promoted or not; 0: not present. prot may be NULL. Any context, beside
+ * every call on this slot but open and close: what one changes is seen before or after.
+ */
+u64 pt_slot_entry(const struct pagetable *pt, const struct pt_slot *s, u32 index, u32 *prot);
 
 #endif

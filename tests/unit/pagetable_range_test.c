@@ -161,6 +161,11 @@ KTEST(pagetable_range, set_replace_clear)
     expect_nothing_at(VA + 499 * PAGE_SIZE);
     for (u32 i = 500; i < 512; i++)
         expect_at(VA + i * PAGE_SIZE, BLOCK + (i - 500) * PAGE_SIZE, PROT, PAGE_SIZE);
+    pt_slot_set_same(&pt, &s, 100, 3, BLOCK, PT_G);
+    EXPECT_EQ(pt.leaves[PT_LEAF_4K], 15);
+    for (u32 i = 100; i < 103; i++)
+        expect_at(VA + i * PAGE_SIZE, BLOCK, PT_G, PAGE_SIZE);
+    expect_nothing_at(VA + 103 * PAGE_SIZE);
     EXPECT_EQ(pt_slot_verify(&pt, &s), 0);
     EXPECT_TRUE(SHIM_PANICS(pt_slot_set(&pt, &s, 500, BLOCK, PROT)));
     EXPECT_TRUE(SHIM_PANICS(pt_slot_set_run(&pt, &s, 499, 2, BLOCK, PROT)));
@@ -342,6 +347,41 @@ KTEST(pagetable_range, verify_finds)
     stop();
 }
 
+/* While armed, the next look into the slot's table finds it promoted and its page given away. */
+static struct pt_slot *armed;
+
+static void *map_and_promote(void *ctx, u64 pa)
+{
+    struct pt_slot *s = armed;
+    void *page = fake_map(ctx, pa);
+
+    if (!s || pa != s->table_pa)
+        return page;
+    armed = NULL;
+    EXPECT_EQ(pt_slot_promote(&pt, s, BLOCK, PROT, &flush), 0);
+    pagetable_release(&pt, &flush);
+    memset(page, 0x11, PAGE_SIZE); /* somebody else's now: looks present */
+    return page;
+}
+
+/* pt_slot_entry does not believe a table page that was given away under it. */
+KTEST(pagetable_range, entry_beside_release)
+{
+    struct pt_slot s;
+    u32 prot = 0;
+
+    start();
+    pages.src.map = map_and_promote;
+    open_at(&s, VA);
+    pt_slot_set_run(&pt, &s, 0, PT_SLOT_PAGES, BLOCK, PROT);
+    armed = &s;
+    EXPECT_EQ(pt_slot_entry(&pt, &s, 77, &prot), BLOCK + 77 * PAGE_SIZE);
+    EXPECT_EQ(prot, PROT);
+    EXPECT_TRUE(s.promoted && !armed);
+    pt_slot_close(&pt, &s, &flush);
+    stop();
+}
+
 /* ---- a reader beside the owner ----------------------------------------------------------------
  */
 
@@ -352,7 +392,6 @@ static void *reader(void *arg)
 {
     u64 seed = 88172645463325252ULL;
 
-    (void)arg;
     while (!atomic_load(&reader_ends)) {
         u64 pa = 0, off;
         u32 prot = 0;
@@ -362,6 +401,9 @@ static void *reader(void *arg)
         seed ^= seed << 17;
         off = seed % SZ_2M;
         if (pagetable_lookup(&pt, VA + off, &pa, &prot, NULL) || pa != BLOCK + off || prot != PROT)
+            atomic_fetch_add(&wrong_looks, 1);
+        pa = pt_slot_entry(&pt, arg, off / PAGE_SIZE, &prot);
+        if (pa != BLOCK + align_down(off, PAGE_SIZE) || prot != PROT)
             atomic_fetch_add(&wrong_looks, 1);
         atomic_fetch_add(&looks, 1);
     }
@@ -388,7 +430,7 @@ KTEST(pagetable_range, reader_beside_promotion)
     atomic_store(&reader_ends, false);
     atomic_store(&looks, 0);
     atomic_store(&wrong_looks, 0);
-    REQUIRE_EQ(pthread_create(&thread, NULL, reader, NULL), 0);
+    REQUIRE_EQ(pthread_create(&thread, NULL, reader, &s), 0);
     for (u32 round = 0; round < 500; round++) {
         EXPECT_EQ(pt_slot_promote(&pt, &s, BLOCK, PROT, &flush), 0);
         wait_for_reader();
