@@ -131,8 +131,9 @@ int pt_slot_demote(struct pagetable *pt, struct pt_slot *s, u64 table_pa, struct
     }
     s->table_pa = table_pa;
     s->table = pt_table(pt, table_pa);
+    e = pt_make_leaf(pt, pa, prot, 1);
     for (u32 i = 0; i < PT_SLOT_PAGES; i++)
-        pt_store(&s->table[i], pt_make_leaf(pt, pa + i * PAGE_SIZE, prot, 1));
+        pt_store(&s->table[i], e + i * PAGE_SIZE);
     change_dir(s, pt_make_table(table_pa) | PTE_SLOT);
     pt_flush_add(flush, s->va, s->va + PT_SLOT_BYTES);
     pt_count(&pt->tables, 1);
