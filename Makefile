@@ -42,6 +42,13 @@ PURE_SRCS := \
 	smp/bringup_state.c \
 	smp/call_core.c \
 	smp/cpumap.c \
+	percpu/chunk.c \
+	percpu/chunk_alloc.c \
+	percpu/chunk_block.c \
+	percpu/chunk_hole.c \
+	percpu/chunk_look.c \
+	percpu/chunk_tree.c \
+	percpu/chunk_verify.c \
 	percpu/layout.c \
 	percpu/layout_print.c \
 	percpu/first_chunk.c \

@@ -54,7 +54,7 @@
 
 enum pcpu_block_state { PCPU_ABSENT, PCPU_UNPOPULATED, PCPU_BUSY, PCPU_POPULATED };
 
-/* Metadata of one populated block; cleared by pcpu_chunk_block_init(). */
+/* Metadata of one populated block. */
 struct pcpu_block {
     u64 taken[PCPU_BLOCK_WORDS];   /* allocation map: a bit per granule */
     u8 tag[PCPU_BLOCK_GRANULES];   /* boundary map */
@@ -120,6 +120,10 @@ u32 pcpu_chunk_grow_reserve(struct pcpu_chunk *c, u32 max, u32 *blocks);
 
 /* BUSY -> POPULATED with this metadata (initialised here), entirely free. */
 void pcpu_chunk_populate_done(struct pcpu_chunk *c, u32 block, struct pcpu_block *meta);
+
+/* The same for n blocks with one way up the tree; cheapest when they ascend. */
+void pcpu_chunk_populate_many(struct pcpu_chunk *c, u32 n, const u32 *blocks,
+                              struct pcpu_block **metas);
 
 /*
  * POPULATED blocks that are entirely free -> BUSY, up to max, highest first; returns how many (of a

@@ -1,0 +1,308 @@
+/*
+ * The invariants of a chunk by brute force: from the maps alone, with nothing in common with the
+ * code that keeps the summaries (no function of percpu/chunk_internal.h is used here).
+ * SPDX-License-Identifier: MIT
+ */
+#include "kernel/base/string.h"
+#include "percpu/chunk.h"
+
+#define GRANULES PCPU_BLOCK_GRANULES
+
+struct look {
+    const struct pcpu_chunk *c;
+    u32 end; /* granules of the unit */
+    u64 nr_objects;
+    u32 left;       /* granules of the current object that are still to come */
+    u32 size_bytes; /* of them: tag bytes that hold its size */
+    u32 objects;    /* that begin in the current block */
+};
+
+static const char *verify_shape(const struct pcpu_chunk *c)
+{
+    if (!c->nr_blocks || !is_pow2(c->leaves) || c->leaves < c->nr_blocks ||
+        (c->leaves > 1 && c->leaves / 2 >= c->nr_blocks))
+        return "leaves are not nr_blocks rounded up";
+    if (c->start > c->end || c->end > c->nr_blocks * GRANULES)
+        return "the region is not in the unit";
+    if (!c->permanent && (c->start || c->end != c->nr_blocks * GRANULES))
+        return "only a permanent chunk is a region";
+    for (u32 i = 0; i < c->nr_blocks; i++) {
+        if (c->state[i] > PCPU_POPULATED)
+            return "unknown block state";
+        if (c->state[i] == PCPU_POPULATED && !c->blocks[i])
+            return "populated block without metadata";
+        if ((c->state[i] == PCPU_ABSENT || c->state[i] == PCPU_UNPOPULATED) && c->blocks[i])
+            return "metadata of a block that is not populated";
+        if (c->permanent && c->state[i] != PCPU_ABSENT && c->state[i] != PCPU_POPULATED)
+            return "a permanent chunk's block changed";
+    }
+    return NULL;
+}
+
+/* ---- maps ------------------------------------------------------------------------------------ */
+
+/* Granules of the object with this tag at granule g; 0: no such object is possible. */
+static u32 size_by_tag(const struct look *l, u32 g, u8 tag)
+{
+    u32 kind = tag & PCPU_TAG_KIND, size = 0;
+
+    if (kind == PCPU_TAG_BIG) {
+        for (u32 i = 1; i <= 4; i++) {
+            u32 at = g + i;
+
+            if (at >= l->end || l->c->state[at / GRANULES] != PCPU_POPULATED)
+                return 0;
+            size |= (u32)l->c->blocks[at / GRANULES]->tag[at % GRANULES] << (8 * (i - 1));
+        }
+        return size >= 5 ? size : 0;
+    }
+    if (!kind || kind >= PCPU_CLASSES || g * PCPU_GRANULE % pcpu_class_align(kind))
+        return 0;
+    return pcpu_class_size(kind) / PCPU_GRANULE;
+}
+
+static const char *verify_object(struct look *l, u32 g, u8 tag)
+{
+    u32 size = size_by_tag(l, g, tag);
+
+    if (!size)
+        return "tag that no object can have";
+    if (g < l->c->start || size > l->c->end - g)
+        return "object outside of the region";
+    l->left = size;
+    l->size_bytes = (tag & PCPU_TAG_KIND) == PCPU_TAG_BIG ? 4 : 0;
+    l->objects++;
+    l->nr_objects++;
+    return NULL;
+}
+
+/* Granule i of a populated block: its bit and its tag. */
+static const char *verify_granule(struct look *l, const struct pcpu_block *b, u32 base, u32 i)
+{
+    bool taken = b->taken[i / 64] >> (i % 64) & 1;
+    u32 g = base + i;
+
+    if (l->left) {
+        if (l->size_bytes)
+            l->size_bytes--;
+        else if (b->tag[i])
+            return "tag inside an object";
+    } else if (b->tag[i]) {
+        const char *broken = verify_object(l, g, b->tag[i]);
+
+        if (broken)
+            return broken;
+    }
+    if (l->left) {
+        l->left--;
+        return taken ? NULL : "free granule in an object";
+    }
+    if (g < l->c->start || g >= l->c->end)
+        return taken ? NULL : "granule outside of the region is free";
+    return taken ? "taken granule that belongs to nothing" : NULL;
+}
+
+static u32 longest_in_word(u64 taken)
+{
+    u32 run = 0, longest = 0;
+
+    for (u32 i = 0; i < 64; i++) {
+        run = taken >> i & 1 ? 0 : run + 1;
+        longest = MAX(longest, run);
+    }
+    return longest;
+}
+
+static const char *verify_words(const struct pcpu_block *b)
+{
+    u32 free = 0;
+
+    for (u32 w = 0; w < PCPU_BLOCK_WORDS; w++) {
+        u64 x = b->taken[w];
+
+        if (b->word_run[w] != (x == 0 ? 64 : ~x == 0 ? 0 : longest_in_word(x)))
+            return "word_run";
+        for (x = ~x; x; x &= x - 1)
+            free++;
+    }
+    return b->free == free ? NULL : "free granules of a block";
+}
+
+/* Sixteen granules at a time where they are free and no tag is there, or inside of an object. */
+static bool plain(const struct look *l, const struct pcpu_block *b, u32 base, u32 i)
+{
+    static const u8 none[16];
+    u64 bits = b->taken[i / 64] >> (i % 64) & 0xffff;
+
+    if (l->size_bytes || memcmp(&b->tag[i], none, sizeof(none)) != 0)
+        return false;
+    if (l->left)
+        return l->left >= 16 && bits == 0xffff;
+    return bits == 0 && base + i >= l->c->start && base + i + 16 <= l->c->end;
+}
+
+static const char *verify_block(struct look *l, u32 block)
+{
+    const struct pcpu_block *b = l->c->blocks[block];
+    u32 base = block * GRANULES, i = 0;
+
+    l->objects = 0;
+    while (i < GRANULES) {
+        const char *broken;
+
+        if (i % 16 == 0 && plain(l, b, base, i)) {
+            l->left -= l->left ? 16 : 0;
+            i += 16;
+            continue;
+        }
+        broken = verify_granule(l, b, base, i++);
+        if (broken)
+            return broken;
+    }
+    if (l->objects != b->objects)
+        return "objects of a block";
+    return verify_words(b);
+}
+
+/* What a block on its way back still says: entirely free. */
+static const char *verify_leaving(const struct pcpu_block *b)
+{
+    for (u32 i = 0; i < GRANULES; i++) {
+        if (b->tag[i])
+            return "tag in a block that leaves";
+    }
+    if (b->free != GRANULES || b->objects)
+        return "a block leaves that is not empty";
+    return verify_words(b);
+}
+
+static const char *verify_maps(struct look *l)
+{
+    const struct pcpu_chunk *c = l->c;
+
+    for (u32 block = 0; block < c->nr_blocks; block++) {
+        const char *broken = NULL;
+
+        if (c->state[block] == PCPU_POPULATED)
+            broken = verify_block(l, block);
+        else if (l->left)
+            broken = "object reaches into a block that is not populated";
+        else if (c->blocks[block])
+            broken = verify_leaving(c->blocks[block]);
+        if (broken)
+            return broken;
+    }
+    return l->left ? "object reaches out of the unit" : NULL;
+}
+
+static const char *verify_counters(const struct look *l)
+{
+    const struct pcpu_chunk *c = l->c;
+    u32 states[PCPU_POPULATED + 1] = {0}, empty = 0;
+    u64 free = 0;
+
+    for (u32 i = 0; i < c->nr_blocks; i++) {
+        states[c->state[i]]++;
+        if (c->state[i] != PCPU_POPULATED)
+            continue;
+        free += c->blocks[i]->free;
+        empty += c->blocks[i]->free == GRANULES;
+    }
+    if (c->nr_absent != states[PCPU_ABSENT])
+        return "nr_absent";
+    if (c->nr_busy != states[PCPU_BUSY])
+        return "nr_busy";
+    if (c->nr_populated != states[PCPU_POPULATED])
+        return "nr_populated";
+    if (c->nr_empty != empty)
+        return "nr_empty";
+    if (c->free_granules != free)
+        return "free_granules";
+    return c->nr_objects == l->nr_objects ? NULL : "nr_objects";
+}
+
+/* ---- the tree: each node's runs are counted in the maps of its span ----------------------------
+ */
+
+struct count {
+    u32 len, run; /* granules seen; free ones at the end of them */
+    struct pcpu_runs runs;
+};
+
+static void count_run(struct count *n, bool free, u32 granules)
+{
+    if (!free) {
+        n->run = 0;
+    } else {
+        if (n->run == n->len)
+            n->runs.pre += granules;
+        n->run += granules;
+        n->runs.max = MAX(n->runs.max, n->run);
+    }
+    n->len += granules;
+    n->runs.suf = n->run;
+}
+
+static void count_block(struct count *n, const struct pcpu_block *b)
+{
+    for (u32 w = 0; w < PCPU_BLOCK_WORDS; w++) {
+        u64 x = b->taken[w];
+        u32 left = 64;
+
+        while (left) {
+            bool free = !(x & 1);
+            u64 other = free ? x : ~x; /* its lowest one ends the run */
+            u32 part = other ? MIN(left, (u32)__builtin_ctzll(other)) : left;
+
+            count_run(n, free, part);
+            x = part < 64 ? x >> part : 0;
+            left -= part;
+        }
+    }
+}
+
+static bool same_runs(const struct pcpu_runs *a, const struct pcpu_runs *b)
+{
+    return a->pre == b->pre && a->suf == b->suf && a->max == b->max;
+}
+
+static const char *verify_node(const struct pcpu_chunk *c, u32 node, u32 first, u32 blocks)
+{
+    struct count pop = {0}, all = {0};
+    u32 unpopulated = 0, empty = 0;
+
+    for (u32 i = first; i < first + blocks; i++) {
+        u8 state = i < c->nr_blocks ? c->state[i] : PCPU_ABSENT;
+
+        if (state == PCPU_POPULATED) {
+            count_block(&pop, c->blocks[i]);
+            count_block(&all, c->blocks[i]);
+            empty += c->blocks[i]->free == GRANULES;
+        } else {
+            count_run(&pop, false, GRANULES);
+            count_run(&all, state == PCPU_UNPOPULATED, GRANULES);
+            unpopulated += state == PCPU_UNPOPULATED;
+        }
+    }
+    if (!same_runs(&c->tree[node].pop, &pop.runs))
+        return "tree: runs of populated blocks";
+    if (!same_runs(&c->tree[node].all, &all.runs))
+        return "tree: runs of all blocks";
+    if (c->tree[node].nr_unpopulated != unpopulated)
+        return "tree: nr_unpopulated";
+    return c->tree[node].nr_empty == empty ? NULL : "tree: nr_empty";
+}
+
+const char *pcpu_chunk_verify(const struct pcpu_chunk *c)
+{
+    struct look l = {.c = c, .end = c->nr_blocks * GRANULES};
+    const char *broken = verify_shape(c);
+
+    broken = broken ? broken : verify_maps(&l);
+    broken = broken ? broken : verify_counters(&l);
+    for (u32 level = 1, span = c->leaves; span && !broken; level *= 2, span /= 2) {
+        for (u32 i = 0; i < level && !broken; i++)
+            broken = verify_node(c, level + i, i * span, span);
+    }
+    return broken;
+}
