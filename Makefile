@@ -91,6 +91,16 @@ PURE_SRCS := \
 # CPU-local: pure but for kernel/base/cpu_local.h, which has a hosted twin.
 LOCAL_SRCS := \
 	kernel/base/log.c \
+	percpu/alloc.c \
+	percpu/alloc_addr.c \
+	percpu/alloc_batch.c \
+	percpu/alloc_chunks.c \
+	percpu/alloc_grow.c \
+	percpu/alloc_init.c \
+	percpu/alloc_mags.c \
+	percpu/alloc_stats.c \
+	percpu/alloc_verify.c \
+	percpu/alloc_work.c \
 	percpu/page_cache.c \
 	percpu/backing.c \
 	percpu/backing_layout.c \
@@ -141,6 +151,7 @@ HW_SRCS := \
 	kernel/app/fail.c \
 	kernel/app/percpu_stage.c \
 	percpu/setup.c \
+	percpu/percpu.c \
 	kernel/base/string.c \
 
 # The test harness: its counters are its own; in the kernel and in every hosted test.

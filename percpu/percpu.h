@@ -15,7 +15,6 @@
 #define PERCH_PERCPU_PERCPU_H
 
 #include "kernel/base/errno.h"
-#include "kernel/base/percpu_defs.h"
 #include "kernel/base/types.h"
 
 #define PCPU_ATOMIC   1u /* do not populate: only memory that is ready */
@@ -49,7 +48,13 @@ size_t percpu_size(const void *ptr);
 
 /* ---- addresses ------------------------------------------------------------------------------- */
 
-enum percpu_where { PERCPU_NOWHERE, PERCPU_STATIC, PERCPU_IN_RESERVED, PERCPU_IN_FIRST, PERCPU_IN_CHUNK };
+enum percpu_where {
+    PERCPU_NOWHERE,
+    PERCPU_STATIC,
+    PERCPU_IN_RESERVED,
+    PERCPU_IN_FIRST,
+    PERCPU_IN_CHUNK,
+};
 
 struct percpu_location {
     enum percpu_where where;

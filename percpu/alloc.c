@@ -1,0 +1,325 @@
+/*
+ * The allocator's front door: the fast paths, and what goes past the magazines. See alloc.h.
+ * SPDX-License-Identifier: MIT
+ */
+#include "percpu/alloc_internal.h"
+
+#define BAD_FREE_LINES 16
+/* What a free recognises as an object that no magazine takes; its size fills five tag bytes. */
+#define DIRECT_TAG (PCPU_TAG_BIG | PCPU_TAG_OWNED)
+#define DIRECT_MIN 24u
+
+#define ALIGN_1_2_4_8 0x116u /* a bit for each */
+
+/* ---- objects without a magazine ----------------------------------------------------------------
+ */
+
+/* One object straight from a chunk: large, oddly aligned, or of the reserved area. */
+static void *alloc_direct(struct pcpu_allocator *a, u32 size, u32 align, u32 flags)
+{
+    struct pcpu_entry e;
+
+    while (!pcpu_take(a, size, align, DIRECT_TAG, 1, &e)) {
+        if ((flags & PCPU_ATOMIC) || pcpu_grow(a, size, align))
+            return NULL;
+    }
+    pcpu_reserve_check(a, flags);
+    pcpu_count(&a->direct_alloc, 1);
+    return (void *)e.ptr;
+}
+
+static void *alloc_reserved(struct pcpu_allocator *a, u32 size, u32 align)
+{
+    struct pcpu_dchunk *ch = a->reserved;
+    u32 off, n;
+    u64 flags;
+
+    if (!ch)
+        return NULL;
+    flags = spin_lock_irqsave(&ch->lock);
+    n = pcpu_chunk_alloc(&ch->c, size, align, DIRECT_TAG, 1, &off);
+    spin_unlock_irqrestore(&ch->lock, flags);
+    pcpu_count(&a->direct_alloc, n);
+    return n ? (void *)(ch->ptr + off) : NULL;
+}
+
+static void *failed(struct pcpu_allocator *a, size_t size, size_t align, u32 flags, const char *why)
+{
+    pcpu_count(&a->nr_failed, 1);
+    if (flags & PCPU_ATOMIC) {
+        struct pcpu_mags *m;
+        u64 irq;
+
+        pcpu_count(&a->nr_failed_atomic, 1);
+        m = pcpu_mags_enter(a, &irq);
+        m->atomic_bytes += size;
+        pcpu_mags_exit(m, irq);
+        pcpu_defer(a, PCPU_WORK_REFILL);
+    }
+    if (!(flags & (PCPU_NOWARN | PCPU_ATOMIC)))
+        pr_warn("percpu: allocation failed, size=%zu align=%zu atomic=%d, %s", size, align,
+                (flags & PCPU_ATOMIC) != 0, why);
+    return NULL;
+}
+
+/* Everything but a hit in a magazine. */
+static NOINLINE void *alloc_slow(struct pcpu_allocator *a, size_t size, size_t align, u32 flags)
+{
+    u32 class, bytes;
+    void *ptr;
+
+    if (!size || !is_pow2(align) || size > a->unit_size || align > a->unit_size)
+        return failed(a, size, align, flags, "illegal size or align");
+    if (!(flags & PCPU_ATOMIC))
+        pcpu_safe_point(a);
+    class = flags & PCPU_RESERVED ? PCPU_CLASS_NONE : pcpu_class_of(size, align);
+    if (class != PCPU_CLASS_NONE) {
+        ptr = pcpu_mag_alloc_slow(a, class, flags);
+        return ptr ? ptr : failed(a, size, align, flags, "no memory");
+    }
+    align = MAX(align, 8u);
+    bytes = (u32)MAX(align_up(size, 8), DIRECT_MIN);
+    if (flags & PCPU_RESERVED) {
+        ptr = alloc_reserved(a, bytes / PCPU_GRANULE, (u32)align / PCPU_GRANULE);
+        return ptr ? ptr : failed(a, size, align, flags, "no room in the reserved area");
+    }
+    ptr = alloc_direct(a, bytes / PCPU_GRANULE, (u32)align / PCPU_GRANULE, flags);
+    return ptr ? ptr : failed(a, size, align, flags, "no memory");
+}
+
+static void *alloc_shared(struct pcpu_allocator *a, size_t size, size_t align, u32 flags);
+
+/*
+ * A hit. shared is a constant, so that on most machines the path has no call in it, and with it
+ * nothing to save.
+ */
+static ALWAYS_INLINE void *alloc_fast(struct pcpu_allocator *a, size_t size, size_t align,
+                                      u32 flags, bool shared)
+{
+    u32 class = pcpu_class_of(size, align);
+    u64 irq = local_irq_save();
+    struct pcpu_mags *m = a->mags[cpu_number()];
+    struct pcpu_mag *mag = &m->mag[class];
+    struct pcpu_entry *e;
+    uintptr_t ptr;
+
+    if (unlikely(m->shared != shared)) {
+        local_irq_restore(irq);
+        return alloc_shared(a, size, align, flags);
+    }
+    if (shared)
+        pcpu_mags_lock(m);
+    if (unlikely(!mag->clean)) {
+        if (shared)
+            spin_unlock(&m->lock);
+        local_irq_restore(irq);
+        return alloc_slow(a, size, align, flags);
+    }
+    e = &mag->entries[--mag->clean];
+    ptr = e->ptr;
+    *e->tag = (u8)(class | PCPU_TAG_OWNED);
+    m->left += mag->size;
+    m->nr_alloc++;
+    if (shared)
+        spin_unlock(&m->lock);
+    local_irq_restore(irq);
+    return (void *)ptr;
+}
+
+static NOINLINE void *alloc_shared(struct pcpu_allocator *a, size_t size, size_t align, u32 flags)
+{
+    return alloc_fast(a, size, align, flags, true);
+}
+
+void *pcpu_alloc(struct pcpu_allocator *a, size_t size, size_t align, u32 flags)
+{
+    if (likely(size - 1 < PCPU_STEP_MAX && align <= 8 && (ALIGN_1_2_4_8 >> align & 1) &&
+               !(flags & PCPU_RESERVED)))
+        return alloc_fast(a, size, align, flags, false);
+    return alloc_slow(a, size, align, flags);
+}
+
+/* ---- freeing -----------------------------------------------------------------------------------
+ */
+
+static const char *what_is(const struct pcpu_allocator *a, uintptr_t ptr)
+{
+    u32 off;
+    struct pcpu_dchunk *ch = pcpu_chunk_of(a, ptr, &off);
+    const u8 *tag;
+
+    if (!ch) {
+        if (ptr - a->static_start < a->fc->static_area.end)
+            return "a static variable";
+        return "no per-CPU pointer";
+    }
+    if (off & (PCPU_GRANULE - 1))
+        return "not aligned: inside of an object, or none";
+    tag = pcpu_chunk_tag(&ch->c, off);
+    if (!tag)
+        return "its memory is not populated: freed before, or never an object";
+    if (*tag)
+        return "freed before";
+    return bitmap_test_bit(ch->c.blocks[off >> PCPU_BLOCK_SHIFT]->taken,
+                           off / PCPU_GRANULE % PCPU_BLOCK_GRANULES)
+               ? "inside of an object"
+               : "freed before, or never an object";
+}
+
+static NOINLINE void refuse(struct pcpu_allocator *a, uintptr_t ptr)
+{
+    u64 irq = local_irq_save();
+    const char *what = what_is(a, ptr);
+
+    local_irq_restore(irq);
+
+    pcpu_count(&a->bad_free, 1);
+    if (atomic_fetch_add_explicit(&a->told, 1, memory_order_relaxed) < BAD_FREE_LINES)
+        pr_err("percpu: free of %p refused: %s", (void *)ptr, what);
+}
+
+/* One object that no magazine takes: cleared, and back to its chunk. */
+static NOINLINE void free_direct(struct pcpu_allocator *a, uintptr_t ptr, u8 *tag)
+{
+    struct pcpu_entry e = {ptr, tag};
+    u32 off;
+    struct pcpu_dchunk *ch = pcpu_chunk_of(a, ptr, &off);
+
+    *tag &= PCPU_TAG_KIND;
+    pcpu_clear_batch(a, &e, 1, pcpu_chunk_object_size(&ch->c, off));
+    pcpu_count(&a->direct_free, 1);
+    pcpu_give_back(a, &e, 1);
+}
+
+static void free_shared(struct pcpu_allocator *a, uintptr_t ptr);
+
+static ALWAYS_INLINE void free_exit(struct pcpu_mags *m, u64 irq, bool shared)
+{
+    if (shared)
+        spin_unlock(&m->lock);
+    local_irq_restore(irq);
+}
+
+/* Into the magazine, where there is room; shared as in alloc_fast. */
+static ALWAYS_INLINE void free_fast(struct pcpu_allocator *a, uintptr_t ptr, bool shared)
+{
+    u64 irq = local_irq_save();
+    struct pcpu_mags *m = a->mags[cpu_number()];
+    struct pcpu_mag *mag;
+    u32 class;
+    u8 *tag;
+
+    if (unlikely(m->shared != shared)) {
+        local_irq_restore(irq);
+        free_shared(a, ptr);
+        return;
+    }
+    if (shared)
+        pcpu_mags_lock(m);
+    tag = pcpu_tag_of(a, ptr);
+    if (unlikely(!tag || !(*tag & PCPU_TAG_OWNED))) {
+        free_exit(m, irq, shared);
+        refuse(a, ptr);
+        return;
+    }
+    class = *tag & PCPU_TAG_KIND;
+    if (unlikely(class == PCPU_TAG_BIG)) {
+        free_exit(m, irq, shared);
+        free_direct(a, ptr, tag);
+        return;
+    }
+    mag = &m->mag[class];
+    *tag = (u8) class;
+    m->nr_free++;
+    if (unlikely(mag->clean == mag->dirty)) {
+        free_exit(m, irq, shared);
+        pcpu_mag_spill(a, class, ptr, tag);
+        return;
+    }
+    mag->entries[--mag->dirty] = (struct pcpu_entry){ptr, tag};
+    m->left -= mag->size;
+    if (unlikely(m->left < 0)) {
+        free_exit(m, irq, shared);
+        pcpu_mag_evict(a);
+        return;
+    }
+    free_exit(m, irq, shared);
+}
+
+static NOINLINE void free_shared(struct pcpu_allocator *a, uintptr_t ptr)
+{
+    free_fast(a, ptr, true);
+}
+
+void pcpu_free(struct pcpu_allocator *a, void *ptr)
+{
+    if (likely(ptr))
+        free_fast(a, (uintptr_t)ptr, false);
+}
+
+size_t pcpu_size(struct pcpu_allocator *a, const void *ptr)
+{
+    u64 irq = local_irq_save();
+    const u8 *tag = pcpu_tag_of(a, (uintptr_t)ptr);
+    struct pcpu_dchunk *ch;
+    size_t size = 0;
+    u32 off;
+
+    if (tag && (*tag & PCPU_TAG_OWNED)) {
+        ch = pcpu_chunk_of(a, (uintptr_t)ptr, &off);
+        size = pcpu_chunk_object_size(&ch->c, off);
+    }
+    local_irq_restore(irq);
+    return size;
+}
+
+/* ---- many at once ------------------------------------------------------------------------------
+ */
+
+/* Of one class, straight from the chunks, a batch for each lock taken. */
+static u32 bulk_of_class(struct pcpu_allocator *a, u32 class, u32 flags, u32 n, void **ptrs)
+{
+    u32 size = pcpu_class_size(class) / PCPU_GRANULE,
+        align = pcpu_class_align(class) / PCPU_GRANULE;
+    struct pcpu_entry batch[PCPU_BATCH_MAX];
+    u32 done = 0;
+
+    while (done < n) {
+        u32 got = pcpu_take(a, size, align, (u8)(class | PCPU_TAG_OWNED),
+                            MIN(n - done, PCPU_BATCH_MAX), batch);
+
+        if (!got) {
+            if ((flags & PCPU_ATOMIC) || pcpu_grow(a, size, align))
+                break;
+            continue;
+        }
+        for (u32 i = 0; i < got; i++)
+            ptrs[done++] = (void *)batch[i].ptr;
+        pcpu_reserve_check(a, flags);
+    }
+    pcpu_count(&a->direct_alloc, done);
+    return done;
+}
+
+u32 pcpu_alloc_bulk(struct pcpu_allocator *a, size_t size, size_t align, u32 flags, u32 n,
+                    void **ptrs)
+{
+    u32 done = 0, class = PCPU_CLASS_NONE;
+
+    if (size && size <= a->unit_size && is_pow2(align) && !(flags & PCPU_RESERVED))
+        class = pcpu_class_of(size, align);
+    if (class != PCPU_CLASS_NONE && n >= 8)
+        done = bulk_of_class(a, class, flags, n, ptrs);
+    for (; done < n; done++) {
+        ptrs[done] = pcpu_alloc(a, size, align, flags);
+        if (!ptrs[done])
+            break;
+    }
+    return done;
+}
+
+void pcpu_free_bulk(struct pcpu_allocator *a, u32 n, void **ptrs)
+{
+    for (u32 i = 0; i < n; i++)
+        pcpu_free(a, ptrs[i]);
+}

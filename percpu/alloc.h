@@ -1,0 +1,235 @@
+/*
+ * The dynamic per-CPU allocator as one instance: chunks found by address and by free space,
+ * magazines of ready objects in front of them, population and return behind. percpu/percpu.h is
+ * what users see and says what the operations promise; docs/percpu.md tells how the parts work
+ * together. This header is for the code that makes an instance and for tests.
+ *
+ * Invariants (pcpu_verify):
+ *  - free space of populated blocks is zero in every backed unit; so is a clean entry of a
+ * magazine;
+ *  - an object that the user owns has PCPU_TAG_OWNED in its tag, one in a magazine has not;
+ *  - hint[n] is what chunk n's tree says; nr_empty is the sum over the chunks;
+ *  - all magazines together hold at most cached_limit bytes per unit.
+ *
+ * Lock order: grow_mutex > map mutex of a chunk (percpu/backing.h) > chunk lock > page source.
+ * Magazines are guarded by interrupts off, the shared ones by their lock too. The chunk table is
+ * read with interrupts off and without a lock; a chunk's memory goes back only after a cross-call
+ * to all CPUs, which each answers with interrupts on, so that no reader is left.
+ *
+ * CPU-local; hardware by ops.
+ * SPDX-License-Identifier: MIT
+ */
+#ifndef PERCH_PERCPU_ALLOC_H
+#define PERCH_PERCPU_ALLOC_H
+
+#include "percpu/backing.h"
+#include "percpu/chunk.h"
+#include "percpu/percpu.h"
+
+#define PCPU_MAX_CHUNKS       4096u
+#define PCPU_BATCH_MAX        64u    /* entries moved at a time */
+#define PCPU_SHARED_FROM_CPUS 65u    /* as many possible CPUs share magazines by group */
+#define PCPU_CACHE_PAGES      64u    /* of a unit, in all magazines; at least one page each */
+#define PCPU_CACHE_MAX_BYTES  16384u /* of a unit, in one CPU's magazines */
+#define PCPU_RESERVE_MIN      10u    /* empty populated blocks kept for PCPU_ATOMIC */
+#define PCPU_RESERVE_MAX      256u
+#define PCPU_RETURN_SLACK     32u /* empty blocks above the reserve before any is returned */
+
+/* ---- chunks ---------------------------------------------------------------------------------- */
+
+/* One chunk of the allocator. Number 0: the first chunk's dynamic area, 1: its reserved area. */
+struct pcpu_dchunk {
+    u64 base;      /* address of offset 0 */
+    uintptr_t ptr; /* per-CPU pointer of offset 0 */
+    u32 unit_size;
+    u32 number;
+    bool fixed; /* part of the first chunk: never populated nor returned */
+    bool live;  /* under lock */
+    struct spinlock lock;
+    struct pcpu_chunk c;
+    struct pcpu_backing backing; /* not of a fixed chunk */
+    void *memory;                /* of c's arrays */
+} ALIGNED(64);
+
+#define PCPU_CHUNK_FIRST    0u
+#define PCPU_CHUNK_RESERVED 1u
+#define PCPU_CHUNK_DYNAMIC  2u
+
+/* 1 GiB of the window by 2 MiB slots: whose address it is. */
+#define PCPU_LEAF_SLOTS 512u
+#define PCPU_NEAR_SLOTS 16384u /* 32 GiB: chunks lie low in the window, so these are nearly all */
+struct pcpu_leaf {
+    struct pcpu_dchunk *_Atomic chunk[PCPU_LEAF_SLOTS];
+    u16 group[PCPU_LEAF_SLOTS]; /* first group that touches the slot */
+};
+
+/*
+ * What the search for a chunk reads without a lock: largest populated hole, largest hole of any
+ * kind, in granules, and whether the chunk should rather drain.
+ */
+#define PCPU_HINT_BITS     31
+#define PCPU_HINT_MASK     ((1ULL << PCPU_HINT_BITS) - 1)
+#define PCPU_HINT_DRAINING (1ULL << 62)
+
+/* ---- magazines ------------------------------------------------------------------------------- */
+
+struct pcpu_entry {
+    uintptr_t ptr;
+    u8 *tag;
+};
+
+/* entries[0..clean) are zero, entries[dirty..cap) are not; between them it is empty. */
+struct pcpu_mag {
+    struct pcpu_entry *entries;
+    u8 clean, dirty, cap;
+    u8 want;  /* entries the next refill asks for: grows with misses, shrinks when evicted */
+    u16 size; /* bytes of an object */
+    u16 spare;
+};
+static_assert(sizeof(struct pcpu_mag) == 16, "indexed by a shift on the fast path");
+
+/* One CPU's, or a group's. */
+struct pcpu_mags {
+    bool shared; /* take the lock */
+    struct spinlock lock;
+    s32 left;   /* bytes of a unit that it may hold beyond what it holds; below 0: evict */
+    s32 quota;  /* bytes of a unit */
+    u32 victim; /* class where eviction goes on */
+    u64 nr_alloc, nr_free;
+    u64 refills, drains, evictions;
+    u64 atomic_bytes; /* asked for by PCPU_ATOMIC since the last balance, at the slow path */
+    u64 memory_bytes; /* of this struct with its entries */
+    struct pcpu_mag mag[PCPU_CLASSES];
+};
+
+/* A 2 MiB slot of the first chunk: any group in it. address 0: unused. */
+struct pcpu_fc_slot {
+    u64 slot; /* address >> 21 */
+    u32 group;
+};
+
+/* ---- the instance ---------------------------------------------------------------------------- */
+
+#define PCPU_WORK_REFILL  1u /* the reserve is low */
+#define PCPU_WORK_RETURN  2u /* too many empty blocks */
+#define PCPU_WORK_PROMOTE 4u /* a range is ready */
+
+struct pcpu_alloc_ops {
+    void *ctx;
+    /*
+     * Some CPU that is idle now; false: none is. And: make that CPU look at its work soon, which
+     * its idle loop does by pcpu_work_pending() and pcpu_idle_work(). NULL, both: nobody else
+     * works.
+     */
+    bool (*pick_idle)(void *ctx, u32 *cpu);
+    void (*wake)(void *ctx, u32 cpu);
+    /* Runs fn(arg) on all online CPUs, this one too. Interrupts on. May be NULL: one CPU. */
+    int (*call_all)(void *ctx, void (*fn)(void *arg), void *arg);
+    /* Physical address behind an address of the first chunk; ~0: none. May be NULL. */
+    u64 (*phys)(void *ctx, u64 va);
+};
+
+struct pcpu_allocator {
+    /* Read by every operation, written at init. */
+    struct pcpu_mags **mags;           /* [nr_cpus] */
+    u64 near_base;                     /* per-CPU pointer of near[0]: the window's first address */
+    struct pcpu_dchunk *_Atomic *near; /* [PCPU_NEAR_SLOTS] chunk by pointer, in 2 MiB slots */
+    u64 delta;                         /* address of the first unit's copy - per-CPU pointer */
+    u64 window_base;
+    u64 window_slots;               /* of 2 MiB */
+    struct pcpu_leaf *_Atomic *dir; /* [window_slots / 512], 1 GiB each */
+    struct pcpu_dchunk *first, *reserved;
+    u64 first_base; /* address of offset 0 in the first chunk */
+    u32 unit_size;
+    u32 nr_cpus;
+    uintptr_t static_start; /* per-CPU pointer of offset 0 of the first chunk */
+
+    const struct pcpu_first_chunk *fc;
+    const struct pcpu_alloc_ops *ops;
+    struct pcpu_backing_env *env;
+    u32 nr_mags;
+    struct pcpu_mags **all_mags;   /* [nr_mags] */
+    struct pcpu_fc_slot *fc_slots; /* hash of the first chunk's 2 MiB slots */
+    u32 fc_slots_mask;
+    u32 *group_unit0; /* [nr_groups] number of the group's first unit */
+
+    /* Units that are cleared: of the first chunk all, of dynamic chunks those backed. */
+    u64 *possible_off; /* [nr_cpus] */
+    u64 *live_off;     /* [nr_cpus], the first nr_live in use */
+    _Atomic u32 nr_live;
+    u64 *live_map; /* bits of the CPUs in live_off; under grow_mutex */
+
+    /* Chunks. */
+    struct pcpu_dchunk *_Atomic chunks[PCPU_MAX_CHUNKS];
+    _Atomic u64 hint[PCPU_MAX_CHUNKS];
+    _Atomic u32 chunks_end; /* one past the highest number in use */
+    struct spinlock grow_mutex;
+    _Atomic u32 nr_chunks;
+
+    /* Reserve. */
+    _Atomic s64 nr_empty; /* populated blocks without an object, all chunks but the reserved one */
+    _Atomic u32 reserve_target;
+
+    _Atomic u32 *work;             /* [nr_cpus] PCPU_WORK_* */
+    _Atomic u32 work_handed;       /* bits that an idle CPU was woken for and has not begun */
+    struct spinlock balance_mutex; /* trylock: one balances at a time */
+
+    /* Counts that change off the fast path. */
+    _Atomic u64 nr_failed, nr_failed_atomic, bad_free, told;
+    _Atomic u64 direct_alloc, direct_free;
+    _Atomic u64 chunks_made, chunks_returned;
+    _Atomic u64 cleared_bytes; /* on the free side */
+    _Atomic u64 background, inline_work;
+    _Atomic u64 blocks_returned;
+    _Atomic u64 lost_chunks; /* whose memory could not be given back: a CPU did not answer */
+};
+
+struct pcpu_alloc_config {
+    const struct pcpu_first_chunk *fc;
+    uintptr_t static_start; /* per-CPU pointer of the first chunk's offset 0 (__per_cpu_start) */
+    u64 window_base, window_size;
+    struct pcpu_backing_env *env; /* its `backed` bits: the CPUs online now */
+    const struct pcpu_alloc_ops *ops;
+};
+
+/*
+ * Makes the instance over the first chunk and fills the reserve. One CPU, thread context,
+ * interrupts on. -ENOMEM: nothing is kept that matters; the instance cannot be used.
+ */
+int pcpu_init(struct pcpu_allocator *a, const struct pcpu_alloc_config *config) MUST_CHECK;
+
+/* Gives everything back: no object is left, no CPU allocates. For hosted users and tests. */
+void pcpu_destroy(struct pcpu_allocator *a);
+
+void *pcpu_alloc(struct pcpu_allocator *a, size_t size, size_t align, u32 flags);
+void pcpu_free(struct pcpu_allocator *a, void *ptr);
+u32 pcpu_alloc_bulk(struct pcpu_allocator *a, size_t size, size_t align, u32 flags, u32 n,
+                    void **ptrs);
+void pcpu_free_bulk(struct pcpu_allocator *a, u32 n, void **ptrs);
+size_t pcpu_size(struct pcpu_allocator *a, const void *ptr);
+
+int pcpu_decode(struct pcpu_allocator *a, u64 addr, struct percpu_location *loc) MUST_CHECK;
+u64 pcpu_to_phys(struct pcpu_allocator *a, u64 addr);
+
+/*
+ * All deferred work, whoever's it is; true: something was done. Interrupts on, no lock held.
+ * pcpu_idle_work: only what this CPU was asked for.
+ */
+bool pcpu_balance(struct pcpu_allocator *a);
+bool pcpu_work_pending(struct pcpu_allocator *a);
+bool pcpu_idle_work(struct pcpu_allocator *a);
+u64 pcpu_trim(struct pcpu_allocator *a);
+
+/*
+ * CPUs come and go. first_online: on another CPU, thread context, before cpu is online for the
+ * first time; -ENOMEM: it must not come. parking: on the CPU itself, thread context, its last act.
+ */
+int pcpu_cpu_first_online(struct pcpu_allocator *a, u32 cpu) MUST_CHECK;
+void pcpu_cpu_parking(struct pcpu_allocator *a);
+
+void pcpu_get_stats(struct pcpu_allocator *a, struct percpu_stats *out);
+void pcpu_node_stats(struct pcpu_allocator *a, u32 node, struct percpu_node_stats *out);
+void pcpu_dump(struct pcpu_allocator *a);
+const char *pcpu_verify(struct pcpu_allocator *a);
+
+#endif

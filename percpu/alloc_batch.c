@@ -1,0 +1,168 @@
+/*
+ * Objects in batches between magazines and chunks: taken with one lock, cleared unit by unit, given
+ * back sorted, so that each chunk is locked once and each block is summed up once.
+ * SPDX-License-Identifier: MIT
+ */
+#include "kernel/base/sort.h"
+#include "percpu/alloc_internal.h"
+#include "percpu/clear.h"
+
+/* ---- out of a chunk ----------------------------------------------------------------------------
+ */
+
+static u32 take_from(struct pcpu_allocator *a, u32 number, u32 size, u32 align, u8 tag, u32 n,
+                     struct pcpu_entry *batch)
+{
+    u32 offs[PCPU_BATCH_MAX], got;
+    struct pcpu_locked l;
+
+    if (!pcpu_lock_chunk(a, number, &l))
+        return 0;
+    got = pcpu_chunk_alloc(&l.ch->c, size, align, tag, n, offs);
+    for (u32 i = 0; i < got; i++)
+        batch[i] = (struct pcpu_entry){l.ch->ptr + offs[i], pcpu_chunk_tag(&l.ch->c, offs[i])};
+    pcpu_unlock_chunk(a, &l);
+    return got;
+}
+
+/*
+ * The lowest chunk with a populated hole, draining ones last. The hints are exact for the moment
+ * they were written: a chunk that has just got room is found, unless its lock is still held.
+ */
+u32 pcpu_take(struct pcpu_allocator *a, u32 size, u32 align, u8 tag, u32 n,
+              struct pcpu_entry *batch)
+{
+    u32 end = pcpu_chunks_end(a);
+    bool draining = false;
+
+    for (u32 i = 0; i < end; i++) {
+        u64 hint = pcpu_hint(a, i);
+
+        if (pcpu_hint_populated(hint) < size)
+            continue;
+        if (hint & PCPU_HINT_DRAINING) {
+            draining = true;
+        } else {
+            u32 got = take_from(a, i, size, align, tag, n, batch);
+            if (got)
+                return got;
+        }
+    }
+    for (u32 i = 0; draining && i < end; i++) {
+        u64 hint = pcpu_hint(a, i);
+
+        if ((hint & PCPU_HINT_DRAINING) && pcpu_hint_populated(hint) >= size) {
+            u32 got = take_from(a, i, size, align, tag, n, batch);
+            if (got)
+                return got;
+        }
+    }
+    return 0;
+}
+
+/* ---- clearing ----------------------------------------------------------------------------------
+ */
+
+/* The commonest sizes have their own loop: the others pay a call for each object and unit. */
+static void clear_unit(const u64 *addr, u32 n, u64 off, u32 size)
+{
+    if (size == 8) {
+        for (u32 i = 0; i < n; i++)
+            *(volatile u64 *)(uintptr_t)(addr[i] + off) = 0;
+    } else if (size == 4) {
+        for (u32 i = 0; i < n; i++)
+            *(volatile u32 *)(uintptr_t)(addr[i] + off) = 0;
+    } else {
+        for (u32 i = 0; i < n; i++)
+            pcpu_clear((void *)(uintptr_t)(addr[i] + off), size);
+    }
+}
+
+static void clear_list(struct pcpu_allocator *a, const u64 *addr, u32 n, const u64 *units,
+                       u32 nr_units, u32 size)
+{
+    if (!n)
+        return;
+    for (u32 u = 0; u < nr_units; u++)
+        clear_unit(addr, n, units[u], size);
+    pcpu_count(&a->cleared_bytes, (u64)n * nr_units * size);
+}
+
+void pcpu_clear_batch(struct pcpu_allocator *a, const struct pcpu_entry *batch, u32 n, u32 size)
+{
+    u64 first[PCPU_BATCH_MAX], dynamic[PCPU_BATCH_MAX];
+    u32 nr_first = 0, nr_dynamic = 0;
+
+    for (u32 i = 0; i < n; i++) {
+        u64 va = batch[i].ptr + a->delta;
+
+        if (batch[i].ptr - a->static_start < a->unit_size)
+            first[nr_first++] = va;
+        else
+            dynamic[nr_dynamic++] = va;
+    }
+    clear_list(a, first, nr_first, a->possible_off, a->nr_cpus, size);
+    clear_list(a, dynamic, nr_dynamic, a->live_off,
+               atomic_load_explicit(&a->nr_live, memory_order_acquire), size);
+}
+
+/* ---- back into the chunks ----------------------------------------------------------------------
+ */
+
+static int by_ptr(const void *x, const void *y, void *ctx)
+{
+    const struct pcpu_entry *e = x, *f = y;
+
+    (void)ctx;
+    return e->ptr < f->ptr ? -1 : e->ptr > f->ptr;
+}
+
+/* Short batches, nearly sorted as often as not: insertion; else the general sort. */
+static void sort_batch(struct pcpu_entry *batch, u32 n)
+{
+    if (n > 16) {
+        sort(batch, n, sizeof(*batch), by_ptr, NULL);
+        return;
+    }
+    for (u32 i = 1; i < n; i++) {
+        struct pcpu_entry e = batch[i];
+        u32 j = i;
+
+        for (; j > 0 && batch[j - 1].ptr > e.ptr; j--)
+            batch[j] = batch[j - 1];
+        batch[j] = e;
+    }
+}
+
+/* The entries from batch[0] on that lie in its chunk; how many they are. */
+static u32 same_chunk(struct pcpu_allocator *a, const struct pcpu_entry *batch, u32 n,
+                      struct pcpu_dchunk **ch, u32 *offs)
+{
+    u32 same = 0;
+
+    *ch = pcpu_chunk_of(a, batch[0].ptr, &offs[0]);
+    do {
+        offs[same] = (u32)(batch[same].ptr - (*ch)->ptr);
+        same++;
+    } while (same < n && pcpu_chunk_of(a, batch[same].ptr, &offs[same]) == *ch);
+    return same;
+}
+
+void pcpu_give_back(struct pcpu_allocator *a, struct pcpu_entry *batch, u32 n)
+{
+    u32 offs[PCPU_BATCH_MAX], same;
+
+    sort_batch(batch, n);
+    for (u32 i = 0; i < n; i += same) {
+        struct pcpu_dchunk *ch;
+        struct pcpu_locked l;
+
+        same = same_chunk(a, batch + i, n - i, &ch, offs);
+        if (!pcpu_lock_chunk(a, ch->number, &l))
+            panic("percpu: chunk %u went with objects in it", ch->number);
+        pcpu_chunk_free(&ch->c, same, offs);
+        pcpu_unlock_chunk(a, &l);
+    }
+    if (pcpu_empty_blocks(a) > (s64)pcpu_reserve_target(a) + PCPU_RETURN_SLACK)
+        pcpu_defer(a, PCPU_WORK_RETURN);
+}

@@ -1,0 +1,347 @@
+/*
+ * The allocator's chunks: by number, by address; made and given back. See alloc.h.
+ * SPDX-License-Identifier: MIT
+ */
+#include "percpu/alloc_internal.h"
+
+/* ---- locked ------------------------------------------------------------------------------------
+ */
+
+bool pcpu_lock_chunk(struct pcpu_allocator *a, u32 n, struct pcpu_locked *l)
+{
+    struct pcpu_dchunk *ch;
+
+    l->flags = local_irq_save();
+    ch = atomic_load_explicit(&a->chunks[n], memory_order_acquire);
+    if (ch) {
+        spin_lock(&ch->lock);
+        if (ch->live) {
+            l->ch = ch;
+            l->empty = ch->c.nr_empty;
+            return true;
+        }
+        spin_unlock(&ch->lock);
+    }
+    local_irq_restore(l->flags);
+    return false;
+}
+
+/* A chunk of which less than an eighth is in use should drain: others are filled first. */
+static u64 hint_of(const struct pcpu_dchunk *ch)
+{
+    const struct pcpu_chunk *c = &ch->c;
+    u64 in_use = (u64)c->nr_populated * PCPU_BLOCK_GRANULES - c->free_granules;
+    u64 hint = pcpu_chunk_max_populated(c) | (u64)pcpu_chunk_max_any(c) << PCPU_HINT_BITS;
+
+    if (!ch->fixed && in_use < (u64)c->nr_blocks * PCPU_BLOCK_GRANULES / 8)
+        hint |= PCPU_HINT_DRAINING;
+    return hint;
+}
+
+void pcpu_unlock_chunk(struct pcpu_allocator *a, struct pcpu_locked *l)
+{
+    struct pcpu_dchunk *ch = l->ch;
+
+    if (ch->number != PCPU_CHUNK_RESERVED) {
+        atomic_store_explicit(&a->hint[ch->number], hint_of(ch), memory_order_relaxed);
+        if (ch->c.nr_empty != l->empty)
+            atomic_fetch_add_explicit(&a->nr_empty, (s64)ch->c.nr_empty - (s64)l->empty,
+                                      memory_order_relaxed);
+    }
+    spin_unlock_irqrestore(&ch->lock, l->flags);
+}
+
+/* ---- by address --------------------------------------------------------------------------------
+ */
+
+static struct pcpu_leaf *leaf_of(struct pcpu_allocator *a, u64 slot)
+{
+    struct pcpu_leaf *_Atomic *at = &a->dir[slot / PCPU_LEAF_SLOTS];
+    struct pcpu_leaf *leaf = atomic_load_explicit(at, memory_order_acquire);
+
+    if (!leaf) {
+        leaf = pcpu_meta_alloc(a, pcpu_this_node(a), sizeof(*leaf));
+        if (leaf) {
+            memset(leaf, 0, sizeof(*leaf));
+            atomic_store_explicit(at, leaf, memory_order_release);
+        }
+    }
+    return leaf;
+}
+
+/* The slots of the first unit's copy, by which per-CPU pointers are looked up. */
+static void set_near(struct pcpu_allocator *a, u64 base, struct pcpu_dchunk *chunk)
+{
+    u64 start = base - a->window_base, last = (start + a->unit_size - 1) >> PCPU_SLOT_SHIFT;
+
+    for (u64 slot = start >> PCPU_SLOT_SHIFT; slot <= last && slot < PCPU_NEAR_SLOTS; slot++)
+        atomic_store_explicit(&a->near[slot], chunk, memory_order_release);
+}
+
+/* Enters (or, with chunk NULL, takes out) every 2 MiB slot that the chunk's groups touch. */
+static int set_slots(struct pcpu_allocator *a, u64 base, struct pcpu_dchunk *chunk)
+{
+    const struct pcpu_first_chunk *fc = a->fc;
+
+    set_near(a, base, chunk);
+    for (u32 g = 0; g < fc->nr_groups; g++) {
+        u64 start = base + fc->group_offsets[g] - a->window_base;
+        u64 last = (start + fc->group_sizes[g] - 1) >> PCPU_SLOT_SHIFT;
+
+        for (u64 slot = start >> PCPU_SLOT_SHIFT; slot <= last; slot++) {
+            struct pcpu_leaf *leaf = leaf_of(a, slot);
+            u32 i = slot % PCPU_LEAF_SLOTS;
+
+            if (!leaf)
+                return -ENOMEM;
+            if (!atomic_load_explicit(&leaf->chunk[i], memory_order_relaxed))
+                leaf->group[i] = (u16)g;
+            atomic_store_explicit(&leaf->chunk[i], chunk, memory_order_release);
+        }
+    }
+    return 0;
+}
+
+/* ---- making ------------------------------------------------------------------------------------
+ */
+
+static struct pcpu_dchunk *new_dchunk(struct pcpu_allocator *a, u32 number)
+{
+    s32 node = pcpu_this_node(a);
+    size_t bytes = pcpu_chunk_bytes(a->unit_size / PCPU_BLOCK_SIZE);
+    struct pcpu_dchunk *ch = pcpu_meta_alloc(a, node, sizeof(*ch));
+
+    if (!ch)
+        return NULL;
+    memset(ch, 0, sizeof(*ch));
+    ch->memory = pcpu_meta_alloc(a, node, bytes);
+    if (!ch->memory) {
+        pcpu_meta_free(a, ch, sizeof(*ch));
+        return NULL;
+    }
+    ch->number = number;
+    ch->unit_size = a->unit_size;
+    return ch;
+}
+
+static void free_dchunk(struct pcpu_allocator *a, struct pcpu_dchunk *ch)
+{
+    pcpu_meta_free(a, ch->memory, pcpu_chunk_bytes(a->unit_size / PCPU_BLOCK_SIZE));
+    pcpu_meta_free(a, ch, sizeof(*ch));
+}
+
+/* The lowest number free; PCPU_MAX_CHUNKS: none. */
+static u32 free_number(const struct pcpu_allocator *a)
+{
+    u32 n = PCPU_CHUNK_DYNAMIC;
+
+    while (n < PCPU_MAX_CHUNKS && atomic_load_explicit(&a->chunks[n], memory_order_relaxed))
+        n++;
+    return n;
+}
+
+/* From here on others find it. */
+static void publish(struct pcpu_allocator *a, struct pcpu_dchunk *ch)
+{
+    ch->live = true;
+    atomic_store_explicit(&a->chunks[ch->number], ch, memory_order_release);
+    atomic_store_explicit(&a->hint[ch->number], hint_of(ch), memory_order_relaxed);
+    if (ch->number >= pcpu_chunks_end(a))
+        atomic_store_explicit(&a->chunks_end, ch->number + 1, memory_order_release);
+    atomic_fetch_add_explicit(&a->nr_chunks, 1, memory_order_relaxed);
+}
+
+static int make_chunk(struct pcpu_allocator *a)
+{
+    struct pcpu_dchunk *ch;
+    u32 number = free_number(a);
+    int err;
+
+    if (number == PCPU_MAX_CHUNKS)
+        return -ENOSPC;
+    ch = new_dchunk(a, number);
+    if (!ch)
+        return -ENOMEM;
+    ch->backing.env = a->env;
+    err = pcpu_backing_create(a->env, &ch->backing);
+    if (err) {
+        free_dchunk(a, ch);
+        return err;
+    }
+    ch->base = ch->backing.base;
+    ch->ptr = ch->base - a->delta;
+    pcpu_chunk_init(&ch->c, a->unit_size / PCPU_BLOCK_SIZE, ch->memory);
+    err = set_slots(a, ch->base, ch);
+    if (err) {
+        set_slots(a, ch->base, NULL);
+        pcpu_backing_destroy(&ch->backing);
+        free_dchunk(a, ch);
+        return err;
+    }
+    publish(a, ch);
+    pcpu_count(&a->chunks_made, 1);
+    return 0;
+}
+
+/* Another CPU may have made one while this one waited. */
+static bool room_for(const struct pcpu_allocator *a, u32 need)
+{
+    for (u32 n = 0; n < pcpu_chunks_end(a); n++)
+        if (pcpu_hint_any(pcpu_hint(a, n)) >= need)
+            return true;
+    return false;
+}
+
+int pcpu_make_chunk(struct pcpu_allocator *a, u32 size, u32 align)
+{
+    u32 need = size + align - 1; /* a hole as large as this fits for certain */
+    int err = 0;
+
+    spin_lock(&a->grow_mutex);
+    if (!room_for(a, MIN(need, a->unit_size / PCPU_GRANULE)))
+        err = make_chunk(a);
+    spin_unlock(&a->grow_mutex);
+    return err;
+}
+
+/* ---- giving back -------------------------------------------------------------------------------
+ */
+
+static bool unused(const struct pcpu_chunk *c)
+{
+    return !c->nr_objects && !c->nr_populated && !c->nr_busy;
+}
+
+static void nothing(void *arg)
+{
+    (void)arg;
+}
+
+/* Afterwards nobody looks at what was taken out of the tables: lookups have interrupts off. */
+static bool wait_for_readers(struct pcpu_allocator *a)
+{
+    return !a->ops->call_all || !a->ops->call_all(a->ops->ctx, nothing, NULL);
+}
+
+bool pcpu_drop_chunk(struct pcpu_allocator *a, u32 n)
+{
+    struct pcpu_locked l;
+    struct pcpu_dchunk *ch;
+
+    spin_lock(&a->grow_mutex);
+    if (!pcpu_lock_chunk(a, n, &l)) {
+        spin_unlock(&a->grow_mutex);
+        return false;
+    }
+    ch = l.ch;
+    if (ch->fixed || !unused(&ch->c)) {
+        pcpu_unlock_chunk(a, &l);
+        spin_unlock(&a->grow_mutex);
+        return false;
+    }
+    ch->live = false;
+    pcpu_unlock_chunk(a, &l);
+    atomic_store_explicit(&a->hint[n], 0, memory_order_relaxed);
+    atomic_store_explicit(&a->chunks[n], NULL, memory_order_release);
+    set_slots(a, ch->base, NULL);
+    pcpu_backing_destroy(&ch->backing);
+    if (wait_for_readers(a))
+        free_dchunk(a, ch);
+    else
+        pcpu_count(&a->lost_chunks, 1);
+    atomic_fetch_sub_explicit(&a->nr_chunks, 1, memory_order_relaxed);
+    pcpu_count(&a->chunks_returned, 1);
+    spin_unlock(&a->grow_mutex);
+    return true;
+}
+
+/* ---- the first chunk's two parts ---------------------------------------------------------------
+ */
+
+static u32 blocks_of(const struct pcpu_region *r)
+{
+    return r->end > r->start
+               ? (u32)((r->end - 1) / PCPU_BLOCK_SIZE - r->start / PCPU_BLOCK_SIZE) + 1
+               : 0;
+}
+
+/* Metadata for each block of the region, in one piece, with the list of pointers before it. */
+static struct pcpu_block **region_blocks(struct pcpu_allocator *a, u32 n, size_t *bytes)
+{
+    size_t list = align_up(n * sizeof(struct pcpu_block *), 64);
+    u8 *memory;
+
+    *bytes = list + n * sizeof(struct pcpu_block);
+    memory = pcpu_meta_alloc(a, pcpu_this_node(a), *bytes);
+    for (u32 i = 0; memory && i < n; i++)
+        ((struct pcpu_block **)memory)[i] = (struct pcpu_block *)(memory + list) + i;
+    return (struct pcpu_block **)memory;
+}
+
+static int init_region(struct pcpu_allocator *a, u32 number, const struct pcpu_region *r,
+                       struct pcpu_dchunk **out)
+{
+    struct pcpu_dchunk *ch;
+    struct pcpu_block **blocks;
+    size_t bytes;
+
+    if (r->start == r->end)
+        return 0;
+    ch = new_dchunk(a, number);
+    if (!ch)
+        return -ENOMEM;
+    blocks = region_blocks(a, blocks_of(r), &bytes);
+    if (!blocks) {
+        free_dchunk(a, ch);
+        return -ENOMEM;
+    }
+    ch->fixed = true;
+    ch->base = a->first_base;
+    ch->ptr = a->static_start;
+    pcpu_chunk_init_region(&ch->c, a->unit_size / PCPU_BLOCK_SIZE, ch->memory, r->start, r->end,
+                           blocks);
+    *out = ch;
+    return 0;
+}
+
+int pcpu_init_fixed(struct pcpu_allocator *a)
+{
+    int err = init_region(a, PCPU_CHUNK_FIRST, &a->fc->dyn_area, &a->first);
+
+    if (!err)
+        err = init_region(a, PCPU_CHUNK_RESERVED, &a->fc->reserved_area, &a->reserved);
+    if (err)
+        return err;
+    atomic_store_explicit(&a->chunks_end, PCPU_CHUNK_DYNAMIC, memory_order_relaxed);
+    if (a->first) {
+        publish(a, a->first);
+        atomic_fetch_add_explicit(&a->nr_empty, a->first->c.nr_empty, memory_order_relaxed);
+    }
+    if (a->reserved) {
+        a->reserved->live = true;
+        atomic_store_explicit(&a->chunks[PCPU_CHUNK_RESERVED], a->reserved, memory_order_release);
+    }
+    return 0;
+}
+
+static void free_region(struct pcpu_allocator *a, struct pcpu_dchunk *ch,
+                        const struct pcpu_region *r)
+{
+    u32 n = blocks_of(r), first = (u32)(r->start / PCPU_BLOCK_SIZE);
+    size_t list = align_up(n * sizeof(struct pcpu_block *), 64);
+
+    if (!ch)
+        return;
+    /* The list lies right before the first block's metadata. */
+    pcpu_meta_free(a, (u8 *)ch->c.blocks[first] - list, list + n * sizeof(struct pcpu_block));
+    free_dchunk(a, ch);
+}
+
+void pcpu_free_fixed(struct pcpu_allocator *a)
+{
+    free_region(a, a->first, &a->fc->dyn_area);
+    free_region(a, a->reserved, &a->fc->reserved_area);
+    for (u64 i = 0; i < (a->window_slots + PCPU_LEAF_SLOTS - 1) / PCPU_LEAF_SLOTS; i++)
+        pcpu_meta_free(a, atomic_load_explicit(&a->dir[i], memory_order_relaxed),
+                       sizeof(struct pcpu_leaf));
+}

@@ -1,0 +1,221 @@
+/*
+ * Population: more blocks for an object that fits nowhere, or for the reserve. Blocks are BUSY and
+ * this CPU's own while they get memory, outside of every lock but the chunk's map mutex.
+ * SPDX-License-Identifier: MIT
+ */
+#include "percpu/alloc_internal.h"
+
+#define GROW_BATCH 64u
+
+/* Metadata for n blocks; all or nothing. */
+static bool alloc_metas(struct pcpu_allocator *a, struct pcpu_block **metas, u32 n)
+{
+    s32 node = pcpu_this_node(a);
+
+    for (u32 i = 0; i < n; i++) {
+        metas[i] = pcpu_meta_alloc(a, node, sizeof(struct pcpu_block));
+        if (metas[i])
+            continue;
+        while (i-- > 0)
+            pcpu_meta_free(a, metas[i], sizeof(struct pcpu_block));
+        return false;
+    }
+    return true;
+}
+
+static int back_blocks(struct pcpu_allocator *a, struct pcpu_dchunk *ch, const u32 *blocks, u32 n)
+{
+    int err = pcpu_backing_populate(&ch->backing, blocks, n);
+
+    if (err == -ENOMEM && pcpu_reclaim(a))
+        err = pcpu_backing_populate(&ch->backing, blocks, n);
+    return err;
+}
+
+/* BUSY blocks of chunk number `number` become populated, or none of them. At most GROW_BATCH. */
+static int populate(struct pcpu_allocator *a, struct pcpu_dchunk *ch, const u32 *blocks, u32 n)
+{
+    struct pcpu_block *metas[GROW_BATCH];
+    struct pcpu_locked l;
+    int err = -ENOMEM;
+
+    if (alloc_metas(a, metas, n)) {
+        err = back_blocks(a, ch, blocks, n);
+        for (u32 i = 0; err && i < n; i++)
+            pcpu_meta_free(a, metas[i], sizeof(struct pcpu_block));
+    }
+    /* BUSY blocks keep the chunk alive. */
+    if (!pcpu_lock_chunk(a, ch->number, &l))
+        panic("percpu: chunk %u went with busy blocks", ch->number);
+    for (u32 i = 0; i < n; i++) {
+        if (err)
+            pcpu_chunk_unpopulate_done(&ch->c, blocks[i]);
+        else
+            pcpu_chunk_populate_done(&ch->c, blocks[i], metas[i]);
+    }
+    pcpu_unlock_chunk(a, &l);
+    if (!err && ch->backing.nr_ready)
+        pcpu_defer(a, PCPU_WORK_PROMOTE);
+    return err;
+}
+
+/* The unpopulated blocks of [first, first + count) that this CPU made BUSY, batch by batch. */
+static int populate_hole(struct pcpu_allocator *a, struct pcpu_dchunk *ch, const u32 *blocks, u32 n)
+{
+    int err = 0;
+
+    for (u32 done = 0; done < n; done += GROW_BATCH) {
+        u32 part = MIN(n - done, GROW_BATCH);
+        struct pcpu_locked l;
+
+        if (!err) {
+            err = populate(a, ch, blocks + done, part);
+            continue;
+        }
+        if (!pcpu_lock_chunk(a, ch->number, &l))
+            panic("percpu: chunk %u went with busy blocks", ch->number);
+        for (u32 i = 0; i < part; i++)
+            pcpu_chunk_unpopulate_done(&ch->c, blocks[done + i]);
+        pcpu_unlock_chunk(a, &l);
+    }
+    return err;
+}
+
+/* ---- for one object ----------------------------------------------------------------------------
+ */
+
+/* A hole contains no BUSY block of others: those that are in it now are this CPU's. */
+static u32 list_busy(const struct pcpu_chunk *c, u32 first, u32 count, u32 *blocks)
+{
+    u32 n = 0;
+
+    for (u32 b = first; b < first + count; b++)
+        if (c->state[b] == PCPU_BUSY)
+            blocks[n++] = b;
+    return n;
+}
+
+/*
+ * In chunk n: 0; -ENOSPC: no hole. The list of blocks of a large object does not fit the stack, so
+ * it is metadata memory; small ones use the array.
+ */
+static int grow_in(struct pcpu_allocator *a, u32 n, u32 size, u32 align)
+{
+    u32 few[GROW_BATCH], *blocks = few;
+    u32 worst = size / PCPU_BLOCK_GRANULES + 2, first, count, busy, found = 0;
+    struct pcpu_locked l;
+    struct pcpu_dchunk *ch = NULL;
+    int err;
+
+    if (worst > GROW_BATCH)
+        blocks = pcpu_meta_alloc(a, pcpu_this_node(a), worst * sizeof(u32));
+    if (!blocks)
+        return -ENOMEM;
+    err = pcpu_lock_chunk(a, n, &l) ? 0 : -ENOSPC;
+    if (!err) {
+        ch = l.ch;
+        err = pcpu_chunk_grow(&ch->c, size, align, &first, &count, &busy);
+        if (!err)
+            found = list_busy(&ch->c, first, count, blocks);
+        pcpu_unlock_chunk(a, &l);
+    }
+    if (!err && found)
+        err = populate_hole(a, ch, blocks, found);
+    if (blocks != few)
+        pcpu_meta_free(a, blocks, worst * sizeof(u32));
+    return err;
+}
+
+/* Draining chunks last, as for objects; else the lowest number. */
+static int grow_somewhere(struct pcpu_allocator *a, u32 size, u32 align)
+{
+    int err = -ENOSPC;
+
+    for (u32 pass = 0; pass < 2; pass++) {
+        for (u32 n = PCPU_CHUNK_DYNAMIC; n < pcpu_chunks_end(a); n++) {
+            u64 hint = pcpu_hint(a, n);
+
+            if (pcpu_hint_any(hint) < size || !(hint & PCPU_HINT_DRAINING) != !pass)
+                continue;
+            err = grow_in(a, n, size, align);
+            if (err != -ENOSPC)
+                return err;
+        }
+    }
+    return err;
+}
+
+int pcpu_grow(struct pcpu_allocator *a, u32 size, u32 align)
+{
+    int err = grow_somewhere(a, size, align);
+
+    while (err == -ENOSPC) {
+        err = pcpu_make_chunk(a, size, align);
+        if (err)
+            return err;
+        err = grow_somewhere(a, size, align);
+    }
+    return err;
+}
+
+/* ---- for the reserve ---------------------------------------------------------------------------
+ */
+
+static u32 reserve_in(struct pcpu_allocator *a, u32 n, u32 want)
+{
+    u32 blocks[GROW_BATCH], got;
+    struct pcpu_locked l;
+    struct pcpu_dchunk *ch;
+
+    if (!pcpu_lock_chunk(a, n, &l))
+        return 0;
+    ch = l.ch;
+    got = pcpu_chunk_grow_reserve(&ch->c, MIN(want, GROW_BATCH), blocks);
+    pcpu_unlock_chunk(a, &l);
+    return got && !populate(a, ch, blocks, got) ? got : 0;
+}
+
+/* One round over the chunks: how many blocks were populated. */
+static u32 reserve_round(struct pcpu_allocator *a, u32 n)
+{
+    u32 done = 0;
+
+    for (u32 i = PCPU_CHUNK_DYNAMIC; i < pcpu_chunks_end(a) && done < n; i++) {
+        u32 got;
+
+        if (pcpu_hint_any(pcpu_hint(a, i)) == 0)
+            continue;
+        do {
+            got = reserve_in(a, i, n - done);
+            done += got;
+        } while (got && done < n);
+    }
+    return done;
+}
+
+u32 pcpu_grow_reserve(struct pcpu_allocator *a, u32 n)
+{
+    u32 done = reserve_round(a, n);
+
+    /* A hole of a block's size is asked for: a chunk is made only when none is left. */
+    if (done < n && !pcpu_make_chunk(a, PCPU_BLOCK_GRANULES, 1))
+        done += reserve_round(a, n - done);
+    return done;
+}
+
+void pcpu_reserve_check(struct pcpu_allocator *a, u32 flags)
+{
+    s64 empty;
+
+    if (likely(!pcpu_reserve_low(a)))
+        return;
+    if (flags & PCPU_ATOMIC) {
+        pcpu_defer(a, PCPU_WORK_REFILL);
+        return;
+    }
+    empty = MAX(pcpu_empty_blocks(a), 0);
+    if (empty < pcpu_reserve_target(a)) {
+        pcpu_grow_reserve(a, pcpu_reserve_target(a) - (u32)empty);
+        pcpu_count(&a->inline_work, 1);
+    }
+}

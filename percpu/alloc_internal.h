@@ -1,0 +1,241 @@
+/*
+ * Inside of the allocator: what its files share. For percpu/alloc*.c only.
+ * SPDX-License-Identifier: MIT
+ */
+#ifndef PERCH_PERCPU_ALLOC_INTERNAL_H
+#define PERCH_PERCPU_ALLOC_INTERNAL_H
+
+#include "kernel/base/bitmap.h"
+#include "kernel/base/print.h"
+#include "kernel/base/string.h"
+#include "percpu/alloc.h"
+
+#define PCPU_SLOT_SHIFT 21
+
+/* ---- where a pointer or an address leads ------------------------------------------------------
+ */
+
+/* The chunk with an area in the 2 MiB slot of this address of the window; NULL: none. */
+static inline struct pcpu_dchunk *pcpu_chunk_at(const struct pcpu_allocator *a, u64 va)
+{
+    u64 slot = (va - a->window_base) >> PCPU_SLOT_SHIFT;
+    struct pcpu_leaf *leaf;
+
+    if (slot >= a->window_slots)
+        return NULL;
+    leaf = atomic_load_explicit(&a->dir[slot / PCPU_LEAF_SLOTS], memory_order_acquire);
+    if (!leaf)
+        return NULL;
+    return atomic_load_explicit(&leaf->chunk[slot % PCPU_LEAF_SLOTS], memory_order_acquire);
+}
+
+/* The first chunk's part that offset off lies in; NULL: the static area, or not ours. */
+static inline struct pcpu_dchunk *pcpu_fixed_chunk(const struct pcpu_allocator *a, u64 off)
+{
+    const struct pcpu_first_chunk *fc = a->fc;
+
+    if (off - fc->dyn_area.start < fc->dyn_area.end - fc->dyn_area.start)
+        return a->first;
+    if (off - fc->reserved_area.start < fc->reserved_area.end - fc->reserved_area.start)
+        return a->reserved;
+    return NULL;
+}
+
+/*
+ * The chunk that a per-CPU pointer would be of, and its offset in the unit; NULL: of none.
+ * Interrupts off, or the object is the caller's.
+ */
+static inline struct pcpu_dchunk *pcpu_chunk_of(const struct pcpu_allocator *a, uintptr_t ptr,
+                                                u32 *off)
+{
+    u64 slot = (ptr - a->near_base) >> PCPU_SLOT_SHIFT;
+    struct pcpu_dchunk *ch;
+
+    if (likely(slot < PCPU_NEAR_SLOTS))
+        ch = atomic_load_explicit(&a->near[slot], memory_order_acquire);
+    else
+        ch = pcpu_chunk_at(a, ptr + a->delta);
+    if (likely(ch != NULL)) {
+        *off = (u32)(ptr - ch->ptr);
+        return ptr - ch->ptr < ch->unit_size ? ch : NULL;
+    }
+    *off = (u32)(ptr - a->static_start);
+    return ptr - a->static_start < a->unit_size ? pcpu_fixed_chunk(a, *off) : NULL;
+}
+
+/* The tag of the object that would begin at ptr; NULL: no object can. Interrupts off. */
+static inline u8 *pcpu_tag_of(const struct pcpu_allocator *a, uintptr_t ptr)
+{
+    u32 off;
+    struct pcpu_dchunk *ch = pcpu_chunk_of(a, ptr, &off);
+
+    return ch && !(off & (PCPU_GRANULE - 1)) ? pcpu_chunk_tag(&ch->c, off) : NULL;
+}
+
+/* The first chunk's slot that va lies in; NULL: none. (alloc_init.c) */
+const struct pcpu_fc_slot *pcpu_fc_slot(const struct pcpu_allocator *a, u64 va);
+
+/* ---- locking a chunk (alloc_chunks.c) ---------------------------------------------------------
+ */
+
+struct pcpu_locked {
+    struct pcpu_dchunk *ch;
+    u64 flags;
+    u32 empty; /* nr_empty when it was locked */
+};
+
+/* False: chunk n is not there any more. Interrupts are off until pcpu_unlock_chunk(). */
+bool pcpu_lock_chunk(struct pcpu_allocator *a, u32 n, struct pcpu_locked *l);
+/* Publishes what changed: the hint, the count of empty blocks. */
+void pcpu_unlock_chunk(struct pcpu_allocator *a, struct pcpu_locked *l);
+
+/* A further chunk; the caller looks again. -ENOMEM, -ENOSPC. Thread, interrupts on. */
+int pcpu_make_chunk(struct pcpu_allocator *a, u32 size, u32 align) MUST_CHECK;
+
+/* Gives a chunk without objects and populated blocks back. balance_mutex held. */
+bool pcpu_drop_chunk(struct pcpu_allocator *a, u32 n);
+
+int pcpu_init_fixed(struct pcpu_allocator *a) MUST_CHECK;
+void pcpu_free_fixed(struct pcpu_allocator *a);
+
+static inline u32 pcpu_chunks_end(const struct pcpu_allocator *a)
+{
+    return atomic_load_explicit(&a->chunks_end, memory_order_acquire);
+}
+
+static inline u64 pcpu_hint(const struct pcpu_allocator *a, u32 n)
+{
+    return atomic_load_explicit(&a->hint[n], memory_order_relaxed);
+}
+static inline u32 pcpu_hint_populated(u64 hint)
+{
+    return (u32)(hint & PCPU_HINT_MASK);
+}
+static inline u32 pcpu_hint_any(u64 hint)
+{
+    return (u32)(hint >> PCPU_HINT_BITS & PCPU_HINT_MASK);
+}
+
+/* ---- population (alloc_grow.c) ----------------------------------------------------------------
+ */
+
+/* Makes populated room for one object of so many granules. -ENOMEM, -ENOSPC. Thread, IRQs on. */
+int pcpu_grow(struct pcpu_allocator *a, u32 size, u32 align) MUST_CHECK;
+
+/* Populates up to n blocks for the reserve; how many. Thread, interrupts on. */
+u32 pcpu_grow_reserve(struct pcpu_allocator *a, u32 n);
+
+static inline u32 pcpu_reserve_target(const struct pcpu_allocator *a)
+{
+    return atomic_load_explicit(&a->reserve_target, memory_order_relaxed);
+}
+static inline s64 pcpu_empty_blocks(const struct pcpu_allocator *a)
+{
+    return atomic_load_explicit(&a->nr_empty, memory_order_relaxed);
+}
+static inline bool pcpu_reserve_low(const struct pcpu_allocator *a)
+{
+    return pcpu_empty_blocks(a) < pcpu_reserve_target(a) / 2;
+}
+
+/* After an allocation from the chunks: fills the reserve, now or later. */
+void pcpu_reserve_check(struct pcpu_allocator *a, u32 flags);
+
+/* ---- batches (alloc_batch.c) ------------------------------------------------------------------
+ */
+
+/*
+ * Up to n objects of size granules with this tag out of populated holes; one chunk, one lock.
+ * Returns how many; 0: no chunk has a fitting populated hole.
+ */
+u32 pcpu_take(struct pcpu_allocator *a, u32 size, u32 align, u8 tag, u32 n,
+              struct pcpu_entry *batch);
+
+/* Gives n clean objects, of any sizes and chunks, back to their chunks; sorts the batch. */
+void pcpu_give_back(struct pcpu_allocator *a, struct pcpu_entry *batch, u32 n);
+
+/* Clears n objects of size bytes in every unit that is backed, unit by unit. */
+void pcpu_clear_batch(struct pcpu_allocator *a, const struct pcpu_entry *batch, u32 n, u32 size);
+
+/* ---- magazines (alloc_mags.c) -----------------------------------------------------------------
+ */
+
+int pcpu_init_mags(struct pcpu_allocator *a) MUST_CHECK;
+void pcpu_free_mags(struct pcpu_allocator *a);
+
+void pcpu_mags_lock(struct pcpu_mags *m);
+
+static inline u32 pcpu_mags_bytes(const struct pcpu_mags *m)
+{
+    return (u32)(m->quota - m->left);
+}
+
+/* Interrupts off, and the lock of shared ones. */
+static inline struct pcpu_mags *pcpu_mags_enter(struct pcpu_allocator *a, u64 *flags)
+{
+    struct pcpu_mags *m;
+
+    *flags = local_irq_save();
+    m = a->mags[cpu_number()];
+    if (unlikely(m->shared))
+        pcpu_mags_lock(m);
+    return m;
+}
+static inline void pcpu_mags_exit(struct pcpu_mags *m, u64 flags)
+{
+    if (unlikely(m->shared))
+        spin_unlock(&m->lock);
+    local_irq_restore(flags);
+}
+
+/* A miss: clears, refills, populates. NULL: no memory. */
+void *pcpu_mag_alloc_slow(struct pcpu_allocator *a, u32 class, u32 flags);
+/* The magazine was full, or all of them hold too much: some go back to the chunks. */
+void pcpu_mag_spill(struct pcpu_allocator *a, u32 class, uintptr_t ptr, u8 *tag);
+void pcpu_mag_evict(struct pcpu_allocator *a);
+/* Everything this CPU's magazines hold goes back. Shared ones too. */
+void pcpu_mag_drain_all(struct pcpu_allocator *a);
+/* Dirty entries of classes without clean ones become clean. */
+bool pcpu_mag_clear_some(struct pcpu_allocator *a);
+
+/* ---- background (alloc_work.c) ----------------------------------------------------------------
+ */
+
+/* An idle CPU does it, or this one at its next safe point. */
+void pcpu_defer(struct pcpu_allocator *a, u32 bits);
+
+/* The same when this CPU is about to be parked: somebody who stays. */
+void pcpu_defer_elsewhere(struct pcpu_allocator *a, u32 bits);
+
+/* In the slow path of a call that may populate: work that no idle CPU took, a bounded piece. */
+void pcpu_safe_point(struct pcpu_allocator *a);
+
+/* Empty blocks above keep go back; chunks that are empty too. How many blocks. balance_mutex held.
+ */
+u64 pcpu_return_empty(struct pcpu_allocator *a, u32 keep, u32 max);
+
+/* Memory is short: unpopulated pages of reservations go back. Thread, interrupts on. */
+bool pcpu_reclaim(struct pcpu_allocator *a);
+
+static inline void pcpu_count(_Atomic u64 *counter, u64 n)
+{
+    atomic_fetch_add_explicit(counter, n, memory_order_relaxed);
+}
+
+/* The node of the CPU that runs this. */
+static inline s32 pcpu_this_node(const struct pcpu_allocator *a)
+{
+    return a->env->cpu_node[cpu_number()];
+}
+
+static inline void *pcpu_meta_alloc(struct pcpu_allocator *a, s32 node, size_t size)
+{
+    return a->env->meta_alloc(a->env->meta_ctx, node, size);
+}
+static inline void pcpu_meta_free(struct pcpu_allocator *a, void *p, size_t size)
+{
+    if (p)
+        a->env->meta_free(a->env->meta_ctx, p, size);
+}
+
+#endif

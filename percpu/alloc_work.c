@@ -1,0 +1,270 @@
+/*
+ * Deferred work: the reserve is filled, ranges are promoted, empty blocks and chunks go back. Bits
+ * per CPU; done by an idle CPU that was woken for it, by percpu_balance(), or at a safe point of
+ * the CPU that has the bits. Thread context, interrupts on, no lock held when it starts.
+ * SPDX-License-Identifier: MIT
+ */
+#include "percpu/alloc_internal.h"
+
+#define RETURN_BATCH 64u
+
+/* ---- who does it -------------------------------------------------------------------------------
+ */
+
+void pcpu_defer(struct pcpu_allocator *a, u32 bits)
+{
+    u32 self = cpu_number(), cpu = self;
+
+    /* Already known to somebody: nothing to do, and no shared line is written. */
+    if ((atomic_load_explicit(&a->work[self], memory_order_relaxed) & bits) == bits)
+        return;
+    if (atomic_load_explicit(&a->work_handed, memory_order_relaxed) & bits)
+        return;
+    if (a->ops->pick_idle && a->ops->pick_idle(a->ops->ctx, &cpu) && cpu != self) {
+        atomic_fetch_or_explicit(&a->work_handed, bits, memory_order_relaxed);
+        atomic_fetch_or_explicit(&a->work[cpu], bits, memory_order_release);
+        a->ops->wake(a->ops->ctx, cpu);
+        return;
+    }
+    atomic_fetch_or_explicit(&a->work[self], bits, memory_order_relaxed);
+}
+
+void pcpu_defer_elsewhere(struct pcpu_allocator *a, u32 bits)
+{
+    u32 cpu = 0;
+
+    /* CPU 0 is never parked. */
+    if (a->ops->pick_idle)
+        a->ops->pick_idle(a->ops->ctx, &cpu);
+    if (cpu == cpu_number())
+        cpu = 0;
+    atomic_fetch_or_explicit(&a->work[cpu], bits, memory_order_release);
+    if (a->ops->wake)
+        a->ops->wake(a->ops->ctx, cpu);
+}
+
+bool pcpu_work_pending(struct pcpu_allocator *a)
+{
+    return atomic_load_explicit(&a->work[cpu_number()], memory_order_acquire) != 0;
+}
+
+/* ---- the reserve -------------------------------------------------------------------------------
+ */
+
+static u64 atomic_demand(struct pcpu_allocator *a)
+{
+    u64 bytes = 0;
+
+    for (u32 i = 0; i < a->nr_mags; i++)
+        bytes += __atomic_exchange_n(&a->all_mags[i]->atomic_bytes, 0, __ATOMIC_RELAXED);
+    return bytes;
+}
+
+/*
+ * The reserve follows demand: what PCPU_ATOMIC calls asked for since the last balance, and a
+ * quarter more; it decays by an eighth each time it is not needed, down to the minimum.
+ */
+static void set_target(struct pcpu_allocator *a)
+{
+    u32 old = pcpu_reserve_target(a);
+    u64 demand = atomic_demand(a) * 5 / 4 / PCPU_BLOCK_SIZE + 1;
+    u64 decayed = old - (old + 7) / 8;
+    u64 target = MAX(MAX(demand, decayed), PCPU_RESERVE_MIN);
+
+    atomic_store_explicit(&a->reserve_target, (u32)MIN(target, PCPU_RESERVE_MAX),
+                          memory_order_relaxed);
+}
+
+static bool refill_reserve(struct pcpu_allocator *a)
+{
+    s64 missing = (s64)pcpu_reserve_target(a) - MAX(pcpu_empty_blocks(a), 0);
+
+    return missing > 0 && pcpu_grow_reserve(a, (u32)missing) > 0;
+}
+
+/* ---- returning ---------------------------------------------------------------------------------
+ */
+
+/* Blocks this CPU took BUSY become unpopulated, or populated again where they could not go. */
+static u32 finish_return(struct pcpu_allocator *a, u32 number, const u32 *blocks, u32 n,
+                         u32 returned)
+{
+    struct pcpu_block *metas[RETURN_BATCH];
+    struct pcpu_locked l;
+
+    if (!pcpu_lock_chunk(a, number, &l))
+        panic("percpu: chunk %u went with busy blocks", number);
+    for (u32 i = 0; i < n; i++) {
+        metas[i] = NULL;
+        if (i < returned)
+            metas[i] = pcpu_chunk_unpopulate_done(&l.ch->c, blocks[i]);
+        else
+            pcpu_chunk_untake(&l.ch->c, blocks[i]);
+    }
+    pcpu_unlock_chunk(a, &l);
+    for (u32 i = 0; i < n; i++)
+        pcpu_meta_free(a, metas[i], sizeof(struct pcpu_block));
+    return returned;
+}
+
+/* backing wants ascending numbers; take_empty gives them from the top. */
+static void reverse(u32 *blocks, u32 n)
+{
+    for (u32 i = 0; i < n / 2; i++) {
+        u32 t = blocks[i];
+
+        blocks[i] = blocks[n - 1 - i];
+        blocks[n - 1 - i] = t;
+    }
+}
+
+static u32 return_from(struct pcpu_allocator *a, u32 number, u32 max)
+{
+    u32 blocks[RETURN_BATCH], n, returned = 0;
+    struct pcpu_locked l;
+    struct pcpu_dchunk *ch;
+
+    if (!pcpu_lock_chunk(a, number, &l))
+        return 0;
+    ch = l.ch;
+    n = ch->fixed ? 0 : pcpu_chunk_take_empty(&ch->c, MIN(max, RETURN_BATCH), blocks);
+    pcpu_unlock_chunk(a, &l);
+    if (!n)
+        return 0;
+    reverse(blocks, n);
+    if (pcpu_backing_return(&ch->backing, blocks, n, &returned))
+        pr_warn("percpu: chunk %u: %u of %u blocks could not be returned", number, n - returned, n);
+    return finish_return(a, number, blocks, n, returned);
+}
+
+/* The reserve is kept in the lowest chunks, so the highest ones empty and go. */
+u64 pcpu_return_empty(struct pcpu_allocator *a, u32 keep, u32 max)
+{
+    u64 done = 0;
+
+    for (u32 i = pcpu_chunks_end(a); i-- > PCPU_CHUNK_DYNAMIC && done < max;) {
+        while (pcpu_empty_blocks(a) > keep && done < max) {
+            u64 above = (u64)(pcpu_empty_blocks(a) - keep);
+            u32 n = return_from(a, i, (u32)MIN(above, max - done));
+
+            if (!n)
+                break;
+            done += n;
+        }
+        if (i > PCPU_CHUNK_DYNAMIC)
+            pcpu_drop_chunk(a, i);
+    }
+    pcpu_count(&a->blocks_returned, done);
+    return done;
+}
+
+/* ---- promotion, pressure -----------------------------------------------------------------------
+ */
+
+/* Chunks go only under balance_mutex, which is held. */
+static bool promote_ready(struct pcpu_allocator *a)
+{
+    u32 n = 0;
+
+    for (u32 i = PCPU_CHUNK_DYNAMIC; i < pcpu_chunks_end(a); i++) {
+        struct pcpu_dchunk *ch = atomic_load_explicit(&a->chunks[i], memory_order_acquire);
+
+        if (ch && ch->backing.nr_ready)
+            n += pcpu_backing_promote(&ch->backing);
+    }
+    return n != 0;
+}
+
+bool pcpu_reclaim(struct pcpu_allocator *a)
+{
+    u64 pages = 0;
+
+    if (!spin_trylock(&a->balance_mutex))
+        return false;
+    for (u32 i = PCPU_CHUNK_DYNAMIC; i < pcpu_chunks_end(a); i++) {
+        struct pcpu_dchunk *ch = atomic_load_explicit(&a->chunks[i], memory_order_acquire);
+
+        if (ch)
+            pages += pcpu_backing_break_reservations(&ch->backing);
+    }
+    spin_unlock(&a->balance_mutex);
+    return pages != 0;
+}
+
+/* ---- balance -----------------------------------------------------------------------------------
+ */
+
+static bool do_work(struct pcpu_allocator *a, u32 bits, u32 max_return)
+{
+    bool done = false;
+
+    if (bits & PCPU_WORK_REFILL) {
+        set_target(a);
+        done |= refill_reserve(a);
+    }
+    if (bits & PCPU_WORK_RETURN)
+        done |= pcpu_return_empty(a, pcpu_reserve_target(a), max_return) != 0;
+    if (bits & PCPU_WORK_PROMOTE)
+        done |= promote_ready(a);
+    return done;
+}
+
+/* One CPU at a time; who comes second leaves its bits for its next safe point. */
+static bool balance(struct pcpu_allocator *a, u32 more, u32 max_return, _Atomic u64 *counter)
+{
+    u32 self = cpu_number(), bits;
+    bool done;
+
+    if (!spin_trylock(&a->balance_mutex))
+        return false;
+    bits = atomic_exchange_explicit(&a->work[self], 0, memory_order_acquire) | more;
+    atomic_fetch_and_explicit(&a->work_handed, ~bits, memory_order_relaxed);
+    done = do_work(a, bits, max_return);
+    spin_unlock(&a->balance_mutex);
+    if (done)
+        pcpu_count(counter, 1);
+    return done;
+}
+
+bool pcpu_balance(struct pcpu_allocator *a)
+{
+    bool cleared = pcpu_mag_clear_some(a);
+
+    return balance(a, PCPU_WORK_REFILL | PCPU_WORK_RETURN | PCPU_WORK_PROMOTE, ~0u,
+                   &a->background) ||
+           cleared;
+}
+
+bool pcpu_idle_work(struct pcpu_allocator *a)
+{
+    return pcpu_work_pending(a) && balance(a, 0, ~0u, &a->background);
+}
+
+void pcpu_safe_point(struct pcpu_allocator *a)
+{
+    if (unlikely(pcpu_work_pending(a)) && local_irqs_enabled())
+        balance(a, 0, RETURN_BATCH, &a->inline_work);
+}
+
+static void drain_this_cpu(void *arg)
+{
+    pcpu_mag_drain_all(arg);
+}
+
+u64 pcpu_trim(struct pcpu_allocator *a)
+{
+    u64 done;
+
+    if (!a->ops->call_all)
+        pcpu_mag_drain_all(a);
+    else if (a->ops->call_all(a->ops->ctx, drain_this_cpu, a))
+        pr_warn("percpu: trim: a CPU did not answer; its magazines stay");
+    while (!spin_trylock(&a->balance_mutex))
+        cpu_relax();
+    atomic_demand(a);
+    atomic_store_explicit(&a->reserve_target, PCPU_RESERVE_MIN, memory_order_relaxed);
+    done = pcpu_return_empty(a, PCPU_RESERVE_MIN, ~0u);
+    refill_reserve(a);
+    spin_unlock(&a->balance_mutex);
+    return done;
+}

@@ -1,0 +1,89 @@
+/*
+ * The kernel's one instance of the dynamic per-CPU allocator, behind the names of percpu.h.
+ * SPDX-License-Identifier: MIT
+ */
+#include "percpu/global.h"
+
+static struct pcpu_allocator allocator;
+
+int percpu_alloc_init(const struct pcpu_alloc_config *config)
+{
+    return pcpu_init(&allocator, config);
+}
+
+struct pcpu_allocator *percpu_allocator(void)
+{
+    return &allocator;
+}
+
+void *percpu_alloc(size_t size, size_t align, u32 flags)
+{
+    return pcpu_alloc(&allocator, size, align, flags);
+}
+
+u32 percpu_alloc_bulk(size_t size, size_t align, u32 flags, u32 n, void **ptrs)
+{
+    return pcpu_alloc_bulk(&allocator, size, align, flags, n, ptrs);
+}
+
+void percpu_free(void *ptr)
+{
+    pcpu_free(&allocator, ptr);
+}
+
+void percpu_free_bulk(u32 n, void **ptrs)
+{
+    pcpu_free_bulk(&allocator, n, ptrs);
+}
+
+size_t percpu_size(const void *ptr)
+{
+    return pcpu_size(&allocator, ptr);
+}
+
+int percpu_decode(const void *addr, struct percpu_location *loc)
+{
+    return pcpu_decode(&allocator, (u64)(uintptr_t)addr, loc);
+}
+
+bool is_percpu_address(const void *addr)
+{
+    struct percpu_location loc;
+
+    return pcpu_decode(&allocator, (u64)(uintptr_t)addr, &loc) == 0;
+}
+
+u64 per_cpu_ptr_to_phys(const void *addr)
+{
+    return pcpu_to_phys(&allocator, (u64)(uintptr_t)addr);
+}
+
+void percpu_balance(void)
+{
+    pcpu_balance(&allocator);
+}
+
+u64 percpu_trim(void)
+{
+    return pcpu_trim(&allocator);
+}
+
+void percpu_get_stats(struct percpu_stats *out)
+{
+    pcpu_get_stats(&allocator, out);
+}
+
+void percpu_get_node_stats(u32 node, struct percpu_node_stats *out)
+{
+    pcpu_node_stats(&allocator, node, out);
+}
+
+void percpu_dump(void)
+{
+    pcpu_dump(&allocator);
+}
+
+const char *percpu_verify(void)
+{
+    return pcpu_verify(&allocator);
+}
