@@ -214,6 +214,7 @@ void pcpu_destroy(struct pcpu_allocator *a)
 {
     for (u32 i = 0; i < a->nr_mags; i++)
         ASSERT(pcpu_mags_bytes(a->all_mags[i]) == 0);
+    pcpu_return_empty(a, 0, ~0u);
     for (u32 i = PCPU_CHUNK_DYNAMIC; i < pcpu_chunks_end(a); i++)
         pcpu_drop_chunk(a, i);
     pcpu_free_mags(a);

@@ -151,7 +151,9 @@ u64 pcpu_return_empty(struct pcpu_allocator *a, u32 keep, u32 max)
                 break;
             done += n;
         }
-        if (i > PCPU_CHUNK_DYNAMIC)
+        /* Chunk 2 stays: the reserve lives there. */
+        if (i > PCPU_CHUNK_DYNAMIC &&
+            pcpu_hint_any(pcpu_hint(a, i)) == a->unit_size / PCPU_GRANULE)
             pcpu_drop_chunk(a, i);
     }
     pcpu_count(&a->blocks_returned, done);
