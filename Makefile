@@ -19,6 +19,7 @@ Q := $(if $(V),,@)
 PURE_SRCS := \
 	kernel/base/crc32.c \
 	kernel/base/cpu_id.c \
+	kernel/app/bench_stat.c \
 	kernel/app/report_json.c \
 	kernel/base/clockmath.c \
 	acpi/fadt.c \
@@ -148,6 +149,14 @@ HW_SRCS := \
 	kernel/app/report.c \
 	kernel/app/report_percpu.c \
 	kernel/app/finish.c \
+	kernel/app/bench_percpu.c \
+	kernel/app/bench_sizes.c \
+	kernel/app/bench_trace.c \
+	kernel/app/bench_atomic.c \
+	kernel/app/bench_return.c \
+	kernel/app/bench_accessors.c \
+	kernel/app/bench_par.c \
+	kernel/app/bench_step.c \
 	kernel/app/fail.c \
 	kernel/app/percpu_stage.c \
 	percpu/setup.c \

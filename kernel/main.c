@@ -4,6 +4,7 @@
  */
 #include "boot/multiboot2.h"
 #include "boot/pvh.h"
+#include "kernel/app/bench.h"
 #include "kernel/app/boot_state.h"
 #include "kernel/app/finish.h"
 #include "kernel/app/placement.h"
@@ -108,6 +109,7 @@ static void on_own_stack(void *state)
     placement_prove(s, &s->placement);
     stage_done("placement");
 
+    bench_reserve(s);
     console_hold(false);
     finish(s); /* tests, benchmarks, verdict, end */
 }

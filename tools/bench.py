@@ -1,6 +1,8 @@
-"""`perch bench boot`: what each stage of the boot costs in guest instructions, beside Linux.
+"""`perch bench`: what a boot and the per-CPU allocator cost in guest instructions, beside Linux.
 
-    bench.py [boot] [--check] [--runs N] [--machines 1/1,8/4]
+    bench.py [all|boot|percpu] [--check] [--runs N] [--machines 1/1,8/4]
+
+boot: each stage of the boot (here); percpu: the dynamic per-CPU allocator (bench_percpu.py).
 
 Instructions are counted by QEMU's -icount mode, where one tick of the TSC is one instruction, and
 are held against tests/bench/boot-budgets.toml by --check. Wall time is printed, never judged. The
@@ -16,6 +18,7 @@ import tempfile
 import tomllib
 from pathlib import Path
 
+import bench_percpu
 import machine as machines
 import qemu
 import verdict
@@ -96,24 +99,35 @@ def over_budget(entry, found):
                   for s, limit in entry.get("budget", {}).items() if found.get(s, 0) > limit]
 
 
-def main(args):
-    parser = argparse.ArgumentParser(prog="perch bench")
-    parser.add_argument("what", nargs="?", default="boot", choices=["boot"])
-    parser.add_argument("--check", action="store_true", help="status 1 when a budget is exceeded")
-    parser.add_argument("--runs", type=int, default=5, help="runs for the wall time; 0: none")
-    parser.add_argument("--machines", help="for example 1/1,8/4; all without")
-    options = parser.parse_args(args)
-    wanted = options.machines.split(",") if options.machines else None
+def run_boot(wanted, runs):
     problems = []
     for entry in budgets()["machine"]:
         if wanted and f"{entry['cpus']}/{entry['nodes']}" not in wanted:
             continue
         machine = build(entry)
         found, overhead = stages(boot(machine, icount=True).text)
-        times = [wall(boot(machine, icount=False)) for _ in range(options.runs)]
+        times = [wall(boot(machine, icount=False)) for _ in range(runs)]
         show(entry, found, overhead, times)
         problems += over_budget(entry, found)
         sys.stdout.flush()
+    return problems
+
+
+def main(args):
+    parser = argparse.ArgumentParser(prog="perch bench")
+    parser.add_argument("what", nargs="?", default="all", choices=["all", "boot", "percpu"])
+    parser.add_argument("--check", action="store_true", help="status 1 when a budget is exceeded")
+    parser.add_argument("--runs", type=int, help="runs for the wall time, 0: none; without: 5, "
+                        "with --check 0")
+    parser.add_argument("--machines", help="for example 1/1,8/4; all without")
+    options = parser.parse_args(args)
+    wanted = options.machines.split(",") if options.machines else None
+    runs = (0 if options.check else 5) if options.runs is None else options.runs
+    problems = []
+    if options.what != "percpu":
+        problems += run_boot(wanted, runs)
+    if options.what != "boot":
+        problems += bench_percpu.run(wanted, runs)
     print("\n" + "\n".join(problems or ["bench: every budget kept"]))
     return 1 if options.check and problems else 0
 

@@ -59,11 +59,11 @@ test: $(TEST_NEEDS_$(TEST_KIND))
 # ---- layout-bin: the program behind `perch layout` --------------------------------------------
 layout-bin: $(BUILD)/perch-layout
 
-# ---- bench: WHAT=boot; BENCH_ARGS=--check judges against tests/bench/boot-budgets.toml ---------
+# ---- bench: WHAT=all|boot|percpu; BENCH_ARGS=--check judges against tests/bench/*-budgets.toml -
 BENCH_ARGS ?=
 
 bench: $(BUILD)/perch.elf
-	@$(PYTHON) tools/bench.py $(or $(WHAT),boot) $(BENCH_ARGS)
+	@$(PYTHON) tools/bench.py $(or $(WHAT),all) $(BENCH_ARGS)
 
 help:
 	@echo 'make             build/perch.elf and build/perch.iso'
@@ -71,7 +71,7 @@ help:
 	@echo 'make test        every test; WHAT=unit|model|tsan|kernel|qemu|tools|runner|lint|fuzz PATTERN='
 	@echo 'make layout-bin  build/perch-layout, the program behind ./perch layout'
 	@echo 'make iso         build/perch.iso'
-	@echo 'make bench       WHAT=boot BENCH_ARGS="--check --runs 0 --machines 8/4"'
+	@echo 'make bench       WHAT=boot|percpu BENCH_ARGS="--check --runs 0 --machines 8/4"'
 	@echo 'make host-bins   the hosted tests; unit-NAME and model-NAME run one of them'
 	@echo 'make tsan-bins   the same under TSan, tests/tsan; tsan-NAME runs one of them'
 	@echo 'make clean       removes build/'

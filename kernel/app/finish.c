@@ -3,10 +3,12 @@
  * SPDX-License-Identifier: MIT
  */
 #include "kernel/app/finish.h"
+#include "kernel/app/bench.h"
 #include "kernel/app/fail.h"
 #include "kernel/app/ktest.h"
 #include "kernel/app/report.h"
 #include "kernel/app/stage.h"
+#include "kernel/base/glob.h"
 #include "kernel/base/print.h"
 #include "kernel/base/ubsan.h"
 #include "kernel/platform/panic.h"
@@ -58,8 +60,11 @@ static void run_bench(struct boot_state *s)
 {
     char glob[64];
 
-    if (kernel_options_run(&s->opt, "bench", glob, sizeof(glob)))
+    if (!kernel_options_run(&s->opt, "bench", glob, sizeof(glob)))
+        return;
+    if (!glob[0] || glob_match(glob, "boot"))
         stage_print_bench();
+    bench_percpu(s, glob);
 }
 
 void finish(struct boot_state *s)

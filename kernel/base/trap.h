@@ -21,6 +21,7 @@ typedef void (*trap_handler)(struct trap_frame *frame);
 
 enum trap_vector {
     VEC_DE = 0,
+    VEC_DB = 1,
     VEC_NMI = 2,
     VEC_BP = 3,
     VEC_UD = 6,

@@ -24,6 +24,12 @@ void idt_load(void);
 void idt_set_handler(u8 vector, trap_handler fn);
 
 /*
+ * Who gets the trap after every instruction while RFLAGS.TF is set (SDM vol. 3, 17.3.1.4), on the
+ * stack of whatever was interrupted; NULL: such a trap is a bug. Any CPU, while no CPU has TF set.
+ */
+void idt_set_single_step(trap_handler fn);
+
+/*
  * Asked for every NMI before it is treated as fatal; true means "was mine". At most 4; called in
  * NMI context on the CPU that got it. 0, or -ENOSPC.
  */

@@ -37,6 +37,7 @@ void trap_dispatch(struct trap_frame *frame);
 static struct idt_gate idt[256] ALIGNED(4096) SECTION(".ro_after_init");
 static trap_handler handlers[256];
 static bool (*nmi_handlers[4])(struct trap_frame *);
+static trap_handler single_step;
 static u64 unexpected;
 
 void idt_init(void)
@@ -74,6 +75,11 @@ void idt_set_handler(u8 vector, trap_handler fn)
     __atomic_store_n(&handlers[vector], fn, __ATOMIC_RELEASE);
 }
 
+void idt_set_single_step(trap_handler fn)
+{
+    __atomic_store_n(&single_step, fn, __ATOMIC_RELEASE);
+}
+
 int nmi_register(bool (*fn)(struct trap_frame *))
 {
     for (u32 i = 0; i < ARRAY_SIZE(nmi_handlers); i++) {
@@ -109,8 +115,14 @@ static bool expected_fault(struct trap_frame *frame)
 void trap_dispatch(struct trap_frame *frame)
 {
     if (frame->vector < VEC_NR_EXCEPTIONS) {
+        trap_handler step = __atomic_load_n(&single_step, __ATOMIC_ACQUIRE);
+
         if (frame->vector == VEC_NMI && nmi_handled(frame))
             return;
+        if (frame->vector == VEC_DB && step) {
+            step(frame);
+            return;
+        }
         if (expected_fault(frame))
             return;
         panic_trap(frame);

@@ -1,0 +1,119 @@
+/*
+ * The benchmarks of the dynamic per-CPU allocator (run=bench:percpu): what their parts share. Each
+ * part prints "bench:" lines at column 0; the names, sizes, counts and the trace are those that
+ * Linux was measured with, so that `perch bench percpu` can put both side by side. Under QEMU's
+ * -icount a tick of the TSC is one guest instruction, of all CPUs together.
+ *
+ * Boot CPU, thread context, interrupts on, nobody else allocates.
+ * SPDX-License-Identifier: MIT
+ */
+#ifndef PERCH_APP_BENCH_H
+#define PERCH_APP_BENCH_H
+
+#include "kernel/app/bench_stat.h"
+#include "kernel/app/boot_state.h"
+#include "kernel/base/cpu.h"
+#include "percpu/percpu.h"
+
+#define BENCH_SAMPLES 10000
+#define BENCH_OBJECTS 100000
+
+/* Clearing costs about one instruction for so many bytes (percpu/clear.h). */
+#define BENCH_CLEAR_BYTES 8
+
+/* What an operation did beside its own work, from percpu_stats before and after it. */
+enum bench_class { BENCH_NOPOP, BENCH_POPULATE, BENCH_NEWCHUNK, BENCH_CLASSES };
+extern const char *const bench_class_names[BENCH_CLASSES];
+
+struct bench_op {
+    u64 ticks;   /* without the cost of reading the counter */
+    u64 net;     /* without clearing too */
+    u64 blocks;  /* pages per unit populated meanwhile */
+    u64 cleared; /* bytes, all units */
+    bool refill, drain;
+    u64 batch; /* objects of this size that went into or out of the magazines */
+    enum bench_class class;
+};
+
+/* One arena, reserved before the page allocator takes over the memory. */
+struct bench {
+    u64 sample[BENCH_SAMPLES], other[BENCH_SAMPLES], net[BENCH_SAMPLES];
+    u64 scratch[BENCH_SAMPLES]; /* for sorting */
+    u8 class[BENCH_SAMPLES];
+    void *live[BENCH_OBJECTS];
+    u16 size[BENCH_OBJECTS];
+
+    const struct boot_state *state;
+    u32 cpus;          /* online */
+    u64 overhead;      /* of reading the counter twice */
+    u64 settle_cost;   /* of bench_settle() with nothing to do */
+    u64 background[2]; /* thousandths of an instruction: per pair of 8 bytes, per trace operation */
+    u64 cleared[2];    /* bytes: per pair, per trace operation */
+
+    /* Kept apart from the figures by size: bench_sizes.c. */
+    struct bench_slow {
+        u32 n;
+        u64 net[BENCH_SAMPLES], batch[BENCH_SAMPLES];
+    } refill, drain;
+    u64 pop_gross, pop_net, pop_pages, pop_n;
+    u64 chunk_gross[256], chunk_net[256], chunk_blocks;
+    u32 chunk_n;
+};
+
+/* "name n= min= med= p90= p99= max= mean= sum="; sorts v. */
+void bench_print(const char *name, u64 *v, u32 n);
+
+/* One allocation or free with the counts around it, outside of the measured span. */
+void *bench_alloc(struct bench *b, size_t size, size_t align, u32 flags, struct bench_op *op);
+void bench_free(struct bench *b, void *p, size_t size, struct bench_op *op);
+
+/* "prefix class=NAME n= min= .." for each class that occurs, over b->sample and b->class. */
+void bench_print_classes(struct bench *b, const char *prefix, u32 n);
+
+/* For %llu, and thousandths for %llu.%03llu. */
+#define BENCH_U(x)   ((unsigned long long)(x))
+#define BENCH_FIX(x) BENCH_U(x) / 1000, BENCH_U(x) % 1000
+
+static inline u64 bench_less(u64 a, u64 b)
+{
+    return a > b ? a - b : 0;
+}
+
+/* Deferred work of this CPU and of idle ones gets done. */
+void bench_settle(void);
+
+u64 bench_populated(void);
+u64 bench_cleared(void);
+
+/* ---- the parts ------------------------------------------------------------------------------- */
+
+void bench_atomic(struct bench *b); /* before anything else: it wants a cold start */
+void bench_sizes(struct bench *b);
+void bench_trace(struct bench *b);
+void bench_return(struct bench *b);
+void bench_accessors(struct bench *b);
+void bench_par(struct bench *b);
+void bench_wall(struct bench *b); /* without -icount */
+
+/* ---- bench_step.c: instructions that lock, counted by the CPU's own single step ---------------
+ */
+
+struct bench_steps {
+    u64 insns, prefix, xchg;
+};
+
+/* From here to bench_step_end() each instruction of this CPU is counted. Any context but NMI. */
+void bench_step_begin(void);
+/* Adds what was counted since then to *sum. */
+void bench_step_end(struct bench_steps *sum);
+void bench_step_enable(bool on);
+
+/* ---- the entry ------------------------------------------------------------------------------- */
+
+/* Takes the arena when run=bench asks for this benchmark; before the page allocator takes over. */
+void bench_reserve(struct boot_state *s);
+
+/* Runs the parts that glob names: "percpu" or "" all, "percpu.trace" one. */
+void bench_percpu(struct boot_state *s, const char *glob);
+
+#endif

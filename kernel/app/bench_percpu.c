@@ -1,0 +1,204 @@
+/*
+ * run=bench:percpu: the arena, one measured operation, and the order of the parts.
+ * SPDX-License-Identifier: MIT
+ */
+#include "kernel/app/bench.h"
+#include "kernel/base/cpu_local.h"
+#include "kernel/base/glob.h"
+#include "kernel/base/print.h"
+#include "kernel/base/printf.h"
+#include "kernel/base/string.h"
+#include "smp/cpus.h"
+
+const char *const bench_class_names[BENCH_CLASSES] = {"nopop", "populate", "newchunk"};
+
+static struct bench *arena;
+
+static const struct {
+    const char *name;
+    void (*run)(struct bench *b);
+    bool always; /* when no part is named */
+} parts[] = {
+    {"percpu.atomic", bench_atomic, true},       {"percpu.sizes", bench_sizes, true},
+    {"percpu.trace", bench_trace, true},         {"percpu.return", bench_return, true},
+    {"percpu.accessors", bench_accessors, true}, {"percpu.par", bench_par, true},
+    {"percpu.wall", bench_wall, false},
+};
+
+static bool wanted(const char *glob, u32 part)
+{
+    if (!glob[0] || strcmp(glob, "percpu") == 0)
+        return parts[part].always;
+    return glob_match(glob, parts[part].name);
+}
+
+static bool any_wanted(const char *glob)
+{
+    for (u32 i = 0; i < ARRAY_SIZE(parts); i++)
+        if (wanted(glob, i))
+            return true;
+    return false;
+}
+
+void bench_reserve(struct boot_state *s)
+{
+    char glob[64];
+
+    if (!kernel_options_run(&s->opt, "bench", glob, sizeof(glob)) || !any_wanted(glob))
+        return;
+    arena = memblock_zalloc(&s->mb, sizeof(*arena), PAGE_SIZE);
+    if (!arena)
+        pr_warn("bench: no memory for %zu bytes of samples", sizeof(*arena));
+}
+
+/* ---- what the parts share -------------------------------------------------------------------- */
+
+void bench_print(const char *name, u64 *v, u32 n)
+{
+    struct bench_summary s;
+
+    bench_summarise(v, n, &s);
+    log_raw("bench: %s n=%u min=%llu med=%llu p90=%llu p99=%llu max=%llu mean=%llu sum=%llu", name,
+            s.n, BENCH_U(s.min), BENCH_U(s.med), BENCH_U(s.p90), BENCH_U(s.p99), BENCH_U(s.max),
+            BENCH_U(s.mean), BENCH_U(s.sum));
+}
+
+void bench_print_classes(struct bench *b, const char *prefix, u32 n)
+{
+    char name[96];
+
+    for (u32 class = 0; class < BENCH_CLASSES; class ++) {
+        u32 k = 0;
+
+        for (u32 i = 0; i < n; i++)
+            if (b->class[i] == class)
+                b->scratch[k++] = b->sample[i];
+        if (k == 0)
+            continue;
+        kscnprintf(name, sizeof(name), "%s class=%s", prefix, bench_class_names[class]);
+        bench_print(name, b->scratch, k);
+    }
+}
+
+u64 bench_populated(void)
+{
+    struct percpu_stats st;
+
+    percpu_get_stats(&st);
+    return st.populated_blocks;
+}
+
+u64 bench_cleared(void)
+{
+    struct percpu_stats st;
+
+    percpu_get_stats(&st);
+    return st.cleared_bytes;
+}
+
+/* The pauses give every other CPU its turn, also where one host thread runs them all. */
+void bench_settle(void)
+{
+    for (u32 i = 0; i < 4; i++) {
+        percpu_balance();
+        for (u32 k = 0; k < 64; k++)
+            cpu_relax();
+    }
+}
+
+static void judge(struct bench *b, struct bench_op *op, size_t size, const struct percpu_stats *x,
+                  const struct percpu_stats *y)
+{
+    u64 moved = y->cached_bytes > x->cached_bytes ? y->cached_bytes - x->cached_bytes
+                                                  : x->cached_bytes - y->cached_bytes;
+
+    op->ticks = bench_less(op->ticks, b->overhead);
+    op->blocks = bench_less(y->populated_blocks, x->populated_blocks);
+    op->cleared = y->cleared_bytes - x->cleared_bytes;
+    op->net = bench_less(op->ticks, op->cleared / BENCH_CLEAR_BYTES);
+    op->refill = y->refills != x->refills;
+    op->drain = y->drains != x->drains;
+    op->batch = moved / size;
+    op->class = y->chunks_made != x->chunks_made ? BENCH_NEWCHUNK
+                : op->blocks                     ? BENCH_POPULATE
+                                                 : BENCH_NOPOP;
+}
+
+void *bench_alloc(struct bench *b, size_t size, size_t align, u32 flags, struct bench_op *op)
+{
+    struct percpu_stats before, after;
+
+    percpu_get_stats(&before);
+    u64 t0 = rdtsc();
+    void *p = percpu_alloc(size, align, flags);
+    u64 t1 = rdtsc();
+    percpu_get_stats(&after);
+    op->ticks = t1 - t0;
+    judge(b, op, size, &before, &after);
+    return p;
+}
+
+void bench_free(struct bench *b, void *p, size_t size, struct bench_op *op)
+{
+    struct percpu_stats before, after;
+
+    percpu_get_stats(&before);
+    u64 t0 = rdtsc();
+    percpu_free(p);
+    u64 t1 = rdtsc();
+    percpu_get_stats(&after);
+    op->ticks = t1 - t0;
+    judge(b, op, size, &before, &after);
+}
+
+static void measure_overhead(struct bench *b)
+{
+    b->overhead = ~0ULL;
+    for (u32 i = 0; i < 64; i++) {
+        u64 t0 = rdtsc(), t1 = rdtsc();
+
+        b->overhead = MIN(b->overhead, t1 - t0);
+    }
+    log_raw("bench: overhead rdtsc=%llu", BENCH_U(b->overhead));
+}
+
+static void measure_settle(struct bench *b)
+{
+    bench_settle();
+    b->settle_cost = ~0ULL;
+    for (u32 i = 0; i < 4; i++) {
+        u64 t0 = rdtsc();
+
+        bench_settle();
+        b->settle_cost = MIN(b->settle_cost, rdtsc() - t0);
+    }
+    log_raw("bench: overhead settle=%llu", BENCH_U(b->settle_cost));
+}
+
+void bench_percpu(struct boot_state *s, const char *glob)
+{
+    struct bench *b = arena;
+
+    if (!any_wanted(glob))
+        return;
+    if (!b) {
+        log_raw("bench: skipped: no memory for the samples");
+        return;
+    }
+    b->state = s;
+    b->cpus = cpus_online();
+    log_raw(
+        "bench: machine cpus=%u nodes=%u unit=%zu units=%u static=%zu start_pages_per_unit=%llu",
+        b->cpus, s->topo.node_count, s->first_chunk.unit_size, s->first_chunk.nr_units,
+        s->first_chunk.static_area.end - s->first_chunk.static_area.start,
+        BENCH_U(bench_populated()));
+    measure_overhead(b);
+    for (u32 i = 0; i < ARRAY_SIZE(parts); i++) {
+        if (wanted(glob, i))
+            parts[i].run(b);
+        if (i == 0) /* only the first part wants a cold start */
+            measure_settle(b);
+    }
+    const char *broken = percpu_verify();
+    log_raw("bench: verify %s", broken ? broken : "ok=1");
+}

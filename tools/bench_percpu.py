@@ -1,0 +1,177 @@
+"""`perch bench percpu`: what the dynamic per-CPU allocator costs, beside Linux 6.12.
+
+Boots each machine under -icount, reads the kernel's `bench:` lines into figures, prints them beside
+Linux's (tests/bench/linux-6.12.toml), and holds them against tests/bench/percpu-budgets.toml.
+
+A figure's name is its line without the values, and then the value's name:
+`bench: percpu size=8 op=alloc_steady n=2000 min=40 med=43` gives `percpu size=8 op=alloc_steady med`.
+SPDX-License-Identifier: MIT
+"""
+import re
+import sys
+import tempfile
+import tomllib
+from pathlib import Path
+
+import machine as machines
+import qemu
+import verdict
+
+LINUX = qemu.ROOT / "tests/bench/linux-6.12.toml"
+BUDGETS = qemu.ROOT / "tests/bench/percpu-budgets.toml"
+SECONDS = 900
+# Words that say what a line is about; all others are values.
+ABOUT = {"size", "op", "class", "when", "part", "order", "pattern"}
+ABOUT_CPUS = {"par", "wall"}  # lines that exist for several numbers of CPUs
+LINE = re.compile(r"^bench: (\S+) (.*)$")
+# Printed in this order; the rest is in the log.
+SIZES = (4, 8, 16, 64, 256, 1024, 4096, 16384, 32768)
+OPS = ("alloc_steady med", "free_steady med", "pair_steady gross", "pair_steady net",
+       "pair_steady background", "alloc_grow class=nopop med", "alloc_grow class=populate med",
+       "alloc_grow class=newchunk med", "free_fifo med")
+SHOWN = ("fast op=alloc med", "fast op=free med", "fast op=pair locked",
+         "slow op=refill part=net p99", "slow op=drain part=net p99",
+         "slow op=refill part=less_batch p99", "slow op=drain part=less_batch p99",
+         "populate per_page_unit_net", "newchunk part=net med", "newchunk part=gross med",
+         "trace total", "trace net", "trace op=alloc sum", "trace op=alloc med",
+         "trace op=alloc p99", "trace op=alloc max", "trace op=free med", "trace op=drain sum",
+         "background per_pair", "background per_trace_op", "cleared per_pair", "cleared trace",
+         "trace peak_pages_per_unit", "trace growth_pages_per_unit",
+         "trace after_drain_pages_per_unit", "trace left_pages_per_unit",
+         "atomic size=64 when=cold first_fail_at", "atomic size=64 when=seen first_fail_at",
+         "atomic op=failing med",
+         *(f"return order={order} {value}" for order in ("random", "age", "size")
+           for value in ("over_balance", "over_trim")))
+
+
+def figures(text):
+    """({figure: number}, problems) of a log."""
+    found, problems = {}, []
+    for line in verdict.lines_of(text):
+        match = LINE.match(line)
+        if not match:
+            continue
+        if match[1] in ("failed", "skipped:") or match[1] == "verify" and match[2] != "ok=1":
+            problems.append(line.removeprefix("bench: "))
+            continue
+        about = ABOUT | ({"cpus"} if match[1] in ABOUT_CPUS else set())
+        name, values = [match[1]], []
+        for word in match[2].split():
+            key, _, value = word.partition("=")
+            (name if key in about or not value else values).append(word)
+        for word in values:
+            key, _, value = word.partition("=")
+            if re.fullmatch(r"\d+(\.\d+)?", value):
+                found[" ".join([*name, key])] = float(value)
+    return derived(found), problems
+
+
+def derived(found):
+    """Differences that a budget wants and no line has."""
+    start = found.get("trace start_pages_per_unit")
+    for new, old in (("growth", "peak"), ("left", "after_drain")):
+        end = found.get(f"trace {old}_pages_per_unit")
+        if start is not None and end is not None:
+            found[f"trace {new}_pages_per_unit"] = max(0.0, end - start)
+    return found
+
+
+def budgets():
+    return tomllib.loads(BUDGETS.read_text(encoding="utf-8"))
+
+
+def linux(name):
+    data = tomllib.loads(LINUX.read_text(encoding="utf-8"))
+    return {**data["all"], **data.get(name, {})}
+
+
+def limits(data, name, only=None):
+    """[(figure, least, most)] for one machine; only: the parts that ran."""
+    out = []
+    for budget in data["budget"]:
+        if only and budget["part"] not in only:
+            continue
+        most, least = (pick(budget.get(key), name) for key in ("at_most", "at_least"))
+        if most is not None or least is not None:
+            out.append((budget["figure"], least, most))
+    return out
+
+
+def pick(limit, name):
+    """A budget is one number, or a table by machine; a machine that is not in it has none."""
+    return limit.get(name) if isinstance(limit, dict) else limit
+
+
+def judge(name, found, wanted):
+    """Every budget that is not kept, as a line."""
+    bad = []
+    for figure, least, most in wanted:
+        value = found.get(figure)
+        if value is None:
+            bad.append(f"bench: {name}: no figure {figure}")
+        elif most is not None and value > most:
+            bad.append(f"bench: {name}: {figure}: {value:g}, budget at most {most:g}")
+        elif least is not None and value < least:
+            bad.append(f"bench: {name}: {figure}: {value:g}, budget at least {least:g}")
+    return bad
+
+
+def text_of(value):
+    if value is None:
+        return "-"
+    return f"{value:.0f}" if float(value).is_integer() else f"{value:.3f}"
+
+
+def show(name, found, wanted, other, seconds):
+    limit = {figure: (f">= {least:g}" if most is None else f"{most:g}")
+             for figure, least, most in wanted}
+    rows = [f"percpu size={size} op={op}" for op in OPS for size in SIZES] + list(SHOWN)
+    rows += [f for f in found if f.startswith("accessor ")]
+    rows += [f for f in found if f.startswith("par ")
+             and f.endswith((" locked", " shared_locks", " insns"))]
+    rows += [f for f in limit if f not in rows]
+    print(f"\n{name.replace('/', ' CPUs, ')} nodes: guest instructions, {seconds:.0f} s")
+    print(f"  {'figure':<52}{'Perch':>13}{'budget':>13}{'Linux 6.12':>13}")
+    for row in rows:
+        if row in found or row in limit:
+            print(f"  {row:<52}{text_of(found.get(row)):>13}{limit.get(row, '-'):>13}"
+                  f"{text_of(other.get(row)):>13}")
+
+
+def boot(entry, run, static, icount):
+    machine = machines.blocks(entry["nodes"], entry["cpus"], entry["mem"])
+    machine.append, machine.timeout = f"run={run} percpu_static={static}", SECONDS
+    with tempfile.TemporaryDirectory(prefix="perch-") as workdir:
+        result = qemu.run(qemu.argv(machine, Path(workdir), icount=icount), SECONDS)
+    if result.status != 33:
+        print(result.tail(), file=sys.stderr)
+        raise SystemExit(f"bench: {machine.name}: QEMU status {result.status}")
+    return result
+
+
+def wall(static):
+    """One CPU against two of the host's, in real time: for the reader, not for the judge."""
+    found, problems = figures(boot({"nodes": 1, "cpus": 2, "mem": "512M"}, "bench:percpu.wall",
+                                   static, False).text)
+    one, two = (found.get(f"wall cpus={n} us") for n in (1, 2))
+    if one and two:
+        pairs = found["wall cpus=1 pairs"]
+        print(f"\nwall time, not judged: {pairs:.0f} pairs of 8 bytes on one CPU {one / 1e6:.3f} s,"
+              f" on each of two at once {two / 1e6:.3f} s: {2 * one / two:.2f} times the work")
+    return [f"bench: wall: {p}" for p in problems]
+
+
+def run(wanted, runs):
+    """Every machine (or those wanted, as 16/4); prints, and returns what is wrong."""
+    data, problems = budgets(), []
+    for entry in data["machine"]:
+        name = f"{entry['cpus']}/{entry['nodes']}"
+        if wanted and name not in wanted:
+            continue
+        result = boot(entry, "bench:percpu", data["static"], True)
+        found, failed = figures(result.text)
+        limit = limits(data, name)
+        show(name, found, limit, linux(name), result.seconds)
+        problems += [f"bench: {name}: {line}" for line in failed] + judge(name, found, limit)
+        sys.stdout.flush()
+    return problems + (wall(data["static"]) if runs else [])
