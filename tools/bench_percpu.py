@@ -85,12 +85,10 @@ def linux(name):
     return {**data["all"], **data.get(name, {})}
 
 
-def limits(data, name, only=None):
-    """[(figure, least, most)] for one machine; only: the parts that ran."""
+def limits(data, name):
+    """[(figure, least, most)] for one machine."""
     out = []
     for budget in data["budget"]:
-        if only and budget["part"] not in only:
-            continue
         most, least = (pick(budget.get(key), name) for key in ("at_most", "at_least"))
         if most is not None or least is not None:
             out.append((budget["figure"], least, most))

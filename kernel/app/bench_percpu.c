@@ -96,14 +96,19 @@ u64 bench_cleared(void)
     return st.cleared_bytes;
 }
 
-/* The pauses give every other CPU its turn, also where one host thread runs them all. */
+/* Each pause gives every other CPU its turn, also where one host thread runs them all. */
+static void let_others_work(void)
+{
+    for (u32 i = 0; i < 128; i++)
+        cpu_relax();
+}
+
+/* One balance only: each lets the reserve decay by a step. */
 void bench_settle(void)
 {
-    for (u32 i = 0; i < 4; i++) {
-        percpu_balance();
-        for (u32 k = 0; k < 64; k++)
-            cpu_relax();
-    }
+    let_others_work();
+    percpu_balance();
+    let_others_work();
 }
 
 static void judge(struct bench *b, struct bench_op *op, size_t size, const struct percpu_stats *x,

@@ -1,0 +1,84 @@
+"""The reader and the judge of `perch bench percpu`, on logs of known content.
+
+SPDX-License-Identifier: MIT
+"""
+import pytest
+
+import bench_percpu as bench
+
+LOG = """[    0.000001] Perch: booted
+bench: machine cpus=4 nodes=4 unit=2097152 start_pages_per_unit=3
+bench: percpu size=8 op=alloc_grow class=nopop n=9 min=40 med=41 p99=43 max=43 mean=40 sum=370
+bench: percpu size=8 op=alloc_grow n=10 min=40 med=42 sum=380
+bench: percpu size=8 op=pair_steady n=2000 gross=70.335 net=69.311 failed=0
+bench: trace lcg_end=97a88d9e762cc1eb frees=4038
+bench: trace start_pages_per_unit=3 peak_pages_per_unit=390 after_drain_pages_per_unit=2
+bench: par cpus=2 size=8 pattern=pair pairs=2048 locked=0.031
+bench: par cpus=4 size=8 pattern=pair pairs=4096 locked=0.062
+bench: verify ok=1
+"""
+
+
+def test_figures_are_named_by_what_their_line_is_about():
+    found, problems = bench.figures(LOG)
+    assert problems == []
+    assert found["percpu size=8 op=alloc_grow class=nopop med"] == 41
+    assert found["percpu size=8 op=alloc_grow med"] == 42
+    assert found["percpu size=8 op=pair_steady gross"] == 70.335
+    assert found["par cpus=2 size=8 pattern=pair locked"] == 0.031
+    assert found["par cpus=4 size=8 pattern=pair locked"] == 0.062
+    assert found["machine cpus"] == 4
+    assert "trace lcg_end" not in found  # no number
+
+
+def test_growth_and_what_is_left_are_differences():
+    found, _ = bench.figures(LOG)
+    assert found["trace growth_pages_per_unit"] == 387
+    assert found["trace left_pages_per_unit"] == 0
+
+
+@pytest.mark.parametrize("line", [
+    "bench: failed trace: not the sequence it has to be",
+    "bench: skipped: no memory for the samples",
+    "bench: verify chunk 3: tree",
+])
+def test_what_the_kernel_calls_wrong_is_a_problem(line):
+    _, problems = bench.figures(LOG + line + "\n")
+    assert problems == [line.removeprefix("bench: ")]
+
+
+DATA = {"budget": [
+    {"figure": "a med", "at_most": 10},
+    {"figure": "b n", "at_least": {"4/4": 5}},
+    {"figure": "c", "at_most": {"1/1": 3}},
+]}
+
+
+def test_a_budget_is_one_number_or_one_for_each_machine():
+    assert bench.limits(DATA, "4/4") == [("a med", None, 10), ("b n", 5, None)]
+    assert bench.limits(DATA, "1/1") == [("a med", None, 10), ("c", None, 3)]
+
+
+@pytest.mark.parametrize("found, complaint", [
+    ({"a med": 10.0, "b n": 5.0}, None),
+    ({"a med": 10.001, "b n": 5.0}, "a med: 10.001, budget at most 10"),
+    ({"a med": 10.0, "b n": 4.0}, "b n: 4, budget at least 5"),
+    ({"a med": 10.0}, "no figure b n"),
+])
+def test_judge(found, complaint):
+    bad = bench.judge("4/4", found, bench.limits(DATA, "4/4"))
+    assert len(bad) == (complaint is not None)
+    assert not bad or complaint in bad[0]
+
+
+def test_every_machine_has_linux_figures_and_budgets():
+    data = bench.budgets()
+    for entry in data["machine"]:
+        name = f"{entry['cpus']}/{entry['nodes']}"
+        assert bench.linux(name)["percpu size=8 op=pair_steady gross"] > 1000
+        assert len(bench.limits(data, name)) > 10
+    names = {f"{e['cpus']}/{e['nodes']}" for e in data["machine"]}
+    for budget in data["budget"]:
+        for key in ("at_most", "at_least"):
+            if isinstance(budget.get(key), dict):
+                assert set(budget[key]) <= names
