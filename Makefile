@@ -240,7 +240,8 @@ HOST_SAN ?= -fsanitize=address,undefined -fno-sanitize-recover=all
 HOST_CFLAGS := -std=gnu11 -g -O1 -Wall -Wextra -Werror -fno-omit-frame-pointer $(HOST_SAN) \
 	-Itests/host -I.
 HOST_LIB_SRCS := $(PURE_SRCS) $(LOCAL_SRCS) tests/host/shim.c tests/host/main.c \
-	tests/host/cpu_local.c tests/host/cpus.c kernel/app/ktest.c
+	tests/host/cpu_local.c tests/host/cpus.c tests/host/percpu_world.c \
+	tests/host/percpu_world_map.c tests/host/percpu_world_pages.c kernel/app/ktest.c
 HOST_LIB_OBJS := $(HOST_LIB_SRCS:%.c=$(BUILD)/host/%.o)
 HOST_LIB := $(BUILD)/host/libperch.a
 HOST_TESTS := $(wildcard tests/unit/*_test.c) $(wildcard tests/model/*_model.c)

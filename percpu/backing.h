@@ -160,7 +160,8 @@ void pcpu_backing_destroy(struct pcpu_backing *b);
 
 /*
  * Backs n blocks (ascending numbers, any holes between them; BUSY, the caller's) in all units,
- * cleared. All or nothing: -ENOMEM leaves no trace. No flush.
+ * cleared. All or nothing: -ENOMEM leaves no trace. Flushes only when an earlier flush failed, for
+ * a CPU may remember what was there: -ETIMEDOUT when that fails too. -EINVAL: not such a list.
  */
 int pcpu_backing_populate(struct pcpu_backing *b, const u32 *blocks, u32 n) MUST_CHECK;
 

@@ -103,8 +103,7 @@ static int provide(struct populate *p, struct pcpu_range *r)
 
     if (r->block)
         return 0;
-    pcpu_for_each_unit(u, l, r->shape)
-    {
+    pcpu_for_each_unit(u, l, r->shape) {
         if (!bitmap_test_bit(p->b->served, u->cpu))
             continue;
         blocks_in(p, pcpu_part_of(l, r->shape, u), &i, &end);
@@ -124,8 +123,7 @@ static int provide_all(struct populate *p)
 {
     struct pcpu_range *r;
 
-    pcpu_for_each_range(r, p->b)
-    {
+    pcpu_for_each_range(r, p->b) {
         int err = provide(p, r);
 
         if (err)
@@ -150,8 +148,7 @@ static void give_up(struct populate *p)
             n = 0;
         }
     }
-    pcpu_for_each_range(r, p->b)
-    {
+    pcpu_for_each_range(r, p->b) {
         if (r->block && !r->nr_real) {
             p->pages->block_free(p->pages->ctx, r->block);
             r->block = 0;
@@ -259,8 +256,7 @@ static void fill_range(struct populate *p, struct pcpu_range *r)
     const struct pcpu_unit_place *u;
     u32 before = r->nr_real;
 
-    pcpu_for_each_unit(u, l, r->shape)
-    {
+    pcpu_for_each_unit(u, l, r->shape) {
         if (u->node != p->node) {
             count_done(p);
             p->node = u->node;
@@ -278,15 +274,18 @@ static int populate_locked(struct pcpu_backing *b, const u32 *blocks, u32 n)
     struct populate p = {
         .b = b, .pages = b->env->pages, .maps = b->env->maps, .blocks = blocks, .n = n};
     struct pcpu_range *r;
-    int err;
+    int err = pcpu_flush_stale(b); /* nothing to do, unless an earlier flush failed */
 
+    if (err)
+        return err;
     p.list.last_link = &p.list.first;
     err = provide_all(&p);
     if (err) {
         give_up(&p);
         return err;
     }
-    pcpu_for_each_range(r, b) fill_range(&p, r);
+    pcpu_for_each_range(r, b)
+        fill_range(&p, r);
     count_done(&p);
     for (u32 i = 0; i < n; i++)
         bitmap_set_bit(b->populated, blocks[i]);

@@ -50,8 +50,7 @@ static void quarantine_range(struct leaving *lv, struct pcpu_range *r)
     const struct pcpu_backing_layout *l = b->env->layout;
     const struct pcpu_unit_place *u;
 
-    pcpu_for_each_unit(u, l, r->shape)
-    {
+    pcpu_for_each_unit(u, l, r->shape) {
         u32 n = pcpu_part_weight(r->leaving, pcpu_part_of(l, r->shape, u));
 
         pcpu_node_add(&b->env->count[u->node].quarantined, n);
@@ -63,15 +62,18 @@ static void quarantine_range(struct leaving *lv, struct pcpu_range *r)
     r->nr_leaving = 0;
 }
 
-/* Flushes what was cleared so far, and lets the pages go. */
+/*
+ * Flushes what was cleared so far, and lets the pages go. After a failure the addresses have to be
+ * flushed before something else is mapped there.
+ */
 static void settle(struct leaving *lv)
 {
     const struct pcpu_page_ops_dyn *pages = lv->b->env->pages;
     int err = pcpu_flush_do(lv->b, &lv->flush);
     struct pcpu_range *r;
 
-    pcpu_for_each_range(r, lv->b)
-    {
+    pcpu_for_each_range(r, lv->b) {
+        r->stale |= err != 0;
         if (!r->nr_leaving)
             continue;
         if (err)
@@ -110,8 +112,7 @@ static void clear_range(struct leaving *lv, struct pcpu_range *r, const u32 *blo
     const struct pcpu_backing_layout *l = lv->b->env->layout;
     const struct pcpu_unit_place *u;
 
-    pcpu_for_each_unit(u, l, r->shape)
-    {
+    pcpu_for_each_unit(u, l, r->shape) {
         struct pcpu_part part = pcpu_part_of(l, r->shape, u);
         u32 pages = 0;
 
@@ -134,8 +135,7 @@ static u32 single_pages(const struct pcpu_backing *b, u32 n)
     const struct pcpu_range *r;
     u64 pages = 0;
 
-    pcpu_for_each_range(r, b)
-    {
+    pcpu_for_each_range(r, b) {
         if (!r->block)
             pages += MIN((u64)r->nr_real, (u64)n * r->shape->nr_units);
     }
@@ -154,7 +154,8 @@ static void clear_blocks(struct pcpu_backing *b, const u32 *blocks, u32 n)
             b->env->meta_alloc(b->env->meta_ctx, b->env->layout->units[0].node, most * sizeof(u64));
     lv.pas = many ? many : few;
     lv.cap = many ? most : PCPU_BATCH;
-    pcpu_for_each_range(r, b) clear_range(&lv, r, blocks, n);
+    pcpu_for_each_range(r, b)
+        clear_range(&lv, r, blocks, n);
     settle(&lv);
     if (many)
         b->env->meta_free(b->env->meta_ctx, many, most * sizeof(u64));
@@ -173,8 +174,7 @@ static u32 first_in_range(const struct pcpu_backing *b, const struct pcpu_range 
     const struct pcpu_backing_layout *l = b->env->layout;
     const struct pcpu_unit_place *u;
 
-    pcpu_for_each_unit(u, l, r->shape)
-    {
+    pcpu_for_each_unit(u, l, r->shape) {
         struct pcpu_part part = pcpu_part_of(l, r->shape, u);
 
         for (u32 i = 0; i < n; i++) {
@@ -191,8 +191,7 @@ static u32 demote_ranges(struct pcpu_backing *b, const u32 *blocks, u32 n)
     const struct pcpu_map_ops *maps = b->env->maps;
     struct pcpu_range *r;
 
-    pcpu_for_each_range(r, b)
-    {
+    pcpu_for_each_range(r, b) {
         u32 first = r->promoted ? first_in_range(b, r, blocks, n) : n;
 
         if (first == n)

@@ -61,8 +61,7 @@ static const char *check_pages(struct pcpu_backing *b, const struct pcpu_range *
     const char *bad;
 
     bitmap_zero(owned, PCPU_RANGE_PAGES);
-    pcpu_for_each_unit(u, l, r->shape)
-    {
+    pcpu_for_each_unit(u, l, r->shape) {
         struct pcpu_part part = pcpu_part_of(l, r->shape, u);
 
         for (u32 block = part.lo; block < part.hi; block++) {
@@ -104,8 +103,7 @@ static const char *verify_locked(struct pcpu_backing *b)
     u32 ready = 0;
 
     CHECK(b->nr_ranges == b->env->layout->nr_ranges);
-    pcpu_for_each_range(r, b)
-    {
+    pcpu_for_each_range(r, b) {
         const char *bad = check_range(b, r);
 
         if (bad)
@@ -133,8 +131,7 @@ static void tally_range(struct pcpu_backing *b, const struct pcpu_range *r,
     const struct pcpu_unit_place *u;
     u32 all = 0;
 
-    pcpu_for_each_unit(u, l, r->shape)
-    {
+    pcpu_for_each_unit(u, l, r->shape) {
         struct pcpu_part part = pcpu_part_of(l, r->shape, u);
 
         for (u32 block = part.lo; block < part.hi; block++) {
@@ -156,6 +153,7 @@ void pcpu_backing_tally(struct pcpu_backing *b, struct pcpu_node_tally *tally)
     struct pcpu_range *r;
 
     spin_lock(&b->map_mutex);
-    pcpu_for_each_range(r, b) tally_range(b, r, tally);
+    pcpu_for_each_range(r, b)
+        tally_range(b, r, tally);
     spin_unlock(&b->map_mutex);
 }
