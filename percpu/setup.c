@@ -17,6 +17,7 @@ static_assert(offsetof(struct percpu_switch, tss_selector) == 74, "percpu/switch
 DEFINE_PER_CPU_FIRST(u64, __stack_chk_guard);
 DEFINE_PER_CPU_READ_MOSTLY(uintptr_t, this_cpu_off);
 DEFINE_PER_CPU_READ_MOSTLY(u32, cpu_number_pcpu);
+DEFINE_PER_CPU(u32, cpu_guard_depth);
 
 uintptr_t __per_cpu_offset[NR_CPUS];
 

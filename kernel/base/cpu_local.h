@@ -12,6 +12,7 @@
  *   this_cpu_add_return(v, x) -> new: XADD, then an addition in a register
  *   this_cpu_cmpxchg(v, old, new) -> value found;  this_cpu_try_cmpxchg(v, &old, new) -> bool
  *   this_cpu_ptr(p) -> plain pointer to this CPU's copy
+ *   cpu_local_*(v): the same on a plain lvalue that only this CPU changes
  *
  * Context: any CPU, after its GS base is set; a caller that could move to another CPU must not
  * (Perch has no preemption: code stays on its CPU).
@@ -25,6 +26,7 @@
 /* This CPU's distance from the template, and its number: set up with each unit. */
 DECLARE_PER_CPU_READ_MOSTLY(uintptr_t, this_cpu_off);
 DECLARE_PER_CPU_READ_MOSTLY(u32, cpu_number_pcpu);
+DECLARE_PER_CPU(u32, cpu_guard_depth); /* percpu/setup.c */
 
 /* The operand size suffix by sizeof; another size leaves a call that does not link or compile. */
 #define PCPU_SIZE_OK_(v)                                                                           \
@@ -57,102 +59,207 @@ DECLARE_PER_CPU_READ_MOSTLY(u32, cpu_number_pcpu);
         }                                                                                          \
     } while (0)
 
-/* One instruction "op reg-or-immediate, %gs:v". Bytes need a register with a byte form ("q"). */
-#define PCPU_TO_MEM_(op, v, x)                                                                     \
+/*
+ * One instruction "op reg-or-immediate, seg v": seg is GS_ for this CPU's copy of a per-CPU object,
+ * NO_SEG_ for a plain lvalue. Bytes need a register with a byte form ("q").
+ */
+#define GS_     "%%gs:"
+#define NO_SEG_ ""
+
+#define PCPU_TO_MEM_(op, seg, v, x)                                                                \
     do {                                                                                           \
         PCPU_INT_(v) x_ = PCPU_CAST_(v, x);                                                        \
-        PCPU_SWITCH_(v, __asm__ volatile(op "b %1, %%gs:%0" : "+m"(v) : "qi"((u8)x_)),             \
-                     __asm__ volatile(op "w %1, %%gs:%0" : "+m"(v) : "ri"((u16)x_)),               \
-                     __asm__ volatile(op "l %1, %%gs:%0" : "+m"(v) : "ri"((u32)x_)),               \
-                     __asm__ volatile(op "q %1, %%gs:%0" : "+m"(v) : "re"((u64)x_)));              \
+        PCPU_SWITCH_(v,                                                                            \
+                     __asm__ volatile(op "b %1, " seg "%0"                                         \
+                                      : "+m"(v)                                                    \
+                                      : "qi"((u8)x_)),                                             \
+                     __asm__ volatile(op "w %1, " seg "%0"                                         \
+                                      : "+m"(v)                                                    \
+                                      : "ri"((u16)x_)),                                            \
+                     __asm__ volatile(op "l %1, " seg "%0"                                         \
+                                      : "+m"(v)                                                    \
+                                      : "ri"((u32)x_)),                                            \
+                     __asm__ volatile(op "q %1, " seg "%0"                                         \
+                                      : "+m"(v)                                                    \
+                                      : "re"((u64)x_)));                                           \
     } while (0)
 
-#define PCPU_UNARY_(op, v)                                                                         \
-    PCPU_SWITCH_(v, __asm__ volatile(op "b %%gs:%0" : "+m"(v)),                                    \
-                 __asm__ volatile(op "w %%gs:%0" : "+m"(v)),                                       \
-                 __asm__ volatile(op "l %%gs:%0" : "+m"(v)),                                       \
-                 __asm__ volatile(op "q %%gs:%0" : "+m"(v)))
+#define PCPU_UNARY_(op, seg, v)                                                                    \
+    PCPU_SWITCH_(v,                                                                                \
+                 __asm__ volatile(op "b " seg "%0"                                                 \
+                                  : "+m"(v)),                                                      \
+                 __asm__ volatile(op "w " seg "%0"                                                 \
+                                  : "+m"(v)),                                                      \
+                 __asm__ volatile(op "l " seg "%0"                                                 \
+                                  : "+m"(v)),                                                      \
+                 __asm__ volatile(op "q " seg "%0"                                                 \
+                                  : "+m"(v)))
 
-#define this_cpu_write(v, x) PCPU_TO_MEM_("mov", v, x)
-#define this_cpu_add(v, x)   PCPU_TO_MEM_("add", v, x)
-#define this_cpu_sub(v, x)   PCPU_TO_MEM_("sub", v, x)
-#define this_cpu_and(v, x)   PCPU_TO_MEM_("and", v, x)
-#define this_cpu_or(v, x)    PCPU_TO_MEM_("or", v, x)
-#define this_cpu_inc(v)      PCPU_UNARY_("inc", v)
-#define this_cpu_dec(v)      PCPU_UNARY_("dec", v)
+#define this_cpu_write(v, x) PCPU_TO_MEM_("mov", GS_, v, x)
+#define this_cpu_add(v, x)   PCPU_TO_MEM_("add", GS_, v, x)
+#define this_cpu_sub(v, x)   PCPU_TO_MEM_("sub", GS_, v, x)
+#define this_cpu_and(v, x)   PCPU_TO_MEM_("and", GS_, v, x)
+#define this_cpu_or(v, x)    PCPU_TO_MEM_("or", GS_, v, x)
+#define this_cpu_inc(v)      PCPU_UNARY_("inc", GS_, v)
+#define this_cpu_dec(v)      PCPU_UNARY_("dec", GS_, v)
 
-#define this_cpu_read(v)                                                                           \
+#define PCPU_READ_(seg, v)                                                                         \
     ({                                                                                             \
         PCPU_INT_(v) r_;                                                                           \
-        PCPU_SWITCH_(v, __asm__ volatile("movb %%gs:%1, %b0" : "=q"(r_) : "m"(v)),                 \
-                     __asm__ volatile("movw %%gs:%1, %w0" : "=r"(r_) : "m"(v)),                    \
-                     __asm__ volatile("movl %%gs:%1, %k0" : "=r"(r_) : "m"(v)),                    \
-                     __asm__ volatile("movq %%gs:%1, %q0" : "=r"(r_) : "m"(v)));                   \
+        PCPU_SWITCH_(v,                                                                            \
+                     __asm__ volatile("movb " seg "%1, %b0"                                        \
+                                      : "=q"(r_)                                                   \
+                                      : "m"(v)),                                                   \
+                     __asm__ volatile("movw " seg "%1, %w0"                                        \
+                                      : "=r"(r_)                                                   \
+                                      : "m"(v)),                                                   \
+                     __asm__ volatile("movl " seg "%1, %k0"                                        \
+                                      : "=r"(r_)                                                   \
+                                      : "m"(v)),                                                   \
+                     __asm__ volatile("movq " seg "%1, %q0"                                        \
+                                      : "=r"(r_)                                                   \
+                                      : "m"(v)));                                                  \
         PCPU_VALUE_(v, r_);                                                                        \
     })
 
-#define this_cpu_add_return(v, x)                                                                  \
+#define this_cpu_read(v) PCPU_READ_(GS_, v)
+
+#define PCPU_ADD_RETURN_(seg, v, x)                                                                \
     ({                                                                                             \
         PCPU_INT_(v) a_ = PCPU_CAST_(v, x), r_ = a_;                                               \
-        PCPU_SWITCH_(v, __asm__ volatile("xaddb %b0, %%gs:%1" : "+q"(r_), "+m"(v)),                \
-                     __asm__ volatile("xaddw %w0, %%gs:%1" : "+r"(r_), "+m"(v)),                   \
-                     __asm__ volatile("xaddl %k0, %%gs:%1" : "+r"(r_), "+m"(v)),                   \
-                     __asm__ volatile("xaddq %q0, %%gs:%1" : "+r"(r_), "+m"(v)));                  \
+        PCPU_SWITCH_(v,                                                                            \
+                     __asm__ volatile("xaddb %b0, " seg "%1"                                       \
+                                      : "+q"(r_), "+m"(v)),                                        \
+                     __asm__ volatile("xaddw %w0, " seg "%1"                                       \
+                                      : "+r"(r_), "+m"(v)),                                        \
+                     __asm__ volatile("xaddl %k0, " seg "%1"                                       \
+                                      : "+r"(r_), "+m"(v)),                                        \
+                     __asm__ volatile("xaddq %q0, " seg "%1"                                       \
+                                      : "+r"(r_), "+m"(v)));                                       \
         PCPU_VALUE_(v, r_ + a_);                                                                   \
     })
 
+#define this_cpu_add_return(v, x) PCPU_ADD_RETURN_(GS_, v, x)
+
 /* CMPXCHG leaves the value found in the accumulator, equal to old when it stored. */
-#define PCPU_CMPXCHG_(v, old_, new_, ok_)                                                          \
+#define PCPU_CMPXCHG_(seg, v, old_, new_, ok_)                                                     \
     PCPU_SWITCH_(v,                                                                                \
-                 __asm__ volatile("cmpxchgb %b3, %%gs:%1"                                          \
+                 __asm__ volatile("cmpxchgb %b3, " seg "%1"                                        \
                                   : "=@ccz"(ok_), "+m"(v), "+a"(old_)                              \
                                   : "q"(new_)),                                                    \
-                 __asm__ volatile("cmpxchgw %w3, %%gs:%1"                                          \
+                 __asm__ volatile("cmpxchgw %w3, " seg "%1"                                        \
                                   : "=@ccz"(ok_), "+m"(v), "+a"(old_)                              \
                                   : "r"(new_)),                                                    \
-                 __asm__ volatile("cmpxchgl %k3, %%gs:%1"                                          \
+                 __asm__ volatile("cmpxchgl %k3, " seg "%1"                                        \
                                   : "=@ccz"(ok_), "+m"(v), "+a"(old_)                              \
                                   : "r"(new_)),                                                    \
-                 __asm__ volatile("cmpxchgq %q3, %%gs:%1"                                          \
+                 __asm__ volatile("cmpxchgq %q3, " seg "%1"                                        \
                                   : "=@ccz"(ok_), "+m"(v), "+a"(old_)                              \
                                   : "r"(new_)))
 
-#define this_cpu_cmpxchg(v, old, new)                                                              \
+#define PCPU_DO_CMPXCHG_(seg, v, old, new)                                                         \
     ({                                                                                             \
         PCPU_INT_(v) o_ = PCPU_CAST_(v, old), n_ = PCPU_CAST_(v, new);                             \
         bool ok_;                                                                                  \
-        PCPU_CMPXCHG_(v, o_, n_, ok_);                                                             \
+        PCPU_CMPXCHG_(seg, v, o_, n_, ok_);                                                        \
         (void)ok_;                                                                                 \
         PCPU_VALUE_(v, o_);                                                                        \
     })
 
-#define this_cpu_try_cmpxchg(v, oldp, new)                                                         \
+#define this_cpu_cmpxchg(v, old, new) PCPU_DO_CMPXCHG_(GS_, v, old, new)
+
+#define PCPU_DO_TRY_CMPXCHG_(seg, v, oldp, new)                                                    \
     ({                                                                                             \
         __typeof__(oldp) op_ = (oldp);                                                             \
         PCPU_INT_(v) o_ = PCPU_CAST_(v, *op_), n_ = PCPU_CAST_(v, new);                            \
         bool ok_;                                                                                  \
-        PCPU_CMPXCHG_(v, o_, n_, ok_);                                                             \
+        PCPU_CMPXCHG_(seg, v, o_, n_, ok_);                                                        \
         if (!ok_)                                                                                  \
             *op_ = (__typeof__(*op_))(o_);                                                         \
         ok_;                                                                                       \
     })
 
-#define this_cpu_xchg(v, x)                                                                        \
+#define this_cpu_try_cmpxchg(v, oldp, new) PCPU_DO_TRY_CMPXCHG_(GS_, v, oldp, new)
+
+#define PCPU_DO_XCHG_(seg, v, x)                                                                   \
     ({                                                                                             \
-        PCPU_INT_(v) n_ = PCPU_CAST_(v, x), o_ = PCPU_CAST_(v, this_cpu_read(v));                  \
+        PCPU_INT_(v) n_ = PCPU_CAST_(v, x), o_ = PCPU_CAST_(v, PCPU_READ_(seg, v));                \
         bool ok_;                                                                                  \
         do {                                                                                       \
-            PCPU_CMPXCHG_(v, o_, n_, ok_);                                                         \
+            PCPU_CMPXCHG_(seg, v, o_, n_, ok_);                                                    \
         } while (!ok_);                                                                            \
         PCPU_VALUE_(v, o_);                                                                        \
     })
 
+#define this_cpu_xchg(v, x) PCPU_DO_XCHG_(GS_, v, x)
+
+/* As dec; what came before is seen by another CPU that sees the new value. */
+#define this_cpu_dec_release(v)                                                                    \
+    do {                                                                                           \
+        __asm__ volatile("" : : : "memory");                                                       \
+        this_cpu_dec(v);                                                                           \
+    } while (0)
+
 #define this_cpu_ptr(ptr) PER_CPU_SHIFT_(ptr, this_cpu_read(this_cpu_off))
+
+/*
+ * The same on an object that only this CPU changes, named by a plain lvalue: one instruction
+ * without LOCK. The last five are one instruction and a flag: true when the new value is zero, or
+ * negative.
+ */
+#define cpu_local_read(v)                   PCPU_READ_(NO_SEG_, v)
+#define cpu_local_write(v, x)               PCPU_TO_MEM_("mov", NO_SEG_, v, x)
+#define cpu_local_add(v, x)                 PCPU_TO_MEM_("add", NO_SEG_, v, x)
+#define cpu_local_sub(v, x)                 PCPU_TO_MEM_("sub", NO_SEG_, v, x)
+#define cpu_local_inc(v)                    PCPU_UNARY_("inc", NO_SEG_, v)
+#define cpu_local_dec(v)                    PCPU_UNARY_("dec", NO_SEG_, v)
+#define cpu_local_add_return(v, x)          PCPU_ADD_RETURN_(NO_SEG_, v, x)
+#define cpu_local_cmpxchg(v, old, new)      PCPU_DO_CMPXCHG_(NO_SEG_, v, old, new)
+#define cpu_local_try_cmpxchg(v, oldp, new) PCPU_DO_TRY_CMPXCHG_(NO_SEG_, v, oldp, new)
+#define cpu_local_xchg(v, x)                PCPU_DO_XCHG_(NO_SEG_, v, x)
+
+#define CPU_LOCAL_FLAG_(op, flag, v, x)                                                            \
+    ({                                                                                             \
+        static_assert(sizeof(v) == 8, "8 bytes");                                                  \
+        bool f_;                                                                                   \
+        __asm__ volatile(op "q %2, %1" : "=@cc" flag(f_), "+m"(v) : "re"((u64)(x)));               \
+        f_;                                                                                        \
+    })
+#define CPU_LOCAL_UNARY_FLAG_(op, v)                                                               \
+    ({                                                                                             \
+        static_assert(sizeof(v) == 8, "8 bytes");                                                  \
+        bool f_;                                                                                   \
+        __asm__ volatile(op "q %1" : "=@ccz"(f_), "+m"(v));                                        \
+        f_;                                                                                        \
+    })
+#define cpu_local_add_zero(v, x)     CPU_LOCAL_FLAG_("add", "z", v, x)
+#define cpu_local_sub_zero(v, x)     CPU_LOCAL_FLAG_("sub", "z", v, x)
+#define cpu_local_inc_zero(v)        CPU_LOCAL_UNARY_FLAG_("inc", v)
+#define cpu_local_dec_zero(v)        CPU_LOCAL_UNARY_FLAG_("dec", v)
+#define cpu_local_add_negative(v, x) CPU_LOCAL_FLAG_("add", "s", v, x)
 
 /* The number of the CPU that runs this. */
 static inline u32 cpu_number(void)
 {
     return this_cpu_read(cpu_number_pcpu);
+}
+
+/*
+ * The guard: a window of a few instructions on this CPU that a grace period (smp_quiesce) waits
+ * for, at two instructions instead of interrupts off and on. What is inside looks at a word that
+ * others change, and acts on this CPU's memory by what it saw. Nests, in interrupts too; inside,
+ * nothing waits and no call is made to another CPU.
+ */
+static ALWAYS_INLINE void cpu_guard_enter(void)
+{
+    this_cpu_inc(cpu_guard_depth);
+    __asm__ volatile("" : : : "memory");
+}
+
+static ALWAYS_INLINE void cpu_guard_exit(void)
+{
+    __asm__ volatile("" : : : "memory");
+    this_cpu_dec(cpu_guard_depth);
 }
 
 /* Interrupts off; returns the state for local_irq_restore(). */

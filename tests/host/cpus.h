@@ -27,8 +27,8 @@ void host_percpu_free(void *ptr);
 u32 host_percpu_objects(void); /* allocated now */
 
 /*
- * The grace period: each CPU has been outside of guards and with interrupts on since the call began,
- * and what it did before is visible. The caller must be so itself. Always 0.
+ * The grace period: each CPU has been outside of guards and with interrupts on since the call
+ * began, and what it did before is visible. The caller must be so itself. Always 0.
  */
 int host_quiesce(void *ctx);
 
