@@ -50,6 +50,7 @@ PURE_SRCS := \
 	percpu/chunk_look.c \
 	percpu/chunk_tree.c \
 	percpu/chunk_verify.c \
+	percpu/lib.c \
 	percpu/layout.c \
 	percpu/layout_print.c \
 	percpu/first_chunk.c \
@@ -114,6 +115,9 @@ LOCAL_SRCS := \
 	mm/buddy_page.c \
 	mm/buddy_setup.c \
 	mm/buddy_verify.c \
+	percpu/counter.c \
+	percpu/ref.c \
+	percpu/rwlock.c \
 
 # Hardware: only in the kernel.
 HW_SRCS := \
