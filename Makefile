@@ -118,6 +118,7 @@ LOCAL_SRCS := \
 	percpu/counter.c \
 	percpu/ref.c \
 	percpu/rwlock.c \
+	mm/smallmem.c \
 
 # Hardware: only in the kernel.
 HW_SRCS := \
