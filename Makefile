@@ -138,6 +138,7 @@ HW_SRCS := \
 	kernel/app/memory_stage.c \
 	kernel/app/acpi_stage.c \
 	kernel/app/smp_stage.c \
+	kernel/app/pages_stage.c \
 	kernel/app/placement.c \
 	kernel/app/stage.c \
 	kernel/platform/cpu_promotion.c \

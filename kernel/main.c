@@ -106,6 +106,9 @@ static void on_own_stack(void *state)
     stage_smp(s);
     stage_done("smp");
 
+    stage_pages(s);
+    stage_done("pages");
+
     placement_prove(s, &s->placement);
     stage_done("placement");
 

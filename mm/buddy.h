@@ -139,8 +139,8 @@ u64 buddy_free_pages(const struct buddy *b, s32 node);
 void buddy_stats(struct buddy *b, s32 node, struct buddy_stats *out);
 
 /*
- * Checks every invariant; 0, or -EINVAL with a line. Nobody may use the allocator meanwhile.
- * O(sections + pageblocks of split sections).
+ * Checks every invariant; 0, or -EINVAL with a line. All others wait meanwhile.
+ * O(nodes * (sections + pageblocks of split sections)).
  */
 int buddy_verify(struct buddy *b) MUST_CHECK;
 

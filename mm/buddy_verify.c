@@ -223,12 +223,24 @@ static int verify_zone(const struct buddy *b, const struct buddy_zone *z)
     return err ? err : verify_blocks(b, z, sums.blocks);
 }
 
+static struct buddy_zone *zone_number(struct buddy *b, u32 i)
+{
+    return &b->nodes[i / 2]->zone[i % 2];
+}
+
+/* Nobody else holds two zones' locks at a time, so that their order does not matter. */
 int buddy_verify(struct buddy *b)
 {
+    u32 zones = 2 * b->cfg.nr_nodes;
+    u64 irq = local_irq_save();
     int err = 0;
 
-    for (u32 node = 0; node < b->cfg.nr_nodes && !err; node++)
-        for (u32 tier = 0; tier < 2 && !err; tier++)
-            err = verify_zone(b, &b->nodes[node]->zone[tier]);
+    for (u32 i = 0; i < zones; i++)
+        spin_lock(&zone_number(b, i)->lock);
+    for (u32 i = 0; i < zones && !err; i++)
+        err = verify_zone(b, zone_number(b, i));
+    for (u32 i = 0; i < zones; i++)
+        spin_unlock(&zone_number(b, i)->lock);
+    local_irq_restore(irq);
     return err;
 }

@@ -71,6 +71,7 @@ struct memblock_ops {
 struct memblock {
     struct memblock_type memory, reserved;
     bool bottom_up;
+    bool closed; /* memblock_close() */
     u64 current_limit; /* no allocation ends above it */
     u64 min_floor;     /* no allocation starts below it: PAGE_SIZE, so that 0 is never handed out */
     const struct memblock_ops *ops;
@@ -146,6 +147,13 @@ int memblock_give_back(struct memblock *mb, u64 base, u64 size);
  * grow; 0 or -ENOMEM.
  */
 int memblock_reserve_slots(struct memblock *mb, u32 extra);
+
+/*
+ * The page allocator takes over: what is free now is its. From here on both lists are a record of
+ * how the boot left memory; every call that would change them fails with -EBUSY and a line, those
+ * that return nothing panic. Queries, iterators and memblock_find() go on.
+ */
+void memblock_close(struct memblock *mb);
 
 /* ---- attributes and limits (memblock_attr.c) ---------------------------------------------- */
 

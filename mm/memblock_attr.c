@@ -42,7 +42,7 @@ void memblock_trim_memory(struct memblock *mb, u64 align)
 {
     struct memblock_type *type = &mb->memory;
 
-    ASSERT(is_pow2(align));
+    ASSERT(is_pow2(align) && !mb->closed);
     for (u32 i = 0; i < type->cnt;) {
         struct memblock_region *r = &type->regions[i];
         u64 start = align_up(r->base, align);
@@ -88,6 +88,7 @@ void memblock_enforce_limit(struct memblock *mb, u64 limit)
 {
     struct memblock_type *type = &mb->memory;
 
+    ASSERT(!mb->closed);
     for (u32 i = 0; limit && i < type->cnt; i++) {
         struct memblock_region *r = &type->regions[i];
 

@@ -107,7 +107,7 @@ int memblock_ensure_slots(struct memblock *mb, struct memblock_type *type, u32 n
     int rc = 0;
 
     if (n > type->max - type->cnt)
-        rc = grow(mb, type, n, avoid_base, avoid_end);
+        rc = mb->closed ? -EBUSY : grow(mb, type, n, avoid_base, avoid_end);
     if (rc)
         pr_warn("memblock: no room for %u more %s regions (%u of %u)", n, type->name, type->cnt,
                 type->max);

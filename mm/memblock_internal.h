@@ -54,6 +54,9 @@ static inline u32 memblock_first_from(const struct memblock_type *type, u64 addr
     return lo;
 }
 
+/* True, with a line: memblock is closed, and the change to [base, end) must not happen. */
+bool memblock_refuses(const struct memblock *mb, u64 base, u64 end);
+
 /* memblock_regions.c: adds or takes out a range. May grow; 0 or -ENOMEM with the list unchanged. */
 int memblock_type_add(struct memblock *mb, struct memblock_type *type, u64 base, u64 end, s32 nid,
                       u32 flags);

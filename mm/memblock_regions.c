@@ -34,6 +34,20 @@ static void close_slots(struct memblock_type *type, u32 from, u32 to)
     type->cnt -= to - from;
 }
 
+void memblock_close(struct memblock *mb)
+{
+    mb->closed = true;
+}
+
+bool memblock_refuses(const struct memblock *mb, u64 base, u64 end)
+{
+    if (likely(!mb->closed))
+        return false;
+    pr_err("memblock: " RANGE_FMT " cannot change: the page allocator has taken over",
+           RANGE_ARG(((struct range){base, end})));
+    return true;
+}
+
 void memblock_type_drop(struct memblock_type *type, u32 from, u32 to)
 {
     for (u32 i = from; i < to; i++)
@@ -153,6 +167,8 @@ int memblock_type_add(struct memblock *mb, struct memblock_type *type, u64 base,
     u32 lo, hi;
     bool same = true;
 
+    if (memblock_refuses(mb, base, end))
+        return -EBUSY;
     if (end <= base)
         return 0;
     lo = memblock_first_ending_above(type, base);
@@ -187,6 +203,8 @@ int memblock_type_remove(struct memblock *mb, struct memblock_type *type, u64 ba
     struct memblock_region *r;
     u32 lo, hi;
 
+    if (memblock_refuses(mb, base, end))
+        return -EBUSY;
     if (end <= base)
         return 0;
     for (;;) {
@@ -250,6 +268,8 @@ int memblock_type_change(struct memblock *mb, struct memblock_type *type, u64 ba
 {
     u32 lo, hi, need;
 
+    if (memblock_refuses(mb, base, end))
+        return -EBUSY;
     if (end <= base)
         return 0;
     for (;;) {

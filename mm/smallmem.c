@@ -386,7 +386,11 @@ static bool node_ok(const struct small_mem *m, s32 node)
 int small_verify(struct small_mem *m)
 {
     for (u32 node = 0; node < m->b->cfg.nr_nodes; node++) {
-        if (node_ok(m, (s32)node))
+        u64 irq = spin_lock_irqsave(&m->nodes[node]->lock);
+        bool ok = node_ok(m, (s32)node);
+
+        spin_unlock_irqrestore(&m->nodes[node]->lock, irq);
+        if (ok)
             continue;
         pr_err("small memory: verify: slabs of node %u are inconsistent", node);
         return -EINVAL;

@@ -10,8 +10,7 @@
  * to 8 bytes); a piece over 2048 bytes to a page at least. Nothing is cleared.
  *
  * Context: any CPU, any context but NMI; a lock per node, taken with interrupts off, and never held
- * while the page allocator is called; never sleeps. small_init and small_verify: nobody else uses
- * it meanwhile. CPU-local: state by pointer.
+ * while the page allocator is called; never sleeps. CPU-local: state by pointer.
  * SPDX-License-Identifier: MIT
  */
 #ifndef PERCH_MM_SMALLMEM_H

@@ -14,8 +14,10 @@
 #include "kernel/base/cmdline.h"
 #include "kernel/base/percpu_defs.h"
 #include "kernel/platform/paging.h"
+#include "mm/buddy.h"
 #include "mm/memblock.h"
 #include "mm/node_order.h"
+#include "mm/smallmem.h"
 #include "percpu/chunk_info.h"
 
 #define BOOT_MAX_MAP          (2 * BOOT_MAX_RANGES + 1)
@@ -61,6 +63,8 @@ struct boot_state {
     struct range direct[BOOT_MAX_MAP + ACPI_MAX_TABLES + 8];
     struct kernel_vm vm;
     struct pcpu_first_chunk first_chunk;
+    struct buddy pages;     /* stage_pages(): all memory that was free then */
+    struct small_mem small;
     u64 stack_top; /* of the boot CPU's own stack, where the story goes on */
     struct placement_totals placement;
 };
@@ -96,5 +100,8 @@ void stage_percpu(struct boot_state *s);
 
 /* Interrupts of the boot CPU, then every other CPU. */
 void stage_smp(struct boot_state *s);
+
+/* Memblock's free memory to the page allocator; small-object memory; memblock is closed. */
+void stage_pages(struct boot_state *s);
 
 #endif

@@ -7,6 +7,7 @@
 #include "kernel/base/cpu_local.h"
 #include "kernel/base/print.h"
 #include "kernel/base/sort.h"
+#include "kernel/base/string.h"
 #include "mm/layout.h"
 #include "smp/call.h"
 #include "smp/cpus.h"
@@ -153,12 +154,13 @@ static void print_unit(struct boot_state *s, u32 cpu, struct sight *sight,
 void placement_prove(struct boot_state *s, struct placement_totals *totals)
 {
     u64 bytes = s->topo.cpu_count * sizeof(struct sight);
-    struct look look = {s, memblock_zalloc(&s->mb, bytes, 64)};
+    struct look look = {s, small_alloc(&s->small, NODE_NONE, bytes)};
     u32 cpu;
 
     *totals = (struct placement_totals){0};
     if (!look.sights)
         panic("no memory for the placement proof");
+    memset(look.sights, 0, bytes);
     for (cpu = 0; cpu < s->topo.cpu_count; cpu++)
         look.sights[cpu].number = ~0u;
     if (smp_call_all(look_at_self, &look))
@@ -172,5 +174,5 @@ void placement_prove(struct boot_state *s, struct placement_totals *totals)
         totals->cpus++;
         print_unit(s, cpu, &look.sights[cpu], totals);
     }
-    memblock_give_back(&s->mb, virt_to_phys(look.sights), bytes);
+    small_free(&s->small, look.sights, bytes);
 }

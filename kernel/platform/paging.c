@@ -37,8 +37,10 @@ static int table_alloc(void *ctx, s32 node, u64 *pa)
         .nr_nodes = node >= 0 ? 1 : 0,
     };
     struct memblock_result res;
-    int err = memblock_alloc(vm->mb, &req, &res);
 
+    if (vm->pages)
+        return buddy_alloc(vm->pages, node, 0, 0, pa, NULL);
+    int err = memblock_alloc(vm->mb, &req, &res);
     if (!err)
         *pa = res.base;
     return err;
@@ -48,7 +50,10 @@ static void table_free(void *ctx, u64 pa)
 {
     struct kernel_vm *vm = ctx;
 
-    memblock_give_back(vm->mb, pa, PAGE_SIZE);
+    if (vm->pages)
+        buddy_free(vm->pages, pa, 0); /* one from memblock too */
+    else
+        memblock_give_back(vm->mb, pa, PAGE_SIZE);
 }
 
 static void *table_map(void *ctx, u64 pa)
@@ -61,6 +66,8 @@ static struct varea *areas_alloc(void *ctx, u32 count)
 {
     struct kernel_vm *vm = ctx;
 
+    if (vm->pages)
+        return small_alloc(vm->small, NODE_NONE, count * sizeof(struct varea));
     return memblock_zalloc(vm->mb, count * sizeof(struct varea), 64);
 }
 
@@ -68,7 +75,18 @@ static void areas_free(void *ctx, struct varea *areas, u32 count)
 {
     struct kernel_vm *vm = ctx;
 
-    memblock_give_back(vm->mb, virt_to_phys(areas), count * sizeof(struct varea));
+    if (!vm->pages)
+        memblock_give_back(vm->mb, virt_to_phys(areas), count * sizeof(struct varea));
+    else if (areas != vm->boot_areas[0] && areas != vm->boot_areas[1])
+        small_free(vm->small, areas, count * sizeof(struct varea));
+}
+
+void paging_hand_over(struct kernel_vm *vm, struct buddy *pages, struct small_mem *small)
+{
+    vm->boot_areas[0] = vm->areas.areas;
+    vm->boot_areas[1] = vm->pcpu_window.areas;
+    vm->small = small;
+    vm->pages = pages;
 }
 
 /* ---- building -------------------------------------------------------------------------------- */
@@ -145,13 +163,34 @@ void paging_init(struct kernel_vm *vm, struct memblock *mb, const struct range *
 
 /* ---- users of virtual areas ------------------------------------------------------------------ */
 
+int paging_area_alloc_congruent(struct kernel_vm *vm, const u64 *offsets, const u64 *sizes, u32 n,
+                                u64 align, const char *name, u64 *base)
+{
+    paging_lock(vm);
+    int err = vspace_alloc_congruent(&vm->pcpu_window, offsets, sizes, n, align, name, base);
+
+    paging_unlock(vm);
+    return err;
+}
+
+int paging_area_free_congruent(struct kernel_vm *vm, u64 base, const u64 *offsets, u32 n)
+{
+    paging_lock(vm);
+    int err = vspace_free_congruent(&vm->pcpu_window, base, offsets, n);
+
+    paging_unlock(vm);
+    return err;
+}
+
 void *paging_map_mmio(struct kernel_vm *vm, u64 pa, u64 size, const char *name)
 {
     struct vspace_map_args args = {
         .prot = PT_W | PT_G | PT_UC, .node = NODE_NONE, .tag = {name, VAREA_NO_OWNER}};
     u64 va;
-    int err = vspace_map_range(&vm->areas, &vm->pt, pa, size, &args, &va);
 
+    paging_lock(vm);
+    int err = vspace_map_range(&vm->areas, &vm->pt, pa, size, &args, &va);
+    paging_unlock(vm);
     if (err) {
         pr_err("mmio: %s at 0x%llx cannot be mapped (%d)", name, (unsigned long long)pa, err);
         return NULL;
@@ -168,8 +207,10 @@ int paging_map_stack(struct kernel_vm *vm, u64 pa, u64 size, const char *name, u
         .tag = {name, (s32)cpu},
     };
     u64 va;
-    int err = vspace_map_range(&vm->areas, &vm->pt, pa, size, &args, &va);
 
+    paging_lock(vm);
+    int err = vspace_map_range(&vm->areas, &vm->pt, pa, size, &args, &va);
+    paging_unlock(vm);
     if (!err)
         *top = va + size;
     return err;
@@ -177,8 +218,10 @@ int paging_map_stack(struct kernel_vm *vm, u64 pa, u64 size, const char *name, u
 
 int paging_map_identity(struct kernel_vm *vm, u64 pa, bool exec)
 {
+    paging_lock(vm);
     int err = pagetable_map_page(&vm->pt, pa, pa, exec ? PT_X : PT_W, NODE_NONE);
 
+    paging_unlock(vm);
     if (!err && exec)
         vm->trampoline_pa = pa;
     return err;
@@ -188,7 +231,10 @@ void paging_unmap_identity(struct kernel_vm *vm, u64 pa)
 {
     struct pt_flush flush = PT_FLUSH_NONE;
 
-    if (pagetable_unmap(&vm->pt, pa, PAGE_SIZE, PT_KEEP_TABLES, &flush))
+    paging_lock(vm);
+    int err = pagetable_unmap(&vm->pt, pa, PAGE_SIZE, PT_KEEP_TABLES, &flush);
+    paging_unlock(vm);
+    if (err)
         panic("trampoline page 0x%llx cannot be unmapped", (unsigned long long)pa);
     flush_tlb_local();
     if (vm->trampoline_pa == pa)

@@ -1,23 +1,39 @@
 /*
  * The final page tables and everything that lives in virtual areas: direct map, kernel image with
- * W^X, stacks with guard pages, device registers. One struct holds it; main owns the instance.
+ * W^X, stacks with guard pages, device registers, areas of the per-CPU window. One struct holds it;
+ * main owns the instance.
+ *
+ * Table pages and area records come from memblock until paging_hand_over(), from then on from the
+ * page allocator, near the node asked for. Everything that changes tables or areas holds `lock`: the
+ * functions here take it, others bracket their work with paging_lock() and paging_unlock(). It is
+ * taken in thread context only, with interrupts on (during the boot, before there is anybody to wait
+ * for, off too), may be held over allocations, never over a shoot-down, and lies inside of a
+ * chunk's map mutex.
  * Boot CPU, before the other CPUs run, unless a function says otherwise.
  * SPDX-License-Identifier: MIT
  */
 #ifndef PERCH_PLATFORM_PAGING_H
 #define PERCH_PLATFORM_PAGING_H
 
+#include "kernel/base/print.h"
 #include "kernel/base/range.h"
+#include "kernel/base/spinlock.h"
+#include "mm/buddy.h"
 #include "mm/direct_map.h"
 #include "mm/memblock.h"
 #include "mm/pagetable.h"
+#include "mm/smallmem.h"
 #include "mm/vspace.h"
 #include "mm/wx_check.h"
 
 #define VM_FIRST_AREAS 64
 
 struct kernel_vm {
+    struct spinlock lock; /* pt, areas, pcpu_window */
     struct memblock *mb;
+    struct buddy *pages;     /* NULL before paging_hand_over() */
+    struct small_mem *small;
+    struct varea *boot_areas[2]; /* arrays from memblock, too odd to be given to the allocator */
     struct page_source src;
     struct pagetable pt;
     struct vspace areas;       /* stacks, MMIO */
@@ -33,6 +49,35 @@ struct kernel_vm {
  * raises memblock's limit to all of it. Panics when there is no memory for tables.
  */
 void paging_init(struct kernel_vm *vm, struct memblock *mb, const struct range *ranges, u32 n);
+
+/* From now on memory comes from these, and memblock is not touched any more. Boot CPU, once. */
+void paging_hand_over(struct kernel_vm *vm, struct buddy *pages, struct small_mem *small);
+
+/* See above. Any CPU, thread context. */
+static inline void paging_lock(struct kernel_vm *vm)
+{
+    ASSERT(!vm->pages || local_irqs_enabled());
+    spin_lock(&vm->lock);
+}
+
+static inline void paging_unlock(struct kernel_vm *vm)
+{
+    spin_unlock(&vm->lock);
+}
+
+/*
+ * Addresses for a chunk, in the per-CPU window: vspace_alloc_congruent() and its errors, under the
+ * lock. Any CPU, thread context, interrupts on.
+ */
+int paging_area_alloc_congruent(struct kernel_vm *vm, const u64 *offsets, const u64 *sizes, u32 n,
+                                u64 align, const char *name, u64 *base) MUST_CHECK;
+
+/*
+ * Gives all n back, when nothing is mapped in them any more and every CPU has forgotten them.
+ * -ENOENT: one does not begin there.
+ */
+int paging_area_free_congruent(struct kernel_vm *vm, u64 base, const u64 *offsets,
+                               u32 n) MUST_CHECK;
 
 /*
  * Maps device registers, uncached, at an address of the area window. NULL with a line when it

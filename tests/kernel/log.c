@@ -93,9 +93,9 @@ static void check_output(void)
 KTEST(log, lines_stay_whole)
 {
     static struct log_sink sink = {.name = "test", .write = keep};
-    struct memblock *mb = &boot_state_get()->mb;
+    struct small_mem *small = &boot_state_get()->small;
     struct tally t = {0};
-    char *memory = memblock_zalloc(mb, MAX_BYTES, PAGE_SIZE);
+    char *memory = small_alloc(small, NODE_NONE, MAX_BYTES);
 
     REQUIRE_TRUE(memory != NULL);
     out = memory + MAX_BYTES / 2;
@@ -108,5 +108,5 @@ KTEST(log, lines_stay_whole)
     check_output();
     EXPECT_EQ(own_log.lost, 0);
     EXPECT_EQ(own_log.dropped_lines, 0);
-    memblock_give_back(mb, virt_to_phys(memory), MAX_BYTES);
+    small_free(small, memory, MAX_BYTES);
 }

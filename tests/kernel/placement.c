@@ -51,7 +51,7 @@ KTEST(placement, units_are_disjoint)
     struct pagetable live = live_tables();
     u64 per_unit = fc->size_sum / PAGE_SIZE, n = 0, twice = 0;
     u64 bytes = fc->nr_cpus * per_unit * sizeof(u64);
-    u64 *pas = memblock_zalloc(&s->mb, bytes, 64);
+    u64 *pas = small_alloc(&s->small, NODE_NONE, bytes);
 
     REQUIRE_TRUE(pas != NULL);
     for (u32 cpu = 0; cpu < fc->nr_cpus; cpu++)
@@ -66,7 +66,7 @@ KTEST(placement, units_are_disjoint)
     for (u64 i = 1; i < n; i++)
         twice += pas[i] == pas[i - 1];
     EXPECT_EQ(twice, 0);
-    memblock_give_back(&s->mb, virt_to_phys(pas), bytes);
+    small_free(&s->small, pas, bytes);
 }
 
 /* An embedded unit's tail was given back: others may have taken some of it, but not all of all. */

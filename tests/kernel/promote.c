@@ -39,25 +39,27 @@ static void flush_self(void *arg)
 static void flush_all(struct rig *r)
 {
     REQUIRE_EQ(smp_call_all(flush_self, NULL), 0);
+    paging_lock(r->vm);
     pagetable_release(&r->vm->pt, &r->flush);
+    paging_unlock(r->vm);
 }
 
 static bool rig_open(struct rig *r)
 {
     struct kernel_vm *vm = &boot_state_get()->vm;
     struct varea_tag tag = {"test of promotion", VAREA_NO_OWNER};
-    struct memblock_request req = {.size = SZ_2M, .align = SZ_2M, .min_addr = SZ_1M};
-    struct memblock_result res;
 
     *r = (struct rig){.vm = vm, .flush = PT_FLUSH_NONE};
-    if (memblock_alloc(vm->mb, &req, &res)) {
+    if (buddy_alloc(vm->pages, NODE_NONE, BUDDY_BLOCK_ORDER, 0, &r->block, NULL)) {
         ktest_skip("no 2 MiB of memory in one piece");
         return false;
     }
-    r->block = res.base;
     memset(phys_to_virt(r->block), 0, SZ_2M);
-    if (vspace_alloc(&vm->areas, SZ_2M, SZ_2M, 0, tag, &r->va) ||
-        pt_slot_open(&vm->pt, r->va, NODE_NONE, &r->slot)) {
+    paging_lock(vm);
+    bool ok = vspace_alloc(&vm->areas, SZ_2M, SZ_2M, 0, tag, &r->va) == 0 &&
+              pt_slot_open(&vm->pt, r->va, NODE_NONE, &r->slot) == 0;
+    paging_unlock(vm);
+    if (!ok) {
         ktest_fail(__FILE__, __LINE__, "no slot");
         return false;
     }
@@ -71,7 +73,7 @@ static void rig_close(struct rig *r)
     pt_slot_close(&r->vm->pt, &r->slot, &r->flush);
     flush_all(r);
     EXPECT_EQ(vspace_free(&r->vm->areas, r->va), 0);
-    memblock_give_back(r->vm->mb, r->block, SZ_2M);
+    buddy_free(r->vm->pages, r->block, BUDDY_BLOCK_ORDER);
 }
 
 /* ---- writers ----------------------------------------------------------------------------------
