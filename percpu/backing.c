@@ -101,12 +101,12 @@ void pcpu_tell_fallback(struct pcpu_backing_env *env, s32 node, s32 from)
         pr_warn("percpu: node %d: no memory left, pages come from node %d", node, from);
 }
 
-u32 pcpu_part_weight(const u64 *map, struct pcpu_part part)
+u32 pcpu_part_weight(const u64 *map, const struct pcpu_part *part)
 {
     u32 n = 0;
 
-    for (u32 block = part.lo; block < part.hi; block++)
-        n += bitmap_test_bit(map, (u32)((s32)block + part.delta));
+    for (u32 block = part->lo; block < part->hi; block++)
+        n += bitmap_test_bit(map, pcpu_part_index(part, block));
     return n;
 }
 
@@ -158,7 +158,7 @@ static int alloc_meta(struct pcpu_backing *b)
     size_t block_words = BITMAP_WORDS(l->nr_blocks);
 
     b->meta_bytes = l->nr_ranges * sizeof(b->ranges[0]) + (cpu_words + block_words) * sizeof(u64);
-    b->ranges = b->env->meta_alloc(b->env->meta_ctx, l->units[0].node, b->meta_bytes);
+    b->ranges = b->env->meta_alloc(b->env->meta_ctx, l->parts[0].node, b->meta_bytes);
     if (!b->ranges)
         return -ENOMEM;
     memset(b->ranges, 0, b->meta_bytes);
@@ -179,8 +179,8 @@ static int open_slots(struct pcpu_backing *b)
         int err;
 
         r->shape = &l->ranges[b->nr_ranges];
-        err = maps->slot_open(maps->ctx, b->base + r->shape->off,
-                              l->units[r->shape->first_unit].node, &r->slot);
+        err =
+            maps->slot_open(maps->ctx, b->base + r->shape->off, r->shape->parts[0].node, &r->slot);
         if (err)
             return err;
     }

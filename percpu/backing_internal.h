@@ -20,26 +20,36 @@
 /* Pages by one call of the page source, addresses to flush in one list: what the stack holds. */
 #define PCPU_BATCH 32u
 
-/* A unit that is somebody's. */
-struct pcpu_unit_place {
-    u64 off; /* from the chunk's base */
+/* What of somebody's unit lies in a range: its blocks [lo, hi), block b as page b + delta. */
+struct pcpu_part {
+    u32 lo, hi;
+    s32 delta;
     u32 cpu;
     s32 node;
 };
 
 /* A 2 MiB piece of address space that at least one unit touches. */
 struct pcpu_range_shape {
-    u64 off;                  /* from the chunk's base, a multiple of 2 MiB */
-    u32 first_unit, nr_units; /* in layout->units; neighbours may share one */
-    s32 node;                 /* of all its units; NODE_NONE: of several */
-    bool whole;               /* all of its pages are somebody's */
+    u64 off;                       /* from the chunk's base, a multiple of 2 MiB */
+    const struct pcpu_part *parts; /* by address */
+    u32 nr_parts;
+    s32 node;   /* of all its units; NODE_NONE: of several */
+    bool whole; /* all of its pages are somebody's */
+};
+
+/* While the layout is made: a unit that is somebody's. */
+struct pcpu_unit_place {
+    u64 off; /* from the chunk's base */
+    u32 cpu;
+    s32 node;
 };
 
 struct pcpu_backing_layout {
-    struct pcpu_unit_place *units;   /* by offset */
     struct pcpu_range_shape *ranges; /* by offset */
+    struct pcpu_part *parts;         /* range after range */
+    struct pcpu_unit_place *units;   /* by offset */
     u64 *span_off, *span_size;       /* address space of a chunk: whole ranges, by offset */
-    u32 nr_units, nr_ranges, nr_spans;
+    u32 nr_ranges, nr_parts, nr_units, nr_spans;
     u32 nr_blocks; /* of a unit */
     size_t bytes;  /* of the one piece all this lies in */
 };
@@ -57,25 +67,8 @@ struct pcpu_range {
     bool stale;   /* size or pages changed, and not every CPU has forgotten what was there */
 };
 
-/* Which blocks [lo, hi) of a unit lie in a range; block b is the range's page b + delta. */
-struct pcpu_part {
-    u32 lo, hi;
-    s32 delta;
-};
-
-static inline struct pcpu_part pcpu_part_of(const struct pcpu_backing_layout *l,
-                                            const struct pcpu_range_shape *shape,
-                                            const struct pcpu_unit_place *unit)
-{
-    s32 delta = (s32)((s64)(unit->off - shape->off) / (s64)PAGE_SIZE);
-    u32 room = (u32)((s32)PCPU_RANGE_PAGES - delta);
-
-    return (struct pcpu_part){delta < 0 ? (u32)-delta : 0, MIN(room, l->nr_blocks), delta};
-}
-
-#define pcpu_for_each_unit(u, l, shape)                                                            \
-    for ((u) = &(l)->units[(shape)->first_unit];                                                   \
-         (u) < &(l)->units[(shape)->first_unit] + (shape)->nr_units; (u)++)
+#define pcpu_for_each_part(p, r)                                                                   \
+    for ((p) = (r)->shape->parts; (p) < (r)->shape->parts + (r)->shape->nr_parts; (p)++)
 
 #define pcpu_for_each_range(r, b) for ((r) = (b)->ranges; (r) < (b)->ranges + (b)->nr_ranges; (r)++)
 
@@ -119,8 +112,14 @@ u32 pcpu_range_break(struct pcpu_backing *b, struct pcpu_range *r);
 /* Says it once: pages for this node come from another one. */
 void pcpu_tell_fallback(struct pcpu_backing_env *env, s32 node, s32 from);
 
-/* Bits of map (512) that belong to this unit. */
-u32 pcpu_part_weight(const u64 *map, struct pcpu_part part);
+/* The range's page that is this block of the part's unit. */
+static inline u32 pcpu_part_index(const struct pcpu_part *part, u32 block)
+{
+    return (u32)((s32)block + part->delta);
+}
+
+/* Bits of map (512) that belong to this part. */
+u32 pcpu_part_weight(const u64 *map, const struct pcpu_part *part);
 
 /* b->populated has this block. */
 static inline bool pcpu_block_populated(const struct pcpu_backing *b, u32 block)

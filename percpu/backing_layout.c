@@ -66,26 +66,35 @@ static int fill_units(const struct pcpu_backing_env *env, struct pcpu_backing_la
     return l->nr_units ? 0 : -EINVAL;
 }
 
-/* The range at off with its units, of which *first is the lowest that may touch it. */
-static struct pcpu_range_shape shape_at(const struct pcpu_backing_layout *l, u64 off, u32 *first)
+/* Which blocks of a unit lie in [off, off + 2 MiB); hi <= lo: none. */
+static struct pcpu_part part_at(const struct pcpu_backing_layout *l,
+                                const struct pcpu_unit_place *unit, u64 off)
 {
-    u64 unit_size = l->nr_blocks * PAGE_SIZE, bytes = 0;
-    struct range piece = {off, off + PCPU_RANGE_SIZE};
-    struct pcpu_range_shape s = {.off = off, .node = NODE_NONE};
+    s64 delta = ((s64)unit->off - (s64)off) / (s64)PAGE_SIZE;
+    s64 lo = MAX(-delta, 0), hi = MIN((s64)PCPU_RANGE_PAGES - delta, (s64)l->nr_blocks);
 
-    while (*first < l->nr_units && l->units[*first].off + unit_size <= off)
+    return (struct pcpu_part){(u32)lo, (u32)MAX(hi, lo), (s32)delta, unit->cpu, unit->node};
+}
+
+/* The range at off with its parts; *first is the lowest unit that may touch it. */
+static struct pcpu_range_shape shape_at(struct pcpu_backing_layout *l, u64 off, u32 *first)
+{
+    struct pcpu_range_shape s = {.off = off, .node = NODE_NONE, .parts = &l->parts[l->nr_parts]};
+    u32 pages = 0;
+
+    while (*first < l->nr_units && l->units[*first].off + l->nr_blocks * PAGE_SIZE <= off)
         ++*first;
-    s.first_unit = *first;
-    for (u32 u = *first; u < l->nr_units && l->units[u].off < piece.end; u++) {
-        struct range unit = {l->units[u].off, l->units[u].off + unit_size};
+    for (u32 u = *first; u < l->nr_units && l->units[u].off < off + PCPU_RANGE_SIZE; u++) {
+        struct pcpu_part part = part_at(l, &l->units[u], off);
 
-        bytes += range_size(range_intersect(piece, unit));
-        if (s.nr_units++ == 0)
-            s.node = l->units[u].node;
-        else if (s.node != l->units[u].node)
+        pages += part.hi - part.lo;
+        l->parts[l->nr_parts++] = part;
+        if (s.nr_parts++ == 0)
+            s.node = part.node;
+        else if (s.node != part.node)
             s.node = NODE_NONE;
     }
-    s.whole = bytes == PCPU_RANGE_SIZE;
+    s.whole = pages == PCPU_RANGE_PAGES;
     return s;
 }
 
@@ -99,7 +108,7 @@ static void fill_ranges(struct pcpu_backing_layout *l)
         for (u64 off = l->span_off[i]; off < end; off += PCPU_RANGE_SIZE) {
             struct pcpu_range_shape s = shape_at(l, off, &first);
 
-            if (s.nr_units)
+            if (s.nr_parts)
                 l->ranges[l->nr_ranges++] = s;
         }
     }
@@ -109,15 +118,16 @@ int pcpu_backing_env_init(struct pcpu_backing_env *env)
 {
     const struct pcpu_first_chunk *fc = env->fc;
     struct pcpu_backing_layout *l;
-    u64 max_ranges = 0;
+    u64 max_ranges = 0, max_parts;
     size_t bytes;
     struct range *spans;
     int err;
 
     for (u32 g = 0; g < fc->nr_groups; g++)
         max_ranges += range_size(group_span(fc, g)) / PCPU_RANGE_SIZE;
+    max_parts = fc->nr_cpus * (fc->unit_size / PCPU_RANGE_SIZE + 2);
     bytes = sizeof(*l) + fc->nr_cpus * sizeof(l->units[0]) + max_ranges * sizeof(l->ranges[0]) +
-            fc->nr_groups * (2 * sizeof(u64) + sizeof(spans[0]));
+            fc->nr_groups * (2 * sizeof(u64) + sizeof(spans[0])) + max_parts * sizeof(l->parts[0]);
     l = env->meta_alloc(env->meta_ctx, env->cpu_node[0], bytes);
     if (!l)
         return -ENOMEM;
@@ -128,6 +138,7 @@ int pcpu_backing_env_init(struct pcpu_backing_env *env)
     l->span_off = (u64 *)(l->ranges + max_ranges);
     l->span_size = l->span_off + fc->nr_groups;
     spans = (struct range *)(l->span_size + fc->nr_groups);
+    l->parts = (struct pcpu_part *)(spans + fc->nr_groups);
     env->layout = l;
     err = fill_units(env, l);
     if (err) {

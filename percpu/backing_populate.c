@@ -51,10 +51,11 @@ static u32 lower_bound(const struct populate *p, u32 block)
 }
 
 /* Which of p->blocks [*i, *end) lie in this part. Nearly always all of them do. */
-static inline void blocks_in(const struct populate *p, struct pcpu_part part, u32 *i, u32 *end)
+static inline void blocks_in(const struct populate *p, const struct pcpu_part *part, u32 *i,
+                             u32 *end)
 {
-    *i = part.lo ? lower_bound(p, part.lo) : 0;
-    *end = p->blocks[p->n - 1] < part.hi ? p->n : lower_bound(p, part.hi);
+    *i = part->lo ? lower_bound(p, part->lo) : 0;
+    *end = p->blocks[p->n - 1] < part->hi ? p->n : lower_bound(p, part->hi);
 }
 
 /* ---- pages ----------------------------------------------------------------------------------- */
@@ -95,24 +96,23 @@ static int wish_pages(struct populate *p, s32 node, u32 n)
 /* Pages that the units of this range need: a reservation, or single pages on the wish. */
 static int provide(struct populate *p, struct pcpu_range *r)
 {
-    const struct pcpu_backing_layout *l = p->b->env->layout;
-    const struct pcpu_unit_place *u;
+    const struct pcpu_part *part;
     bool tried = false;
     u32 i, end;
     int err = 0;
 
     if (r->block)
         return 0;
-    pcpu_for_each_unit(u, l, r->shape) {
-        if (!bitmap_test_bit(p->b->served, u->cpu))
+    pcpu_for_each_part(part, r) {
+        if (!bitmap_test_bit(p->b->served, part->cpu))
             continue;
-        blocks_in(p, pcpu_part_of(l, r->shape, u), &i, &end);
+        blocks_in(p, part, &i, &end);
         if (i >= end)
             continue;
         if (!tried && pcpu_range_reserve(p->b, r))
             return 0;
         tried = true;
-        err = wish_pages(p, u->node, end - i);
+        err = wish_pages(p, part->node, end - i);
         if (err)
             break;
     }
@@ -225,14 +225,14 @@ static inline void mark_real(struct pcpu_range *r, u32 index, u32 n)
 }
 
 /* One unit's part of a range: runs of neighbouring blocks. */
-static inline void fill_unit(struct populate *p, struct pcpu_range *r, struct pcpu_part part,
-                             bool served)
+static inline void fill_part(struct populate *p, struct pcpu_range *r, const struct pcpu_part *part)
 {
+    bool served = bitmap_test_bit(p->b->served, part->cpu);
     u32 i, end;
 
     blocks_in(p, part, &i, &end);
     while (i < end) {
-        u32 index = (u32)((s32)p->blocks[i] + part.delta), n = 1;
+        u32 index = pcpu_part_index(part, p->blocks[i]), n = 1;
 
         while (i + n < end && p->blocks[i + n] == p->blocks[i] + n)
             n++;
@@ -252,16 +252,15 @@ static inline void fill_unit(struct populate *p, struct pcpu_range *r, struct pc
 
 static void fill_range(struct populate *p, struct pcpu_range *r)
 {
-    const struct pcpu_backing_layout *l = p->b->env->layout;
-    const struct pcpu_unit_place *u;
+    const struct pcpu_part *part;
     u32 before = r->nr_real;
 
-    pcpu_for_each_unit(u, l, r->shape) {
-        if (u->node != p->node) {
+    pcpu_for_each_part(part, r) {
+        if (part->node != p->node) {
             count_done(p);
-            p->node = u->node;
+            p->node = part->node;
         }
-        fill_unit(p, r, pcpu_part_of(l, r->shape, u), bitmap_test_bit(p->b->served, u->cpu));
+        fill_part(p, r, part);
     }
     if (r->block)
         pcpu_node_add(&pcpu_range_count(p->b, r)->reserved,

@@ -95,21 +95,21 @@ static void replace_page(struct pcpu_backing *b, struct pcpu_range *r, u32 index
 }
 
 /* One unit's part of a range. */
-static int back_part(struct pcpu_backing *b, struct pcpu_range *r, struct pcpu_part part,
-                     struct stock *stock, s32 node)
+static int back_part(struct pcpu_backing *b, struct pcpu_range *r, const struct pcpu_part *part,
+                     struct stock *stock)
 {
-    size_t block = bitmap_next_set(b->populated, part.hi, part.lo);
+    size_t block = bitmap_next_set(b->populated, part->hi, part->lo);
 
-    for (; block < part.hi; block = bitmap_next_set(b->populated, part.hi, block + 1)) {
-        u32 index = (u32)((s32)block + part.delta);
+    for (; block < part->hi; block = bitmap_next_set(b->populated, part->hi, block + 1)) {
+        u32 index = pcpu_part_index(part, (u32)block);
         u64 pa;
 
         if (bitmap_test_bit(r->real, index))
             continue;
-        pa = page_for(b, r, index, stock, node, part.hi - (u32)block);
+        pa = page_for(b, r, index, stock, part->node, part->hi - (u32)block);
         if (!pa)
             return -ENOMEM;
-        replace_page(b, r, index, pa, node);
+        replace_page(b, r, index, pa, part->node);
     }
     pcpu_range_update_ready(b, r);
     return 0;
@@ -117,17 +117,18 @@ static int back_part(struct pcpu_backing *b, struct pcpu_range *r, struct pcpu_p
 
 static int back_unit(struct pcpu_backing *b, u32 cpu)
 {
-    const struct pcpu_backing_layout *l = b->env->layout;
     const struct pcpu_page_ops_dyn *pages = b->env->pages;
     u64 off = b->env->fc->unit_off[cpu], end = off + b->env->fc->unit_size;
-    struct pcpu_unit_place unit = {off, cpu, b->env->cpu_node[cpu]};
     struct stock stock = {.n = 0};
     int err = 0;
 
     while (off < end && !err) {
         struct pcpu_range *r = pcpu_range_at(b, off);
+        const struct pcpu_part *part = r->shape->parts;
 
-        err = back_part(b, r, pcpu_part_of(l, r->shape, &unit), &stock, unit.node);
+        while (part->cpu != cpu)
+            part++;
+        err = back_part(b, r, part, &stock);
         off = r->shape->off + PCPU_RANGE_SIZE;
     }
     if (stock.n)

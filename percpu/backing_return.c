@@ -17,9 +17,9 @@ struct leaving {
     u32 lost; /* pages quarantined */
 };
 
-static inline bool in_part(struct pcpu_part part, u32 block)
+static inline bool in_part(const struct pcpu_part *part, u32 block)
 {
-    return block >= part.lo && block < part.hi;
+    return block >= part->lo && block < part->hi;
 }
 
 /* ---- after the flush ------------------------------------------------------------------------- */
@@ -47,13 +47,12 @@ static void release_range(struct leaving *lv, struct pcpu_range *r)
 static void quarantine_range(struct leaving *lv, struct pcpu_range *r)
 {
     struct pcpu_backing *b = lv->b;
-    const struct pcpu_backing_layout *l = b->env->layout;
-    const struct pcpu_unit_place *u;
+    const struct pcpu_part *part;
 
-    pcpu_for_each_unit(u, l, r->shape) {
-        u32 n = pcpu_part_weight(r->leaving, pcpu_part_of(l, r->shape, u));
+    pcpu_for_each_part(part, r) {
+        u32 n = pcpu_part_weight(r->leaving, part);
 
-        pcpu_node_add(&b->env->count[u->node].quarantined, n);
+        pcpu_node_add(&b->env->count[part->node].quarantined, n);
         lv->lost += n;
     }
     if (r->block)
@@ -109,11 +108,9 @@ static inline bool clear_page(struct leaving *lv, struct pcpu_range *r, u32 inde
 
 static void clear_range(struct leaving *lv, struct pcpu_range *r, const u32 *blocks, u32 n)
 {
-    const struct pcpu_backing_layout *l = lv->b->env->layout;
-    const struct pcpu_unit_place *u;
+    const struct pcpu_part *part;
 
-    pcpu_for_each_unit(u, l, r->shape) {
-        struct pcpu_part part = pcpu_part_of(l, r->shape, u);
+    pcpu_for_each_part(part, r) {
         u32 pages = 0;
 
         for (u32 i = 0; i < n; i++) {
@@ -121,10 +118,10 @@ static void clear_range(struct leaving *lv, struct pcpu_range *r, const u32 *blo
                 continue;
             if (lv->n == lv->cap)
                 settle(lv);
-            pages += clear_page(lv, r, (u32)((s32)blocks[i] + part.delta));
+            pages += clear_page(lv, r, pcpu_part_index(part, blocks[i]));
         }
         if (pages)
-            pcpu_node_add(&lv->b->env->count[u->node].populated, -(s64)pages);
+            pcpu_node_add(&lv->b->env->count[part->node].populated, -(s64)pages);
     }
     pcpu_range_update_ready(lv->b, r);
 }
@@ -137,7 +134,7 @@ static u32 single_pages(const struct pcpu_backing *b, u32 n)
 
     pcpu_for_each_range(r, b) {
         if (!r->block)
-            pages += MIN((u64)r->nr_real, (u64)n * r->shape->nr_units);
+            pages += MIN((u64)r->nr_real, (u64)n * r->shape->nr_parts);
     }
     return (u32)MIN(pages, 1u << 16);
 }
@@ -151,7 +148,7 @@ static void clear_blocks(struct pcpu_backing *b, const u32 *blocks, u32 n)
 
     if (most > PCPU_BATCH)
         many =
-            b->env->meta_alloc(b->env->meta_ctx, b->env->layout->units[0].node, most * sizeof(u64));
+            b->env->meta_alloc(b->env->meta_ctx, b->env->layout->parts[0].node, most * sizeof(u64));
     lv.pas = many ? many : few;
     lv.cap = many ? most : PCPU_BATCH;
     pcpu_for_each_range(r, b)
@@ -168,15 +165,11 @@ static void clear_blocks(struct pcpu_backing *b, const u32 *blocks, u32 n)
 /* ---- demotion -------------------------------------------------------------------------------- */
 
 /* Index of the first of these blocks that has a page in this range; n: none has. */
-static u32 first_in_range(const struct pcpu_backing *b, const struct pcpu_range *r,
-                          const u32 *blocks, u32 n)
+static u32 first_in_range(const struct pcpu_range *r, const u32 *blocks, u32 n)
 {
-    const struct pcpu_backing_layout *l = b->env->layout;
-    const struct pcpu_unit_place *u;
+    const struct pcpu_part *part;
 
-    pcpu_for_each_unit(u, l, r->shape) {
-        struct pcpu_part part = pcpu_part_of(l, r->shape, u);
-
+    pcpu_for_each_part(part, r) {
         for (u32 i = 0; i < n; i++) {
             if (in_part(part, blocks[i]))
                 n = i;
@@ -192,7 +185,7 @@ static u32 demote_ranges(struct pcpu_backing *b, const u32 *blocks, u32 n)
     struct pcpu_range *r;
 
     pcpu_for_each_range(r, b) {
-        u32 first = r->promoted ? first_in_range(b, r, blocks, n) : n;
+        u32 first = r->promoted ? first_in_range(r, blocks, n) : n;
 
         if (first == n)
             continue;

@@ -55,20 +55,17 @@ static const char *check_page(struct pcpu_backing *b, const struct pcpu_range *r
 /* Every page of the range, somebody's or nobody's. */
 static const char *check_pages(struct pcpu_backing *b, const struct pcpu_range *r)
 {
-    const struct pcpu_backing_layout *l = b->env->layout;
     DECLARE_BITMAP(owned, PCPU_RANGE_PAGES);
-    const struct pcpu_unit_place *u;
+    const struct pcpu_part *part;
     const char *bad;
 
     bitmap_zero(owned, PCPU_RANGE_PAGES);
-    pcpu_for_each_unit(u, l, r->shape) {
-        struct pcpu_part part = pcpu_part_of(l, r->shape, u);
-
-        for (u32 block = part.lo; block < part.hi; block++) {
-            u32 index = (u32)((s32)block + part.delta);
+    pcpu_for_each_part(part, r) {
+        for (u32 block = part->lo; block < part->hi; block++) {
+            u32 index = pcpu_part_index(part, block);
 
             bitmap_set_bit(owned, index);
-            bad = check_page(b, r, index, block, u->cpu);
+            bad = check_page(b, r, index, block, part->cpu);
             if (bad)
                 return bad;
         }
@@ -127,18 +124,15 @@ const char *pcpu_backing_verify(struct pcpu_backing *b)
 static void tally_range(struct pcpu_backing *b, const struct pcpu_range *r,
                         struct pcpu_node_tally *tally)
 {
-    const struct pcpu_backing_layout *l = b->env->layout;
-    const struct pcpu_unit_place *u;
+    const struct pcpu_part *part;
     u32 all = 0;
 
-    pcpu_for_each_unit(u, l, r->shape) {
-        struct pcpu_part part = pcpu_part_of(l, r->shape, u);
-
-        for (u32 block = part.lo; block < part.hi; block++) {
-            u64 page = get(b, r, (u32)((s32)block + part.delta));
+    pcpu_for_each_part(part, r) {
+        for (u32 block = part->lo; block < part->hi; block++) {
+            u64 page = get(b, r, pcpu_part_index(part, block));
             bool real = page != PCPU_GET_NONE && page != PCPU_GET_ZERO;
 
-            tally[u->node].populated += real;
+            tally[part->node].populated += real;
             all += real;
         }
     }

@@ -1,6 +1,6 @@
 /*
  * Clearing of object memory and of pages, for everybody in percpu/: few instructions for few bytes
- * as for many. Plain stores of 8 bytes, about 1.1 instructions per 8 bytes for a page, and no
+ * as for many. Plain stores of 8 bytes, about 1.05 instructions per 8 bytes for a page, and no
  * call: most of what is cleared is smaller than what memset() needs to get going. The stores are
  * volatile, because the compiler would make a call of memset() out of such a loop.
  * Pure; any context.
@@ -44,16 +44,22 @@ static inline void pcpu_clear(void *p, size_t size)
         *(volatile pcpu_clear_u32 *)d = 0;
 }
 
-/* n whole pages at p. */
-static inline void pcpu_clear_pages(void *p, u32 n)
+#define PCPU_STORE32_(p)                                                                           \
+    do {                                                                                           \
+        PCPU_STORE8_(p);                                                                           \
+        PCPU_STORE8_((p) + 8);                                                                     \
+        PCPU_STORE8_((p) + 16);                                                                    \
+        PCPU_STORE8_((p) + 24);                                                                    \
+    } while (0)
+
+/* n whole pages at p. A function of its own: the loop is half a page of code. */
+static NOINLINE UNUSED void pcpu_clear_pages(void *p, u32 n)
 {
     volatile pcpu_clear_u64 *d = p, *end = d + n * (PAGE_SIZE / 8);
 
-    for (; d != end; d += 32) {
-        PCPU_STORE8_(d);
-        PCPU_STORE8_(d + 8);
-        PCPU_STORE8_(d + 16);
-        PCPU_STORE8_(d + 24);
+    for (; d != end; d += 64) {
+        PCPU_STORE32_(d);
+        PCPU_STORE32_(d + 32);
     }
 }
 

@@ -16,7 +16,7 @@ KTEST(backing, ranges_of_the_usual_layout)
     REQUIRE_EQ(b.nr_ranges, 2);
     for (u32 i = 0; i < 2; i++) {
         EXPECT_EQ(b.ranges[i].shape->node, i);
-        EXPECT_EQ(b.ranges[i].shape->nr_units, 4);
+        EXPECT_EQ(b.ranges[i].shape->nr_parts, 4);
         EXPECT_EQ(b.ranges[i].shape->off, w.fc.group_offsets[i]);
         EXPECT_TRUE(b.ranges[i].shape->whole);
     }
