@@ -4,8 +4,8 @@
  */
 #include "percpu/alloc_internal.h"
 
-#define BAD_FREE_LINES 16
-/* What a free recognises as an object that no magazine takes; its size fills five tag bytes. */
+#define MAX_LINES 16 /* about refused frees, and about failures */
+/* What a free recognises as an object that no magazine takes; with its size it is five tag bytes. */
 #define DIRECT_TAG (PCPU_TAG_BIG | PCPU_TAG_OWNED)
 #define DIRECT_MIN 24u
 
@@ -25,6 +25,8 @@ static void *alloc_direct(struct pcpu_allocator *a, u32 size, u32 align, u32 fla
     }
     pcpu_reserve_check(a, flags);
     pcpu_count(&a->direct_alloc, 1);
+    if (flags & PCPU_ATOMIC)
+        pcpu_count_demand(a, size * PCPU_GRANULE);
     return (void *)e.ptr;
 }
 
@@ -43,23 +45,28 @@ static void *alloc_reserved(struct pcpu_allocator *a, u32 size, u32 align)
     return n ? (void *)(ch->ptr + off) : NULL;
 }
 
+/* The call itself is wrong, or there is no room: NULL, counted, a line. */
 static void *failed(struct pcpu_allocator *a, size_t size, size_t align, u32 flags, const char *why)
 {
     pcpu_count(&a->nr_failed, 1);
-    if (flags & PCPU_ATOMIC) {
-        struct pcpu_mags *m;
-        u64 irq;
-
+    if (flags & PCPU_ATOMIC)
         pcpu_count(&a->nr_failed_atomic, 1);
-        m = pcpu_mags_enter(a, &irq);
-        m->atomic_bytes += size;
-        pcpu_mags_exit(m, irq);
-        pcpu_defer(a, PCPU_WORK_REFILL);
-    }
-    if (!(flags & (PCPU_NOWARN | PCPU_ATOMIC)))
+    if (!(flags & PCPU_NOWARN) &&
+        atomic_fetch_add_explicit(&a->told_failed, 1, memory_order_relaxed) < MAX_LINES)
         pr_warn("percpu: allocation failed, size=%zu align=%zu atomic=%d, %s", size, align,
                 (flags & PCPU_ATOMIC) != 0, why);
     return NULL;
+}
+
+/* The same for lack of memory. An atomic caller copes; what it asked for is made ready. */
+static void *no_memory(struct pcpu_allocator *a, size_t size, size_t align, u32 flags)
+{
+    if (flags & PCPU_ATOMIC) {
+        pcpu_count_demand(a, size);
+        pcpu_defer(a, PCPU_WORK_REFILL);
+        flags |= PCPU_NOWARN;
+    }
+    return failed(a, size, align, flags, "no memory");
 }
 
 /* Everything but a hit in a magazine. */
@@ -75,7 +82,7 @@ static NOINLINE void *alloc_slow(struct pcpu_allocator *a, size_t size, size_t a
     class = flags & PCPU_RESERVED ? PCPU_CLASS_NONE : pcpu_class_of(size, align);
     if (class != PCPU_CLASS_NONE) {
         ptr = pcpu_mag_alloc_slow(a, class, flags);
-        return ptr ? ptr : failed(a, size, align, flags, "no memory");
+        return ptr ? ptr : no_memory(a, size, align, flags);
     }
     align = MAX(align, 8u);
     bytes = (u32)MAX(align_up(size, 8), DIRECT_MIN);
@@ -84,7 +91,7 @@ static NOINLINE void *alloc_slow(struct pcpu_allocator *a, size_t size, size_t a
         return ptr ? ptr : failed(a, size, align, flags, "no room in the reserved area");
     }
     ptr = alloc_direct(a, bytes / PCPU_GRANULE, (u32)align / PCPU_GRANULE, flags);
-    return ptr ? ptr : failed(a, size, align, flags, "no memory");
+    return ptr ? ptr : no_memory(a, size, align, flags);
 }
 
 static void *alloc_shared(struct pcpu_allocator *a, size_t size, size_t align, u32 flags);
@@ -142,6 +149,18 @@ void *pcpu_alloc(struct pcpu_allocator *a, size_t size, size_t align, u32 flags)
 /* ---- freeing -----------------------------------------------------------------------------------
  */
 
+/* Is this tag one of the bytes that hold the size of the object before it? */
+static bool in_big_object(const struct pcpu_dchunk *ch, u32 off)
+{
+    for (u32 back = 1; back <= 4 && back * PCPU_GRANULE <= off; back++) {
+        const u8 *tag = pcpu_chunk_tag(&ch->c, off - back * PCPU_GRANULE);
+
+        if (tag && (*tag & PCPU_TAG_KIND) == PCPU_TAG_BIG)
+            return true;
+    }
+    return false;
+}
+
 static const char *what_is(const struct pcpu_allocator *a, uintptr_t ptr)
 {
     u32 off;
@@ -159,7 +178,7 @@ static const char *what_is(const struct pcpu_allocator *a, uintptr_t ptr)
     if (!tag)
         return "its memory is not populated: freed before, or never an object";
     if (*tag)
-        return "freed before";
+        return in_big_object(ch, off) ? "inside of an object" : "freed before";
     return bitmap_test_bit(ch->c.blocks[off >> PCPU_BLOCK_SHIFT]->taken,
                            off / PCPU_GRANULE % PCPU_BLOCK_GRANULES)
                ? "inside of an object"
@@ -174,7 +193,7 @@ static NOINLINE void refuse(struct pcpu_allocator *a, uintptr_t ptr)
     local_irq_restore(irq);
 
     pcpu_count(&a->bad_free, 1);
-    if (atomic_fetch_add_explicit(&a->told, 1, memory_order_relaxed) < BAD_FREE_LINES)
+    if (atomic_fetch_add_explicit(&a->told, 1, memory_order_relaxed) < MAX_LINES)
         pr_err("percpu: free of %p refused: %s", (void *)ptr, what);
 }
 
@@ -298,6 +317,8 @@ static u32 bulk_of_class(struct pcpu_allocator *a, u32 class, u32 flags, u32 n, 
         pcpu_reserve_check(a, flags);
     }
     pcpu_count(&a->direct_alloc, done);
+    if (flags & PCPU_ATOMIC)
+        pcpu_count_demand(a, (u64)done * size * PCPU_GRANULE);
     return done;
 }
 

@@ -175,7 +175,7 @@ struct pcpu_allocator {
     struct spinlock balance_mutex; /* trylock: one balances at a time */
 
     /* Counts that change off the fast path. */
-    _Atomic u64 nr_failed, nr_failed_atomic, bad_free, told;
+    _Atomic u64 nr_failed, nr_failed_atomic, bad_free, told, told_failed;
     _Atomic u64 direct_alloc, direct_free;
     _Atomic u64 chunks_made, chunks_returned;
     _Atomic u64 cleared_bytes; /* on the free side */

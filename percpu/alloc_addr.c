@@ -77,12 +77,16 @@ u64 pcpu_to_phys(struct pcpu_allocator *a, u64 addr)
 {
     struct percpu_location loc;
     struct pcpu_dchunk *ch;
-    u64 pa = ~0ULL;
+    u64 pa = ~0ULL, irq;
 
     if (pcpu_decode(a, addr, &loc))
         return pa;
     if (loc.where != PERCPU_IN_CHUNK)
         return a->ops->phys ? a->ops->phys(a->ops->ctx, addr) : pa;
-    ch = atomic_load_explicit(&a->chunks[loc.chunk], memory_order_acquire);
-    return ch && !pcpu_backing_lookup(&ch->backing, loc.cpu, loc.off, &pa) ? pa : ~0ULL;
+    irq = local_irq_save(); /* the chunk stays */
+    ch = pcpu_chunk_at(a, addr);
+    if (!ch || pcpu_backing_lookup(&ch->backing, loc.cpu, loc.off, &pa))
+        pa = ~0ULL;
+    local_irq_restore(irq);
+    return pa;
 }

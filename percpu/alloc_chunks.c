@@ -183,10 +183,10 @@ static int make_chunk(struct pcpu_allocator *a)
     return 0;
 }
 
-/* Another CPU may have made one while this one waited. */
+/* Another CPU may have made one while this one waited. The first chunk cannot be populated. */
 static bool room_for(const struct pcpu_allocator *a, u32 need)
 {
-    for (u32 n = 0; n < pcpu_chunks_end(a); n++)
+    for (u32 n = PCPU_CHUNK_DYNAMIC; n < pcpu_chunks_end(a); n++)
         if (pcpu_hint_any(pcpu_hint(a, n)) >= need)
             return true;
     return false;
@@ -341,7 +341,7 @@ void pcpu_free_fixed(struct pcpu_allocator *a)
 {
     free_region(a, a->first, &a->fc->dyn_area);
     free_region(a, a->reserved, &a->fc->reserved_area);
-    for (u64 i = 0; i < (a->window_slots + PCPU_LEAF_SLOTS - 1) / PCPU_LEAF_SLOTS; i++)
+    for (u64 i = 0; a->dir && i < (a->window_slots + PCPU_LEAF_SLOTS - 1) / PCPU_LEAF_SLOTS; i++)
         pcpu_meta_free(a, atomic_load_explicit(&a->dir[i], memory_order_relaxed),
                        sizeof(struct pcpu_leaf));
 }

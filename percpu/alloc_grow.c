@@ -38,13 +38,15 @@ static int populate(struct pcpu_allocator *a, struct pcpu_dchunk *ch, const u32 
     struct pcpu_block *metas[GROW_BATCH];
     struct pcpu_locked l;
     int err = -ENOMEM;
+    bool ready;
 
     if (alloc_metas(a, metas, n)) {
         err = back_blocks(a, ch, blocks, n);
         for (u32 i = 0; err && i < n; i++)
             pcpu_meta_free(a, metas[i], sizeof(struct pcpu_block));
     }
-    /* BUSY blocks keep the chunk alive. */
+    ready = ch->backing.nr_ready != 0;
+    /* BUSY blocks keep the chunk alive; afterwards it may go at any moment. */
     if (!pcpu_lock_chunk(a, ch->number, &l))
         panic("percpu: chunk %u went with busy blocks", ch->number);
     for (u32 i = 0; i < n; i++) {
@@ -54,7 +56,7 @@ static int populate(struct pcpu_allocator *a, struct pcpu_dchunk *ch, const u32 
             pcpu_chunk_populate_done(&ch->c, blocks[i], metas[i]);
     }
     pcpu_unlock_chunk(a, &l);
-    if (!err && ch->backing.nr_ready)
+    if (!err && ready)
         pcpu_defer(a, PCPU_WORK_PROMOTE);
     return err;
 }

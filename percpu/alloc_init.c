@@ -190,7 +190,7 @@ int pcpu_init(struct pcpu_allocator *a, const struct pcpu_alloc_config *config)
     a->near_base = a->window_base - a->delta;
     a->window_slots = config->window_size >> PCPU_SLOT_SHIFT;
     atomic_store_explicit(&a->reserve_target, PCPU_RESERVE_MIN, memory_order_relaxed);
-    if (a->fc->unit_size >= SZ_4G / 2 || !is_aligned(a->window_base, SZ_2M))
+    if (a->fc->unit_size >= SZ_1G || !is_aligned(a->window_base, SZ_2M))
         return -EINVAL;
 
     err = init_tables(a);

@@ -157,6 +157,15 @@ void pcpu_give_back(struct pcpu_allocator *a, struct pcpu_entry *batch, u32 n);
 /* Clears n objects of size bytes in every unit that is backed, unit by unit. */
 void pcpu_clear_batch(struct pcpu_allocator *a, const struct pcpu_entry *batch, u32 n, u32 size);
 
+/* ---- demand for memory without population -----------------------------------------------------
+ */
+
+/* What PCPU_ATOMIC asked for past the magazines; the reserve follows it. */
+static inline void pcpu_count_demand(struct pcpu_allocator *a, u64 bytes)
+{
+    __atomic_fetch_add(&a->mags[cpu_number()]->atomic_bytes, bytes, __ATOMIC_RELAXED);
+}
+
 /* ---- magazines (alloc_mags.c) -----------------------------------------------------------------
  */
 

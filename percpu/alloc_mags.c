@@ -194,9 +194,9 @@ static void count_refill(struct pcpu_allocator *a, u32 size, u32 flags, bool fai
         m->nr_alloc--;
     else
         m->refills++;
-    if ((flags & PCPU_ATOMIC) && !failed)
-        m->atomic_bytes += size;
     pcpu_mags_exit(m, irq);
+    if ((flags & PCPU_ATOMIC) && !failed)
+        pcpu_count_demand(a, size);
 }
 
 void *pcpu_mag_alloc_slow(struct pcpu_allocator *a, u32 class, u32 flags)
@@ -217,9 +217,10 @@ void *pcpu_mag_alloc_slow(struct pcpu_allocator *a, u32 class, u32 flags)
         if (!n)
             return NULL;
     }
-    ptr = batch[n - 1].ptr;
-    *batch[n - 1].tag = (u8)(class | PCPU_TAG_OWNED);
-    put_clean(a, class, batch, n - 1);
+    /* The first one: it may be the dirty one of a caller that does not mind. */
+    ptr = batch[0].ptr;
+    *batch[0].tag = (u8)(class | PCPU_TAG_OWNED);
+    put_clean(a, class, batch + 1, n - 1);
     return (void *)ptr;
 }
 

@@ -26,7 +26,7 @@
  *  - the tree and all counters are what the maps and states say; the metadata of a BUSY block that
  *    is on its way back (take_empty) says "entirely free".
  *
- * Offsets and sizes are granules where nothing else is said. A unit is below 2^30 granules.
+ * Offsets and sizes are granules where nothing else is said. A unit is below 2^28 granules (1 GiB).
  *
  * Pure. The caller holds the chunk's lock for everything but pcpu_chunk_tag() and
  * pcpu_chunk_object_size() on an object it owns; any context; allocates nothing: block metadata and

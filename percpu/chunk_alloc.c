@@ -107,10 +107,11 @@ static inline void take(struct edit *e, const struct pcpu_hole *h, u32 hi)
     }
 }
 
+/* Never PCPU_TAG_OWNED: whoever frees a pointer there must not find an object. */
 static void write_size(struct pcpu_chunk *c, u32 g, u32 size)
 {
-    for (u32 i = 1; i <= 4; i++, size >>= 8)
-        c->blocks[(g + i) >> BLOCK_GRANULE_SHIFT]->tag[IN_BLOCK(g + i)] = (u8)size;
+    for (u32 i = 1; i <= 4; i++, size >>= 7)
+        c->blocks[(g + i) >> BLOCK_GRANULE_SHIFT]->tag[IN_BLOCK(g + i)] = size & PCPU_TAG_KIND;
 }
 
 static inline void place(struct pcpu_chunk *c, u32 g, u32 size, u8 tag)
@@ -229,7 +230,7 @@ u32 pcpu_object_granules(const struct pcpu_chunk *c, u32 g, u8 tag)
     if ((tag & PCPU_TAG_KIND) != PCPU_TAG_BIG)
         return pcpu_class_size(tag & PCPU_TAG_KIND) / PCPU_GRANULE;
     for (u32 i = 4; i; i--)
-        size = size << 8 | c->blocks[(g + i) >> BLOCK_GRANULE_SHIFT]->tag[IN_BLOCK(g + i)];
+        size = size << 7 | c->blocks[(g + i) >> BLOCK_GRANULE_SHIFT]->tag[IN_BLOCK(g + i)];
     return size;
 }
 

@@ -24,8 +24,9 @@
 
 /*
  * size bytes (1 to a whole unit) at a multiple of align (a power of two, up to a unit). NULL: bad
- * size or align (a line says so), or no memory. At most a line per failure kind and second... see
- * pcpu_stats for counts.
+ * size or align, or no memory. The first 16 failures write a line, but not a lack of memory under
+ * PCPU_ATOMIC; struct percpu_stats counts all of them. For an alignment above 64 KiB it is the
+ * copies that have it, not the pointer's own value.
  */
 void *percpu_alloc(size_t size, size_t align, u32 flags);
 

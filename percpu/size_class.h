@@ -29,7 +29,7 @@
 #define PCPU_ALIGNED_MAX 4096u
 
 /* The boundary map's byte: 0 where no object starts, else class or TAG_BIG, and whose it is. */
-#define PCPU_TAG_BIG   0x7fu /* granules in the four tag bytes that follow, low byte first */
+#define PCPU_TAG_BIG   0x7fu /* granules, 7 bits in each of the four tag bytes that follow */
 #define PCPU_TAG_OWNED 0x80u /* the user has it; clear: it sits in a magazine */
 #define PCPU_TAG_KIND  0x7fu
 
