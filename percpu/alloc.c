@@ -5,7 +5,8 @@
 #include "percpu/alloc_internal.h"
 
 #define MAX_LINES 16 /* about refused frees, and about failures */
-/* What a free recognises as an object that no magazine takes; with its size it is five tag bytes. */
+/* What a free recognises as an object that no magazine takes; with its size it is five tag bytes.
+ */
 #define DIRECT_TAG (PCPU_TAG_BIG | PCPU_TAG_OWNED)
 #define DIRECT_MIN 24u
 

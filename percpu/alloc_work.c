@@ -152,8 +152,7 @@ u64 pcpu_return_empty(struct pcpu_allocator *a, u32 keep, u32 max)
             done += n;
         }
         /* Chunk 2 stays: the reserve lives there. */
-        if (i > PCPU_CHUNK_DYNAMIC &&
-            pcpu_hint_any(pcpu_hint(a, i)) == a->unit_size / PCPU_GRANULE)
+        if (i > PCPU_CHUNK_DYNAMIC && pcpu_hint_any(pcpu_hint(a, i)) == a->unit_size / PCPU_GRANULE)
             pcpu_drop_chunk(a, i);
     }
     pcpu_count(&a->blocks_returned, done);

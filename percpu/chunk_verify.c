@@ -48,11 +48,14 @@ static u32 size_by_tag(const struct look *l, u32 g, u8 tag)
 
     if (kind == PCPU_TAG_BIG) {
         for (u32 i = 1; i <= 4; i++) {
-            u32 at = g + i;
+            u32 at = g + i, bits;
 
             if (at >= l->end || l->c->state[at / GRANULES] != PCPU_POPULATED)
                 return 0;
-            size |= (u32)l->c->blocks[at / GRANULES]->tag[at % GRANULES] << (8 * (i - 1));
+            bits = l->c->blocks[at / GRANULES]->tag[at % GRANULES];
+            if (bits & PCPU_TAG_OWNED)
+                return 0;
+            size |= bits << (7 * (i - 1));
         }
         return size >= 5 ? size : 0;
     }

@@ -131,6 +131,7 @@ KTEST(chunk_look, verify_sees_damage_in_blocks)
     EXPECT_CAUGHT(&r, r.meta[0]->tag[8] = PCPU_CLASS_4);   /* in the hole */
     EXPECT_CAUGHT(&r, r.meta[0]->tag[33]++);               /* the big one's size */
     EXPECT_CAUGHT(&r, r.meta[0]->tag[36] = 1);             /* beyond the unit */
+    EXPECT_CAUGHT(&r, r.meta[0]->tag[34] |= 0x80);         /* a size that looks like an object */
     EXPECT_CAUGHT(&r, r.meta[1]->tag[900] = TAG_8);        /* in free memory */
     EXPECT_CAUGHT(&r, r.meta[0]->word_run[0]++);
     EXPECT_CAUGHT(&r, r.meta[0]->free++);

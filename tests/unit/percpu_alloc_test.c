@@ -90,9 +90,9 @@ KTEST(percpu_alloc, every_small_size_and_alignment)
 
 KTEST(percpu_alloc, up_to_a_whole_unit)
 {
-    static const size_t sizes[] = {601,   1023,   1024,   1025,   2048,   4095,    4096,   4097,
-                                   12288, 32767,  32768,  32769,  65536,  100000,  131072, 262143,
-                                   262144, 524284, 524288};
+    static const size_t sizes[] = {601,    1023,   1024,   1025,   2048,  4095,  4096,
+                                   4097,   12288,  32767,  32768,  32769, 65536, 100000,
+                                   131072, 262143, 262144, 524284, 524288};
     struct alloc_rig *r = rig_new(&dense);
     struct alloc_rig *wide = rig_new(&(struct world_shape){.nr_nodes = 1, .nr_cpus = 4});
 
@@ -117,8 +117,16 @@ KTEST(percpu_alloc, up_to_a_whole_unit)
 KTEST(percpu_alloc, bad_sizes_and_alignments)
 {
     struct alloc_rig *r = rig_new(&dense);
-    static const size_t bad[][2] = {{0, 8}, {8, 0}, {8, 3}, {8, 12}, {(64 * SZ_1K) + 1, 8}, {8, (128 * SZ_1K)},
-                                    {~0ULL, 8}, {~0ULL - 6, 8}, {8, 1ULL << 63}, {0, 0}};
+    static const size_t bad[][2] = {{0, 8},
+                                    {8, 0},
+                                    {8, 3},
+                                    {8, 12},
+                                    {(64 * SZ_1K) + 1, 8},
+                                    {8, (128 * SZ_1K)},
+                                    {~0ULL, 8},
+                                    {~0ULL - 6, 8},
+                                    {8, 1ULL << 63},
+                                    {0, 0}};
     struct percpu_stats st;
 
     for (u32 i = 0; i < ARRAY_SIZE(bad); i++)
