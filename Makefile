@@ -51,6 +51,8 @@ PURE_SRCS := \
 	percpu/chunk_tree.c \
 	percpu/chunk_verify.c \
 	percpu/lib.c \
+	smp/park_core.c \
+	smp/tlb_core.c \
 	percpu/layout.c \
 	percpu/layout_print.c \
 	percpu/first_chunk.c \
@@ -128,6 +130,8 @@ HW_SRCS := \
 	smp/cpus.c \
 	smp/idle.c \
 	smp/lapic_timer.c \
+	smp/park.c \
+	smp/tlb.c \
 	smp/trampoline.c \
 	smp/vectors.c \
 	kernel/platform/legacy_irq.c \
@@ -179,6 +183,7 @@ KERNEL_ASM := \
 	kernel/platform/trap.asm \
 	kernel/platform/stack.asm \
 	percpu/switch.asm \
+	smp/park.asm \
 	smp/trampoline.asm \
 
 # ---- the kernel: three builds of one source list ----------------------------------------------

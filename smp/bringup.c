@@ -15,6 +15,7 @@
 #include "smp/call.h"
 #include "smp/cpus.h"
 #include "smp/idle.h"
+#include "smp/tlb.h"
 #include "smp/trampoline.h"
 
 /* A call waits so long before the NMI, 20 times as long under a hypervisor. */
@@ -31,6 +32,12 @@ struct bringup {
 /* For the processors: set before any of them is started. */
 static void (*load_tables)(void);
 
+/* CPUs beyond max_cpus: all is ready for them but their INIT. Empty where none can be started. */
+static struct {
+    struct smp_config config;
+    struct trampoline_table table; /* of all of them; each starts with a table of its own */
+} left_out;
+
 u64 smp_table_size(u32 n)
 {
     return n * (u64)(sizeof(struct smp_record) + sizeof(u32));
@@ -43,14 +50,16 @@ void smp_ap_main(struct smp_record *rec, u32 ticket)
 {
     load_tables();
     if (!bringup_reach(rec, STAGE_TABLES))
-        cpu_park();
+        cpu_halt_forever();
     apic_init_cpu();
     if (!bringup_reach(rec, STAGE_APIC))
-        cpu_park();
+        cpu_halt_forever();
     rec->online_tsc = rdtsc();
     if (!bringup_claim(rec, ticket))
-        cpu_park();
+        cpu_halt_forever();
+    /* Into the set, then the flush: smp/park_core.h says why. */
     cpumap_set(&cpu_map, CPU_ONLINE, rec->cpu);
+    flush_tlb_local();
     bringup_reach(rec, STAGE_ONLINE);
     cpu_idle();
 }
@@ -134,10 +143,9 @@ static void apply_faults(const struct smp_config *config, struct smp_record *rec
     }
 }
 
-/* One record, unless the CPU cannot be started; true: it is in the table. */
-static bool add_record(struct bringup *b, u32 cpu)
+/* Fills a record, unless the CPU cannot be started. */
+static bool make_record(struct bringup *b, u32 cpu, struct smp_record *rec)
 {
-    struct smp_record *rec = &b->table.records[b->table.count];
     const struct smp_ops *ops = b->config->ops;
     u32 apic_id = cpu_map.apic_id[cpu];
     int err;
@@ -156,37 +164,56 @@ static bool add_record(struct bringup *b, u32 cpu)
         return false;
     }
     apply_faults(b->config, rec);
-    b->table.count++;
     return true;
 }
 
+/* Records and ids from `first` on, in the caller's memory for `all` of them; count is left 0. */
+static struct trampoline_table part_of_table(const struct smp_config *config, u32 first, u32 all)
+{
+    struct smp_record *records = config->table;
+
+    return (struct trampoline_table){
+        .records = records + first,
+        .ids = (u32 *)&records[all] + first,
+        .records_pa = config->table_pa + first * sizeof(struct smp_record),
+        .ids_pa = config->table_pa + all * sizeof(struct smp_record) + first * sizeof(u32),
+    };
+}
+
+static void fill_ids(struct trampoline_table *table, u32 count)
+{
+    table->count = count;
+    for (u32 i = 0; i < count; i++)
+        table->ids[i] = table->records[i].apic_id;
+}
+
+/* Records of those to be started, sorted, then of those left out. */
 static int build_table(struct bringup *b)
 {
     u32 limit = b->config->max_cpus ? b->config->max_cpus - 1 : NR_CPUS;
-    u32 cpu, n;
+    struct smp_record *rec = b->config->table;
+    u32 cpu, n = 0, late = 0;
 
-    b->table.records = b->config->table;
-    b->table.records_pa = b->config->table_pa;
     for_each_possible_cpu(cpu)
     {
-        if (cpu_is_online(cpu))
+        if (cpu_is_online(cpu) || !make_record(b, cpu, &rec[n + late]))
             continue;
-        if (b->table.count >= limit)
-            b->result->not_started++;
+        if (n < limit)
+            n++;
         else
-            add_record(b, cpu);
+            late++;
     }
-    n = b->table.count;
-    if (!sorted(b->table.records, n))
-        sort(b->table.records, n, sizeof(struct smp_record), compare_records, NULL);
-    if (!sorted(b->table.records, n)) {
+    b->result->not_started = late;
+    if (!sorted(rec, n))
+        sort(rec, n, sizeof(struct smp_record), compare_records, NULL);
+    if (!sorted(rec, n)) {
         pr_err("smp: two CPUs have the same APIC id");
         return -EINVAL;
     }
-    b->table.ids = (u32 *)&b->table.records[n];
-    b->table.ids_pa = b->config->table_pa + n * sizeof(struct smp_record);
-    for (u32 i = 0; i < n; i++)
-        b->table.ids[i] = b->table.records[i].apic_id;
+    b->table = part_of_table(b->config, 0, n + late);
+    fill_ids(&b->table, n);
+    left_out.table = part_of_table(b->config, n, n + late);
+    fill_ids(&left_out.table, late);
     b->arrivals_unique = n == 0 || b->table.ids[n - 1] - b->table.ids[0] < ARRIVALS;
     return 0;
 }
@@ -204,7 +231,7 @@ static int map_trampoline(const struct smp_config *config)
     return err;
 }
 
-/* Late processors, should there be any, must still find code that stops them. */
+/* Late processors, should there be any, must still find code that stops them; or starts them. */
 static void release_trampoline(const struct bringup *b)
 {
     const struct smp_ops *ops = b->config->ops;
@@ -240,14 +267,32 @@ static int run_batch(struct bringup *b)
 
     if (err)
         return err;
-    err = map_trampoline(config);
-    if (err)
-        return err;
     bringup_run(&batch, &b->result->batch);
     b->result->unknown = atomic_load(&b->data->unknown);
-    b->result->trampoline_in_use = b->result->batch.given_up || b->result->unknown;
-    release_trampoline(b);
     return 0;
+}
+
+/*
+ * While a processor that was given up may come through the trampoline it is not written again, so
+ * those left out stay out.
+ */
+static int start_all(struct bringup *b)
+{
+    struct smp_result *r = b->result;
+    int err;
+
+    if (!b->table.count && !left_out.table.count)
+        return 0;
+    err = map_trampoline(b->config);
+    if (err)
+        return err;
+    if (b->table.count)
+        err = run_batch(b);
+    if (err || r->batch.given_up || r->unknown)
+        left_out.table.count = 0;
+    r->trampoline_in_use = r->batch.given_up || r->unknown || left_out.table.count;
+    release_trampoline(b);
+    return err;
 }
 
 /* Who is online is entered here too: a processor may be between its claim and its own entry. */
@@ -288,15 +333,87 @@ int smp_bring_up(const struct smp_config *config, struct smp_result *result)
     int err;
 
     *result = (struct smp_result){.online = 1};
-    smp_call_set_deadline(CALL_DEADLINE_MS * ms * (config->hypervisor ? HYPERVISOR_FACTOR : 1));
+    ms *= config->hypervisor ? HYPERVISOR_FACTOR : 1;
+    smp_call_set_deadline(CALL_DEADLINE_MS * ms);
+    tlb_set_deadline(CALL_DEADLINE_MS * ms);
     load_tables = config->ops->cpu_load_tables;
+    left_out.config = *config;
+    left_out.config.faults = NULL; /* are in the records */
     err = build_table(&b);
     result->prepare_ticks = rdtsc() - start;
-    if (!err && b.table.count)
-        err = run_batch(&b);
-    if (err)
+    if (!err)
+        err = start_all(&b);
+    if (err) {
+        left_out.table.count = 0;
         return err;
+    }
     collect(&b);
     result->online = cpus_online();
     return 0;
+}
+
+/* ---- one CPU, at run time -----------------------------------------------------------------------
+ */
+
+static bool alone_with_its_id(u32 cpu)
+{
+    u32 other;
+
+    for_each_possible_cpu(other)
+        if (other != cpu && cpu_map.apic_id[other] == cpu_map.apic_id[cpu])
+            return false;
+    return true;
+}
+
+static struct smp_record *left_out_record(u32 cpu, u32 *index)
+{
+    for (u32 i = 0; i < left_out.table.count; i++) {
+        struct smp_record *rec = &left_out.table.records[i];
+
+        if (rec->cpu == cpu && bringup_state(rec) == BRING_IDLE && alone_with_its_id(cpu)) {
+            *index = i;
+            return rec;
+        }
+    }
+    return NULL;
+}
+
+bool smp_can_start(u32 cpu)
+{
+    u32 i;
+
+    return left_out_record(cpu, &i) != NULL;
+}
+
+int smp_start_one(u32 cpu)
+{
+    struct smp_result result = {0};
+    struct bringup b = {
+        .config = &left_out.config,
+        .result = &result,
+        .data = phys_to_virt(left_out.config.trampoline_pa + PAGE_SIZE),
+        .arrivals_unique = true,
+    };
+    char text[80];
+    u32 i;
+    int err;
+
+    if (!left_out_record(cpu, &i))
+        return -ENODEV;
+    b.table = (struct trampoline_table){
+        .records = left_out.table.records + i,
+        .ids = left_out.table.ids + i,
+        .records_pa = left_out.table.records_pa + i * sizeof(struct smp_record),
+        .ids_pa = left_out.table.ids_pa + i * sizeof(u32),
+        .count = 1,
+    };
+    err = run_batch(&b);
+    if (!err && !result.batch.given_up)
+        return 0;
+    left_out.table.count = 0; /* it may still come: the trampoline stays as it is */
+    if (err)
+        return err;
+    bringup_failure_text(b.table.records, text, sizeof(text));
+    pr_err("%s", text);
+    return -ETIMEDOUT;
 }

@@ -50,11 +50,11 @@ struct smp_config {
 
 struct smp_result {
     u32 online;             /* the boot CPU included */
-    u32 not_started;        /* beyond max_cpus */
+    u32 not_started;        /* beyond max_cpus: all but started, smp_start_one() may follow */
     u32 unreachable;        /* APIC ids that need x2APIC, which the machine lacks */
     u32 unprepared;         /* no memory for their stacks */
     u32 unknown;            /* processors that came without a record: not in the table */
-    bool trampoline_in_use; /* a late processor may still come: the caller keeps the two pages */
+    bool trampoline_in_use; /* somebody may still come through it: the caller keeps its pages */
     struct bringup_result batch; /* ticks are the TSC's */
     u64 prepare_ticks;           /* stacks, tables, records of all CPUs, before the first INIT */
     u64 ap_ticks_min, ap_ticks_max, ap_ticks_sum; /* first instruction to online, of those online */
@@ -78,6 +78,16 @@ int smp_init_vectors(const struct smp_ops *ops) MUST_CHECK;
  * trampoline cannot be mapped. On an error only the boot CPU runs.
  */
 int smp_bring_up(const struct smp_config *config, struct smp_result *result) MUST_CHECK;
+
+/*
+ * Starts, at run time, a CPU that max_cpus left out; when it returns 0 the CPU is online, or about
+ * to enter itself. Thread context, one caller at a time, interrupts on or off. -ENODEV: not left
+ * out, tried before, or no CPU can be started any more because one that was given up may still come
+ * through the trampoline; -ETIMEDOUT: it did not come, and a line names the stage; errors of
+ * smp_bring_up. smp_can_start(): whether it would be tried.
+ */
+int smp_start_one(u32 cpu) MUST_CHECK;
+bool smp_can_start(u32 cpu);
 
 /* Local APIC errors and spurious interrupts seen so far, on all CPUs. */
 u64 smp_apic_errors(void);

@@ -58,12 +58,19 @@ static void serve_self(void *ctx)
     local_irq_restore(flags);
 }
 
+static bool is_online(void *ctx, u32 cpu)
+{
+    (void)ctx;
+    return cpu_is_online(cpu);
+}
+
 static struct call_ops ops = {
     .of = of_cpu,
     .kick = kick,
     .nmi = ask_by_nmi,
     .now = now,
     .serve = serve_self,
+    .online = is_online,
     .deadline = 1ULL << 34, /* some seconds, until the clock is known */
 };
 
@@ -78,6 +85,11 @@ u64 smp_call_set_deadline(u64 ticks)
 bool smp_call_serve(void)
 {
     return call_serve(&ops, cpu_number()) != 0;
+}
+
+void smp_call_refuse(void)
+{
+    call_refuse(&ops, cpu_number(), cpu_map.nr_ids);
 }
 
 void smp_call_interrupt(struct trap_frame *frame)
@@ -118,39 +130,47 @@ static void report(const struct call_result *result, void (*fn)(void *arg))
                cpu, (unsigned long long)rip, q->rflags & RFLAGS_IF ? "on" : "off", result->failed);
 }
 
-static int call(const struct call_targets *targets, void (*fn)(void *arg), void *arg)
+static int call(const struct call_targets *targets, void (*fn)(void *arg), void *arg,
+                struct call_result *result)
 {
-    struct call_result result;
     int err;
 
     ASSERT(local_irqs_enabled());
-    err = call_run(&ops, cpu_number(), targets, fn, arg, &result);
+    err = call_run(&ops, cpu_number(), targets, fn, arg, result);
     if (err == -ETIMEDOUT)
-        report(&result, fn);
+        report(result, fn);
     return err;
 }
 
 int smp_call_on(u32 cpu, void (*fn)(void *arg), void *arg)
 {
+    struct call_result result;
+    int err;
+
     if (!cpu_is_online(cpu))
         return -ENODEV;
-    return call(&(struct call_targets){.cpu = cpu}, fn, arg);
+    err = call(&(struct call_targets){.cpu = cpu}, fn, arg, &result);
+    return err ? err : result.refused ? -ENODEV : 0;
+}
+
+/* set: NULL: all. */
+static int call_online(const u64 *set, void (*fn)(void *arg), void *arg)
+{
+    u64 words[CPUMAP_WORDS];
+    struct call_targets targets = {.words = words, .nr = cpu_map.nr_ids};
+    struct call_result result;
+
+    for (u32 i = 0; i < BITMAP_WORDS(cpu_map.nr_ids); i++)
+        words[i] = cpumap_word(&cpu_map, CPU_ONLINE, i) & (set ? set[i] : ~0ULL);
+    return call(&targets, fn, arg, &result);
 }
 
 int smp_call_all(void (*fn)(void *arg), void *arg)
 {
-    u64 words[CPUMAP_WORDS];
-
-    cpumap_snapshot(&cpu_map, CPU_ONLINE, words);
-    return call(&(struct call_targets){.words = words}, fn, arg);
+    return call_online(NULL, fn, arg);
 }
 
 int smp_call_set(const u64 *set, void (*fn)(void *arg), void *arg)
 {
-    u64 words[CPUMAP_WORDS];
-
-    cpumap_snapshot(&cpu_map, CPU_ONLINE, words);
-    for (u32 i = 0; i < CPUMAP_WORDS; i++)
-        words[i] &= set[i];
-    return call(&(struct call_targets){.words = words}, fn, arg);
+    return call_online(set, fn, arg);
 }

@@ -16,13 +16,17 @@
 #include "kernel/base/types.h"
 
 /*
- * Runs fn(arg) on cpu, which may be this one. 0; -ENODEV: cpu is not online; -ETIMEDOUT: it did not
- * answer the interrupt, nor after an NMI, and a line says where it hangs: fn did not run and never
- * will, or does not return; -EBUSY: such an earlier call of this CPU still has not returned.
+ * Runs fn(arg) on cpu, which may be this one. 0; -ENODEV: cpu is not online, or went off-line
+ * before it ran fn; -ETIMEDOUT: it did not answer the interrupt, nor after an NMI, and a line says
+ * where it hangs: fn did not run and never will, or does not return; -EBUSY: such an earlier call
+ * of this CPU still has not returned.
  */
 int smp_call_on(u32 cpu, void (*fn)(void *arg), void *arg) MUST_CHECK;
 
-/* Runs fn(arg) on all online CPUs, this one too, at the same time. Errors as above. */
+/*
+ * Runs fn(arg) on all online CPUs, this one too, at the same time. A CPU that goes off-line before
+ * it ran fn is left out. Errors as above.
+ */
 int smp_call_all(void (*fn)(void *arg), void *arg) MUST_CHECK;
 
 /* The same on a set of CPUs, words[CPUMAP_WORDS]; members that are not online are left out. */
@@ -36,6 +40,9 @@ bool smp_call_serve(void);
  * when a target has finished. Set by the bring-up; tests shorten it. Returns the old value.
  */
 u64 smp_call_set_deadline(u64 ticks);
+
+/* This CPU has left the online set: no function of anybody runs here now. Interrupts off. */
+void smp_call_refuse(void);
 
 /* The handlers of VEC_CALL and of the NMI that asks a silent CPU where it is. */
 void smp_call_interrupt(struct trap_frame *frame);

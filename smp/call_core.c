@@ -10,9 +10,12 @@
 
 static u32 next_target(const struct call_targets *t, u32 start)
 {
+    u32 cpu;
+
     if (!t->words)
         return start <= t->cpu ? t->cpu : NR_CPUS;
-    return (u32)bitmap_next_set(t->words, NR_CPUS, start);
+    cpu = (u32)bitmap_next_set(t->words, t->nr, start);
+    return cpu < t->nr ? cpu : NR_CPUS;
 }
 
 static u32 count_targets(const struct call_targets *t)
@@ -42,6 +45,17 @@ static bool withdraw(const struct call_ops *ops, u32 self, u32 target)
     u64 bit = 1ULL << (self % 64);
 
     return atomic_fetch_and_explicit(&cc->callers[self / 64], ~bit, memory_order_seq_cst) & bit;
+}
+
+/* After post(): a target that has left the online set may never look again. */
+static void withdraw_if_gone(const struct call_ops *ops, u32 self, u32 target)
+{
+    struct call_cpu *own = ops->of(ops->ctx, self);
+
+    if (ops->online(ops->ctx, target) || !withdraw(ops, self, target))
+        return;
+    atomic_fetch_add_explicit(&own->refused, 1, memory_order_relaxed);
+    atomic_fetch_sub_explicit(&own->pending, 1, memory_order_acq_rel);
 }
 
 static bool posted(const struct call_ops *ops, u32 self, u32 target)
@@ -105,19 +119,13 @@ static int abandon(const struct call_ops *ops, u32 self, const struct call_targe
     return result->failed ? -ETIMEDOUT : 0;
 }
 
-int call_run(const struct call_ops *ops, u32 self, const struct call_targets *targets, call_fn fn,
-             void *arg, struct call_result *result)
+static int post_and_wait(const struct call_ops *ops, u32 self, const struct call_targets *targets,
+                         struct call_cpu *own, struct call_result *result)
 {
-    struct call_cpu *own = ops->of(ops->ctx, self);
-
-    *result = (struct call_result){0};
-    if (pending(own))
-        return -EBUSY;
-    own->fn = fn;
-    own->arg = arg;
-    atomic_store_explicit(&own->pending, count_targets(targets), memory_order_release);
-    for (u32 cpu = next_target(targets, 0); cpu < NR_CPUS; cpu = next_target(targets, cpu + 1))
+    for (u32 cpu = next_target(targets, 0); cpu < NR_CPUS; cpu = next_target(targets, cpu + 1)) {
         post(ops, self, cpu);
+        withdraw_if_gone(ops, self, cpu);
+    }
     if (wait_done(ops, own))
         return 0;
     escalate(ops, self, targets);
@@ -126,22 +134,55 @@ int call_run(const struct call_ops *ops, u32 self, const struct call_targets *ta
     return abandon(ops, self, targets, own, result);
 }
 
+int call_run(const struct call_ops *ops, u32 self, const struct call_targets *targets, call_fn fn,
+             void *arg, struct call_result *result)
+{
+    struct call_cpu *own = ops->of(ops->ctx, self);
+    int err;
+
+    *result = (struct call_result){0};
+    if (pending(own))
+        return -EBUSY;
+    own->fn = fn;
+    own->arg = arg;
+    atomic_store_explicit(&own->refused, 0, memory_order_relaxed);
+    atomic_store_explicit(&own->pending, count_targets(targets), memory_order_release);
+    err = post_and_wait(ops, self, targets, own, result);
+    result->refused = atomic_load_explicit(&own->refused, memory_order_relaxed);
+    return err;
+}
+
+bool call_settle(const struct call_ops *ops, u32 self)
+{
+    return wait_done(ops, ops->of(ops->ctx, self));
+}
+
+static void run_request(struct call_cpu *caller)
+{
+    caller->fn(caller->arg);
+    atomic_fetch_sub_explicit(&caller->pending, 1, memory_order_release);
+}
+
+static void refuse_request(struct call_cpu *caller)
+{
+    atomic_fetch_add_explicit(&caller->refused, 1, memory_order_relaxed);
+    atomic_fetch_sub_explicit(&caller->pending, 1, memory_order_release);
+}
+
 /* One caller at a time is taken, so that one that waits behind a request that hangs can withdraw.
  */
-static u32 serve_word(const struct call_ops *ops, struct call_cpu *cc, u32 word)
+static u32 take_word(const struct call_ops *ops, struct call_cpu *cc, u32 word,
+                     void (*deal_with)(struct call_cpu *caller))
 {
-    u64 bits = atomic_load_explicit(&cc->callers[word], memory_order_acquire);
+    u64 bits = atomic_load_explicit(&cc->callers[word], memory_order_seq_cst);
     u32 n = 0;
 
     for (; bits; bits &= bits - 1) {
         u64 bit = bits & -bits;
-        struct call_cpu *caller;
 
         if (!(atomic_fetch_and_explicit(&cc->callers[word], ~bit, memory_order_seq_cst) & bit))
             continue;
-        caller = ops->of(ops->ctx, word * 64 + (u32)__builtin_ctzll(bit));
-        caller->fn(caller->arg);
-        atomic_fetch_sub_explicit(&caller->pending, 1, memory_order_release);
+        deal_with(ops->of(ops->ctx, word * 64 + (u32)__builtin_ctzll(bit)));
         n++;
     }
     return n;
@@ -154,8 +195,26 @@ u32 call_serve(const struct call_ops *ops, u32 self)
     u32 n = 0;
 
     for (; words; words &= words - 1)
-        n += serve_word(ops, cc, (u32)__builtin_ctzll(words));
+        n += take_word(ops, cc, (u32)__builtin_ctzll(words), run_request);
     return n;
+}
+
+u32 call_serve_nmi(const struct call_ops *ops, u32 self, u32 nr)
+{
+    struct call_cpu *cc = ops->of(ops->ctx, self);
+    u32 n = 0;
+
+    for (u32 word = 0; word < BITMAP_WORDS(nr); word++)
+        n += take_word(ops, cc, word, run_request);
+    return n;
+}
+
+void call_refuse(const struct call_ops *ops, u32 self, u32 nr)
+{
+    struct call_cpu *cc = ops->of(ops->ctx, self);
+
+    for (u32 word = 0; word < BITMAP_WORDS(nr); word++)
+        take_word(ops, cc, word, refuse_request);
 }
 
 bool call_waiting(const struct call_cpu *cc)

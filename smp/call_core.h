@@ -12,6 +12,11 @@
  * whose caller has left. Should the target have taken it already, and hang in it, the caller's
  * request stays occupied until the target is done: -EBUSY from then on.
  *
+ * A CPU may go off-line at any time. It leaves the online set first and then refuses whoever is in
+ * its set of callers; a caller enters that set first and then looks whether the target is online,
+ * and withdraws if not. Both orders are sequentially consistent, so one of the two sees the other:
+ * no request is forgotten, and none runs on a CPU that has left.
+ *
  * Pure: state by pointer, the IPI by ops; C11 atomics.
  * SPDX-License-Identifier: MIT
  */
@@ -35,6 +40,7 @@ struct call_cpu {
     _Atomic u64 callers[CALL_WORDS];
     /* This CPU's own request. */
     _Atomic u32 pending ALIGNED(64); /* targets that have not finished it */
+    _Atomic u32 refused;             /* targets that went off-line instead */
     call_fn fn;
     void *arg;
 };
@@ -45,13 +51,15 @@ struct call_ops {
     void (*nmi)(void *ctx, u32 cpu);  /* the same with more force */
     u64 (*now)(void *ctx);            /* ticks */
     void (*serve)(void *ctx);         /* call_serve() of this CPU, as its interrupt would */
+    bool (*online)(void *ctx, u32 cpu); /* sequentially consistent */
     void *ctx;
     u64 deadline; /* ticks until the NMI, and again until the failure */
 };
 
-/* Targets: a plain set of words[CALL_WORDS], or one CPU when words is NULL. */
+/* Targets: a plain set over the CPUs below nr, or one CPU when words is NULL. */
 struct call_targets {
-    const u64 *words;
+    const u64 *words; /* BITMAP_WORDS(nr) */
+    u32 nr;
     u32 cpu;
 };
 
@@ -59,6 +67,7 @@ struct call_result {
     u32 failed;       /* targets that did not run the request, or hang in it */
     u32 first_failed; /* one of them; meaningless when failed is 0 */
     bool hangs;       /* the first one has begun the request and does not finish */
+    u32 refused;      /* targets that went off-line before they ran it; not an error */
 };
 
 /*
@@ -71,6 +80,24 @@ int call_run(const struct call_ops *ops, u32 self, const struct call_targets *ta
 
 /* Runs all requests that wait for CPU self. Interrupts off. Returns how many ran. */
 u32 call_serve(const struct call_ops *ops, u32 self);
+
+/*
+ * The same from an NMI, for requests that may run there: it may have interrupted call_serve(),
+ * which has taken the summary already, so it looks at every caller below nr.
+ */
+u32 call_serve_nmi(const struct call_ops *ops, u32 self, u32 nr);
+
+/*
+ * CPU self has left the online set: tells all that wait for it that their request will not run.
+ * Interrupts off; callers below nr.
+ */
+void call_refuse(const struct call_ops *ops, u32 self, u32 nr);
+
+/*
+ * Waits for an earlier request of CPU self that hung, until the deadline. False: it still hangs,
+ * and what it points to must stay.
+ */
+bool call_settle(const struct call_ops *ops, u32 self);
 
 /* Is there something to serve? Any CPU may ask. */
 bool call_waiting(const struct call_cpu *cc);

@@ -11,11 +11,6 @@ static _Atomic u64 *word_of(struct cpumap *map, enum cpu_set set, u32 cpu)
     return &map->set[set][cpu / 64];
 }
 
-static u64 load_word(const struct cpumap *map, enum cpu_set set, u32 word)
-{
-    return atomic_load_explicit(&map->set[set][word], memory_order_acquire);
-}
-
 static u64 bit_of(u32 cpu)
 {
     return 1ULL << (cpu % 64);
@@ -43,8 +38,8 @@ bool cpumap_set(struct cpumap *map, enum cpu_set set, u32 cpu)
 
     ASSERT(cpu < map->nr_ids);
     if (set == CPU_ONLINE)
-        atomic_fetch_or_explicit(word_of(map, CPU_PRESENT, cpu), bit, memory_order_release);
-    return !(atomic_fetch_or_explicit(word_of(map, set, cpu), bit, memory_order_acq_rel) & bit);
+        atomic_fetch_or_explicit(word_of(map, CPU_PRESENT, cpu), bit, memory_order_seq_cst);
+    return !(atomic_fetch_or_explicit(word_of(map, set, cpu), bit, memory_order_seq_cst) & bit);
 }
 
 bool cpumap_clear(struct cpumap *map, enum cpu_set set, u32 cpu)
@@ -53,13 +48,13 @@ bool cpumap_clear(struct cpumap *map, enum cpu_set set, u32 cpu)
 
     ASSERT(cpu < map->nr_ids);
     if (set == CPU_PRESENT)
-        atomic_fetch_and_explicit(word_of(map, CPU_ONLINE, cpu), ~bit, memory_order_release);
-    return atomic_fetch_and_explicit(word_of(map, set, cpu), ~bit, memory_order_acq_rel) & bit;
+        atomic_fetch_and_explicit(word_of(map, CPU_ONLINE, cpu), ~bit, memory_order_seq_cst);
+    return atomic_fetch_and_explicit(word_of(map, set, cpu), ~bit, memory_order_seq_cst) & bit;
 }
 
 bool cpumap_test(const struct cpumap *map, enum cpu_set set, u32 cpu)
 {
-    return cpu < map->nr_ids && (load_word(map, set, cpu / 64) & bit_of(cpu));
+    return cpu < map->nr_ids && (cpumap_word(map, set, cpu / 64) & bit_of(cpu));
 }
 
 u32 cpumap_count(const struct cpumap *map, enum cpu_set set)
@@ -67,7 +62,7 @@ u32 cpumap_count(const struct cpumap *map, enum cpu_set set)
     u32 count = 0;
 
     for (u32 i = 0; i < BITMAP_WORDS(map->nr_ids); i++)
-        for (u64 word = load_word(map, set, i); word; word &= word - 1)
+        for (u64 word = cpumap_word(map, set, i); word; word &= word - 1)
             count++;
     return count;
 }
@@ -79,11 +74,11 @@ u32 cpumap_next(const struct cpumap *map, enum cpu_set set, u32 start)
 
     if (start >= map->nr_ids)
         return map->nr_ids;
-    word = load_word(map, set, i) & (~0ULL << (start % 64));
+    word = cpumap_word(map, set, i) & (~0ULL << (start % 64));
     while (!word) {
         if (++i >= BITMAP_WORDS(map->nr_ids))
             return map->nr_ids;
-        word = load_word(map, set, i);
+        word = cpumap_word(map, set, i);
     }
     return i * 64 + (u32)__builtin_ctzll(word);
 }
@@ -91,7 +86,7 @@ u32 cpumap_next(const struct cpumap *map, enum cpu_set set, u32 start)
 void cpumap_snapshot(const struct cpumap *map, enum cpu_set set, u64 *words)
 {
     for (u32 i = 0; i < CPUMAP_WORDS; i++)
-        words[i] = load_word(map, set, i);
+        words[i] = cpumap_word(map, set, i);
 }
 
 int cpumap_find_apic(const struct cpumap *map, u32 apic_id, u32 *cpu)
@@ -108,9 +103,9 @@ int cpumap_find_apic(const struct cpumap *map, u32 apic_id, u32 *cpu)
 int cpumap_verify(const struct cpumap *map)
 {
     for (u32 i = 0; i < CPUMAP_WORDS; i++) {
-        u64 possible = load_word(map, CPU_POSSIBLE, i);
-        u64 present = load_word(map, CPU_PRESENT, i);
-        u64 online = load_word(map, CPU_ONLINE, i);
+        u64 possible = cpumap_word(map, CPU_POSSIBLE, i);
+        u64 present = cpumap_word(map, CPU_PRESENT, i);
+        u64 online = cpumap_word(map, CPU_ONLINE, i);
 
         if ((present & ~possible) || (online & ~present)) {
             pr_err("cpumap: word %u: online %llx, present %llx, possible %llx", i,

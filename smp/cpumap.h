@@ -5,7 +5,8 @@
  *   possible: may ever run, has a per-CPU unit; fixed once at boot
  *   present:  has answered the start-up
  *   online:   runs, and serves cross-CPU calls
- * online is always a subset of present, and present of possible (cpumap_verify).
+ * online is always a subset of present, and present of possible (cpumap_verify). Reads and changes
+ * are sequentially consistent: smp/call_core.h and smp/park_core.h depend on it.
  *
  * Pure; any CPU, any context; cpumap_init() once, on the boot CPU, before anybody reads.
  * SPDX-License-Identifier: MIT
@@ -51,6 +52,12 @@ u32 cpumap_next(const struct cpumap *map, enum cpu_set set, u32 start);
 #define for_each_cpu(cpu, map, set)                                                                \
     for ((cpu) = cpumap_next((map), (set), 0); (cpu) < (map)->nr_ids;                              \
          (cpu) = cpumap_next((map), (set), (cpu) + 1))
+
+/* Word i of a set: CPUs 64 * i and up. */
+static inline u64 cpumap_word(const struct cpumap *map, enum cpu_set set, u32 i)
+{
+    return atomic_load_explicit(&map->set[set][i], memory_order_seq_cst);
+}
 
 /* Copies a set into words[CPUMAP_WORDS]: a state each CPU was in at some time during the call. */
 void cpumap_snapshot(const struct cpumap *map, enum cpu_set set, u64 *words);

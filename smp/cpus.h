@@ -1,6 +1,6 @@
 /*
  * The machine's CPUs: the one instance of the CPU map. The boot CPU fills it once; after that it is
- * read by everybody, and changed by the bring-up only.
+ * read by everybody, and changed by the bring-up and by CPUs that park and wake (smp/park.h).
  * SPDX-License-Identifier: MIT
  */
 #ifndef PERCH_SMP_CPUS_H

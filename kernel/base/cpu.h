@@ -149,14 +149,15 @@ static inline void invlpg(uintptr_t va)
 }
 
 /*
- * Drops every translation of this CPU, global ones too: clearing and setting CR4.PGE does
- * (SDM vol. 3, 4.10.4.1). Interrupts off, so that nothing runs with PGE clear.
+ * Drops every translation of this CPU, global ones and paging-structure caches too: changing
+ * CR4.PGE does (SDM vol. 3, 4.10.4.1). Both writes change it whatever it was, so that the flush is
+ * complete in an NMI between the two writes of another. Interrupts off, or NMI.
  */
 static inline void flush_tlb_local(void)
 {
     u64 cr4 = read_cr4();
 
-    write_cr4(cr4 & ~CR4_PGE);
+    write_cr4(cr4 ^ CR4_PGE);
     write_cr4(cr4);
 }
 

@@ -33,6 +33,7 @@ enum trap_vector {
     VEC_LEGACY_BASE = 0x20, /* 8259: 0x20-0x2f */
     VEC_TIMER = 0xf0,
     VEC_CALL = 0xf1,
+    VEC_TLB = 0xf2,
     VEC_APIC_ERROR = 0xfe,
     VEC_SPURIOUS = 0xff,
 };

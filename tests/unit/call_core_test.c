@@ -15,7 +15,7 @@
 
 static struct call_cpu *cpus; /* NR_CPUS of them, most never touched */
 static struct call_cpu storage[NR_CPUS];
-static _Atomic bool irq[NR_CPUS];
+static _Atomic bool irq[NR_CPUS], gone[NR_CPUS];
 static _Atomic u32 nmis, kicks;
 static __thread u32 self;
 static struct call_ops ops;
@@ -57,15 +57,22 @@ static void t_serve(void *ctx)
     call_serve(&ops, self);
 }
 
+static bool t_online(void *ctx, u32 cpu)
+{
+    (void)ctx;
+    return !atomic_load(&gone[cpu]);
+}
+
 static void reset(u64 deadline_ns)
 {
     cpus = storage;
     memset(storage, 0, sizeof(storage));
     for (u32 i = 0; i < NR_CPUS; i++)
-        atomic_store(&irq[i], false);
+        atomic_store(&irq[i], false), atomic_store(&gone[i], false);
     atomic_store(&nmis, 0);
     atomic_store(&kicks, 0);
-    ops = (struct call_ops){t_of, t_kick, t_nmi, t_now, t_serve, NULL, deadline_ns};
+    ops = (struct call_ops){t_of,     t_kick, t_nmi,      t_now, t_serve,
+                            t_online, NULL,   deadline_ns};
     self = 0;
 }
 
@@ -190,6 +197,67 @@ KTEST(call_core, who_waits_behind_a_hanging_request_withdraws)
     pthread_join(target, NULL);
 }
 
+/* ---- targets that go off-line ------------------------------------------------------------------
+ */
+
+KTEST(call_core, a_target_that_has_left_is_not_waited_for_and_runs_nothing)
+{
+    struct call_result result;
+    _Atomic u32 n = 0;
+
+    reset(1000000000);
+    atomic_store(&gone[FAR], true);
+    EXPECT_EQ(call_one(FAR, count, (void *)&n, &result), 0);
+    EXPECT_EQ(result.refused, 1);
+    atomic_store(&gone[FAR], false);
+    EXPECT_EQ(call_serve(&ops, FAR), 0);
+    EXPECT_EQ(n, 0);
+    EXPECT_EQ(nmis, 0);
+}
+
+/* It leaves after the caller looked: the request stands in its set, and it says no. */
+static void refuse_all(void *ctx, u32 cpu)
+{
+    (void)ctx;
+    call_refuse(&ops, cpu, NR_CPUS);
+}
+
+KTEST(call_core, a_target_that_leaves_refuses_who_waits)
+{
+    struct call_result result;
+    _Atomic u32 n = 0;
+
+    reset(1000000000);
+    ops.kick = refuse_all;
+    EXPECT_EQ(call_one(FAR, count, (void *)&n, &result), 0);
+    EXPECT_EQ(result.refused, 1);
+    ops.kick = t_kick;
+    EXPECT_EQ(call_serve(&ops, FAR), 0);
+    EXPECT_EQ(n, 0);
+}
+
+/* The interrupted handler has the summary already; the NMI must find the request all the same. */
+static void nmi_serves(void *ctx, u32 cpu)
+{
+    (void)ctx;
+    atomic_fetch_add(&nmis, 1);
+    EXPECT_EQ(call_serve_nmi(&ops, cpu, NR_CPUS), 1);
+}
+
+KTEST(call_core, an_nmi_serves_without_the_summary)
+{
+    struct call_result result;
+    _Atomic u32 n = 0;
+
+    reset(2000000);
+    ops.nmi = nmi_serves;
+    atomic_store(&cpus[FAR].summary, 1); /* set by somebody else: no kick */
+    EXPECT_EQ(call_one(FAR, count, (void *)&n, &result), 0);
+    EXPECT_EQ(nmis, 1);
+    EXPECT_EQ(kicks, 0);
+    EXPECT_EQ(n, 1);
+}
+
 /* ---- everybody calls everybody ------------------------------------------------------------------
  */
 
@@ -204,6 +272,7 @@ static void hit(void *arg)
 
 static void *storm(void *arg)
 {
+    const struct call_targets all = {.words = all_set, .nr = CPUS};
     struct call_result result;
 
     self = (u32)(uintptr_t)arg;
@@ -211,8 +280,7 @@ static void *storm(void *arg)
         int err;
 
         if (i % 4 == 0)
-            err =
-                call_run(&ops, self, &(struct call_targets){.words = all_set}, hit, NULL, &result);
+            err = call_run(&ops, self, &all, hit, NULL, &result);
         else
             err = call_one((self + i) % CPUS, hit, NULL, &result);
         if (err)

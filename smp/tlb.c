@@ -1,0 +1,229 @@
+/*
+ * TLB shoot-down; see tlb.h.
+ * SPDX-License-Identifier: MIT
+ */
+#include "smp/tlb.h"
+
+#include "kernel/base/cpu.h"
+#include "kernel/base/cpu_local.h"
+#include "kernel/base/print.h"
+#include "smp/apic.h"
+#include "smp/call_core.h"
+#include "smp/cpus.h"
+
+/*
+ * The work lies with the CPU, not on its stack: a CPU that has taken a request and is held up by
+ * its host reads it after the caller has given up.
+ */
+static DEFINE_PER_CPU_ALIGNED(struct call_cpu, tlb_call);
+static DEFINE_PER_CPU(struct tlb_work, tlb_work);
+static DEFINE_PER_CPU(struct tlb_stats, tlb_stats);
+static DEFINE_PER_CPU(atomic_bool, tlb_nmi_sent);
+
+static struct call_cpu *of_cpu(void *ctx, u32 cpu)
+{
+    (void)ctx;
+    return per_cpu_ptr(&tlb_call, cpu);
+}
+
+static void kick(void *ctx, u32 cpu)
+{
+    (void)ctx;
+    apic_send_ipi(cpu_map.apic_id[cpu], VEC_TLB);
+}
+
+static void kick_by_nmi(void *ctx, u32 cpu)
+{
+    (void)ctx;
+    atomic_store_explicit(per_cpu_ptr(&tlb_nmi_sent, cpu), true, memory_order_release);
+    apic_send_nmi(cpu_map.apic_id[cpu]);
+}
+
+static u64 now(void *ctx)
+{
+    (void)ctx;
+    return rdtsc();
+}
+
+static void serve_self(void *ctx)
+{
+    u64 flags = local_irq_save();
+
+    (void)ctx;
+    tlb_serve();
+    local_irq_restore(flags);
+}
+
+static bool is_online(void *ctx, u32 cpu)
+{
+    (void)ctx;
+    return cpu_is_online(cpu);
+}
+
+static struct call_ops ops = {
+    .of = of_cpu,
+    .kick = kick,
+    .nmi = kick_by_nmi,
+    .now = now,
+    .serve = serve_self,
+    .online = is_online,
+    .deadline = 1ULL << 34, /* some seconds, until the clock is known */
+};
+
+u64 tlb_set_deadline(u64 ticks)
+{
+    u64 old = ops.deadline;
+
+    ops.deadline = ticks;
+    return old;
+}
+
+/* Interrupts off, or in an NMI. */
+static void drop(const struct tlb_work *work)
+{
+    if (work->full) {
+        flush_tlb_local();
+        return;
+    }
+    for (u32 i = 0; i < work->runs; i++) {
+        u64 va = work->run[i] & ~(PAGE_SIZE - 1);
+
+        for (u64 left = work->run[i] & (PAGE_SIZE - 1); left; left--, va += PAGE_SIZE)
+            invlpg(va);
+    }
+}
+
+static void drop_requested(void *arg)
+{
+    drop(arg);
+}
+
+bool tlb_serve(void)
+{
+    return call_serve(&ops, cpu_number()) != 0;
+}
+
+void tlb_refuse(void)
+{
+    call_refuse(&ops, cpu_number(), cpu_map.nr_ids);
+}
+
+void tlb_interrupt(struct trap_frame *frame)
+{
+    (void)frame;
+    apic_eoi();
+    tlb_serve();
+}
+
+bool tlb_nmi(void)
+{
+    u32 n;
+
+    if (!atomic_exchange_explicit(this_cpu_ptr(&tlb_nmi_sent), false, memory_order_acq_rel))
+        return false;
+    n = call_serve_nmi(&ops, cpu_number(), cpu_map.nr_ids);
+    this_cpu_add(tlb_stats.nmi_rescues, n);
+    return true;
+}
+
+/* The other online CPUs; words for nr_ids CPUs. False: there is none. */
+static bool others_online(u64 *words)
+{
+    u32 self = cpu_number();
+    u64 any = 0;
+
+    for (u32 i = 0; i < BITMAP_WORDS(cpu_map.nr_ids); i++) {
+        words[i] = cpumap_word(&cpu_map, CPU_ONLINE, i);
+        if (i == self / 64)
+            words[i] &= ~(1ULL << self % 64);
+        any |= words[i];
+    }
+    return any;
+}
+
+static int fail(const struct call_result *result)
+{
+    this_cpu_inc(tlb_stats.failures);
+    if (result->first_failed < NR_CPUS)
+        pr_err("tlb: CPU %u answers neither a shoot-down nor an NMI (%u silent)",
+               result->first_failed, result->failed);
+    else
+        pr_err("tlb: %u CPUs do not finish a shoot-down", result->failed);
+    return -ETIMEDOUT;
+}
+
+static int shoot(const struct tlb_work *work)
+{
+    u64 words[CPUMAP_WORDS], flags;
+    struct call_targets others = {.words = words, .nr = cpu_map.nr_ids};
+    struct call_result result;
+    int err;
+
+    this_cpu_inc(tlb_stats.shootdowns);
+    this_cpu_add(tlb_stats.pages, work->pages);
+    this_cpu_add(tlb_stats.full, work->full);
+    /* The tables as they are now must be seen by a CPU that we do not see in the set. */
+    atomic_thread_fence(memory_order_seq_cst);
+    flags = local_irq_save();
+    drop(work);
+    local_irq_restore(flags);
+    if (!others_online(words))
+        return 0;
+    this_cpu_inc(tlb_stats.remote);
+    err = call_run(&ops, cpu_number(), &others, drop_requested, (void *)work, &result);
+    return err ? fail(&result) : 0;
+}
+
+/* This CPU's work, when no CPU still reads it from a shoot-down that failed; else NULL. */
+static struct tlb_work *own_work(void)
+{
+    struct call_result hangs = {.failed = 1, .first_failed = NR_CPUS};
+
+    ASSERT(local_irqs_enabled());
+    if (likely(call_settle(&ops, cpu_number())))
+        return this_cpu_ptr(&tlb_work);
+    fail(&hangs);
+    return NULL;
+}
+
+int tlb_shootdown_ranges(const struct tlb_range *ranges, u32 n)
+{
+    struct tlb_work *work = own_work();
+
+    if (!work)
+        return -ETIMEDOUT;
+    return tlb_plan(work, ranges, n) ? shoot(work) : 0;
+}
+
+int tlb_shootdown(u64 start, u64 end)
+{
+    return tlb_shootdown_ranges(&(struct tlb_range){start, end}, 1);
+}
+
+int tlb_shootdown_all(void)
+{
+    struct tlb_work *work = own_work();
+
+    if (!work)
+        return -ETIMEDOUT;
+    tlb_plan_full(work);
+    return shoot(work);
+}
+
+void tlb_stats_read(struct tlb_stats *stats)
+{
+    u32 cpu;
+
+    *stats = (struct tlb_stats){0};
+    for_each_possible_cpu(cpu)
+    {
+        const struct tlb_stats *one = per_cpu_ptr(&tlb_stats, cpu);
+
+        stats->shootdowns += one->shootdowns;
+        stats->pages += one->pages;
+        stats->full += one->full;
+        stats->remote += one->remote;
+        stats->nmi_rescues += one->nmi_rescues;
+        stats->failures += one->failures;
+    }
+}
