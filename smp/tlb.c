@@ -19,6 +19,7 @@ static DEFINE_PER_CPU_ALIGNED(struct call_cpu, tlb_call);
 static DEFINE_PER_CPU(struct tlb_work, tlb_work);
 static DEFINE_PER_CPU(struct tlb_stats, tlb_stats);
 static DEFINE_PER_CPU(atomic_bool, tlb_nmi_sent);
+static DEFINE_PER_CPU(bool, tlb_in_nmi);
 
 static struct call_cpu *of_cpu(void *ctx, u32 cpu)
 {
@@ -93,9 +94,12 @@ static void drop(const struct tlb_work *work)
     }
 }
 
+/* Counts before the caller hears of it. */
 static void drop_requested(void *arg)
 {
     drop(arg);
+    if (this_cpu_read(tlb_in_nmi))
+        this_cpu_inc(tlb_stats.nmi_rescues);
 }
 
 bool tlb_serve(void)
@@ -117,12 +121,11 @@ void tlb_interrupt(struct trap_frame *frame)
 
 bool tlb_nmi(void)
 {
-    u32 n;
-
     if (!atomic_exchange_explicit(this_cpu_ptr(&tlb_nmi_sent), false, memory_order_acq_rel))
         return false;
-    n = call_serve_nmi(&ops, cpu_number(), cpu_map.nr_ids);
-    this_cpu_add(tlb_stats.nmi_rescues, n);
+    this_cpu_write(tlb_in_nmi, true);
+    call_serve_nmi(&ops, cpu_number(), cpu_map.nr_ids);
+    this_cpu_write(tlb_in_nmi, false);
     return true;
 }
 
