@@ -130,6 +130,7 @@ HW_SRCS := \
 	smp/cpus.c \
 	smp/idle.c \
 	smp/lapic_timer.c \
+	smp/nmi.c \
 	smp/park.c \
 	smp/tlb.c \
 	smp/trampoline.c \

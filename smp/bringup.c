@@ -20,6 +20,8 @@
 
 /* A call waits so long before the NMI, 20 times as long under a hypervisor. */
 #define CALL_DEADLINE_MS 100
+/* The same for a shoot-down, whose failure costs its pages for ever. */
+#define TLB_DEADLINE_MS 500
 
 struct bringup {
     const struct smp_config *config;
@@ -335,7 +337,7 @@ int smp_bring_up(const struct smp_config *config, struct smp_result *result)
     *result = (struct smp_result){.online = 1};
     ms *= config->hypervisor ? HYPERVISOR_FACTOR : 1;
     smp_call_set_deadline(CALL_DEADLINE_MS * ms);
-    tlb_set_deadline(CALL_DEADLINE_MS * ms);
+    tlb_set_deadline(TLB_DEADLINE_MS * ms);
     load_tables = config->ops->cpu_load_tables;
     left_out.config = *config;
     left_out.config.faults = NULL; /* are in the records */

@@ -10,6 +10,7 @@
 #include "smp/apic.h"
 #include "smp/call_core.h"
 #include "smp/cpus.h"
+#include "smp/nmi.h"
 
 /* A CPU that is asked by NMI where it is, and its answer. */
 struct nmi_question {
@@ -39,8 +40,8 @@ static void ask_by_nmi(void *ctx, u32 cpu)
 
     (void)ctx;
     atomic_store_explicit(&q->rip, 0, memory_order_relaxed);
-    atomic_store_explicit(&q->asked, true, memory_order_release);
-    apic_send_nmi(cpu_map.apic_id[cpu]);
+    atomic_store_explicit(&q->asked, true, memory_order_seq_cst);
+    smp_nmi_send(cpu);
 }
 
 static u64 now(void *ctx)
@@ -99,15 +100,14 @@ void smp_call_interrupt(struct trap_frame *frame)
     smp_call_serve();
 }
 
-bool smp_call_nmi(struct trap_frame *frame)
+void smp_call_nmi(struct trap_frame *frame)
 {
     struct nmi_question *q = this_cpu_ptr(&nmi_question);
 
     if (!atomic_exchange_explicit(&q->asked, false, memory_order_acq_rel))
-        return false;
+        return;
     q->rflags = frame->rflags;
     atomic_store_explicit(&q->rip, frame->rip, memory_order_release);
-    return true;
 }
 
 static void report(const struct call_result *result, void (*fn)(void *arg))

@@ -44,8 +44,8 @@ u64 smp_call_set_deadline(u64 ticks);
 /* This CPU has left the online set: no function of anybody runs here now. Interrupts off. */
 void smp_call_refuse(void);
 
-/* The handlers of VEC_CALL and of the NMI that asks a silent CPU where it is. */
+/* The handler of VEC_CALL; and in an NMI, the answer of a silent CPU that was asked where it is. */
 void smp_call_interrupt(struct trap_frame *frame);
-bool smp_call_nmi(struct trap_frame *frame);
+void smp_call_nmi(struct trap_frame *frame);
 
 #endif

@@ -9,11 +9,11 @@
 #include "kernel/base/deadline.h"
 #include "kernel/base/print.h"
 #include "kernel/base/spinlock.h"
-#include "smp/apic.h"
 #include "smp/bringup.h"
 #include "smp/call.h"
 #include "smp/cpus.h"
 #include "smp/idle.h"
+#include "smp/nmi.h"
 #include "smp/park_core.h"
 #include "smp/tlb.h"
 
@@ -22,7 +22,6 @@
 #define PARK_DEADLINE_US 1000000
 
 static DEFINE_PER_CPU(struct park_cpu, park_cpu);
-static DEFINE_PER_CPU(atomic_bool, wake_nmi);
 
 /* Held by the one request under way, and while hooks change. Only ever tried, never waited for. */
 static struct spinlock under_way = SPINLOCK_INIT;
@@ -179,14 +178,13 @@ void cpu_park_now(void)
     }
 }
 
-bool cpu_park_nmi(u64 *rip)
+void cpu_park_nmi(u64 *rip)
 {
     u64 begin = (uintptr_t)park_halt;
 
     /* Between its look at the word and HLT the CPU would sleep through what the NMI came for. */
     if (*rip >= begin && *rip < (uintptr_t)park_halt_end)
         *rip = begin;
-    return atomic_exchange_explicit(this_cpu_ptr(&wake_nmi), false, memory_order_acq_rel);
 }
 
 /* ---- on the CPU that asks -------------------------------------------------------------------- */
@@ -268,8 +266,7 @@ static int wake(u32 cpu)
         return smp_can_start(cpu) ? start(cpu, p) : -ENODEV;
     if (!park_step(p, PARK_PARKED, PARK_WAKING) && park_state(p) != PARK_WAKING)
         return -EBUSY;
-    atomic_store_explicit(per_cpu_ptr(&wake_nmi, cpu), true, memory_order_release);
-    apic_send_nmi(cpu_map.apic_id[cpu]);
+    smp_nmi_send(cpu);
     return wait_until_back(cpu, p);
 }
 

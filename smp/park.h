@@ -62,7 +62,7 @@ bool cpu_park_asked(void);
 /* Does it; returns when the CPU is online again. Idle loop, interrupts on. */
 void cpu_park_now(void);
 
-/* An NMI came: true: it was the one that ends the park. rip: where the CPU was, may be changed. */
-bool cpu_park_nmi(u64 *rip);
+/* Any NMI came, at rip, which is moved where the CPU would otherwise sleep through it. */
+void cpu_park_nmi(u64 *rip);
 
 #endif

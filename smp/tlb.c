@@ -10,6 +10,7 @@
 #include "smp/apic.h"
 #include "smp/call_core.h"
 #include "smp/cpus.h"
+#include "smp/nmi.h"
 
 /*
  * The work lies with the CPU, not on its stack: a CPU that has taken a request and is held up by
@@ -18,7 +19,6 @@
 static DEFINE_PER_CPU_ALIGNED(struct call_cpu, tlb_call);
 static DEFINE_PER_CPU(struct tlb_work, tlb_work);
 static DEFINE_PER_CPU(struct tlb_stats, tlb_stats);
-static DEFINE_PER_CPU(atomic_bool, tlb_nmi_sent);
 static DEFINE_PER_CPU(bool, tlb_in_nmi);
 
 static struct call_cpu *of_cpu(void *ctx, u32 cpu)
@@ -36,8 +36,7 @@ static void kick(void *ctx, u32 cpu)
 static void kick_by_nmi(void *ctx, u32 cpu)
 {
     (void)ctx;
-    atomic_store_explicit(per_cpu_ptr(&tlb_nmi_sent, cpu), true, memory_order_release);
-    apic_send_nmi(cpu_map.apic_id[cpu]);
+    smp_nmi_send(cpu); /* which looks at all callers: the reason stands there */
 }
 
 static u64 now(void *ctx)
@@ -119,14 +118,11 @@ void tlb_interrupt(struct trap_frame *frame)
     tlb_serve();
 }
 
-bool tlb_nmi(void)
+void tlb_nmi(void)
 {
-    if (!atomic_exchange_explicit(this_cpu_ptr(&tlb_nmi_sent), false, memory_order_acq_rel))
-        return false;
     this_cpu_write(tlb_in_nmi, true);
     call_serve_nmi(&ops, cpu_number(), cpu_map.nr_ids);
     this_cpu_write(tlb_in_nmi, false);
-    return true;
 }
 
 /* The other online CPUs; words for nr_ids CPUs. False: there is none. */

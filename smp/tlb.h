@@ -60,8 +60,8 @@ bool tlb_serve(void);
 /* This CPU has left the online set: whoever waits for it need not. Interrupts off. */
 void tlb_refuse(void);
 
-/* The handlers of VEC_TLB and of the NMI to a silent CPU (true: it was one). */
+/* The handler of VEC_TLB; the same in an NMI. */
 void tlb_interrupt(struct trap_frame *frame);
-bool tlb_nmi(void);
+void tlb_nmi(void);
 
 #endif

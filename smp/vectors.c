@@ -9,7 +9,7 @@
 #include "smp/apic.h"
 #include "smp/call.h"
 #include "smp/lapic_timer.h"
-#include "smp/park.h"
+#include "smp/nmi.h"
 #include "smp/tlb.h"
 
 /* After so many lines the rest is only counted: an error in every interrupt must not flood the log.
@@ -34,16 +34,6 @@ static void on_spurious(struct trap_frame *frame)
     atomic_fetch_add_explicit(&spurious, 1, memory_order_relaxed);
 }
 
-/* One NMI may have been sent for several reasons. */
-static bool on_nmi(struct trap_frame *frame)
-{
-    bool ours = smp_call_nmi(frame);
-
-    ours |= tlb_nmi();
-    ours |= cpu_park_nmi(&frame->rip);
-    return ours;
-}
-
 int smp_init_vectors(const struct smp_ops *ops)
 {
     ops->set_handler(VEC_CALL, smp_call_interrupt);
@@ -51,7 +41,7 @@ int smp_init_vectors(const struct smp_ops *ops)
     ops->set_handler(VEC_TIMER, lapic_timer_interrupt);
     ops->set_handler(VEC_APIC_ERROR, on_error);
     ops->set_handler(VEC_SPURIOUS, on_spurious);
-    return ops->nmi_register(on_nmi);
+    return ops->nmi_register(smp_nmi);
 }
 
 u64 smp_apic_errors(void)

@@ -134,7 +134,7 @@ static void storm_round(struct tally *t, u32 i)
 
 /* Each waits for all: where virtual CPUs share few real ones a round is slow. */
 #define STORM_ROUNDS 4
-#define STORM_CPUS   16
+#define STORM_CPUS   8
 
 static void storm(void *arg)
 {
