@@ -43,6 +43,8 @@ PURE_SRCS := \
 	smp/bringup_state.c \
 	smp/call_core.c \
 	smp/cpumap.c \
+	smp/park_core.c \
+	smp/tlb_core.c \
 	percpu/chunk.c \
 	percpu/chunk_alloc.c \
 	percpu/chunk_block.c \
@@ -51,8 +53,6 @@ PURE_SRCS := \
 	percpu/chunk_tree.c \
 	percpu/chunk_verify.c \
 	percpu/lib.c \
-	smp/park_core.c \
-	smp/tlb_core.c \
 	percpu/layout.c \
 	percpu/layout_print.c \
 	percpu/first_chunk.c \

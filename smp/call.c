@@ -47,6 +47,7 @@ static void ask_by_nmi(void *ctx, u32 cpu)
 static u64 now(void *ctx)
 {
     (void)ctx;
+    cpu_relax();
     return rdtsc();
 }
 

@@ -74,9 +74,12 @@ static u32 pending(const struct call_cpu *own)
 /* Serves while waiting, until the deadline passed without progress. True: all targets are done. */
 static bool wait_done(const struct call_ops *ops, const struct call_cpu *own)
 {
-    u64 start = ops->now(ops->ctx);
     u32 left = pending(own), seen = left;
+    u64 start;
 
+    if (!left)
+        return true;
+    start = ops->now(ops->ctx);
     while (left) {
         if (call_waiting(own))
             ops->serve(ops->ctx);

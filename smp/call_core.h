@@ -49,7 +49,7 @@ struct call_ops {
     struct call_cpu *(*of)(void *ctx, u32 cpu);
     void (*kick)(void *ctx, u32 cpu); /* make cpu call call_serve() soon */
     void (*nmi)(void *ctx, u32 cpu);  /* the same with more force */
-    u64 (*now)(void *ctx);            /* ticks */
+    u64 (*now)(void *ctx);            /* ticks; asked once per look: lets others run */
     void (*serve)(void *ctx);         /* call_serve() of this CPU, as its interrupt would */
     bool (*online)(void *ctx, u32 cpu); /* sequentially consistent */
     void *ctx;
@@ -93,10 +93,13 @@ u32 call_serve_nmi(const struct call_ops *ops, u32 self, u32 nr);
  */
 void call_refuse(const struct call_ops *ops, u32 self, u32 nr);
 
-/*
- * Waits for an earlier request of CPU self that hung, until the deadline. False: it still hangs,
- * and what it points to must stay.
- */
+/* The CPU's own last request is done everywhere; false: it hangs, what it points to must stay. */
+static inline bool call_done(const struct call_cpu *own)
+{
+    return atomic_load_explicit(&own->pending, memory_order_acquire) == 0;
+}
+
+/* Waits until call_done() of CPU self, or the deadline: which of them came. */
 bool call_settle(const struct call_ops *ops, u32 self);
 
 /* Is there something to serve? Any CPU may ask. */

@@ -42,6 +42,7 @@ static void kick_by_nmi(void *ctx, u32 cpu)
 static u64 now(void *ctx)
 {
     (void)ctx;
+    cpu_relax();
     return rdtsc();
 }
 
@@ -78,11 +79,14 @@ u64 tlb_set_deadline(u64 ticks)
     return old;
 }
 
-/* Interrupts off, or in an NMI. */
+/* Any context. */
 static void drop(const struct tlb_work *work)
 {
     if (work->full) {
+        u64 flags = local_irq_save();
+
         flush_tlb_local();
+        local_irq_restore(flags);
         return;
     }
     for (u32 i = 0; i < work->runs; i++) {
@@ -153,7 +157,7 @@ static int fail(const struct call_result *result)
 
 static int shoot(const struct tlb_work *work)
 {
-    u64 words[CPUMAP_WORDS], flags;
+    u64 words[CPUMAP_WORDS];
     struct call_targets others = {.words = words, .nr = cpu_map.nr_ids};
     struct call_result result;
     int err;
@@ -163,9 +167,7 @@ static int shoot(const struct tlb_work *work)
     this_cpu_add(tlb_stats.full, work->full);
     /* The tables as they are now must be seen by a CPU that we do not see in the set. */
     atomic_thread_fence(memory_order_seq_cst);
-    flags = local_irq_save();
     drop(work);
-    local_irq_restore(flags);
     if (!others_online(words))
         return 0;
     this_cpu_inc(tlb_stats.remote);
@@ -179,7 +181,7 @@ static struct tlb_work *own_work(void)
     struct call_result hangs = {.failed = 1, .first_failed = NR_CPUS};
 
     ASSERT(local_irqs_enabled());
-    if (likely(call_settle(&ops, cpu_number())))
+    if (likely(call_done(this_cpu_ptr(&tlb_call))) || call_settle(&ops, cpu_number()))
         return this_cpu_ptr(&tlb_work);
     fail(&hangs);
     return NULL;

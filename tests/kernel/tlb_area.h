@@ -22,38 +22,54 @@ struct tlb_area {
 /* Addresses for that many pages, unmapped. -ENOSPC, -ENOMEM. */
 static inline int tlb_area_take(struct tlb_area *a, u32 pages)
 {
+    struct kernel_vm *vm = &boot_state_get()->vm;
+    struct varea_tag tag = {"test pages", VAREA_NO_OWNER};
+    int err;
+
     a->pages = pages;
-    return vspace_alloc(&boot_state_get()->vm.areas, pages * PAGE_SIZE, PAGE_SIZE, PAGE_SIZE,
-                        (struct varea_tag){"test pages", VAREA_NO_OWNER}, &a->va);
+    paging_lock(vm);
+    err = vspace_alloc(&vm->areas, pages * PAGE_SIZE, PAGE_SIZE, PAGE_SIZE, tag, &a->va);
+    paging_unlock(vm);
+    return err;
 }
 
 /* All pages of the area lead to the one page `which`, 0 or 1. */
 static inline void tlb_area_map(const struct tlb_area *a, u32 which)
 {
     static u64 page[2][PAGE_SIZE / 8] ALIGNED(PAGE_SIZE);
+    struct kernel_vm *vm = &boot_state_get()->vm;
     u64 pa = (u64)(uintptr_t)page[which] - KERNEL_BASE;
+    int err = 0;
 
     page[which][0] = TLB_AREA_WORD(which);
-    for (u32 i = 0; i < a->pages; i++)
-        EXPECT_EQ(pagetable_map_page(&boot_state_get()->vm.pt, a->va + i * PAGE_SIZE, pa, PT_G,
-                                     NODE_NONE),
-                  0);
+    paging_lock(vm);
+    for (u32 i = 0; i < a->pages && !err; i++)
+        err = pagetable_map_page(&vm->pt, a->va + i * PAGE_SIZE, pa, PT_G, NODE_NONE);
+    paging_unlock(vm);
+    EXPECT_EQ(err, 0);
 }
 
 /* Unmaps what is mapped; the caller shoots down. */
 static inline void tlb_area_unmap(const struct tlb_area *a)
 {
+    struct kernel_vm *vm = &boot_state_get()->vm;
     struct pt_flush flush = PT_FLUSH_NONE;
+    int err;
 
-    EXPECT_EQ(pagetable_unmap(&boot_state_get()->vm.pt, a->va, a->pages * PAGE_SIZE, PT_KEEP_TABLES,
-                              &flush),
-              0);
+    paging_lock(vm);
+    err = pagetable_unmap(&vm->pt, a->va, a->pages * PAGE_SIZE, PT_KEEP_TABLES, &flush);
+    paging_unlock(vm);
+    EXPECT_EQ(err, 0);
 }
 
 /* The area must be unmapped and shot down. */
 static inline void tlb_area_give_back(const struct tlb_area *a)
 {
-    EXPECT_EQ(vspace_free(&boot_state_get()->vm.areas, a->va), 0);
+    struct kernel_vm *vm = &boot_state_get()->vm;
+
+    paging_lock(vm);
+    EXPECT_EQ(vspace_free(&vm->areas, a->va), 0);
+    paging_unlock(vm);
 }
 
 struct tlb_area_probe {
