@@ -6,14 +6,14 @@
 #include "kernel/base/print.h"
 #include "mm/buddy_internal.h"
 
-static u64 take_locked(struct buddy *b, struct buddy_zone *z, u32 order)
+static ALWAYS_INLINE u64 take_locked(struct buddy *b, struct buddy_zone *z, u32 order)
 {
-    if (order == 0)
+    if (likely(order == 0))
         return zone_take_page(b, z);
     return order < BUDDY_BLOCK_ORDER ? zone_take_run(b, z, order) : zone_take_block(b, z, order);
 }
 
-u64 zone_alloc(struct buddy *b, struct buddy_zone *z, u32 order, u64 *count)
+static ALWAYS_INLINE u64 zone_serve(struct buddy *b, struct buddy_zone *z, u32 order, u64 *count)
 {
     /* Looked at without the lock: who runs beside a free may miss it. */
     if (zone_free_pages(z) < 1ULL << order)
@@ -21,10 +21,15 @@ u64 zone_alloc(struct buddy *b, struct buddy_zone *z, u32 order, u64 *count)
     u64 irq = spin_lock_irqsave(&z->lock);
     u64 pa = take_locked(b, z, order);
 
-    if (pa != NO_PA)
+    if (likely(pa != NO_PA))
         ++*count;
     spin_unlock_irqrestore(&z->lock, irq);
     return pa;
+}
+
+u64 zone_alloc(struct buddy *b, struct buddy_zone *z, u32 order, u64 *count)
+{
+    return zone_serve(b, z, order, count);
 }
 
 /* Where a zone counts what it gave to a request for that node. */
@@ -66,14 +71,13 @@ static void count_request(struct buddy *b, s32 wanted, u64 fallen_back, u64 fail
         atomic_fetch_add_explicit(&b->nodes[wanted]->failed, failed, memory_order_relaxed);
 }
 
-int buddy_alloc(struct buddy *b, s32 node, u32 order, u32 flags, u64 *pa, s32 *got)
+static NOINLINE int alloc_in_order(struct buddy *b, s32 node, u32 order, u32 flags, u64 *pa,
+                                   s32 *got)
 {
+    bool fail = b->cfg.fail && b->cfg.fail(b->cfg.ctx);
     s32 home = node == NODE_NONE ? 0 : node;
     struct buddy_zone *z;
 
-    if (order > BUDDY_MAX_ORDER || bad_node(b, node, flags))
-        return -EINVAL;
-    bool fail = b->cfg.fail && b->cfg.fail(b->cfg.ctx);
     for (u32 k = 0; !fail && (z = zone_in_order(b, home, flags, k)); k++) {
         u64 found = zone_alloc(b, z, order, served(z, node));
 
@@ -90,16 +94,33 @@ int buddy_alloc(struct buddy *b, s32 node, u32 order, u32 flags, u64 *pa, s32 *g
     return -ENOMEM;
 }
 
+int buddy_alloc(struct buddy *b, s32 node, u32 order, u32 flags, u64 *pa, s32 *got)
+{
+    if (unlikely(order > BUDDY_MAX_ORDER || bad_node(b, node, flags)))
+        return -EINVAL;
+    /* What nearly always serves: plain memory of the node. */
+    if (likely(node != NODE_NONE && !b->cfg.fail)) {
+        struct buddy_zone *z = &b->nodes[node]->zone[0];
+        u64 found = zone_serve(b, z, order, &z->local);
+
+        if (likely(found != NO_PA)) {
+            *pa = found;
+            if (got)
+                *got = node;
+            return 0;
+        }
+    }
+    return alloc_in_order(b, node, order, flags, pa, got);
+}
+
 /* Up to n pages of one zone. */
 static u32 zone_alloc_bulk(struct buddy *b, struct buddy_zone *z, u32 n, u64 *pas, u64 *count)
 {
-    u32 have = 0;
-
     if (!zone_free_pages(z))
         return 0;
     u64 irq = spin_lock_irqsave(&z->lock);
-    while (have < n && (pas[have] = zone_take_page(b, z)) != NO_PA)
-        have++;
+    u32 have = zone_take_pages(b, z, n, pas);
+
     *count += have;
     spin_unlock_irqrestore(&z->lock, irq);
     return have;
@@ -138,7 +159,8 @@ static void refuse(struct buddy *b, u64 pa, u32 order, const char *why)
 }
 
 /* Record of a pageblock that is not wholly one zone's, by the range that holds all n pages. */
-static struct pageblock *locate_partial(const struct buddy *b, struct pageblock *pb, u64 pa, u32 n)
+static NOINLINE struct pageblock *locate_partial(const struct buddy *b, struct pageblock *pb,
+                                                 u64 pa, u32 n)
 {
     const struct buddy_range *r = range_at(b, pa);
 
@@ -150,24 +172,21 @@ static struct pageblock *locate_partial(const struct buddy *b, struct pageblock 
 }
 
 /* Record of the pageblock that pa is in, if there is one and the n pages from pa are declared. */
-static struct pageblock *locate(const struct buddy *b, u64 pa, u32 n)
+static ALWAYS_INLINE struct pageblock *locate(const struct buddy *b, u64 pa, u32 n)
 {
-    struct pageblock *pb;
-
     if (unlikely(pa >> SECTION_SHIFT >= b->nr_sections))
         return NULL;
-    pb = record_at(b, (u32)(pa >> PB_SHIFT));
+    struct pageblock *pb = record_at(b, (u32)(pa >> PB_SHIFT));
     if (likely(pb && pb->owned == PB_PAGES))
         return pb;
     return pb ? locate_partial(b, pb, pa, n) : NULL;
 }
 
-/* Pages of one pageblock. NULL, or why not. */
-static const char *free_pages_locked(struct buddy *b, struct pageblock *pb, u64 pa, u32 n)
+/* Whether they were allocated; then they are free. The zone's lock is held. */
+static ALWAYS_INLINE bool put_page(struct buddy *b, struct pageblock *pb, u64 pa)
 {
-    if (pb->state != PB_SMALL || !zone_put_pages(b, pb, (u32)(pa >> PAGE_SHIFT) % PB_PAGES, n))
-        return "free already";
-    return NULL;
+    return likely(pb->state == PB_SMALL) &&
+           zone_put_page(b, pb, (u32)(pa >> PAGE_SHIFT) % PB_PAGES);
 }
 
 static const char *free_block_locked(struct buddy *b, struct pageblock *pb, u32 order)
@@ -203,64 +222,86 @@ static bool free_section(struct buddy *b, u64 pa, u32 order)
     return ok;
 }
 
-void buddy_free(struct buddy *b, u64 pa, u32 order)
+/* Any order above 0. */
+static NOINLINE void free_large(struct buddy *b, u64 pa, u32 order)
 {
-    const char *why;
-
-    if (unlikely(order > BUDDY_MAX_ORDER || !is_aligned(pa, PAGE_SIZE << order))) {
+    if (order > BUDDY_MAX_ORDER || !is_aligned(pa, PAGE_SIZE << order)) {
         refuse(b, pa, order, "not aligned");
         return;
     }
-    struct pageblock *pb = locate(b, pa, order < BUDDY_BLOCK_ORDER ? 1u << order : PB_PAGES);
-    if (unlikely(!pb)) {
+    u32 n = 1u << order;
+    struct pageblock *pb = locate(b, pa, MIN(n, PB_PAGES));
+    if (!pb) {
         if (pa >> SECTION_SHIFT >= b->nr_sections || !free_section(b, pa, order))
             refuse(b, pa, order, "not allocated, or not memory");
         return;
     }
     struct buddy_zone *z = pb->zone;
+    const char *why = NULL;
     u64 irq = spin_lock_irqsave(&z->lock);
-    if (order < BUDDY_BLOCK_ORDER)
-        why = free_pages_locked(b, pb, pa, 1u << order);
-    else
+    if (order >= BUDDY_BLOCK_ORDER)
         why = free_block_locked(b, pb, order);
+    else if (pb->state != PB_SMALL || !zone_put_pages(b, pb, (u32)(pa >> PAGE_SHIFT) % PB_PAGES, n))
+        why = "free already, all or in part";
     spin_unlock_irqrestore(&z->lock, irq);
-    if (unlikely(why))
+    if (why)
         refuse(b, pa, order, why);
 }
 
-/* How many of the n pages have this zone; at least 1, for pas[0] does. Their records in pbs. */
-static u32 same_zone(const struct buddy *b, const u64 *pas, u32 n, struct pageblock **pbs)
+void buddy_free(struct buddy *b, u64 pa, u32 order)
 {
-    u32 i = 1;
+    if (order) {
+        free_large(b, pa, order);
+        return;
+    }
+    struct pageblock *pb = likely(is_aligned(pa, PAGE_SIZE)) ? locate(b, pa, 1) : NULL;
+    if (unlikely(!pb)) {
+        refuse(b, pa, 0,
+               is_aligned(pa, PAGE_SIZE) ? "not allocated, or not memory" : "not aligned");
+        return;
+    }
+    struct buddy_zone *z = pb->zone;
+    u64 irq = spin_lock_irqsave(&z->lock);
+    bool ok = put_page(b, pb, pa);
 
-    while (i < n && is_aligned(pas[i], PAGE_SIZE) && (pbs[i] = locate(b, pas[i], 1)) &&
-           pbs[i]->zone == pbs[0]->zone)
-        i++;
+    spin_unlock_irqrestore(&z->lock, irq);
+    if (unlikely(!ok))
+        refuse(b, pa, 0, "free already");
+}
+
+/*
+ * Frees pages from the front of pas, up to n, that are of one zone; returns how many. One that is
+ * free already ends the run, and is refused by *wrong.
+ */
+static u32 free_run(struct buddy *b, struct pageblock *pb, const u64 *pas, u32 n, bool *wrong)
+{
+    struct buddy_zone *z = pb->zone;
+    u64 irq = spin_lock_irqsave(&z->lock);
+    u32 i = 0;
+
+    *wrong = false;
+    while (pb && pb->zone == z && !(*wrong = !put_page(b, pb, pas[i]))) {
+        if (++i == n)
+            break;
+        /* Mostly the same pageblock again. */
+        if (pas[i] >> PB_SHIFT != pb->index || pas[i] % PAGE_SIZE || pb->owned != PB_PAGES)
+            pb = is_aligned(pas[i], PAGE_SIZE) ? locate(b, pas[i], 1) : NULL;
+    }
+    spin_unlock_irqrestore(&z->lock, irq);
     return i;
 }
 
 void buddy_free_bulk(struct buddy *b, const u64 *pas, u32 n)
 {
-    struct pageblock *pbs[32];
-
     while (n) {
-        pbs[0] = is_aligned(*pas, PAGE_SIZE) ? locate(b, *pas, 1) : NULL;
-        if (!pbs[0]) {
+        struct pageblock *pb = is_aligned(*pas, PAGE_SIZE) ? locate(b, *pas, 1) : NULL;
+        bool wrong = !pb;
+        u32 done = pb ? free_run(b, pb, pas, n, &wrong) : 0;
+
+        pas += done;
+        n -= done;
+        if (wrong && n--)
             buddy_free(b, *pas++, 0); /* says what is wrong with it */
-            n--;
-            continue;
-        }
-        u32 run = same_zone(b, pas, MIN(n, ARRAY_SIZE(pbs)), pbs), bad = 0;
-        struct buddy_zone *z = pbs[0]->zone;
-        u64 wrong[ARRAY_SIZE(pbs)], irq = spin_lock_irqsave(&z->lock);
-        for (u32 i = 0; i < run; i++)
-            if (free_pages_locked(b, pbs[i], pas[i], 1))
-                wrong[bad++] = pas[i];
-        spin_unlock_irqrestore(&z->lock, irq);
-        while (bad)
-            refuse(b, wrong[--bad], 0, "free already");
-        pas += run;
-        n -= run;
     }
 }
 

@@ -156,12 +156,62 @@ void zone_split_section(struct buddy *b, struct buddy_zone *z);
 /* ---- orders 0 to 8 (buddy_page.c); the zone's lock is held ------------------------------------
  */
 
-/* A page, or a run of order 1 to 8; NO_PA when there is none. */
-u64 zone_take_page(struct buddy *b, struct buddy_zone *z);
+/* A pageblock with a free page, the fullest; NULL when there is none. */
+struct pageblock *zone_find_pages(struct buddy *b, struct buddy_zone *z);
+
+/* Up to n pages: how many. */
+u32 zone_take_pages(struct buddy *b, struct buddy_zone *z, u32 n, u64 *pas);
+
+/* A run of order 1 to 8; NO_PA when there is none. */
 u64 zone_take_run(struct buddy *b, struct buddy_zone *z, u32 order);
 
 /* Makes n pages of pb, from page first on, free. False, and nothing done: one is free already. */
 bool zone_put_pages(struct buddy *b, struct pageblock *pb, u32 first, u32 n);
+
+/* After pb->nfree changed to less than 512: into the right bucket. */
+void zone_pages_changed(struct buddy_zone *z, struct pageblock *pb);
+
+/* All 512 pages are free: it rises to order 9. */
+void zone_close_block(struct buddy *b, struct pageblock *pb);
+
+/* One page, lowest first, as most requests are; NO_PA: none. */
+static ALWAYS_INLINE u64 zone_take_page(struct buddy *b, struct buddy_zone *z)
+{
+    struct pageblock *pb;
+
+    if (likely(z->buckets_used))
+        pb = z->bucket[__builtin_ctz(z->buckets_used)];
+    else if (!(pb = zone_find_pages(b, z)))
+        return NO_PA;
+    u32 word = (u32)__builtin_ctz(pb->words);
+    u64 bits = pb->free[word];
+
+    pb->free[word] = bits & (bits - 1);
+    if (unlikely(!pb->free[word]))
+        pb->words &= (u8) ~(1u << word);
+    zone_count_pages(z, -1ULL);
+    if (unlikely(--pb->nfree % 64 == 0))
+        zone_pages_changed(z, pb);
+    return pb_pa(pb) + ((u64)(word * 64 + (u32)__builtin_ctzll(bits)) << PAGE_SHIFT);
+}
+
+/* zone_put_pages() for one page. */
+static ALWAYS_INLINE bool zone_put_page(struct buddy *b, struct pageblock *pb, u32 i)
+{
+    u64 *word = &pb->free[i / 64], bit = 1ULL << (i % 64);
+
+    if (unlikely(*word & bit))
+        return false;
+    *word |= bit;
+    pb->words |= (u8)(1u << (i / 64));
+    pb->fits = BUDDY_BLOCK_ORDER - 1;
+    zone_count_pages(pb->zone, 1);
+    if (unlikely(++pb->nfree == PB_PAGES))
+        zone_close_block(b, pb);
+    else if (unlikely(pb->nfree % 64 == 1))
+        zone_pages_changed(pb->zone, pb);
+    return true;
+}
 
 /* ---- any order (buddy.c) -----------------------------------------------------------------------
  */

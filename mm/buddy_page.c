@@ -18,8 +18,7 @@ static void bucket_leave(struct buddy_zone *z, struct pageblock *pb)
     pb->bucket = NO_BUCKET;
 }
 
-/* After nfree changed. */
-static void bucket_update(struct buddy_zone *z, struct pageblock *pb)
+void zone_pages_changed(struct buddy_zone *z, struct pageblock *pb)
 {
     u8 want = pb->nfree ? (u8)((pb->nfree - 1) / 64) : NO_BUCKET;
 
@@ -48,32 +47,53 @@ static struct pageblock *open_block(struct buddy *b, struct buddy_zone *z)
     pb->nfree = PB_PAGES;
     pb->fits = BUDDY_BLOCK_ORDER - 1;
     zone_count_pages(z, PB_PAGES);
-    bucket_update(z, pb);
+    zone_pages_changed(z, pb);
     return pb;
 }
 
-u64 zone_take_page(struct buddy *b, struct buddy_zone *z)
+struct pageblock *zone_find_pages(struct buddy *b, struct buddy_zone *z)
 {
-    struct pageblock *pb;
-    u32 word, bit;
-
     /* Splitting a section leaves single pages over beside its records. */
-    if (unlikely(!z->buckets_used && z->orders_used == 1u << (BIG_ORDERS - 1)))
+    if (!z->buckets_used && z->orders_used == 1u << (BIG_ORDERS - 1))
         zone_split_section(b, z);
-    if (likely(z->buckets_used))
-        pb = z->bucket[__builtin_ctz(z->buckets_used)];
-    else if (!(pb = open_block(b, z)))
-        return NO_PA;
-    word = (u32)__builtin_ctz(pb->words);
-    bit = (u32)__builtin_ctzll(pb->free[word]);
-    pb->free[word] &= pb->free[word] - 1;
-    if (!pb->free[word])
-        pb->words &= (u8) ~(1u << word);
-    pb->nfree--;
-    zone_count_pages(z, -1ULL);
-    if (pb->nfree % 64 == 0)
-        bucket_update(z, pb);
-    return pb_pa(pb) + ((u64)(word * 64 + bit) << PAGE_SHIFT);
+    if (z->buckets_used)
+        return z->bucket[__builtin_ctz(z->buckets_used)];
+    return open_block(b, z);
+}
+
+/* Up to n pages of one pageblock, lowest first; at least one is free. */
+static u32 take_some(struct buddy_zone *z, struct pageblock *pb, u32 n, u64 *pas)
+{
+    u32 have = 0;
+
+    while (have < n && pb->words) {
+        u32 word = (u32)__builtin_ctz(pb->words);
+        u64 base = pb_pa(pb) + ((u64)word << (6 + PAGE_SHIFT)), bits = pb->free[word];
+
+        for (; bits && have < n; bits &= bits - 1)
+            pas[have++] = base + ((u64)(u32)__builtin_ctzll(bits) << PAGE_SHIFT);
+        pb->free[word] = bits;
+        if (!bits)
+            pb->words &= (u8) ~(1u << word);
+    }
+    pb->nfree -= (u16)have;
+    zone_count_pages(z, -(u64)have);
+    zone_pages_changed(z, pb);
+    return have;
+}
+
+u32 zone_take_pages(struct buddy *b, struct buddy_zone *z, u32 n, u64 *pas)
+{
+    u32 have = 0;
+
+    while (have < n) {
+        struct pageblock *pb = zone_find_pages(b, z);
+
+        if (!pb)
+            break;
+        have += take_some(z, pb, n - have, pas + have);
+    }
+    return have;
 }
 
 /* ---- runs ------------------------------------------------------------------------------------ */
@@ -128,7 +148,7 @@ static void clear_run(struct buddy_zone *z, struct pageblock *pb, u32 first, u32
     }
     pb->nfree -= (u16)n;
     zone_count_pages(z, -(u64)n);
-    bucket_update(z, pb);
+    zone_pages_changed(z, pb);
 }
 
 /* Looks into at most `tries` pageblocks, fullest first. */
@@ -168,9 +188,10 @@ u64 zone_take_run(struct buddy *b, struct buddy_zone *z, u32 order)
 
 /* ---- back ------------------------------------------------------------------------------------ */
 
-/* All its pages are free: it rises to order 9. */
-static void close_block(struct buddy *b, struct buddy_zone *z, struct pageblock *pb)
+void zone_close_block(struct buddy *b, struct pageblock *pb)
 {
+    struct buddy_zone *z = pb->zone;
+
     if (pb->bucket != NO_BUCKET)
         bucket_leave(z, pb);
     for (u32 i = 0; i < PB_WORDS; i++)
@@ -183,31 +204,21 @@ static void close_block(struct buddy *b, struct buddy_zone *z, struct pageblock 
 
 bool zone_put_pages(struct buddy *b, struct pageblock *pb, u32 first, u32 n)
 {
-    struct buddy_zone *z = pb->zone;
     u32 from = first / 64, to = (first + n - 1) / 64;
 
-    if (n == 1) {
-        u64 bit = 1ULL << (first % 64);
-
-        if (pb->free[from] & bit)
+    for (u32 i = from; i <= to; i++)
+        if (pb->free[i] & word_mask(i, first, n))
             return false;
-        pb->free[from] |= bit;
-        pb->words |= (u8)(1u << from);
-    } else {
-        for (u32 i = from; i <= to; i++)
-            if (pb->free[i] & word_mask(i, first, n))
-                return false;
-        for (u32 i = from; i <= to; i++) {
-            pb->free[i] |= word_mask(i, first, n);
-            pb->words |= (u8)(1u << i);
-        }
+    for (u32 i = from; i <= to; i++) {
+        pb->free[i] |= word_mask(i, first, n);
+        pb->words |= (u8)(1u << i);
     }
     pb->nfree += (u16)n;
     pb->fits = BUDDY_BLOCK_ORDER - 1;
-    zone_count_pages(z, n);
+    zone_count_pages(pb->zone, n);
     if (pb->nfree == PB_PAGES)
-        close_block(b, z, pb);
-    else if (n > 1 || pb->nfree % 64 == 1)
-        bucket_update(z, pb);
+        zone_close_block(b, pb);
+    else
+        zone_pages_changed(pb->zone, pb);
     return true;
 }

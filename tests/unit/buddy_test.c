@@ -231,9 +231,9 @@ KTEST(buddy, wrong_frees_are_refused_and_named)
         u32 order;
         const char *why;
     } cases[] = {
-        {0, 0, "free already"},      {0x800, 0, "not aligned"},     {0x1000, 1, "not aligned"},
-        {0, 3, "free already"},      {1ULL << 50, 0, "not memory"}, {0, 19, "not aligned"},
-        {SZ_1G, 0, "not allocated"},
+        {0, 0, "free already"}, {0x800, 0, "not aligned"},     {0x1000, 1, "not aligned"},
+        {0, 3, "free already"}, {1ULL << 50, 0, "not memory"}, {0, 19, "not aligned"},
+        {0, 70, "not aligned"}, {SZ_1G, 0, "not allocated"},
     };
 
     rig_simple(&rig, 1, 2 * SZ_1G);
