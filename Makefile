@@ -170,6 +170,7 @@ HW_SRCS := \
 	kernel/app/bench_step.c \
 	kernel/app/fail.c \
 	kernel/app/percpu_stage.c \
+	kernel/app/percpu_dynamic.c \
 	percpu/setup.c \
 	percpu/percpu.c \
 	kernel/base/string.c \

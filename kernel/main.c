@@ -109,6 +109,9 @@ static void on_own_stack(void *state)
     stage_pages(s);
     stage_done("pages");
 
+    stage_percpu_dynamic(s);
+    stage_done("percpu_dynamic");
+
     placement_prove(s, &s->placement);
     stage_done("placement");
 

@@ -49,7 +49,7 @@ struct pcpu_dchunk {
     struct pcpu_chunk c;
     struct pcpu_backing backing; /* not of a fixed chunk */
     void *memory;                /* of c's arrays */
-} ALIGNED(64);
+};
 
 #define PCPU_CHUNK_FIRST    0u
 #define PCPU_CHUNK_RESERVED 1u

@@ -192,13 +192,29 @@ static bool room_for(const struct pcpu_allocator *a, u32 need)
     return false;
 }
 
+/* Blocks of dynamic chunks that are nobody's: what the reserve can grow into. */
+static bool room_for_reserve(struct pcpu_allocator *a)
+{
+    bool room = false;
+
+    for (u32 n = PCPU_CHUNK_DYNAMIC; n < pcpu_chunks_end(a) && !room; n++) {
+        struct pcpu_locked l;
+
+        if (!pcpu_lock_chunk(a, n, &l))
+            continue;
+        room = l.ch->c.nr_populated + l.ch->c.nr_busy + l.ch->c.nr_absent < l.ch->c.nr_blocks;
+        pcpu_unlock_chunk(a, &l);
+    }
+    return room;
+}
+
 int pcpu_make_chunk(struct pcpu_allocator *a, u32 size, u32 align)
 {
-    u32 need = size + align - 1; /* a hole as large as this fits for certain */
+    u32 need = MIN(size + align - 1, a->unit_size / PCPU_GRANULE); /* fits for certain */
     int err = 0;
 
     spin_lock(&a->grow_mutex);
-    if (!room_for(a, MIN(need, a->unit_size / PCPU_GRANULE)))
+    if (size ? !room_for(a, need) : !room_for_reserve(a))
         err = make_chunk(a);
     spin_unlock(&a->grow_mutex);
     return err;

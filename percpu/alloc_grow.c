@@ -199,8 +199,7 @@ u32 pcpu_grow_reserve(struct pcpu_allocator *a, u32 n)
 {
     u32 done = reserve_round(a, n);
 
-    /* A hole of a block's size is asked for: a chunk is made only when none is left. */
-    if (done < n && !pcpu_make_chunk(a, PCPU_BLOCK_GRANULES, 1))
+    if (done < n && !pcpu_make_chunk(a, 0, 1))
         done += reserve_round(a, n - done);
     return done;
 }

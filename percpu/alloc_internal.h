@@ -89,7 +89,10 @@ bool pcpu_lock_chunk(struct pcpu_allocator *a, u32 n, struct pcpu_locked *l);
 /* Publishes what changed: the hint, the count of empty blocks. */
 void pcpu_unlock_chunk(struct pcpu_allocator *a, struct pcpu_locked *l);
 
-/* A further chunk; the caller looks again. -ENOMEM, -ENOSPC. Thread, interrupts on. */
+/*
+ * A further chunk, unless one with room has come meanwhile; the caller looks again. size 0: room
+ * for the reserve. -ENOMEM, -ENOSPC. Thread, interrupts on.
+ */
 int pcpu_make_chunk(struct pcpu_allocator *a, u32 size, u32 align) MUST_CHECK;
 
 /* Gives a chunk without objects and populated blocks back. balance_mutex held. */

@@ -1,14 +1,14 @@
 /*
  * Dynamic per-CPU memory: the interface everybody uses. An object is an area of the same size in
  * every possible CPU's unit, at a per-CPU pointer: per_cpu_ptr(p, cpu) is CPU cpu's copy, and
- * this_cpu_*(*p) works on the own one in one instruction. A new object is zero in every unit that is
- * backed. Dynamic memory is backed for CPUs that have been online once; the copies of others read as
- * zeroes, and a write to them is a fault that names them.
+ * this_cpu_*(*p) works on the own one in one instruction. A new object is zero in every unit that
+ * is backed. Dynamic memory is backed for CPUs that have been online once; the copies of others
+ * read as zeroes, and a write to them is a fault that names them.
  *
- * Context. Without PCPU_ATOMIC: thread context, interrupts on; the call may populate memory and make
- * a chunk. With it, and for every free: any context but NMI. Any CPU that is online. No call sleeps;
- * none holds a lock while it populates or clears. Before percpu_alloc_init() only static variables
- * exist.
+ * Context. Without PCPU_ATOMIC: thread context, interrupts on; the call may populate memory and
+ * make a chunk. With it, and for every free: any context but NMI. Any CPU that is online. No call
+ * sleeps; none holds a lock while it populates or clears. Before percpu_alloc_init() only static
+ * variables exist.
  * SPDX-License-Identifier: MIT
  */
 #ifndef PERCH_PERCPU_PERCPU_H

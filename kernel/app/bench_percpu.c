@@ -46,8 +46,10 @@ void bench_reserve(struct boot_state *s)
 
     if (!kernel_options_run(&s->opt, "bench", glob, sizeof(glob)) || !any_wanted(glob))
         return;
-    arena = memblock_zalloc(&s->mb, sizeof(*arena), PAGE_SIZE);
-    if (!arena)
+    arena = small_alloc(&s->small, NODE_NONE, sizeof(*arena));
+    if (arena)
+        memset(arena, 0, sizeof(*arena));
+    else
         pr_warn("bench: no memory for %zu bytes of samples", sizeof(*arena));
 }
 

@@ -104,4 +104,7 @@ void stage_smp(struct boot_state *s);
 /* Memblock's free memory to the page allocator; small-object memory; memblock is closed. */
 void stage_pages(struct boot_state *s);
 
+/* The dynamic per-CPU allocator over them, and its hooks in the idle loop and in park and wake. */
+void stage_percpu_dynamic(struct boot_state *s);
+
 #endif
