@@ -166,6 +166,7 @@ HW_SRCS := \
 	kernel/app/bench_atomic.c \
 	kernel/app/bench_return.c \
 	kernel/app/bench_accessors.c \
+	kernel/app/bench_counter.c \
 	kernel/app/bench_par.c \
 	kernel/app/bench_step.c \
 	kernel/app/fail.c \

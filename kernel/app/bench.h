@@ -92,6 +92,7 @@ void bench_sizes(struct bench *b);
 void bench_trace(struct bench *b);
 void bench_return(struct bench *b);
 void bench_accessors(struct bench *b);
+void bench_counter(struct bench *b);
 void bench_par(struct bench *b);
 void bench_wall(struct bench *b); /* without -icount */
 
