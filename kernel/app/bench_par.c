@@ -176,7 +176,7 @@ static void one_pattern(struct bench *b, struct par *p)
         print_par(p, &before, &after);
 }
 
-/* Single pairs from warm magazines: those that needed no batch are the fast path. */
+/* Single pairs from warm magazines: those that moved or cleared no batch are the fast path. */
 static void fast_path(struct bench *b)
 {
     struct bench_steps all = {0};
@@ -193,7 +193,7 @@ static void fast_path(struct bench *b)
         percpu_free(percpu_alloc(SIZE, SIZE, 0));
         bench_step_end(&one);
         percpu_get_stats(&y);
-        if (x.refills != y.refills || x.drains != y.drains)
+        if (x.refills != y.refills || x.drains != y.drains || x.cleared_bytes != y.cleared_bytes)
             continue;
         b->sample[n++] = one.insns;
         all.prefix += one.prefix;
