@@ -21,10 +21,9 @@
  *
  * Invariants: buddy_verify() (mm/buddy_internal.h has them beside the data).
  *
- * Context: buddy_init, _declare, _add: one CPU, before the first use. Everything else: any CPU, any
- * context but NMI; takes one zone's lock at a time, interrupts off; never sleeps. It is the
- * innermost lock. CPU-local: state by pointer.
- * SPDX-License-Identifier: MIT
+ * Context: buddy_init, _declare, _add, _seal: one CPU, before the first use. Everything else: any
+ * CPU, any context but NMI; takes one zone's lock at a time, interrupts off; never sleeps. It is
+ * the innermost lock. CPU-local: state by pointer. SPDX-License-Identifier: MIT
  */
 #ifndef PERCH_MM_BUDDY_H
 #define PERCH_MM_BUDDY_H
@@ -103,6 +102,13 @@ int buddy_declare(struct buddy *b, s32 node, u64 start, u64 end, bool last) MUST
  * first.
  */
 int buddy_add(struct buddy *b, u64 start, u64 end) MUST_CHECK;
+
+/*
+ * After the last buddy_add(): sections of which nothing was handed over get their records, so that
+ * what the boot holds of them can be given back too. -ENOMEM: those without records stay as they
+ * are, and refuse it.
+ */
+int buddy_seal(struct buddy *b) MUST_CHECK;
 
 /* ---- use (buddy.c) ------------------------------------------------------------------------- */
 

@@ -311,3 +311,23 @@ int buddy_add(struct buddy *b, u64 start, u64 end)
         err |= add_in_section(b, last, r->zone, start, end);
     return err;
 }
+
+int buddy_seal(struct buddy *b)
+{
+    int err = 0;
+
+    for (u32 s = 0; s < b->nr_sections; s++) {
+        struct buddy_section *sec = &b->sections[s];
+
+        if (!sec->pages || sec->pbs || sec->state != SEC_RAW)
+            continue;
+        u64 pa = borrow_pages(b, first_range(b, s)->zone->node, record_pages(b, s));
+        if (pa == NO_PA) {
+            err = -ENOMEM;
+            continue;
+        }
+        range_at(b, pa)->zone->records += record_pages(b, s);
+        make_records(b, s, pa);
+    }
+    return err;
+}

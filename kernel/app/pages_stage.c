@@ -121,6 +121,8 @@ void stage_pages(struct boot_state *s)
     declare_memory(s);
     add_free(s, true);
     add_free(s, false);
+    if (buddy_seal(&s->pages))
+        pr_warn("pages: no memory for records: some of what the boot holds stays held");
     for (u32 node = 0; node < cfg.nr_nodes; node++)
         print_node(s, (s32)node);
     if (s->pages.lost_pages)

@@ -70,9 +70,13 @@ static void rig_close(struct rig *r)
 {
     for (u32 i = 0; i < PT_SLOT_PAGES && !r->slot.promoted; i++)
         pt_slot_clear(&r->vm->pt, &r->slot, i);
+    paging_lock(r->vm);
     pt_slot_close(&r->vm->pt, &r->slot, &r->flush);
+    paging_unlock(r->vm);
     flush_all(r);
+    paging_lock(r->vm);
     EXPECT_EQ(vspace_free(&r->vm->areas, r->va), 0);
+    paging_unlock(r->vm);
     buddy_free(r->vm->pages, r->block, BUDDY_BLOCK_ORDER);
 }
 

@@ -301,6 +301,25 @@ KTEST(buddy, records_are_borrowed)
     rig_done(&rig);
 }
 
+/* A section that the boot holds whole: what it gives back later is taken. */
+KTEST(buddy, reserved_sections_are_sealed)
+{
+    rig_init(&rig, 1, 3 * SZ_1G);
+    rig_declare(&rig, 0, 0, 3 * SZ_1G);
+    EXPECT_EQ(buddy_add(&rig.b, 0, SZ_1G), 0);
+    buddy_free(&rig.b, 2 * SZ_1G, 9);
+    EXPECT_EQ(rig.b.bad_frees, 1);
+    EXPECT_EQ(buddy_seal(&rig.b), 0);
+    u64 pages = buddy_free_pages(&rig.b, 0);
+    buddy_free(&rig.b, 2 * SZ_1G, 9);
+    buddy_free(&rig.b, SZ_1G + 0x3000, 0);
+    EXPECT_EQ(rig.b.bad_frees, 1);
+    EXPECT_EQ(buddy_free_pages(&rig.b, 0), pages + 513);
+    EXPECT_EQ(stats(0).records, 16 * 3);
+    EXPECT_EQ(buddy_verify(&rig.b), 0);
+    rig_done(&rig);
+}
+
 KTEST(buddy, failure_can_be_injected)
 {
     u64 pa, pas[4];
