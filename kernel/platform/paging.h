@@ -1,13 +1,13 @@
 /*
  * The final page tables and everything that lives in virtual areas: direct map, kernel image with
- * W^X, stacks with guard pages, device registers, areas of the per-CPU window. One struct holds it;
- * main owns the instance.
+ * W^X, stacks with guard pages, device registers, areas of the per-CPU window. One struct holds
+ * it; main owns the instance.
  *
  * Table pages and area records come from memblock until paging_hand_over(), from then on from the
- * page allocator, near the node asked for. Everything that changes tables or areas holds `lock`: the
- * functions here take it, others bracket their work with paging_lock() and paging_unlock(). It is
- * taken in thread context only, with interrupts on (during the boot, before there is anybody to wait
- * for, off too), may be held over allocations, never over a shoot-down, and lies inside of a
+ * page allocator, near the node asked for. Everything that changes tables or areas holds `lock`:
+ * the functions here take it, others bracket their work with paging_lock() and paging_unlock(). It
+ * is taken in thread context only, with interrupts on (during the boot, before there is anybody to
+ * wait for, off too), may be held over allocations, never over a shoot-down, and lies inside of a
  * chunk's map mutex.
  * Boot CPU, before the other CPUs run, unless a function says otherwise.
  * SPDX-License-Identifier: MIT
