@@ -133,6 +133,7 @@ HW_SRCS := \
 	smp/nmi.c \
 	smp/park.c \
 	smp/tlb.c \
+	smp/quiesce.c \
 	smp/trampoline.c \
 	smp/vectors.c \
 	kernel/platform/legacy_irq.c \

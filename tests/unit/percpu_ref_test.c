@@ -317,7 +317,7 @@ static void users_and_an_owner(void *arg)
     if (cpu_number() == 0)
         owner();
     for (u32 i = 0; !obj.stop; i++)
-        use(i % 2);
+        use(i % 16); /* seldom a tryget: many would keep a dead one for ever */
 }
 
 KTEST(percpu_ref, threads_use_while_it_is_killed)
