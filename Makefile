@@ -346,6 +346,9 @@ $(BUILD)/perch-layout: $(LAYOUT_SRCS) $(wildcard tools/layout/*.h percpu/*.h)
 	@echo "  LD  $@"
 	$(Q)$(HOSTCC) -std=gnu11 -O2 -g -Wall -Wextra -Werror -I. -o $@ $(LAYOUT_SRCS)
 
+# ---- the allocator as a hosted library ----------------------------------------------------------
+include tools/library/library.mk
+
 -include $(shell find $(BUILD) -name '*.d' 2>/dev/null)
 .SECONDARY:
 .PHONY: host-bins tsan-bins elf elf-ubsan elf-clang check-image

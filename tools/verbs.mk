@@ -36,11 +36,11 @@ TEST_NEEDS_model := host-bins
 TEST_NEEDS_tsan := tsan-bins
 TEST_NEEDS_kernel := $(BUILD)/perch.elf
 TEST_NEEDS_qemu := $(KERNELS) iso
-TEST_NEEDS_tools := $(TOOL_BINS) $(BUILD)/perch.elf
+TEST_NEEDS_tools := $(TOOL_BINS) $(BUILD)/perch.elf library-tests
 TEST_NEEDS_runner :=
 TEST_NEEDS_lint := $(KERNELS)
 TEST_NEEDS_fuzz := $(FUZZ_BINS)
-TEST_NEEDS_all := host-bins tsan-bins $(KERNELS) iso $(TOOL_BINS) $(FUZZ_BINS)
+TEST_NEEDS_all := host-bins tsan-bins $(KERNELS) iso $(TOOL_BINS) $(FUZZ_BINS) library-tests
 
 # TOOL_BINS and FUZZ_BINS are the Makefile's lists of hosted tools and fuzz programs.
 TEST_ARGS_unit := tests/test_unit.py -k 'unit-$(PATTERN)'
@@ -74,6 +74,7 @@ help:
 	@echo 'make bench       WHAT=boot|percpu BENCH_ARGS="--check --runs 0 --machines 8/4"'
 	@echo 'make host-bins   the hosted tests; unit-NAME and model-NAME run one of them'
 	@echo 'make tsan-bins   the same under TSan, tests/tsan; tsan-NAME runs one of them'
+	@echo 'make libperch-percpu.a  the allocator as a library: build/lib, one header with it'
 	@echo 'make clean       removes build/'
 	@echo 'Variables: CROSS_COMPILE= CC= NASM= BUILD= PYTHON= JOBS='
 

@@ -1,0 +1,74 @@
+/*
+ * The hosted machine inside: what its files share. For tools/library/host*.c only.
+ * SPDX-License-Identifier: MIT
+ */
+#ifndef PERCH_LIBRARY_HOST_INTERNAL_H
+#define PERCH_LIBRARY_HOST_INTERNAL_H
+
+#include "kernel/base/bitmap.h"
+#include "kernel/base/spinlock.h"
+#include "mm/buddy.h"
+#include "mm/vspace.h"
+#include "percpu/backing.h"
+#include "percpu/global.h"
+#include "tools/library/host.h"
+
+#define HOST_AREAS  8192u
+#define HOST_ROOM   (48 * SZ_1G) /* addresses for the first chunk */
+#define HOST_WINDOW (64 * SZ_1G) /* and for dynamic chunks: a chunk may span 3/4 of it */
+
+/*
+ * Per-CPU pointers begin here. Non-canonical on x86-64 and outside of user space elsewhere, so that
+ * one that is taken for an address faults.
+ */
+#define HOST_POINTERS 0x5eed000000000000ULL
+
+struct host_slot {
+    u64 va;
+    _Atomic u64 entry[PCPU_RANGE_PAGES]; /* what get() says */
+    struct host_slot *next;              /* closed, not flushed yet */
+};
+
+struct host_meta; /* host_pages.c */
+
+struct host {
+    struct perch_host_shape shape;
+    struct perch_cpu *cpus;
+    s32 *cpu_node;
+    u8 *distance;
+
+    /* Memory: node n has [node_pa(n), node_pa(n) + shape.node_bytes), a part of one file. */
+    int file;
+    u8 *memory; /* of the first node's first page */
+    u64 memory_bytes;
+    struct buddy buddy;
+    struct host_meta *meta;
+
+    u8 *raw, *room, *window; /* raw: all that is reserved; room, window: parts of it */
+    u64 room_used;
+    struct vspace vspace;
+    struct varea *areas;
+    struct spinlock lock; /* of vspace and closed */
+    struct host_slot *closed;
+
+    struct pcpu_env boot;
+    struct pcpu_first_chunk fc;
+    struct pcpu_page_ops_dyn page_ops;
+    struct pcpu_map_ops map_ops;
+    struct pcpu_backing_env env;
+    struct pcpu_alloc_ops alloc_ops;
+    struct percpu_lib lib;
+};
+
+/* fn(arg) in the name of each CPU, one after the other. By a CPU, outside of its sections. */
+int host_call_all(void *ctx, void (*fn)(void *arg), void *arg);
+
+/* Each CPU has been outside of its sections since the call began. */
+int host_quiesce(void *ctx);
+
+int host_pages_init(struct host *h) MUST_CHECK;
+void host_pages_done(struct host *h);
+int host_map_init(struct host *h) MUST_CHECK;
+void host_map_done(struct host *h);
+
+#endif
