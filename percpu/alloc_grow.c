@@ -147,7 +147,7 @@ static int grow_somewhere(struct pcpu_allocator *a, u32 size, u32 align)
     return err;
 }
 
-int pcpu_grow(struct pcpu_allocator *a, u32 size, u32 align)
+static int grow(struct pcpu_allocator *a, u32 size, u32 align)
 {
     int err = grow_somewhere(a, size, align);
 
@@ -157,6 +157,16 @@ int pcpu_grow(struct pcpu_allocator *a, u32 size, u32 align)
             return err;
         err = grow_somewhere(a, size, align);
     }
+    return err;
+}
+
+int pcpu_grow(struct pcpu_allocator *a, u32 size, u32 align)
+{
+    int err = grow(a, size, align);
+
+    /* Tables and metadata need pages, too. */
+    if (err == -ENOMEM && pcpu_reclaim(a))
+        err = grow(a, size, align);
     return err;
 }
 

@@ -130,6 +130,8 @@ int pcpu_cpu_first_online(struct pcpu_allocator *a, u32 cpu)
     spin_lock(&a->grow_mutex);
     if (!bitmap_test_bit(a->live_map, cpu)) {
         err = back_cpu(a, cpu);
+        if (err == -ENOMEM && pcpu_reclaim_locked(a))
+            err = back_cpu(a, cpu);
         if (!err) {
             u32 live = atomic_load_explicit(&a->nr_live, memory_order_relaxed);
 

@@ -228,6 +228,7 @@ u64 pcpu_return_empty(struct pcpu_allocator *a, u32 keep, u32 max);
 
 /* Memory is short: unpopulated pages of reservations go back. Thread, interrupts on. */
 bool pcpu_reclaim(struct pcpu_allocator *a);
+bool pcpu_reclaim_locked(struct pcpu_allocator *a); /* balance_mutex held */
 
 static inline void pcpu_count(_Atomic u64 *counter, u64 n)
 {

@@ -176,20 +176,28 @@ static bool promote_ready(struct pcpu_allocator *a)
     return n != 0;
 }
 
-bool pcpu_reclaim(struct pcpu_allocator *a)
+bool pcpu_reclaim_locked(struct pcpu_allocator *a)
 {
     u64 pages = 0;
 
-    if (!spin_trylock(&a->balance_mutex))
-        return false;
     for (u32 i = PCPU_CHUNK_DYNAMIC; i < pcpu_chunks_end(a); i++) {
         struct pcpu_dchunk *ch = atomic_load_explicit(&a->chunks[i], memory_order_acquire);
 
         if (ch)
             pages += pcpu_backing_break_reservations(&ch->backing);
     }
-    spin_unlock(&a->balance_mutex);
     return pages != 0;
+}
+
+bool pcpu_reclaim(struct pcpu_allocator *a)
+{
+    bool any;
+
+    if (!spin_trylock(&a->balance_mutex))
+        return false;
+    any = pcpu_reclaim_locked(a);
+    spin_unlock(&a->balance_mutex);
+    return any;
 }
 
 /* ---- balance -----------------------------------------------------------------------------------
@@ -252,9 +260,23 @@ static void drain_this_cpu(void *arg)
     pcpu_mag_drain_all(arg);
 }
 
+/* Pages behind dynamic chunks now, those of reservations too. */
+static u64 pages_held(const struct pcpu_allocator *a)
+{
+    u64 n = 0;
+
+    for (u32 node = 0; node < a->env->nr_nodes; node++) {
+        struct pcpu_node_count *c = &a->env->count[node];
+
+        n += atomic_load_explicit(&c->populated, memory_order_relaxed) +
+             atomic_load_explicit(&c->reserved, memory_order_relaxed);
+    }
+    return n;
+}
+
 u64 pcpu_trim(struct pcpu_allocator *a)
 {
-    u64 done;
+    u64 before = pages_held(a), after;
 
     if (!a->ops->call_all)
         pcpu_mag_drain_all(a);
@@ -264,8 +286,10 @@ u64 pcpu_trim(struct pcpu_allocator *a)
         cpu_relax();
     atomic_demand(a);
     atomic_store_explicit(&a->reserve_target, PCPU_RESERVE_MIN, memory_order_relaxed);
-    done = pcpu_return_empty(a, PCPU_RESERVE_MIN, ~0u);
+    pcpu_return_empty(a, PCPU_RESERVE_MIN, ~0u);
     refill_reserve(a);
+    pcpu_reclaim_locked(a);
     spin_unlock(&a->balance_mutex);
-    return done;
+    after = pages_held(a);
+    return before > after ? before - after : 0;
 }
