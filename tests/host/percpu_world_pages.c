@@ -44,20 +44,41 @@ static u32 pick_block(const struct world *w, u32 node)
     return best;
 }
 
+/* What was there before: nobody may take a fresh page for a cleared one. */
+static void poison(struct world *w, u32 index)
+{
+    u8 *page = w->memory + index * PAGE_SIZE;
+
+    memset(page, POISON, 64);
+    page[PAGE_SIZE - 1] = POISON;
+}
+
+static u32 check_node(struct world *w, s32 node)
+{
+    if (node >= 0 && (u32)node < w->shape.nr_nodes)
+        return (u32)node;
+    world_violation(w, "memory of a node that does not exist", (u64)node);
+    return 0;
+}
+
 static int block_alloc(void *ctx, s32 node, u64 *pa)
 {
     struct world *w = ctx;
-    u32 first = (u32)node * node_blocks(w), b = first, end = first + node_blocks(w);
+    u32 b, end;
     int err = -ENOMEM;
 
     spin_lock(&w->lock);
+    b = check_node(w, node) * node_blocks(w);
+    end = b + node_blocks(w);
     if (world_fails(w, WORLD_BLOCK))
         b = end;
     while (b < end && w->block_free[b] != PCPU_RANGE_PAGES)
         b++;
     if (b < end) {
-        for (u32 i = 0; i < PCPU_RANGE_PAGES; i++)
-            set_state(w, b * PCPU_RANGE_PAGES + i, WORLD_TAKEN);
+        for (u32 i = b * PCPU_RANGE_PAGES; i < (b + 1) * PCPU_RANGE_PAGES; i++) {
+            set_state(w, i, WORLD_TAKEN);
+            poison(w, i);
+        }
         *pa = page_pa(b * PCPU_RANGE_PAGES);
         err = 0;
     }
@@ -109,8 +130,7 @@ static u32 take_pages(struct world *w, u32 node, u32 n, u64 *pas, bool *failed)
                 return got;
             }
             set_state(w, i, WORLD_TAKEN);
-            memset(w->memory + i * PAGE_SIZE, POISON, 64);
-            w->memory[(i + 1) * PAGE_SIZE - 1] = POISON;
+            poison(w, i);
             pas[got++] = page_pa(i);
         }
     }
@@ -121,11 +141,12 @@ static u32 pages_alloc(void *ctx, s32 node, u32 n, u64 *pas)
 {
     struct world *w = ctx;
     bool failed = false;
-    u32 got = 0;
+    u32 got = 0, from;
 
     spin_lock(&w->lock);
+    from = check_node(w, node);
     for (u32 i = 0; i < w->shape.nr_nodes && got < n && !failed; i++)
-        got += take_pages(w, (u32)w->order[node][i], n - got, pas + got, &failed);
+        got += take_pages(w, (u32)w->order[from][i], n - got, pas + got, &failed);
     spin_unlock(&w->lock);
     return got;
 }
