@@ -5,6 +5,7 @@ SPDX-License-Identifier: MIT
 import pytest
 
 import bench_percpu as bench
+import qemu
 
 LOG = """[    0.000001] Perch: booted
 bench: machine cpus=4 nodes=4 unit=2097152 start_pages_per_unit=3
@@ -82,3 +83,14 @@ def test_every_machine_has_linux_figures_and_budgets():
         for key in ("at_most", "at_least"):
             if isinstance(budget.get(key), dict):
                 assert set(budget[key]) <= names
+
+
+@pytest.mark.parametrize("name", ["1/1", "4/4"])
+def test_budgets_are_kept_where_it_is_quick_to_see(name):
+    """The other machines: `./perch bench percpu --check`."""
+    if not (qemu.BUILD / "perch.elf").exists():
+        pytest.skip("perch.elf is not built")
+    data = bench.budgets()
+    entry = next(e for e in data["machine"] if f"{e['cpus']}/{e['nodes']}" == name)
+    found, failed = bench.figures(bench.boot(entry, "bench:percpu", data["static"], True).text)
+    assert failed + bench.judge(name, found, bench.limits(data, name)) == []
