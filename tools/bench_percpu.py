@@ -114,6 +114,18 @@ def judge(name, found, wanted):
     return bad
 
 
+def missed(data, name, found):
+    """Where a goal is not reached and the budget is wider for now: to be printed, no failure."""
+    out = []
+    for budget in data["budget"]:
+        goal, value = pick(budget.get("goal"), name), found.get(budget["figure"])
+        if goal is None or value is None:
+            continue
+        if value < goal if "at_least" in budget else value > goal:
+            out.append(f"bench: {name}: {budget['figure']}: {value:g}, the goal is {goal:g}")
+    return out
+
+
 def text_of(value):
     if value is None:
         return "-"
@@ -171,5 +183,6 @@ def run(wanted, runs):
         limit = limits(data, name)
         show(name, found, limit, linux(name), result.seconds)
         problems += [f"bench: {name}: {line}" for line in failed] + judge(name, found, limit)
+        print("\n".join(missed(data, name, found)))
         sys.stdout.flush()
     return problems + (wall(data["static"]) if runs else [])

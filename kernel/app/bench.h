@@ -20,6 +20,8 @@
 
 /* Clearing costs about one instruction for so many bytes (percpu/clear.h). */
 #define BENCH_CLEAR_BYTES 8
+/* and so many more for each object and unit, which matters where the objects are small. */
+#define BENCH_CLEAR_EACH 3
 
 /* What an operation did beside its own work, from percpu_stats before and after it. */
 enum bench_class { BENCH_NOPOP, BENCH_POPULATE, BENCH_NEWCHUNK, BENCH_CLASSES };

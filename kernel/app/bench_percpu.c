@@ -127,6 +127,8 @@ static void judge(struct bench *b, struct bench_op *op, size_t size, const struc
     op->blocks = bench_less(y->populated_blocks, x->populated_blocks);
     op->cleared = y->cleared_bytes - x->cleared_bytes;
     op->net = bench_less(op->ticks, op->cleared / BENCH_CLEAR_BYTES);
+    if (!op->blocks) /* objects, not pages */
+        op->net = bench_less(op->net, op->cleared / size * BENCH_CLEAR_EACH);
     op->refill = y->refills != x->refills;
     op->drain = y->drains != x->drains;
     op->batch = moved / size;

@@ -73,7 +73,9 @@ static void observed(struct bench *b, u64 start)
         b->class[i] = (u8)op.class;
         cleared += op.cleared;
         if (bench_next(&t.x) % 100 < 40) {
-            bench_free(b, trace_take(b, &t, &size), 8, &op);
+            void *p = trace_take(b, &t, &size);
+
+            bench_free(b, p, size, &op);
             b->other[t.frees++] = op.ticks;
             cleared += op.cleared;
         }
@@ -85,7 +87,9 @@ static void observed(struct bench *b, u64 start)
     bench_print("trace op=alloc_net", b->net, OPS);
     bench_print("trace op=free", b->other, t.frees);
     for (k = 0; t.n; k++) {
-        bench_free(b, trace_take(b, &t, &size), 8, &op);
+        void *p = trace_take(b, &t, &size);
+
+        bench_free(b, p, size, &op);
         b->sample[k] = op.ticks;
     }
     bench_print("trace op=drain", b->sample, k);

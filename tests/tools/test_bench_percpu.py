@@ -72,6 +72,18 @@ def test_judge(found, complaint):
     assert not bad or complaint in bad[0]
 
 
+@pytest.mark.parametrize("found, lines", [
+    ({"a": 9.0, "b": 7.0}, []),
+    ({"a": 11.0, "b": 7.0}, ["bench: 4/4: a: 11, the goal is 10"]),
+    ({"a": 9.0, "b": 6.0}, ["bench: 4/4: b: 6, the goal is 7"]),
+])
+def test_goals_that_are_missed_are_said(found, lines):
+    data = {"budget": [{"figure": "a", "at_most": 15, "goal": 10},
+                       {"figure": "b", "at_least": 5, "goal": {"4/4": 7, "1/1": 9}},
+                       {"figure": "c", "at_most": 5}]}
+    assert bench.missed(data, "4/4", found) == lines
+
+
 def test_every_machine_has_linux_figures_and_budgets():
     data = bench.budgets()
     for entry in data["machine"]:
@@ -80,7 +92,7 @@ def test_every_machine_has_linux_figures_and_budgets():
         assert len(bench.limits(data, name)) > 10
     names = {f"{e['cpus']}/{e['nodes']}" for e in data["machine"]}
     for budget in data["budget"]:
-        for key in ("at_most", "at_least"):
+        for key in ("at_most", "at_least", "goal"):
             if isinstance(budget.get(key), dict):
                 assert set(budget[key]) <= names
 
