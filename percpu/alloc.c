@@ -125,9 +125,9 @@ static ALWAYS_INLINE void *alloc_fast(struct pcpu_allocator *a, size_t size, siz
     }
     e = &mag->entries[--mag->clean];
     ptr = e->ptr;
-    *e->tag = (u8)(class | PCPU_TAG_OWNED);
-    m->left += mag->size;
-    m->nr_alloc++;
+    pcpu_set_tag(e->tag, class | PCPU_TAG_OWNED);
+    cpu_local_add(m->left, mag->size);
+    cpu_local_inc(m->nr_alloc);
     if (shared)
         spin_unlock(&m->lock);
     local_irq_restore(irq);
@@ -205,7 +205,7 @@ static NOINLINE void free_direct(struct pcpu_allocator *a, uintptr_t ptr, u8 *ta
     u32 off;
     struct pcpu_dchunk *ch = pcpu_chunk_of(a, ptr, &off);
 
-    *tag &= PCPU_TAG_KIND;
+    pcpu_set_tag(tag, PCPU_TAG_BIG);
     pcpu_clear_batch(a, &e, 1, pcpu_chunk_object_size(&ch->c, off));
     pcpu_count(&a->direct_free, 1);
     pcpu_give_back(a, &e, 1);
@@ -249,16 +249,15 @@ static ALWAYS_INLINE void free_fast(struct pcpu_allocator *a, uintptr_t ptr, boo
         return;
     }
     mag = &m->mag[class];
-    *tag = (u8) class;
-    m->nr_free++;
+    pcpu_set_tag(tag, class);
+    cpu_local_inc(m->nr_free);
     if (unlikely(mag->clean == mag->dirty)) {
         free_exit(m, irq, shared);
         pcpu_mag_spill(a, class, ptr, tag);
         return;
     }
     mag->entries[--mag->dirty] = (struct pcpu_entry){ptr, tag};
-    m->left -= mag->size;
-    if (unlikely(m->left < 0)) {
+    if (unlikely(cpu_local_add_negative(m->left, mag->minus))) {
         free_exit(m, irq, shared);
         pcpu_mag_evict(a);
         return;

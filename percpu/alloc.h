@@ -82,18 +82,21 @@ struct pcpu_entry {
 struct pcpu_mag {
     struct pcpu_entry *entries;
     u8 clean, dirty, cap;
-    u8 want;  /* entries the next refill asks for: grows with misses, shrinks when evicted */
-    u16 size; /* bytes of an object */
-    u16 spare;
+    u8 want;   /* entries the next refill asks for: grows with misses, shrinks when evicted */
+    u16 size;  /* bytes of an object */
+    s16 minus; /* the same, negative */
 };
 static_assert(sizeof(struct pcpu_mag) == 16, "indexed by a shift on the fast path");
 
-/* One CPU's, or a group's. */
+/*
+ * One CPU's, or a group's. The numbers are changed by cpu_local_*() by whoever has interrupts off
+ * (and the lock), and read by anybody who wants to know about.
+ */
 struct pcpu_mags {
     bool shared; /* take the lock */
     struct spinlock lock;
-    s32 left;   /* bytes of a unit that it may hold beyond what it holds; below 0: evict */
-    s32 quota;  /* bytes of a unit */
+    s64 left;   /* bytes of a unit that it may hold beyond what it holds; below 0: evict */
+    s64 quota;  /* bytes of a unit */
     u32 victim; /* class where eviction goes on */
     u64 nr_alloc, nr_free;
     u64 refills, drains, evictions;

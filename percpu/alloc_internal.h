@@ -75,6 +75,12 @@ static inline u8 *pcpu_tag_of(const struct pcpu_allocator *a, uintptr_t ptr)
 /* The first chunk's slot that va lies in; NULL: none. (alloc_init.c) */
 const struct pcpu_fc_slot *pcpu_fc_slot(const struct pcpu_allocator *a, u64 va);
 
+/* An object changes hands without its chunk's lock, beside somebody who looks at the chunk. */
+static inline void pcpu_set_tag(u8 *tag, u32 value)
+{
+    __atomic_store_n(tag, (u8)value, __ATOMIC_RELAXED);
+}
+
 /* ---- locking a chunk (alloc_chunks.c) ---------------------------------------------------------
  */
 

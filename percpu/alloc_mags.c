@@ -32,7 +32,7 @@ static struct pcpu_mags *new_mags(struct pcpu_allocator *a, s32 node, u32 quota,
         return NULL;
     memset(m, 0, bytes);
     m->memory_bytes = bytes;
-    m->quota = m->left = (s32)quota;
+    m->quota = m->left = quota;
     m->shared = shared;
     m->victim = PCPU_CLASS_4;
     next = (struct pcpu_entry *)((u8 *)m + align_up(sizeof(*m), 64));
@@ -41,6 +41,7 @@ static struct pcpu_mags *new_mags(struct pcpu_allocator *a, s32 node, u32 quota,
         m->mag[c].cap = m->mag[c].dirty = (u8)class_cap(c, quota);
         m->mag[c].want = 1;
         m->mag[c].size = (u16)pcpu_class_size(c);
+        m->mag[c].minus = (s16)-m->mag[c].size;
         next += m->mag[c].cap;
     }
     return m;
@@ -107,7 +108,7 @@ static u32 pull(struct pcpu_mags *m, u32 class, bool dirty, u32 n, struct pcpu_e
 
     for (u32 i = 0; i < got; i++)
         out[i] = dirty ? mag->entries[mag->dirty++] : mag->entries[--mag->clean];
-    m->left += (s32)(got * mag->size);
+    cpu_local_add(m->left, got * mag->size);
     return got;
 }
 
@@ -123,7 +124,7 @@ static u32 push(struct pcpu_mags *m, u32 class, bool dirty, u32 n, const struct 
         else
             mag->entries[mag->clean++] = in[i];
     }
-    m->left -= (s32)(put * mag->size);
+    cpu_local_sub(m->left, put * mag->size);
     return put;
 }
 
@@ -180,7 +181,7 @@ static u32 pull_any(struct pcpu_allocator *a, u32 class, bool *clean, u32 *want,
     *want = mag->want;
     if (!*clean)
         mag->want = (u8)MIN(2 * mag->want, MAX(1, mag->cap / 2));
-    m->nr_alloc++;
+    cpu_local_inc(m->nr_alloc);
     pcpu_mags_exit(m, irq);
     return n;
 }
@@ -191,9 +192,9 @@ static void count_refill(struct pcpu_allocator *a, u32 size, u32 flags, bool fai
     struct pcpu_mags *m = pcpu_mags_enter(a, &irq);
 
     if (failed)
-        m->nr_alloc--;
+        cpu_local_dec(m->nr_alloc);
     else
-        m->refills++;
+        cpu_local_inc(m->refills);
     pcpu_mags_exit(m, irq);
     if ((flags & PCPU_ATOMIC) && !failed)
         pcpu_count_demand(a, size);
@@ -219,7 +220,7 @@ void *pcpu_mag_alloc_slow(struct pcpu_allocator *a, u32 class, u32 flags)
     }
     /* The first one: it may be the dirty one of a caller that does not mind. */
     ptr = batch[0].ptr;
-    *batch[0].tag = (u8)(class | PCPU_TAG_OWNED);
+    pcpu_set_tag(batch[0].tag, class | PCPU_TAG_OWNED);
     put_clean(a, class, batch + 1, n - 1);
     return (void *)ptr;
 }
@@ -239,7 +240,7 @@ void pcpu_mag_spill(struct pcpu_allocator *a, u32 class, uintptr_t ptr, u8 *tag)
     half = (m->mag[class].cap + 1) / 2;
     n = pull(m, class, false, half, batch); /* clean ones need no work */
     dirty = n < half ? pull(m, class, true, half - n, batch + n) : 0;
-    m->drains++;
+    cpu_local_inc(m->drains);
     if (n + dirty && push(m, class, true, 1, &extra)) {
         pcpu_mags_exit(m, irq);
     } else {
@@ -266,8 +267,8 @@ static u32 evict_class(struct pcpu_allocator *a, bool all, bool *more)
     m->victim = class + 1 < PCPU_CLASSES ? class + 1 : PCPU_CLASS_4;
     if (n + dirty) {
         m->mag[class].want = (u8)MAX(1, m->mag[class].want / 2);
-        m->drains++;
-        m->evictions++;
+        cpu_local_inc(m->drains);
+        cpu_local_inc(m->evictions);
     }
     *more = all ? m->left != m->quota : m->left < m->quota / 4;
     pcpu_mags_exit(m, irq);

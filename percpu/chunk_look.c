@@ -5,20 +5,22 @@
 #include "kernel/base/string.h"
 #include "percpu/chunk_internal.h"
 
+typedef u64 __attribute__((may_alias)) tag8;
+
+/* Objects change hands (PCPU_TAG_OWNED) without the chunk's lock. */
+static inline u8 tag_at(const struct pcpu_block *b, u32 g)
+{
+    return __atomic_load_n(&b->tag[g], __ATOMIC_RELAXED);
+}
+
 /* The first granule of [g, end of the block) where an object begins, else the block's end. */
 static u32 next_tag(const struct pcpu_block *b, u32 g)
 {
-    u64 eight;
-
-    while (g < PCPU_BLOCK_GRANULES && !b->tag[g]) {
-        if (!(g & 7)) {
-            memcpy(&eight, &b->tag[g], sizeof(eight));
-            if (!eight) {
-                g += 8;
-                continue;
-            }
-        }
-        g++;
+    while (g < PCPU_BLOCK_GRANULES && !tag_at(b, g)) {
+        if (!(g & 7) && !__atomic_load_n((const tag8 *)&b->tag[g], __ATOMIC_RELAXED))
+            g += 8;
+        else
+            g++;
     }
     return g;
 }
@@ -32,6 +34,7 @@ int pcpu_chunk_walk(const struct pcpu_chunk *c, int (*fn)(void *ctx, u32 off, u3
         const struct pcpu_block *b = c->blocks[g >> BLOCK_GRANULE_SHIFT];
         u32 base = (u32)align_down(g, PCPU_BLOCK_GRANULES), in = g - base, size;
         int err;
+        u8 tag;
 
         if (b)
             in = next_tag(b, in);
@@ -40,8 +43,9 @@ int pcpu_chunk_walk(const struct pcpu_chunk *c, int (*fn)(void *ctx, u32 off, u3
             continue;
         }
         g = base + in;
-        size = pcpu_object_granules(c, g, b->tag[in]);
-        err = fn(ctx, g << PCPU_GRANULE_SHIFT, size << PCPU_GRANULE_SHIFT, b->tag[in]);
+        tag = tag_at(b, in);
+        size = pcpu_object_granules(c, g, tag);
+        err = fn(ctx, g << PCPU_GRANULE_SHIFT, size << PCPU_GRANULE_SHIFT, tag);
         if (err)
             return err;
         g += size;

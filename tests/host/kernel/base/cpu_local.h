@@ -23,6 +23,11 @@ extern _Thread_local uintptr_t host_cpu_offset;
 extern _Thread_local u32 host_cpu_number;
 extern _Thread_local bool host_irqs_off;
 extern _Thread_local struct host_cpu *host_cpu_state; /* NULL: nobody asks */
+/*
+ * The thread's interrupt, NULL: none. Called where one that is pending would be taken: when
+ * interrupts come on, and while the CPU waits with interrupts on. Not while it runs.
+ */
+extern _Thread_local void (*host_interrupt)(void);
 
 #define this_cpu_ptr(ptr) PER_CPU_SHIFT_(ptr, host_cpu_offset)
 
@@ -43,6 +48,17 @@ static inline u64 local_irq_save(void)
     return was ? 0 : 1ULL << 9;
 }
 
+static inline void host_take_interrupt(void)
+{
+    void (*handler)(void) = host_interrupt;
+
+    if (!handler || host_irqs_off)
+        return;
+    host_interrupt = NULL;
+    handler();
+    host_interrupt = handler;
+}
+
 static inline void local_irq_restore(u64 flags)
 {
     if (!(flags & (1ULL << 9)))
@@ -50,6 +66,7 @@ static inline void local_irq_restore(u64 flags)
     if (host_irqs_off && host_cpu_state)
         atomic_fetch_sub_explicit(&host_cpu_state->irqs_off, 1, memory_order_acq_rel);
     host_irqs_off = false;
+    host_take_interrupt();
 }
 
 static inline bool local_irqs_enabled(void)
@@ -71,6 +88,7 @@ static inline void cpu_guard_exit(void)
 
 static inline void cpu_relax(void)
 {
+    host_take_interrupt();
     sched_yield();
 }
 
