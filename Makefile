@@ -48,7 +48,6 @@ PURE_SRCS := \
 	percpu/chunk.c \
 	percpu/chunk_alloc.c \
 	percpu/chunk_block.c \
-	percpu/chunk_hole.c \
 	percpu/chunk_look.c \
 	percpu/chunk_tree.c \
 	percpu/chunk_verify.c \

@@ -3,37 +3,43 @@
  * SPDX-License-Identifier: MIT
  */
 #include "kernel/base/string.h"
-#include "percpu/chunk_internal.h"
+#include "percpu/chunk_hole.h"
 
 /* ---- creation -------------------------------------------------------------------------------- */
 
-static u32 leaves_for(u32 nr_blocks)
+static u32 height_for(u32 nr_blocks)
 {
-    u32 leaves = 1;
+    u32 height = 0;
 
-    while (leaves < nr_blocks)
-        leaves *= 2;
-    return leaves;
+    while (1u << FANOUT_SHIFT * height < nr_blocks)
+        height++;
+    return height;
 }
 
 size_t pcpu_chunk_bytes(u32 nr_blocks)
 {
-    size_t bytes = 2 * (size_t)leaves_for(nr_blocks) * sizeof(struct pcpu_tree_node) +
-                   nr_blocks * sizeof(struct pcpu_block *) + nr_blocks;
+    u32 height = height_for(nr_blocks);
+    size_t bytes = nr_blocks * (sizeof(struct pcpu_block *) + 1);
 
+    for (u32 level = 0; level <= height; level++)
+        bytes += pcpu_tree_nodes(nr_blocks, height, level) * sizeof(struct pcpu_tree_node);
     return align_up(bytes, 64);
 }
 
 /* Everything but states and tree. */
 static void init_arrays(struct pcpu_chunk *c, u32 nr_blocks, void *memory)
 {
+    struct pcpu_tree_node *node = memory;
+
     memset(c, 0, sizeof(*c));
     c->nr_blocks = nr_blocks;
-    c->leaves = leaves_for(nr_blocks);
-    c->tree = memory;
-    c->blocks = (struct pcpu_block **)(c->tree + 2 * (size_t)c->leaves);
+    c->height = height_for(nr_blocks);
+    for (u32 level = 0; level <= c->height; level++) {
+        c->level[level] = c->root = node;
+        node += pcpu_tree_nodes(nr_blocks, c->height, level);
+    }
+    c->blocks = (struct pcpu_block **)node;
     c->state = (u8 *)(c->blocks + nr_blocks);
-    memset(c->tree, 0, sizeof(*c->tree)); /* node 0 is not used */
     memset(c->blocks, 0, nr_blocks * sizeof(*c->blocks));
 }
 
@@ -75,9 +81,10 @@ void pcpu_chunk_init_region(struct pcpu_chunk *c, u32 nr_blocks, void *memory, s
          block++)
         init_region_block(c, block, *blocks++);
     c->nr_absent = nr_blocks - c->nr_populated;
+    memset(c->level[0], 0,
+           pcpu_tree_nodes(nr_blocks, c->height, 0) * sizeof(struct pcpu_tree_node));
     for (u32 block = 0; block < nr_blocks; block++)
         pcpu_tree_leaf(c, block);
-    memset(&c->tree[c->leaves + nr_blocks], 0, (c->leaves - nr_blocks) * sizeof(*c->tree));
     pcpu_tree_build(c);
 }
 
@@ -89,28 +96,19 @@ static void count_block(struct pcpu_chunk *c, u32 block, u32 add)
     u32 free;
 
     switch (c->state[block]) {
-    case PCPU_UNPOPULATED:
-        pcpu_tree_count(c, block, add, 0);
-        break;
     case PCPU_BUSY:
         c->nr_busy += add;
         break;
     case PCPU_POPULATED:
         free = c->blocks[block]->free;
         c->nr_populated += add;
+        c->nr_empty += free == PCPU_BLOCK_GRANULES ? add : 0;
         c->free_granules += (u64)(s64)(s32)add * free;
-        if (free == PCPU_BLOCK_GRANULES) {
-            c->nr_empty += add;
-            pcpu_tree_count(c, block, 0, add);
-        }
         break;
     }
 }
 
-/*
- * Everything but the tree above the block's leaf. All of what is above it must be recomputed: nodes
- * compare their old and new runs of one kind only when they have no UNPOPULATED block.
- */
+/* Everything but the tree above the block's leaf: pcpu_tree_refresh(). */
 static void change_state(struct pcpu_chunk *c, u32 block, enum pcpu_block_state state)
 {
     count_block(c, block, -1u);
@@ -119,43 +117,13 @@ static void change_state(struct pcpu_chunk *c, u32 block, enum pcpu_block_state 
     pcpu_tree_leaf(c, block);
 }
 
-static void change_one(struct pcpu_chunk *c, u32 block, enum pcpu_block_state state)
-{
-    u32 pending = 2 * c->leaves - 2;
-
-    change_state(c, block, state);
-    pcpu_tree_climb(c, block, NO_BLOCK, &pending);
-}
-
-/* Several blocks one after the other share the way up: the last but one is climbed from first. */
-struct change {
-    u32 last, pending;
-};
-
-static void change_next(struct pcpu_chunk *c, struct change *ch, u32 block,
-                        enum pcpu_block_state state)
-{
-    change_state(c, block, state);
-    if (ch->last != NO_BLOCK)
-        pcpu_tree_climb(c, ch->last, block, &ch->pending);
-    ch->last = block;
-    ch->pending = 2 * c->leaves - 2;
-}
-
-static void change_end(struct pcpu_chunk *c, struct change *ch)
-{
-    if (ch->last != NO_BLOCK)
-        pcpu_tree_climb(c, ch->last, NO_BLOCK, &ch->pending);
-}
-
 int pcpu_chunk_grow(struct pcpu_chunk *c, u32 size, u32 align, u32 *first, u32 *count, u32 *nr_busy)
 {
-    struct change ch = {NO_BLOCK, 0};
-    struct pcpu_hole h;
+    struct pcpu_hole h = {.need = size};
     u32 last;
 
     *nr_busy = 0;
-    if (!size || !pcpu_hole_any(c, 0, size, align, size, &h))
+    if (!size || !hole_find(c, true, 0, size, align, size, false, &h))
         return -ENOSPC;
     *first = h.at >> BLOCK_GRANULE_SHIFT;
     last = (h.at + size - 1) >> BLOCK_GRANULE_SHIFT;
@@ -163,37 +131,49 @@ int pcpu_chunk_grow(struct pcpu_chunk *c, u32 size, u32 align, u32 *first, u32 *
     for (u32 block = *first; block <= last; block++) {
         if (c->state[block] != PCPU_UNPOPULATED)
             continue;
-        change_next(c, &ch, block, PCPU_BUSY);
+        change_state(c, block, PCPU_BUSY);
         ++*nr_busy;
     }
-    change_end(c, &ch);
+    for (u32 block = *first; block <= last; block = (block | (FANOUT - 1)) + 1)
+        pcpu_tree_refresh(c, 1, &block);
     return 0;
+}
+
+static bool is_unpopulated(const struct pcpu_chunk *c, u32 block)
+{
+    return block < c->nr_blocks && c->state[block] == PCPU_UNPOPULATED;
 }
 
 u32 pcpu_chunk_grow_reserve(struct pcpu_chunk *c, u32 max, u32 *blocks)
 {
-    struct change ch = {NO_BLOCK, 0};
-    u32 n = 0;
+    u32 n = 0, fresh = 0; /* fresh: so many are known to the tree */
 
-    while (n < max && c->tree[1].nr_unpopulated) {
-        blocks[n] = pcpu_tree_lowest_unpopulated(c);
-        change_next(c, &ch, blocks[n++], PCPU_BUSY);
+    for (; n < max; n++) {
+        /* The next is the next, or the tree must be asked. */
+        if (n && is_unpopulated(c, blocks[n - 1] + 1)) {
+            blocks[n] = blocks[n - 1] + 1;
+        } else {
+            pcpu_tree_refresh(c, n - fresh, blocks + fresh);
+            fresh = n;
+            if (!c->root->nr_unpopulated)
+                break;
+            blocks[n] = pcpu_tree_lowest_unpopulated(c);
+        }
+        change_state(c, blocks[n], PCPU_BUSY);
     }
-    change_end(c, &ch);
+    pcpu_tree_refresh(c, n - fresh, blocks + fresh);
     return n;
 }
 
 void pcpu_chunk_populate_many(struct pcpu_chunk *c, u32 n, const u32 *blocks,
                               struct pcpu_block **metas)
 {
-    struct change ch = {NO_BLOCK, 0};
-
     for (u32 i = 0; i < n; i++) {
         pcpu_block_init(metas[i]);
         c->blocks[blocks[i]] = metas[i];
-        change_next(c, &ch, blocks[i], PCPU_POPULATED);
+        change_state(c, blocks[i], PCPU_POPULATED);
     }
-    change_end(c, &ch);
+    pcpu_tree_refresh(c, n, blocks);
 }
 
 void pcpu_chunk_populate_done(struct pcpu_chunk *c, u32 block, struct pcpu_block *meta)
@@ -201,16 +181,26 @@ void pcpu_chunk_populate_done(struct pcpu_chunk *c, u32 block, struct pcpu_block
     pcpu_chunk_populate_many(c, 1, &block, &meta);
 }
 
+static bool is_empty(const struct pcpu_chunk *c, u32 block)
+{
+    return c->state[block] == PCPU_POPULATED && c->blocks[block]->free == PCPU_BLOCK_GRANULES;
+}
+
 u32 pcpu_chunk_take_empty(struct pcpu_chunk *c, u32 max, u32 *blocks)
 {
-    struct change ch = {NO_BLOCK, 0};
-    u32 n = 0;
+    u32 n = 0, fresh = 0;
 
-    while (n < max && c->nr_empty && !c->permanent) {
-        blocks[n] = pcpu_tree_highest_empty(c);
-        change_next(c, &ch, blocks[n++], PCPU_BUSY);
+    for (; n < max && c->nr_empty && !c->permanent; n++) {
+        if (n && blocks[n - 1] && is_empty(c, blocks[n - 1] - 1)) {
+            blocks[n] = blocks[n - 1] - 1;
+        } else {
+            pcpu_tree_refresh(c, n - fresh, blocks + fresh);
+            fresh = n;
+            blocks[n] = pcpu_tree_highest_empty(c);
+        }
+        change_state(c, blocks[n], PCPU_BUSY);
     }
-    change_end(c, &ch);
+    pcpu_tree_refresh(c, n - fresh, blocks + fresh);
     return n;
 }
 
@@ -219,11 +209,13 @@ struct pcpu_block *pcpu_chunk_unpopulate_done(struct pcpu_chunk *c, u32 block)
     struct pcpu_block *meta = c->blocks[block];
 
     c->blocks[block] = NULL;
-    change_one(c, block, PCPU_UNPOPULATED);
+    change_state(c, block, PCPU_UNPOPULATED);
+    pcpu_tree_refresh(c, 1, &block);
     return meta;
 }
 
 void pcpu_chunk_untake(struct pcpu_chunk *c, u32 block)
 {
-    change_one(c, block, PCPU_POPULATED);
+    change_state(c, block, PCPU_POPULATED);
+    pcpu_tree_refresh(c, 1, &block);
 }

@@ -12,10 +12,11 @@
  * to whoever populates or returns it, outside of the chunk's lock. ABSENT blocks are never ours
  * (parts of the first chunk). Objects lie in POPULATED blocks only.
  *
- * Summary: a binary tree over the blocks. Each node holds, twice, the free granules at the start of
- * its span (pre), at its end (suf) and the longest run in it (max): `pop` counts populated blocks
- * only, `all` counts an UNPOPULATED block as free from end to end. Runs cross blocks. BUSY and
- * ABSENT blocks are taken in both. The root of the tree is therefore the exact largest hole.
+ * Summary: a tree over the blocks, eight children to a node. Each node holds, twice, the free
+ * granules at the start of its span (pre), at its end (suf) and the longest run in it (max): `pop`
+ * counts populated blocks only, `all` counts an UNPOPULATED block as free from end to end. Runs
+ * cross blocks. BUSY and ABSENT blocks are taken in both. The root is therefore the exact largest
+ * hole.
  *
  * Boundary map: one byte per granule (percpu/size_class.h): 0 where no object begins.
  *
@@ -46,11 +47,13 @@
 #define PCPU_BLOCK_WORDS    16u
 
 /*
- * So many holes that are large enough, but not aligned, are looked at one by one; then the lowest
- * hole that fits wherever it begins (size + align - 1) is taken when there is one, and only if
- * there is none the search goes on hole by hole.
+ * Bounds of one call of pcpu_chunk_alloc(). So many places, blocks or holes, it takes from. So many
+ * holes that are large enough, but not aligned, it looks at one by one; then it takes the lowest
+ * hole that fits wherever it begins (size + align - 1), and only when there is none, and nothing
+ * was taken yet, the search goes on hole by hole.
  */
-#define PCPU_CHUNK_TRIES 16u
+#define PCPU_CHUNK_VISITS 3u
+#define PCPU_CHUNK_TRIES  4u
 
 enum pcpu_block_state { PCPU_ABSENT, PCPU_UNPOPULATED, PCPU_BUSY, PCPU_POPULATED };
 
@@ -67,6 +70,8 @@ struct pcpu_runs {
     u32 pre, suf, max; /* granules */
 };
 
+#define PCPU_TREE_LEVELS 8 /* 8^7 blocks */
+
 struct pcpu_tree_node {
     struct pcpu_runs pop, all;
     u32 nr_unpopulated, nr_empty; /* blocks of its span: UNPOPULATED; populated and entirely free */
@@ -74,12 +79,14 @@ struct pcpu_tree_node {
 
 struct pcpu_chunk {
     u32 nr_blocks;               /* of a unit */
-    u32 leaves;                  /* nr_blocks rounded up to a power of two */
+    u32 height;                  /* of the tree: 8^height >= nr_blocks */
     u32 start, end;              /* granules of the unit that are ours */
     bool permanent;              /* nothing is ever returned: pcpu_chunk_init_region() */
     struct pcpu_block **blocks;  /* [nr_blocks]; NULL unless POPULATED, or BUSY on the way back */
     u8 *state;                   /* [nr_blocks] enum pcpu_block_state */
-    struct pcpu_tree_node *tree; /* [2 * leaves]; root 1, block b at leaves + b */
+    struct pcpu_tree_node *root; /* level[height] */
+    /* level[0][b]: block b; level[h][i]: 8 * i and its 7 neighbours in level[h - 1] */
+    struct pcpu_tree_node *level[PCPU_TREE_LEVELS];
 
     u64 free_granules; /* in populated blocks */
     u32 nr_populated;  /* blocks */
@@ -145,19 +152,21 @@ void pcpu_chunk_untake(struct pcpu_chunk *c, u32 block);
 /* Is there a populated hole (pop), or any hole at all, for size granules without alignment? O(1) */
 static inline u32 pcpu_chunk_max_populated(const struct pcpu_chunk *c)
 {
-    return c->tree[1].pop.max;
+    return c->root->pop.max;
 }
 static inline u32 pcpu_chunk_max_any(const struct pcpu_chunk *c)
 {
-    return c->tree[1].all.max;
+    return c->root->all.max;
 }
 
 /*
  * Up to n objects of size granules at multiples of align granules in populated holes, lowest first,
- * each tagged `tag`; offs[i]: byte offset in the unit, ascending. Returns how many (0: none fits).
- * A hole takes as many as it can before the next is looked for; each block and tree path is brought
- * up to date once per call, not once per object. tag: a class, whose size this is, or PCPU_TAG_BIG
- * (size is stored then; size >= 5), with or without PCPU_TAG_OWNED.
+ * each tagged `tag`; offs[i]: byte offset in the unit, ascending. Returns how many; 0 only when
+ * none fits, but less than n also when PCPU_CHUNK_VISITS places were too small for all (so that the
+ * time that a lock is held does not grow with fragmentation: call again). A hole takes as many as
+ * it can before the next is looked for; each block and tree path is brought up to date once. tag: a
+ * class, whose size this is, or PCPU_TAG_BIG (size is stored then; size >= 5), with or without
+ * PCPU_TAG_OWNED.
  */
 u32 pcpu_chunk_alloc(struct pcpu_chunk *c, u32 size, u32 align, u8 tag, u32 n, u32 *offs);
 

@@ -4,7 +4,7 @@
  * leave the block.
  * SPDX-License-Identifier: MIT
  */
-#include "percpu/chunk_internal.h"
+#include "percpu/chunk_hole.h"
 
 #define IN_BLOCK(g) ((g) & (PCPU_BLOCK_GRANULES - 1))
 
@@ -16,16 +16,13 @@ struct edit {
     struct pcpu_runs runs;
     u32 rest;     /* the longest of what was left over of the runs taken from */
     bool max_cut; /* a run as long as runs.max was cut: rest, or another run, is the longest now */
-    bool was_empty;
-    u32 pending; /* pcpu_tree_climb() */
-    u32 emptied; /* blocks that became empty */
+    u32 had_free;
 };
 
 static void edit_begin(struct edit *e, struct pcpu_chunk *c)
 {
     e->c = c;
     e->block = NO_BLOCK;
-    e->pending = e->emptied = 0;
 }
 
 /* The longest run after some that were as long as any before were cut. */
@@ -38,29 +35,32 @@ static u32 max_after_cut(const struct edit *e)
     return pcpu_block_max(e->b, MIN(e->runs.max, others));
 }
 
-/* Leaves the block; next: the one that is changed after it, or NO_BLOCK. */
-static void edit_close(struct edit *e, u32 next)
+/* A populated block's runs are these now; it had so many free granules. 1: it became empty. */
+static u32 update_leaf(struct pcpu_chunk *c, u32 block, const struct pcpu_runs *now, u32 had_free)
 {
-    struct pcpu_chunk *c = e->c;
-    struct pcpu_tree_node *leaf = &c->tree[c->leaves + e->block];
-    bool is_empty = e->b->free == PCPU_BLOCK_GRANULES;
+    struct pcpu_tree_node *leaf = &c->level[0][block];
+    bool was_empty = had_free == PCPU_BLOCK_GRANULES;
+    bool is_empty = c->blocks[block]->free == PCPU_BLOCK_GRANULES;
+    struct pcpu_runs was = leaf->pop;
 
-    if (e->max_cut)
-        e->runs.max = max_after_cut(e);
-    if (is_empty != e->was_empty) {
+    if (is_empty != was_empty) {
         u32 add = is_empty ? 1 : -1u;
 
         c->nr_empty += add;
-        e->emptied += is_empty;
-        pcpu_tree_count(c, e->block, 0, add);
+        pcpu_tree_count_empty(c, block, add);
     }
-    if ((leaf->pop.pre ^ e->runs.pre) | (leaf->pop.suf ^ e->runs.suf) |
-        (leaf->pop.max ^ e->runs.max)) {
-        leaf->pop = leaf->all = e->runs;
-        e->pending |= 2;
+    if ((was.pre ^ now->pre) | (was.suf ^ now->suf) | (was.max ^ now->max)) {
+        leaf->pop = leaf->all = *now;
+        pcpu_tree_climb(c, block, &was);
     }
-    if (e->pending)
-        pcpu_tree_climb(c, e->block, next, &e->pending);
+    return is_empty && !was_empty;
+}
+
+static void edit_close(struct edit *e)
+{
+    if (e->max_cut)
+        e->runs.max = max_after_cut(e);
+    update_leaf(e->c, e->block, &e->runs, e->had_free);
 }
 
 static inline void edit_open(struct edit *e, u32 block)
@@ -68,13 +68,13 @@ static inline void edit_open(struct edit *e, u32 block)
     if (e->block == block)
         return;
     if (e->block != NO_BLOCK)
-        edit_close(e, block);
+        edit_close(e);
     e->block = block;
     e->b = e->c->blocks[block];
-    e->runs = e->c->tree[e->c->leaves + block].pop;
+    e->runs = e->c->level[0][block].pop;
     e->rest = 0;
     e->max_cut = false;
-    e->was_empty = e->b->free == PCPU_BLOCK_GRANULES;
+    e->had_free = e->b->free;
 }
 
 /* ---- taking ---------------------------------------------------------------------------------- */
@@ -97,14 +97,16 @@ static inline void take_in_block(struct edit *e, u32 start, u32 lo, u32 hi, u32 
 static inline void take(struct edit *e, const struct pcpu_hole *h, u32 hi)
 {
     u32 block = h->at >> BLOCK_GRANULE_SHIFT, last = (hi - 1) >> BLOCK_GRANULE_SHIFT;
+    u32 lo = IN_BLOCK(h->at), base = block << BLOCK_GRANULE_SHIFT, start = 0;
 
-    for (; block <= last; block++) {
-        u32 base = block << BLOCK_GRANULE_SHIFT, border = base + PCPU_BLOCK_GRANULES;
-
+    if (h->start > base)
+        start = h->start - base;
+    for (; block < last; block++, base += PCPU_BLOCK_GRANULES, start = lo = 0) {
         edit_open(e, block);
-        take_in_block(e, MAX(h->start, base) - base, MAX(h->at, base) - base,
-                      MIN(hi, border) - base, MIN(h->end, border) - base);
+        take_in_block(e, start, lo, PCPU_BLOCK_GRANULES, PCPU_BLOCK_GRANULES);
     }
+    edit_open(e, block);
+    take_in_block(e, start, lo, hi - base, MIN(h->end - base, PCPU_BLOCK_GRANULES));
 }
 
 /* Never PCPU_TAG_OWNED: whoever frees a pointer there must not find an object. */
@@ -124,13 +126,51 @@ static inline void place(struct pcpu_chunk *c, u32 g, u32 size, u8 tag)
         write_size(c, g, size);
 }
 
+/* As many as the block of h->at takes: small ones, many at once. */
+static u32 take_small(struct edit *e, const struct pcpu_hole *h, u32 size, u32 align, u8 tag, u32 n,
+                      u32 *offs)
+{
+    u32 block = h->at >> BLOCK_GRANULE_SHIFT, base = block << BLOCK_GRANULE_SHIFT, done, last;
+
+    edit_open(e, block);
+    done =
+        pcpu_block_fill(e->b, h->at - base, size, align, tag, n, base << PCPU_GRANULE_SHIFT, offs);
+    last = (offs[done - 1] >> PCPU_GRANULE_SHIFT) - base + size;
+    e->max_cut = true;
+    e->rest = pcpu_block_run_end(e->b, last) - last;
+    e->runs.pre = pcpu_block_run_end(e->b, 0);
+    e->runs.suf = PCPU_BLOCK_GRANULES - pcpu_block_run_begin(e->b, PCPU_BLOCK_GRANULES);
+    return done;
+}
+
+/* As many as the hole takes. */
+static u32 take_hole(struct edit *e, const struct pcpu_hole *h, u32 size, u8 tag, u32 n, u32 *offs)
+{
+    u32 done = 0, g = h->at;
+
+    do {
+        place(e->c, g, size, tag);
+        offs[done++] = g << PCPU_GRANULE_SHIFT;
+        g += size;
+    } while (done < n && g + size <= h->end);
+    take(e, h, g);
+    return done;
+}
+
+/* Are more wanted than the hole holds, small ones that pcpu_block_fill() can place in its block? */
+static inline bool is_small(const struct pcpu_hole *h, u32 size, u32 align, u8 tag, u32 n)
+{
+    return h->at + n * size > h->end && size <= 64 && align <= 64 &&
+           (tag & PCPU_TAG_KIND) != PCPU_TAG_BIG && IN_BLOCK(h->at) + size <= PCPU_BLOCK_GRANULES;
+}
+
 u32 pcpu_chunk_alloc(struct pcpu_chunk *c, u32 size, u32 align, u8 tag, u32 n, u32 *offs)
 {
-    u32 done = 0, from = 0, g;
-    struct pcpu_hole h;
+    u32 done = 0, from = 0, visits = 0;
+    struct pcpu_hole h = {.need = size};
     struct edit e;
 
-    if (!size || size > c->tree[1].pop.max)
+    if (!size || size > c->root->pop.max)
         return 0;
     if (n > 1)
         n = MIN(n, (u32)(c->free_granules / size));
@@ -141,19 +181,23 @@ u32 pcpu_chunk_alloc(struct pcpu_chunk *c, u32 size, u32 align, u8 tag, u32 n, u
         return done;
     }
     edit_begin(&e, c);
-    while (done < n && pcpu_hole_populated(c, from, size, align, (n - done) * size, &h)) {
-        g = h.at;
-        do {
-            place(c, g, size, tag);
-            offs[done++] = g << PCPU_GRANULE_SHIFT;
-            g += size;
-        } while (done < n && g + size <= h.end);
-        take(&e, &h, g);
-        from = h.end;
+    while (done < n && visits++ < PCPU_CHUNK_VISITS &&
+           hole_find(c, false, from, size, align, (n - done) * size, done, &h)) {
+        if (is_small(&h, size, align, tag, n - done)) {
+            done += take_small(&e, &h, size, align, tag, n - done, offs + done);
+            /* On with what is left at the block's end, and the blocks after it. */
+            edit_close(&e);
+            from = ((e.block + 1) << BLOCK_GRANULE_SHIFT) - e.runs.suf;
+            e.block = NO_BLOCK;
+        } else {
+            done += take_hole(&e, &h, size, tag, n - done, offs + done);
+            from = h.end;
+        }
     }
     if (!done)
         return 0;
-    edit_close(&e, NO_BLOCK);
+    if (e.block != NO_BLOCK)
+        edit_close(&e);
     c->free_granules -= (u64)done * size;
     c->nr_objects += done;
     return done;
@@ -161,28 +205,9 @@ u32 pcpu_chunk_alloc(struct pcpu_chunk *c, u32 size, u32 align, u8 tag, u32 n, u
 
 /* ---- giving back ----------------------------------------------------------------------------- */
 
-static inline void give(struct edit *e, u32 lo, u32 hi)
-{
-    u32 block = lo >> BLOCK_GRANULE_SHIFT, last = (hi - 1) >> BLOCK_GRANULE_SHIFT, begin, end;
-
-    for (; block <= last; block++) {
-        u32 base = block << BLOCK_GRANULE_SHIFT;
-
-        edit_open(e, block);
-        pcpu_block_give(e->b, MAX(lo, base) - base, MIN(hi - base, PCPU_BLOCK_GRANULES), &begin,
-                        &end);
-        e->runs.max = MAX(e->runs.max, end - begin);
-        if (!begin)
-            e->runs.pre = end;
-        if (end == PCPU_BLOCK_GRANULES)
-            e->runs.suf = end - begin;
-    }
-}
-
 /* Takes the object at granule g out of the boundary map; returns its granules. */
-static inline u32 unplace(struct pcpu_chunk *c, u32 g)
+static inline u32 unplace(struct pcpu_chunk *c, struct pcpu_block *b, u32 g)
 {
-    struct pcpu_block *b = c->blocks[g >> BLOCK_GRANULE_SHIFT];
     u8 tag = b->tag[IN_BLOCK(g)], kind = tag & PCPU_TAG_KIND;
     u32 size;
 
@@ -195,32 +220,76 @@ static inline u32 unplace(struct pcpu_chunk *c, u32 g)
     return size;
 }
 
-u32 pcpu_chunk_free(struct pcpu_chunk *c, u32 n, const u32 *offs)
+/* [lo, hi) of a block; now: the block's runs. */
+static inline void give(struct pcpu_block *b, u32 lo, u32 hi, struct pcpu_runs *now)
 {
-    struct edit e;
-    u32 lo, hi;
-    u64 total = 0;
+    u32 begin, end;
 
-    if (!n)
-        return 0;
-    edit_begin(&e, c);
-    lo = hi = offs[0] >> PCPU_GRANULE_SHIFT;
-    for (u32 i = 0; i < n; i++) {
-        u32 g = offs[i] >> PCPU_GRANULE_SHIFT, size = unplace(c, g);
+    pcpu_block_give(b, lo, hi, &begin, &end);
+    now->max = MAX(now->max, end - begin);
+    if (!begin)
+        now->pre = end;
+    if (end == PCPU_BLOCK_GRANULES)
+        now->suf = end - begin;
+}
+
+/* What an object covers beyond the block where it begins. Returns the blocks that became empty. */
+static NOINLINE u32 give_beyond(struct pcpu_chunk *c, u32 block, u32 granules)
+{
+    u32 emptied = 0;
+
+    for (u32 part; granules; block++, granules -= part) {
+        struct pcpu_block *b = c->blocks[block];
+        struct pcpu_runs now = c->level[0][block].pop;
+        u32 had_free = b->free;
+
+        part = MIN(granules, PCPU_BLOCK_GRANULES);
+        give(b, 0, part, &now);
+        emptied += update_leaf(c, block, &now, had_free);
+    }
+    return emptied;
+}
+
+/* The first objects of a list, those that begin in the same block. Returns how many they are. */
+static u32 free_in_block(struct pcpu_chunk *c, u32 n, const u32 *offs, u32 *emptied)
+{
+    u32 block = offs[0] >> PCPU_BLOCK_SHIFT, first = block << BLOCK_GRANULE_SHIFT, i = 0,
+        beyond = 0;
+    struct pcpu_runs now = c->level[0][block].pop;
+    struct pcpu_block *b = c->blocks[block];
+    u32 had_free = b->free, g = (offs[0] >> PCPU_GRANULE_SHIFT) - first;
+
+    do {
+        u32 lo = g, hi = g;
 
         /* Neighbours are given back together. */
-        if (g != hi) {
-            give(&e, lo, hi);
-            lo = g;
+        do {
+            u32 size = unplace(c, b, first + hi);
+
+            c->free_granules += size;
+            hi += size;
+            g = ++i < n ? (offs[i] >> PCPU_GRANULE_SHIFT) - first : NO_GRANULE;
+        } while (g == hi && hi < PCPU_BLOCK_GRANULES);
+        if (hi > PCPU_BLOCK_GRANULES) {
+            beyond = hi - PCPU_BLOCK_GRANULES;
+            hi = PCPU_BLOCK_GRANULES;
         }
-        hi = g + size;
-        total += size;
-    }
-    give(&e, lo, hi);
-    edit_close(&e, NO_BLOCK);
-    c->free_granules += total;
+        give(b, lo, hi, &now);
+    } while (g < PCPU_BLOCK_GRANULES);
+    *emptied += update_leaf(c, block, &now, had_free);
+    if (beyond)
+        *emptied += give_beyond(c, block + 1, beyond);
+    return i;
+}
+
+u32 pcpu_chunk_free(struct pcpu_chunk *c, u32 n, const u32 *offs)
+{
+    u32 emptied = 0;
+
     c->nr_objects -= n;
-    return e.emptied;
+    for (u32 done; n; n -= done, offs += done)
+        done = free_in_block(c, n, offs, &emptied);
+    return emptied;
 }
 
 u32 pcpu_object_granules(const struct pcpu_chunk *c, u32 g, u8 tag)

@@ -68,8 +68,24 @@ void pcpu_block_give(struct pcpu_block *b, u32 lo, u32 hi, u32 *begin, u32 *end)
 {
     u32 w = lo >> 6, last = (hi - 1) >> 6, from, to;
     u64 first_mask = FULL << (lo & 63), last_mask = FULL >> (63 - ((hi - 1) & 63));
+    u64 below, above;
 
     b->free += hi - lo;
+    if (w == last) {
+        /* The commonest: an object in one word between others that are in use. */
+        below = b->taken[w] & ~first_mask;
+        above = b->taken[w] & ~last_mask;
+        if (below && above) {
+            b->taken[w] = below | above;
+            from = 64 - (u32)__builtin_clzll(below);
+            to = (u32)__builtin_ctzll(above);
+            if (b->word_run[w] < to - from)
+                b->word_run[w] = (u8)(to - from);
+            *begin = w * 64 + from;
+            *end = w * 64 + to;
+            return;
+        }
+    }
     if (w == last) {
         b->taken[w] &= ~(first_mask & last_mask);
     } else {
@@ -89,8 +105,8 @@ void pcpu_block_give(struct pcpu_block *b, u32 lo, u32 hi, u32 *begin, u32 *end)
     }
 }
 
-/* Where the lowest run of size (at most 64) ones begins; 64: none. */
-static inline u32 find_ones(u64 x, u32 size)
+/* Ones where a run of size (at most 64) ones begins. */
+static inline u64 starts_of(u64 x, u32 size)
 {
     u32 step;
 
@@ -98,40 +114,99 @@ static inline u32 find_ones(u64 x, u32 size)
         step = MIN(run, size - run);
         x &= x >> step;
     }
-    return x ? (u32)__builtin_ctzll(x) : 64;
+    return x;
 }
 
 u32 pcpu_block_find(const struct pcpu_block *b, u32 from, u32 size)
 {
     u32 start = from; /* of the run that reaches the current word */
-    u64 hidden = (1ULL << (from & 63)) - 1;
+    u32 w = from >> 6;
+    u64 x = b->taken[w] | ((1ULL << (from & 63)) - 1);
 
-    for (u32 w = from >> 6; w < PCPU_BLOCK_WORDS; w++) {
-        u64 x = b->taken[w] | hidden;
+    for (;;) {
         u32 at = w * 64;
 
-        hidden = 0;
         /* A run that ended in the word before was looked at there. */
         if (x == FULL) {
-            start = at + 64;
+            while (++w < PCPU_BLOCK_WORDS && b->taken[w] == FULL)
+                ;
+            if (w == PCPU_BLOCK_WORDS)
+                return NO_GRANULE;
+            start = w * 64;
+            x = b->taken[w];
             continue;
         }
         if (!x) {
             if (at + 64 - start >= size)
                 return start;
-            continue;
-        }
-        if (at > start && at + (u32)__builtin_ctzll(x) - start >= size)
-            return start;
-        if (b->word_run[w] >= size) {
-            u32 bit = find_ones(~x, size);
+        } else {
+            if (at + (u32)__builtin_ctzll(x) >= start + size)
+                return start;
+            if (b->word_run[w] >= size) {
+                u64 starts = starts_of(~x, size);
 
-            if (bit < 64)
-                return at + bit;
+                if (starts)
+                    return at + (u32)__builtin_ctzll(starts);
+            }
+            start = at + 64 - (u32)__builtin_clzll(x);
         }
-        start = at + 64 - (u32)__builtin_clzll(x);
+        if (++w == PCPU_BLOCK_WORDS)
+            return NO_GRANULE;
+        x = b->taken[w];
     }
-    return NO_GRANULE;
+}
+
+/* One object that begins in a word's free tail of so many granules and ends in the next word. */
+static bool fill_border(struct pcpu_block *b, u32 w, u32 tail, u32 size, u32 align, u32 *at)
+{
+    u64 next = b->taken[w + 1];
+    u32 border = (w + 1) * 64, lead = next ? (u32)__builtin_ctzll(next) : 64;
+
+    *at = (border - tail + align - 1) & -align;
+    if (*at >= border || *at + size > border + lead)
+        return false;
+    pcpu_block_take(b, *at, *at + size);
+    return true;
+}
+
+u32 pcpu_block_fill(struct pcpu_block *b, u32 from, u32 size, u32 align, u8 tag, u32 n, u32 base,
+                    u32 *offs)
+{
+    u64 ones = FULL >> (64 - size), aligned = align < 64 ? FULL / ((1ULL << align) - 1) : 1;
+    u64 shown = FULL << (from & 63); /* of the first word */
+    u32 done = 0, at;
+
+    for (u32 w = from >> 6; w < PCPU_BLOCK_WORDS && done < n; w++, shown = FULL) {
+        u64 free = ~b->taken[w] & shown, taken = 0, starts;
+
+        if (!free)
+            continue;
+        if (b->word_run[w] >= size) {
+            starts = starts_of(free, size) & aligned;
+            while (starts && done < n) {
+                u32 bit = (u32)__builtin_ctzll(starts);
+
+                at = w * 64 + bit;
+                b->tag[at] = tag;
+                offs[done++] = base + at * PCPU_GRANULE;
+                b->free -= size;
+                taken |= ones << bit;
+                starts &= ~(ones << bit);
+            }
+            if (taken)
+                take_in_word(b, w, taken);
+            free &= ~taken;
+        }
+        if (!(free >> 63) || done == n || w + 1 == PCPU_BLOCK_WORDS)
+            continue;
+        /* A tail of 64 means that nothing fits at all, for a free word has an aligned place. */
+        if (fill_border(b, w, ~free ? (u32)__builtin_clzll(~free) : 64, size, align, &at)) {
+            b->tag[at] = tag;
+            offs[done++] = base + at * PCPU_GRANULE;
+        }
+    }
+    b->objects += done;
+    return done;
 }
 
 u32 pcpu_block_max(const struct pcpu_block *b, u32 bound)

@@ -30,6 +30,14 @@ void pcpu_block_give(struct pcpu_block *b, u32 lo, u32 hi, u32 *begin, u32 *end)
 /* The lowest run of size that begins at or above from and ends inside; NO_GRANULE: none. */
 u32 pcpu_block_find(const struct pcpu_block *b, u32 from, u32 size);
 
+/*
+ * Up to n objects of size (at most 64) at multiples of align (at most 64, and size is one of them)
+ * between from and the block's end, lowest first: map, tags and object count. offs[i] gets where,
+ * in bytes from the block's start, plus base.
+ */
+u32 pcpu_block_fill(struct pcpu_block *b, u32 from, u32 size, u32 align, u8 tag, u32 n, u32 base,
+                    u32 *offs);
+
 /* The longest run, which is known to be bound at most (a good bound ends the search early). */
 u32 pcpu_block_max(const struct pcpu_block *b, u32 bound);
 
@@ -42,9 +50,11 @@ static inline u32 pcpu_block_run_end(const struct pcpu_block *b, u32 g)
     if (g >= PCPU_BLOCK_GRANULES)
         return PCPU_BLOCK_GRANULES;
     x = b->taken[w] & ~0ULL << (g & 63);
-    while (!x) {
-        if (++w == PCPU_BLOCK_WORDS)
-            return PCPU_BLOCK_GRANULES;
+    if (!x) {
+        do {
+            if (++w == PCPU_BLOCK_WORDS)
+                return PCPU_BLOCK_GRANULES;
+        } while (!b->taken[w]);
         x = b->taken[w];
     }
     return w * 64 + (u32)__builtin_ctzll(x);
@@ -66,49 +76,41 @@ static inline u32 pcpu_block_run_begin(const struct pcpu_block *b, u32 g)
 
 /* ---- the tree (chunk_tree.c) ----------------------------------------------------------------- */
 
+#define FANOUT_SHIFT 3
+#define FANOUT       8u
+
+/* Granules of the span of a node of this level. */
+static inline u32 pcpu_span(u32 level)
+{
+    return PCPU_BLOCK_GRANULES << FANOUT_SHIFT * level;
+}
+
+/* Nodes of a level, with those that only fill up a parent's eight. */
+u32 pcpu_tree_nodes(u32 nr_blocks, u32 height, u32 level);
+
 /* All nodes of a chunk whose blocks are all UNPOPULATED. */
 void pcpu_tree_init(struct pcpu_chunk *c);
 
-/* All inner nodes from the leaves. */
-void pcpu_tree_build(struct pcpu_chunk *c);
-
-/* A leaf's runs and counts from the block's state and map. */
+/* A leaf from the block's state and map. */
 void pcpu_tree_leaf(struct pcpu_chunk *c, u32 block);
 
-/* Adds to the counts of a block's leaf and of all nodes above it. */
-void pcpu_tree_count(struct pcpu_chunk *c, u32 block, u32 unpopulated, u32 empty);
+/* Adds to nr_empty of a block's leaf and of all nodes above it. */
+void pcpu_tree_count_empty(struct pcpu_chunk *c, u32 block, u32 add);
 
-/*
- * Changes of several leaves, from left to right, share the way up: after a change of block's leaf
- * its ancestors are brought up to date below the first one that it has in common with next, the
- * leaf that changes afterwards (NO_BLOCK: up to the root). *pending begins as 0 and carries the
- * levels (bit 1 << level) whose node on the way from next to the root must still be recomputed; the
- * caller sets bit 1 when the leaf itself changed.
- */
-void pcpu_tree_climb(struct pcpu_chunk *c, u32 block, u32 next, u32 *pending);
+/* After any changes of the leaves of these blocks: the nodes above them. Cheapest in order. */
+void pcpu_tree_refresh(struct pcpu_chunk *c, u32 n, const u32 *blocks);
+
+/* The same for all blocks. */
+void pcpu_tree_build(struct pcpu_chunk *c);
+
+/* After a populated block's runs changed from these to what its leaf says, and no state. */
+void pcpu_tree_climb(struct pcpu_chunk *c, u32 block, const struct pcpu_runs *before);
 
 /* The lowest UNPOPULATED block, the highest empty one; there must be one. */
 u32 pcpu_tree_lowest_unpopulated(const struct pcpu_chunk *c);
 u32 pcpu_tree_highest_empty(const struct pcpu_chunk *c);
 
-/* ---- holes (chunk_hole.c) -------------------------------------------------------------------- */
-
-struct pcpu_hole {
-    u32 start; /* of the run */
-    u32 at;    /* the first place in it at the alignment */
-    u32 end;   /* of the run, or a block border at or above at + want when that comes first */
-};
-
-/*
- * The hole that pcpu_chunk_alloc() (populated) or pcpu_chunk_grow() (any) takes next: the lowest
- * with size at a multiple of align that begins at or above from; granule from is not free, or 0.
- * Nodes that only describe blocks below that of from may be out of date, and may that block's leaf
- * and those above it as far as they are not used for what comes after it.
- */
-bool pcpu_hole_populated(const struct pcpu_chunk *c, u32 from, u32 size, u32 align, u32 want,
-                         struct pcpu_hole *h);
-bool pcpu_hole_any(const struct pcpu_chunk *c, u32 from, u32 size, u32 align, u32 want,
-                   struct pcpu_hole *h);
+/* ---- objects --------------------------------------------------------------------------------- */
 
 /* Granules of the object that begins at granule g with this tag. */
 u32 pcpu_object_granules(const struct pcpu_chunk *c, u32 g, u8 tag);

@@ -2,82 +2,51 @@
  * The tree over a chunk's blocks that knows its free runs.
  * SPDX-License-Identifier: MIT
  */
+#include "kernel/base/string.h"
 #include "percpu/chunk_internal.h"
 
 static const struct pcpu_runs no_runs = {0, 0, 0};
 static const struct pcpu_runs full_runs = {PCPU_BLOCK_GRANULES, PCPU_BLOCK_GRANULES,
                                            PCPU_BLOCK_GRANULES};
 
-/* Did anything change? len: granules of each child's span. */
-static ALWAYS_INLINE u32 join(struct pcpu_runs *out, const struct pcpu_runs *left,
-                              const struct pcpu_runs *right, u32 len)
+/* A parent's view of one of its children, of one kind of runs. */
+static ALWAYS_INLINE const struct pcpu_runs *runs(const struct pcpu_tree_node *node, bool any)
 {
-    u32 pre = left->pre, suf = right->suf, max = left->suf + right->pre, changed;
-
-    max = MAX(max, left->max);
-    max = MAX(max, right->max);
-    pre += pre == len ? right->pre : 0;
-    suf += suf == len ? left->suf : 0;
-    changed = (out->pre ^ pre) | (out->suf ^ suf) | (out->max ^ max);
-    out->pre = pre;
-    out->suf = suf;
-    out->max = max;
-    return changed;
+    return any ? &node->all : &node->pop;
 }
 
-/*
- * Recomputes the runs of inner node i. Did they change? (Only right for changes that leave
- * nr_unpopulated as it is.)
- */
-static ALWAYS_INLINE u32 join_node(struct pcpu_chunk *c, u32 i, u32 len)
-{
-    struct pcpu_tree_node *node = &c->tree[i], *child = &c->tree[2 * i];
-    u32 changed = join(&node->pop, &child[0].pop, &child[1].pop, len);
+/* ---- all nodes ------------------------------------------------------------------------------- */
 
-    if (node->nr_unpopulated)
-        return changed | join(&node->all, &child[0].all, &child[1].all, len);
-    node->all = node->pop; /* they differ by UNPOPULATED blocks only */
-    return changed;
+u32 pcpu_tree_nodes(u32 nr_blocks, u32 height, u32 level)
+{
+    u32 span = 1u << FANOUT_SHIFT * level;
+
+    return level == height ? 1 : (u32)align_up((nr_blocks + span - 1) / span, FANOUT);
 }
 
 void pcpu_tree_init(struct pcpu_chunk *c)
 {
-    u32 span = c->leaves;
+    for (u32 level = 0; level <= c->height; level++) {
+        u32 nodes = pcpu_tree_nodes(c->nr_blocks, c->height, level);
+        u32 span = 1u << FANOUT_SHIFT * level;
 
-    for (u32 first = 1; first <= c->leaves; first *= 2, span /= 2) {
-        for (u32 i = 0; i < first; i++) {
-            u32 begin = i * span, blocks = 0;
-            struct pcpu_tree_node *node = &c->tree[first + i];
+        for (u32 i = 0, left = c->nr_blocks; i < nodes; i++) {
+            struct pcpu_tree_node *node = &c->level[level][i];
+            u32 blocks = MIN(span, left), free = blocks * PCPU_BLOCK_GRANULES;
 
-            if (begin < c->nr_blocks)
-                blocks = MIN(span, c->nr_blocks - begin);
             node->pop = no_runs;
-            node->all.pre = node->all.max = blocks << BLOCK_GRANULE_SHIFT;
-            node->all.suf = blocks == span ? node->all.pre : 0;
+            node->all.pre = node->all.max = free;
+            node->all.suf = blocks == span ? free : 0;
             node->nr_unpopulated = blocks;
             node->nr_empty = 0;
-        }
-    }
-}
-
-void pcpu_tree_build(struct pcpu_chunk *c)
-{
-    u32 len = PCPU_BLOCK_GRANULES;
-
-    for (u32 first = c->leaves / 2; first; first /= 2, len *= 2) {
-        for (u32 i = first; i < 2 * first; i++) {
-            struct pcpu_tree_node *node = &c->tree[i], *child = &c->tree[2 * i];
-
-            node->nr_unpopulated = child[0].nr_unpopulated + child[1].nr_unpopulated;
-            node->nr_empty = child[0].nr_empty + child[1].nr_empty;
-            join_node(c, i, len);
+            left -= blocks;
         }
     }
 }
 
 void pcpu_tree_leaf(struct pcpu_chunk *c, u32 block)
 {
-    struct pcpu_tree_node *leaf = &c->tree[c->leaves + block];
+    struct pcpu_tree_node *leaf = &c->level[0][block];
     const struct pcpu_block *b = c->blocks[block];
 
     leaf->pop = leaf->all = no_runs;
@@ -96,45 +65,185 @@ void pcpu_tree_leaf(struct pcpu_chunk *c, u32 block)
     }
 }
 
-void pcpu_tree_count(struct pcpu_chunk *c, u32 block, u32 unpopulated, u32 empty)
+void pcpu_tree_count_empty(struct pcpu_chunk *c, u32 block, u32 add)
 {
-    for (u32 i = c->leaves + block; i; i /= 2) {
-        c->tree[i].nr_unpopulated += unpopulated;
-        c->tree[i].nr_empty += empty;
-    }
+    for (u32 level = 0; level <= c->height; level++, block >>= FANOUT_SHIFT)
+        c->level[level][block].nr_empty += add;
 }
 
-void pcpu_tree_climb(struct pcpu_chunk *c, u32 block, u32 next, u32 *pending)
-{
-    u32 i = c->leaves + block, end = 2 * c->leaves, todo = *pending, len = PCPU_BLOCK_GRANULES;
+/* ---- a node from all of its children --------------------------------------------------------- */
 
-    if (next != NO_BLOCK)
-        end = 2u << (31 - __builtin_clz(block ^ next));
-    for (u32 level = 2; todo & (end - 1); level *= 2, len *= 2) {
-        i /= 2;
-        if (todo & level) {
-            todo &= ~level;
-            if (join_node(c, i, len))
-                todo |= 2 * level;
+struct scan {
+    u32 run; /* the one that reaches the next child */
+    u32 max;
+};
+
+static ALWAYS_INLINE void scan_child(struct scan *s, const struct pcpu_runs *r, u32 len)
+{
+    if (!r->max) {
+        s->run = 0;
+        return;
+    }
+    s->run += r->pre;
+    s->max = MAX(s->max, s->run);
+    s->max = MAX(s->max, r->max);
+    if (r->pre != len)
+        s->run = r->suf;
+}
+
+/* len: granules of a child's span. Returns whether anything changed. */
+static ALWAYS_INLINE bool from_children(struct pcpu_runs *out, const struct pcpu_tree_node *child,
+                                        bool any, u32 len)
+{
+    struct scan s = {0, 0};
+    u32 pre = runs(child, any)->pre, changed;
+
+    /* Written out, for this is most of the work of an allocation that changes the tree. */
+    scan_child(&s, runs(child, any), len);
+    scan_child(&s, runs(child + 1, any), len);
+    scan_child(&s, runs(child + 2, any), len);
+    scan_child(&s, runs(child + 3, any), len);
+    scan_child(&s, runs(child + 4, any), len);
+    scan_child(&s, runs(child + 5, any), len);
+    scan_child(&s, runs(child + 6, any), len);
+    scan_child(&s, runs(child + 7, any), len);
+    for (u32 j = 1; pre == j * len && j < FANOUT; j++)
+        pre += runs(&child[j], any)->pre;
+    changed = (out->pre ^ pre) | (out->suf ^ s.run) | (out->max ^ s.max);
+    out->pre = pre;
+    out->suf = s.run;
+    out->max = s.max;
+    return changed;
+}
+
+static void refresh_node(struct pcpu_chunk *c, u32 level, u32 i)
+{
+    struct pcpu_tree_node *node = &c->level[level][i], *child = &c->level[level - 1][i * FANOUT];
+    u32 len = pcpu_span(level - 1), unpopulated = 0, empty = 0;
+
+    for (u32 j = 0; j < FANOUT; j++) {
+        unpopulated += child[j].nr_unpopulated;
+        empty += child[j].nr_empty;
+    }
+    node->nr_unpopulated = unpopulated;
+    node->nr_empty = empty;
+    from_children(&node->pop, child, false, len);
+    if (node->nr_unpopulated)
+        from_children(&node->all, child, true, len);
+    else
+        node->all = node->pop; /* they differ by UNPOPULATED blocks only */
+}
+
+void pcpu_tree_refresh(struct pcpu_chunk *c, u32 n, const u32 *blocks)
+{
+    for (u32 level = 1; level <= c->height; level++) {
+        for (u32 k = 0, last = NO_BLOCK; k < n; k++) {
+            u32 i = blocks[k] >> FANOUT_SHIFT * level;
+
+            if (i != last)
+                refresh_node(c, level, i);
+            last = i;
         }
     }
-    *pending = todo;
 }
+
+void pcpu_tree_build(struct pcpu_chunk *c)
+{
+    for (u32 level = 1; level <= c->height; level++) {
+        u32 nodes = pcpu_tree_nodes(c->nr_blocks, c->height, level);
+        u32 below = pcpu_tree_nodes(c->nr_blocks, c->height, level - 1);
+
+        memset(c->level[level], 0, nodes * sizeof(struct pcpu_tree_node));
+        for (u32 i = 0; i * FANOUT < below; i++)
+            refresh_node(c, level, i);
+    }
+}
+
+/* ---- a node after one child changed ---------------------------------------------------------- */
+
+/* The child changed from *was to *is. Did the node? All children are looked at only if need be. */
+static ALWAYS_INLINE bool child_changed(struct pcpu_runs *node, const struct pcpu_tree_node *child,
+                                        bool any, u32 len, const struct pcpu_runs *was,
+                                        const struct pcpu_runs *is)
+{
+    if (!((is->pre ^ was->pre) | (is->suf ^ was->suf))) {
+        /* Only inside of it, so that no run across its borders changed. */
+        if (is->max > node->max) {
+            node->max = is->max;
+            return true;
+        }
+        if (was->max < node->max)
+            return false;
+    }
+    return from_children(node, child, any, len);
+}
+
+/* The kinds differ only in nodes with UNPOPULATED blocks, whose `all` is brought up to date here.
+ */
+static void climb_all(struct pcpu_chunk *c, u32 block, const struct pcpu_runs *before)
+{
+    struct pcpu_runs was = *before, next;
+
+    for (u32 level = 1; level <= c->height; level++) {
+        const struct pcpu_tree_node *below = c->level[level - 1];
+        struct pcpu_tree_node *node = &c->level[level][block >> FANOUT_SHIFT];
+
+        next = node->all;
+        if (!node->nr_unpopulated)
+            node->all = node->pop;
+        else if (!child_changed(&node->all, &below[block & -FANOUT], true, pcpu_span(level - 1),
+                                &was, &below[block].all))
+            return;
+        was = next;
+        block >>= FANOUT_SHIFT;
+    }
+}
+
+void pcpu_tree_climb(struct pcpu_chunk *c, u32 block, const struct pcpu_runs *before)
+{
+    struct pcpu_runs was = *before, next;
+    bool all = c->root->nr_unpopulated != 0;
+    u32 i = block;
+
+    for (u32 level = 1; level <= c->height; level++) {
+        const struct pcpu_tree_node *below = c->level[level - 1];
+        struct pcpu_tree_node *node = &c->level[level][i >> FANOUT_SHIFT];
+
+        next = node->pop;
+        if (!child_changed(&node->pop, &below[i & -FANOUT], false, pcpu_span(level - 1), &was,
+                           &below[i].pop))
+            break;
+        if (!all)
+            node->all = node->pop;
+        was = next;
+        i >>= FANOUT_SHIFT;
+    }
+    if (all)
+        climb_all(c, block, before);
+}
+
+/* ---- blocks by their counts ------------------------------------------------------------------ */
 
 u32 pcpu_tree_lowest_unpopulated(const struct pcpu_chunk *c)
 {
-    u32 i = 1;
+    u32 i = 0;
 
-    while (i < c->leaves)
-        i = 2 * i + !c->tree[2 * i].nr_unpopulated;
-    return i - c->leaves;
+    for (u32 level = c->height; level--;) {
+        i *= FANOUT;
+        while (!c->level[level][i].nr_unpopulated)
+            i++;
+    }
+    return i;
 }
 
 u32 pcpu_tree_highest_empty(const struct pcpu_chunk *c)
 {
-    u32 i = 1;
+    u32 i = 0;
 
-    while (i < c->leaves)
-        i = 2 * i + !!c->tree[2 * i + 1].nr_empty;
-    return i - c->leaves;
+    for (u32 level = c->height; level--;) {
+        i = i * FANOUT + FANOUT - 1;
+        while (!c->level[level][i].nr_empty)
+            i--;
+    }
+    return i;
 }

@@ -19,9 +19,11 @@ struct look {
 
 static const char *verify_shape(const struct pcpu_chunk *c)
 {
-    if (!c->nr_blocks || !is_pow2(c->leaves) || c->leaves < c->nr_blocks ||
-        (c->leaves > 1 && c->leaves / 2 >= c->nr_blocks))
-        return "leaves are not nr_blocks rounded up";
+    if (!c->nr_blocks || c->height >= PCPU_TREE_LEVELS || 1u << 3 * c->height < c->nr_blocks ||
+        (c->height && 1u << 3 * (c->height - 1) >= c->nr_blocks))
+        return "height";
+    if (c->root != c->level[c->height])
+        return "root";
     if (c->start > c->end || c->end > c->nr_blocks * GRANULES)
         return "the region is not in the unit";
     if (!c->permanent && (c->start || c->end != c->nr_blocks * GRANULES))
@@ -269,7 +271,8 @@ static bool same_runs(const struct pcpu_runs *a, const struct pcpu_runs *b)
     return a->pre == b->pre && a->suf == b->suf && a->max == b->max;
 }
 
-static const char *verify_node(const struct pcpu_chunk *c, u32 node, u32 first, u32 blocks)
+static const char *verify_node(const struct pcpu_chunk *c, const struct pcpu_tree_node *node,
+                               u32 first, u32 blocks)
 {
     struct count pop = {0}, all = {0};
     u32 unpopulated = 0, empty = 0;
@@ -287,13 +290,13 @@ static const char *verify_node(const struct pcpu_chunk *c, u32 node, u32 first, 
             unpopulated += state == PCPU_UNPOPULATED;
         }
     }
-    if (!same_runs(&c->tree[node].pop, &pop.runs))
+    if (!same_runs(&node->pop, &pop.runs))
         return "tree: runs of populated blocks";
-    if (!same_runs(&c->tree[node].all, &all.runs))
+    if (!same_runs(&node->all, &all.runs))
         return "tree: runs of all blocks";
-    if (c->tree[node].nr_unpopulated != unpopulated)
+    if (node->nr_unpopulated != unpopulated)
         return "tree: nr_unpopulated";
-    return c->tree[node].nr_empty == empty ? NULL : "tree: nr_empty";
+    return node->nr_empty == empty ? NULL : "tree: nr_empty";
 }
 
 const char *pcpu_chunk_verify(const struct pcpu_chunk *c)
@@ -303,9 +306,12 @@ const char *pcpu_chunk_verify(const struct pcpu_chunk *c)
 
     broken = broken ? broken : verify_maps(&l);
     broken = broken ? broken : verify_counters(&l);
-    for (u32 level = 1, span = c->leaves; span && !broken; level *= 2, span /= 2) {
-        for (u32 i = 0; i < level && !broken; i++)
-            broken = verify_node(c, level + i, i * span, span);
+    for (u32 level = 0, span = 1; level <= c->height && !broken; level++, span *= 8) {
+        /* The root has no neighbours; elsewhere they come by eight. */
+        u32 nodes = level == c->height ? 1 : (c->nr_blocks + 8 * span - 1) / (8 * span) * 8;
+
+        for (u32 i = 0; i < nodes && !broken; i++)
+            broken = verify_node(c, &c->level[level][i], i * span, span);
     }
     return broken;
 }

@@ -156,14 +156,14 @@ KTEST(chunk_look, verify_sees_damage_in_the_summary)
     EXPECT_CAUGHT(&r, r.c.blocks[1] = NULL);
     EXPECT_CAUGHT(&r, r.c.start = 1);
     EXPECT_CAUGHT(&r, r.c.end--);
-    for (u32 node = 1; node < 16; node++) {
-        EXPECT_CAUGHT(&r, r.c.tree[node].pop.pre++);
-        EXPECT_CAUGHT(&r, r.c.tree[node].pop.suf--);
-        EXPECT_CAUGHT(&r, r.c.tree[node].pop.max++);
-        EXPECT_CAUGHT(&r, r.c.tree[node].all.pre--);
-        EXPECT_CAUGHT(&r, r.c.tree[node].all.suf++);
-        EXPECT_CAUGHT(&r, r.c.tree[node].all.max--);
-        EXPECT_CAUGHT(&r, r.c.tree[node].nr_unpopulated++);
-        EXPECT_CAUGHT(&r, r.c.tree[node].nr_empty++);
+    for (u32 node = 0; node < 9; node++) {
+        EXPECT_CAUGHT(&r, r.c.level[0][node].pop.pre++);
+        EXPECT_CAUGHT(&r, r.c.level[0][node].pop.suf--);
+        EXPECT_CAUGHT(&r, r.c.level[0][node].pop.max++);
+        EXPECT_CAUGHT(&r, r.c.level[0][node].all.pre--);
+        EXPECT_CAUGHT(&r, r.c.level[0][node].all.suf++);
+        EXPECT_CAUGHT(&r, r.c.level[0][node].all.max--);
+        EXPECT_CAUGHT(&r, r.c.level[0][node].nr_unpopulated++);
+        EXPECT_CAUGHT(&r, r.c.level[0][node].nr_empty++);
     }
 }

@@ -1,0 +1,147 @@
+/*
+ * The search for a hole of a chunk (percpu/chunk.h), for the two files that take one: alloc in the
+ * populated blocks (any false), grow in all blocks (any true). Written once for both and inlined,
+ * for the search is most of the work of an allocation. Promises the lowest hole that fits, by the
+ * rule of PCPU_CHUNK_TRIES. Pure; the caller holds the chunk's lock. SPDX-License-Identifier: MIT
+ */
+#ifndef PERCH_PERCPU_CHUNK_HOLE_H
+#define PERCH_PERCPU_CHUNK_HOLE_H
+
+#include "percpu/chunk_internal.h"
+
+struct pcpu_hole {
+    u32 start; /* of the run */
+    u32 at;    /* the first place in it at the alignment */
+    u32 end;   /* of the run, or a block border at or above at + want when that comes first */
+    /* The search's own, for all holes of one call; need begins as size, tries as 0. */
+    u32 need, tries;
+};
+
+static ALWAYS_INLINE const struct pcpu_runs *hole_runs(const struct pcpu_tree_node *node, bool any)
+{
+    return any ? &node->all : &node->pop;
+}
+
+/*
+ * Goes on over the children of a node from child i on, *carry free granules before it: true and *i,
+ * where a run of size lies in the child or (*carry is 0 afterwards only in the first case) ends in
+ * it. Not found: false, and *carry is the run at the end.
+ */
+static ALWAYS_INLINE bool hole_next(const struct pcpu_tree_node *level, bool any, u32 len, u32 end,
+                                    u32 size, u32 *i, u32 *carry)
+{
+    u32 run = *carry, k = *i;
+
+    for (; k < end; k++) {
+        const struct pcpu_runs *r = hole_runs(&level[k], any);
+
+        if (!r->max) {
+            run = 0;
+            continue;
+        }
+        if (run + r->pre >= size || r->max >= size) {
+            if (run + r->pre < size)
+                run = 0;
+            *i = k;
+            *carry = run;
+            return true;
+        }
+        run = r->suf + (r->pre == len ? run : 0);
+    }
+    *carry = run;
+    return false;
+}
+
+/* The lowest run of size inside node i of a level, or that ends in it with carry from before it. */
+static ALWAYS_INLINE u32 hole_down(const struct pcpu_chunk *c, bool any, u32 level, u32 i,
+                                   u32 carry, u32 size)
+{
+    const struct pcpu_block *b;
+
+    while (level && !carry) {
+        level--;
+        i *= FANOUT;
+        if (!hole_next(c->level[level], any, pcpu_span(level), i + FANOUT, size, &i, &carry))
+            return NO_GRANULE; /* the caller knew that there is one */
+    }
+    if (carry)
+        return i * pcpu_span(level) - carry;
+    b = c->blocks[i];
+    return (i << BLOCK_GRANULE_SHIFT) + (b ? pcpu_block_find(b, 0, size) : 0);
+}
+
+/*
+ * The lowest run of size that begins at or above from; a run may begin at from, but not
+ * before it. What
+ * the tree says of blocks below from's may be out of date, and of that block what comes before
+ * from.
+ */
+static ALWAYS_INLINE u32 hole_run(const struct pcpu_chunk *c, bool any, u32 from, u32 size)
+{
+    u32 i = from >> BLOCK_GRANULE_SHIFT, carry;
+
+    if (!from)
+        return hole_runs(c->root, any)->max < size ? NO_GRANULE
+                                                   : hole_down(c, any, c->height, 0, 0, size);
+    if (i >= c->nr_blocks)
+        return NO_GRANULE;
+    if (hole_runs(&c->level[0][i], any)->max >= size) {
+        u32 g = pcpu_block_find(c->blocks[i], from & (PCPU_BLOCK_GRANULES - 1), size);
+
+        if (g != NO_GRANULE)
+            return (i << BLOCK_GRANULE_SHIFT) + g;
+    }
+    carry = hole_runs(&c->level[0][i], any)->suf;
+    for (u32 level = 0; level < c->height; level++) {
+        u32 end = (i | (FANOUT - 1)) + 1;
+
+        i++;
+        if (hole_next(c->level[level], any, pcpu_span(level), end, size, &i, &carry))
+            return hole_down(c, any, level, i, carry, size);
+        i = (end - 1) >> FANOUT_SHIFT;
+    }
+    return NO_GRANULE;
+}
+
+/* Where the run from start ends; the first block border at or above limit when that comes first. */
+static ALWAYS_INLINE u32 hole_end(const struct pcpu_chunk *c, bool any, u32 start, u32 limit)
+{
+    u32 block = start >> BLOCK_GRANULE_SHIFT, end = block << BLOCK_GRANULE_SHIFT, part;
+    const struct pcpu_block *b = c->blocks[block];
+
+    part = b ? pcpu_block_run_end(b, start & (PCPU_BLOCK_GRANULES - 1)) : PCPU_BLOCK_GRANULES;
+    end += part;
+    while (part == PCPU_BLOCK_GRANULES && end < limit && ++block < c->nr_blocks) {
+        part = hole_runs(&c->level[0][block], any)->pre;
+        end += part;
+    }
+    return end;
+}
+
+/*
+ * The hole for size at a multiple of align, in which up to want will be taken; from: hole_run().
+ * enough: this call has taken something before, and need not look at every hole.
+ */
+static ALWAYS_INLINE bool hole_find(const struct pcpu_chunk *c, bool any, u32 from, u32 size,
+                                    u32 align, u32 want, bool enough, struct pcpu_hole *h)
+{
+    for (;;) {
+        h->start = hole_run(c, any, from, h->need);
+        if (h->start != NO_GRANULE) {
+            h->at = (h->start + align - 1) & -align;
+            h->end = hole_end(c, any, h->start, h->at + want);
+            if (h->at + size <= h->end)
+                return true;
+            from = h->end;
+            /* Tried too often: only what must fit, wherever it begins. */
+            if (++h->tries == PCPU_CHUNK_TRIES)
+                h->need = size + align - 1;
+        } else if (h->need > size && !enough) {
+            h->need = size; /* there is none: on with the small ones */
+        } else {
+            return false;
+        }
+    }
+}
+
+#endif
