@@ -300,7 +300,7 @@ KTEST(percpu_alloc_memory, churn)
                 if (!r->a.chunks[c])
                     continue;
                 room = MAX(room, pcpu_chunk_max_any(&r->a.chunks[c]->c));
-                unpopulated += r->a.chunks[c]->c.tree[1].nr_unpopulated;
+                unpopulated += r->a.chunks[c]->c.root->nr_unpopulated;
             }
             ptr[i] = pcpu_alloc(&r->a, size, 8, 0);
             failed += !ptr[i];
