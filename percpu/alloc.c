@@ -2,7 +2,7 @@
  * The allocator's front door: the fast paths, and what goes past the magazines. See alloc.h.
  * SPDX-License-Identifier: MIT
  */
-#include "percpu/alloc_internal.h"
+#include "percpu/alloc_fast.h"
 
 #define MAX_LINES 16 /* about refused frees, and about failures */
 /* What a free recognises as an object that no magazine takes; with its size it is five tag bytes.
@@ -10,7 +10,6 @@
 #define DIRECT_TAG (PCPU_TAG_BIG | PCPU_TAG_OWNED)
 #define DIRECT_MIN 24u
 
-#define ALIGN_1_2_4_8 0x116u /* a bit for each */
 
 /* ---- objects without a magazine ----------------------------------------------------------------
  */
@@ -71,7 +70,7 @@ static void *no_memory(struct pcpu_allocator *a, size_t size, size_t align, u32 
 }
 
 /* Everything but a hit in a magazine. */
-static NOINLINE void *alloc_slow(struct pcpu_allocator *a, size_t size, size_t align, u32 flags)
+NOINLINE void *pcpu_alloc_slow(struct pcpu_allocator *a, size_t size, size_t align, u32 flags)
 {
     u32 class, bytes;
     void *ptr;
@@ -95,56 +94,17 @@ static NOINLINE void *alloc_slow(struct pcpu_allocator *a, size_t size, size_t a
     return ptr ? ptr : no_memory(a, size, align, flags);
 }
 
-static void *alloc_shared(struct pcpu_allocator *a, size_t size, size_t align, u32 flags);
-
-/*
- * A hit. shared is a constant, so that on most machines the path has no call in it, and with it
- * nothing to save.
- */
-static ALWAYS_INLINE void *alloc_fast(struct pcpu_allocator *a, size_t size, size_t align,
-                                      u32 flags, bool shared)
-{
-    u32 class = pcpu_class_of(size, align);
-    u64 irq = local_irq_save();
-    struct pcpu_mags *m = a->mags[cpu_number()];
-    struct pcpu_mag *mag = &m->mag[class];
-    struct pcpu_entry *e;
-    uintptr_t ptr;
-
-    if (unlikely(m->shared != shared)) {
-        local_irq_restore(irq);
-        return alloc_shared(a, size, align, flags);
-    }
-    if (shared)
-        pcpu_mags_lock(m);
-    if (unlikely(!mag->clean)) {
-        if (shared)
-            spin_unlock(&m->lock);
-        local_irq_restore(irq);
-        return alloc_slow(a, size, align, flags);
-    }
-    e = &mag->entries[--mag->clean];
-    ptr = e->ptr;
-    pcpu_set_tag(e->tag, class | PCPU_TAG_OWNED);
-    cpu_local_add(m->left, mag->size);
-    cpu_local_inc(m->nr_alloc);
-    if (shared)
-        spin_unlock(&m->lock);
-    local_irq_restore(irq);
-    return (void *)ptr;
-}
-
-static NOINLINE void *alloc_shared(struct pcpu_allocator *a, size_t size, size_t align, u32 flags)
-{
-    return alloc_fast(a, size, align, flags, true);
-}
-
 void *pcpu_alloc(struct pcpu_allocator *a, size_t size, size_t align, u32 flags)
 {
-    if (likely(size - 1 < PCPU_STEP_MAX && align <= 8 && (ALIGN_1_2_4_8 >> align & 1) &&
-               !(flags & PCPU_RESERVED)))
-        return alloc_fast(a, size, align, flags, false);
-    return alloc_slow(a, size, align, flags);
+    if (pcpu_alloc_is_fast(size, align, flags)) {
+        u64 irq = local_irq_save();
+        void *ptr = pcpu_alloc_fast(a->mags[cpu_number()], pcpu_class_of(size, align));
+
+        local_irq_restore(irq);
+        if (likely(ptr))
+            return ptr;
+    }
+    return pcpu_alloc_slow(a, size, align, flags);
 }
 
 /* ---- freeing -----------------------------------------------------------------------------------
@@ -186,7 +146,7 @@ static const char *what_is(const struct pcpu_allocator *a, uintptr_t ptr)
                : "freed before, or never an object";
 }
 
-static NOINLINE void refuse(struct pcpu_allocator *a, uintptr_t ptr)
+NOINLINE void pcpu_refuse(struct pcpu_allocator *a, uintptr_t ptr)
 {
     u64 irq = local_irq_save();
     const char *what = what_is(a, ptr);
@@ -199,81 +159,56 @@ static NOINLINE void refuse(struct pcpu_allocator *a, uintptr_t ptr)
 }
 
 /* One object that no magazine takes: cleared, and back to its chunk. */
-static NOINLINE void free_direct(struct pcpu_allocator *a, uintptr_t ptr, u8 *tag)
+static NOINLINE void free_direct(struct pcpu_allocator *a, uintptr_t ptr)
 {
+    u8 *tag = pcpu_tag_of(a, ptr); /* of an object that is still the caller's */
     struct pcpu_entry e = {ptr, tag};
     u32 off;
     struct pcpu_dchunk *ch = pcpu_chunk_of(a, ptr, &off);
 
     pcpu_set_tag(tag, PCPU_TAG_BIG);
-    pcpu_clear_batch(a, &e, 1, pcpu_chunk_object_size(&ch->c, off));
+    pcpu_count(&a->cleared_bytes,
+               pcpu_clear_batch(a, &e, 1, pcpu_chunk_object_size(&ch->c, off)));
     pcpu_count(&a->direct_free, 1);
     pcpu_give_back(a, &e, 1);
 }
 
-static void free_shared(struct pcpu_allocator *a, uintptr_t ptr);
-
-static ALWAYS_INLINE void free_exit(struct pcpu_mags *m, u64 irq, bool shared)
-{
-    if (shared)
-        spin_unlock(&m->lock);
-    local_irq_restore(irq);
-}
-
-/* Into the magazine, where there is room; shared as in alloc_fast. */
-static ALWAYS_INLINE void free_fast(struct pcpu_allocator *a, uintptr_t ptr, bool shared)
+/* The user's own object? Then its tag does not change meanwhile, and its chunk stays. */
+static u8 *owned_tag(const struct pcpu_allocator *a, uintptr_t ptr)
 {
     u64 irq = local_irq_save();
-    struct pcpu_mags *m = a->mags[cpu_number()];
-    struct pcpu_mag *mag;
-    u32 class;
-    u8 *tag;
+    u8 *tag = pcpu_tag_of(a, ptr);
 
-    if (unlikely(m->shared != shared)) {
-        local_irq_restore(irq);
-        free_shared(a, ptr);
-        return;
-    }
-    if (shared)
-        pcpu_mags_lock(m);
-    tag = pcpu_tag_of(a, ptr);
-    if (unlikely(!tag || !(*tag & PCPU_TAG_OWNED))) {
-        free_exit(m, irq, shared);
-        refuse(a, ptr);
-        return;
-    }
-    class = *tag & PCPU_TAG_KIND;
-    if (unlikely(class == PCPU_TAG_BIG)) {
-        free_exit(m, irq, shared);
-        free_direct(a, ptr, tag);
-        return;
-    }
-    mag = &m->mag[class];
-    pcpu_set_tag(tag, class);
-    cpu_local_inc(m->nr_free);
-    if (unlikely(mag->clean == mag->dirty)) {
-        free_exit(m, irq, shared);
-        pcpu_mag_spill(a, class, ptr, tag);
-        return;
-    }
-    mag->entries[--mag->dirty] = (struct pcpu_entry){ptr, tag};
-    if (unlikely(cpu_local_add_negative(m->left, mag->minus))) {
-        free_exit(m, irq, shared);
-        pcpu_mag_evict(a);
-        return;
-    }
-    free_exit(m, irq, shared);
+    if (tag && !(*tag & PCPU_TAG_OWNED))
+        tag = NULL;
+    local_irq_restore(irq);
+    return tag;
 }
 
-static NOINLINE void free_shared(struct pcpu_allocator *a, uintptr_t ptr)
+/* Past the fast path: large objects, far ones, shared magazines, a magazine that is full. */
+NOINLINE void pcpu_free_slow(struct pcpu_allocator *a, uintptr_t ptr)
 {
-    free_fast(a, ptr, true);
+    const u8 *tag = owned_tag(a, ptr);
+
+    if (!tag)
+        pcpu_refuse(a, ptr);
+    else if ((*tag & PCPU_TAG_KIND) == PCPU_TAG_BIG)
+        free_direct(a, ptr);
+    else
+        pcpu_mag_put(a, ptr);
 }
 
 void pcpu_free(struct pcpu_allocator *a, void *ptr)
 {
-    if (likely(ptr))
-        free_fast(a, (uintptr_t)ptr, false);
+    enum pcpu_free_result r;
+    u64 irq;
+
+    if (unlikely(!ptr))
+        return;
+    irq = local_irq_save();
+    r = pcpu_free_fast(a, a->mags[cpu_number()], (uintptr_t)ptr);
+    local_irq_restore(irq);
+    pcpu_free_finish(a, (uintptr_t)ptr, r);
 }
 
 size_t pcpu_size(struct pcpu_allocator *a, const void *ptr)

@@ -78,14 +78,22 @@ struct pcpu_entry {
     u8 *tag;
 };
 
-/* entries[0..clean) are zero, entries[dirty..cap) are not; between them it is empty. */
+/*
+ * entries[0..clean) are zero, entries[dirty..cap) are not; between them it is empty. Dirty entries
+ * that were cleared where they are become clean ones by moving the window [entries, entries + cap)
+ * up to them: it begins `shift` entries after the memory, which holds max.
+ */
 struct pcpu_mag {
     struct pcpu_entry *entries;
     u8 clean, dirty, cap;
-    u8 want;   /* entries the next refill asks for: grows with misses, shrinks when evicted */
-    u16 size;  /* bytes of an object */
-    s16 minus; /* the same, negative */
+    u8 want;   /* entries the next refill asks for: doubles when misses follow each other closely */
+    s16 minus; /* bytes of an object, negative */
+    u8 max, shift;
 };
+static inline u32 pcpu_mag_size(const struct pcpu_mag *mag)
+{
+    return (u32)-mag->minus;
+}
 static_assert(sizeof(struct pcpu_mag) == 16, "indexed by a shift on the fast path");
 
 /*
@@ -100,9 +108,12 @@ struct pcpu_mags {
     u32 victim; /* class where eviction goes on */
     u64 nr_alloc, nr_free;
     u64 refills, drains, evictions;
+    u64 cleared_bytes; /* of all units */
+    u16 clock;         /* misses */
+    u16 missed[PCPU_CLASSES]; /* the clock at the class's last miss */
     u64 atomic_bytes; /* asked for by PCPU_ATOMIC since the last balance, at the slow path */
     u64 memory_bytes; /* of this struct with its entries */
-    struct pcpu_mag mag[PCPU_CLASSES];
+    struct pcpu_mag mag[PCPU_TAG_BIG + 1]; /* by class; no class, no room: large objects too */
 };
 
 /* A 2 MiB slot of the first chunk: any group in it. address 0: unused. */
@@ -134,7 +145,7 @@ struct pcpu_alloc_ops {
 
 struct pcpu_allocator {
     /* Read by every operation, written at init. */
-    struct pcpu_mags **mags;           /* [nr_cpus] */
+    struct pcpu_mags **mags; /* [nr_cpus] for the fast paths: the own, or no_room */
     u64 near_base;                     /* per-CPU pointer of near[0]: the window's first address */
     struct pcpu_dchunk *_Atomic *near; /* [PCPU_NEAR_SLOTS] chunk by pointer, in 2 MiB slots */
     u64 delta;                         /* address of the first unit's copy - per-CPU pointer */
@@ -142,9 +153,14 @@ struct pcpu_allocator {
     u64 window_slots;               /* of 2 MiB */
     struct pcpu_leaf *_Atomic *dir; /* [window_slots / 512], 1 GiB each */
     struct pcpu_dchunk *first, *reserved;
+    uintptr_t first_ptr;      /* per-CPU pointers of the first chunk's dynamic area */
+    size_t first_bytes;
     u64 first_base; /* address of offset 0 in the first chunk */
     u32 unit_size;
+    u64 unit_granules;
     u32 nr_cpus;
+    struct pcpu_mags **own_mags; /* [nr_cpus] its own or its group's */
+    struct pcpu_mags *no_room;   /* every class empty and full */
     uintptr_t static_start; /* per-CPU pointer of offset 0 of the first chunk */
 
     const struct pcpu_first_chunk *fc;

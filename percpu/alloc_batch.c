@@ -3,12 +3,10 @@
  * back sorted, so that each chunk is locked once and each block is summed up once.
  * SPDX-License-Identifier: MIT
  */
-#include "kernel/base/sort.h"
 #include "percpu/alloc_internal.h"
 #include "percpu/clear.h"
 
-/* ---- out of a chunk ----------------------------------------------------------------------------
- */
+/* ---- out of a chunk -------------------------------------------------------------------------- */
 
 static u32 take_from(struct pcpu_allocator *a, u32 number, u32 size, u32 align, u8 tag, u32 n,
                      struct pcpu_entry *batch)
@@ -60,69 +58,75 @@ u32 pcpu_take(struct pcpu_allocator *a, u32 size, u32 align, u8 tag, u32 n,
     return 0;
 }
 
-/* ---- clearing ----------------------------------------------------------------------------------
- */
+/* ---- clearing -------------------------------------------------------------------------------- */
 
-/* The commonest sizes have their own loop: the others pay a call for each object and unit. */
-static void clear_unit(const u64 *addr, u32 n, u64 off, u32 size)
+/* The commonest sizes have their own loop: the others pay a loop for each object and unit. */
+static void clear_unit(const struct pcpu_entry *batch, u32 n, u64 off, u32 size)
 {
+    const struct pcpu_entry *end = batch + n;
+
     if (size == 8) {
-        for (u32 i = 0; i < n; i++)
-            *(volatile u64 *)(uintptr_t)(addr[i] + off) = 0;
+        for (; batch + 4 <= end; batch += 4) {
+            *(volatile u64 *)(batch[0].ptr + off) = 0;
+            *(volatile u64 *)(batch[1].ptr + off) = 0;
+            *(volatile u64 *)(batch[2].ptr + off) = 0;
+            *(volatile u64 *)(batch[3].ptr + off) = 0;
+        }
+        for (; batch < end; batch++)
+            *(volatile u64 *)(batch->ptr + off) = 0;
     } else if (size == 4) {
-        for (u32 i = 0; i < n; i++)
-            *(volatile u32 *)(uintptr_t)(addr[i] + off) = 0;
+        for (; batch < end; batch++)
+            *(volatile u32 *)(batch->ptr + off) = 0;
     } else {
-        for (u32 i = 0; i < n; i++)
-            pcpu_clear((void *)(uintptr_t)(addr[i] + off), size);
+        for (; batch < end; batch++)
+            pcpu_clear((void *)(batch->ptr + off), size);
     }
 }
 
-static void clear_list(struct pcpu_allocator *a, const u64 *addr, u32 n, const u64 *units,
-                       u32 nr_units, u32 size)
+static u64 clear_list(const struct pcpu_entry *batch, u32 n, u64 delta, const u64 *units,
+                      u32 nr_units, u32 size)
 {
-    if (!n)
-        return;
     for (u32 u = 0; u < nr_units; u++)
-        clear_unit(addr, n, units[u], size);
-    pcpu_count(&a->cleared_bytes, (u64)n * nr_units * size);
+        clear_unit(batch, n, delta + units[u], size);
+    return (u64)n * nr_units * size;
 }
 
-void pcpu_clear_batch(struct pcpu_allocator *a, const struct pcpu_entry *batch, u32 n, u32 size)
+/* The first chunk's objects have copies that can be written for every possible CPU. */
+static u64 clear_mixed(struct pcpu_allocator *a, const struct pcpu_entry *batch, u32 n, u32 live,
+                       u32 size)
 {
-    u64 first[PCPU_BATCH_MAX], dynamic[PCPU_BATCH_MAX];
-    u32 nr_first = 0, nr_dynamic = 0;
+    u64 bytes = 0;
 
     for (u32 i = 0; i < n; i++) {
-        u64 va = batch[i].ptr + a->delta;
+        bool first = batch[i].ptr - a->static_start < a->unit_size;
 
-        if (batch[i].ptr - a->static_start < a->unit_size)
-            first[nr_first++] = va;
-        else
-            dynamic[nr_dynamic++] = va;
+        bytes += clear_list(batch + i, 1, a->delta, first ? a->possible_off : a->live_off,
+                            first ? a->nr_cpus : live, size);
     }
-    clear_list(a, first, nr_first, a->possible_off, a->nr_cpus, size);
-    clear_list(a, dynamic, nr_dynamic, a->live_off,
-               atomic_load_explicit(&a->nr_live, memory_order_acquire), size);
+    return bytes;
 }
 
-/* ---- back into the chunks ----------------------------------------------------------------------
- */
-
-static int by_ptr(const void *x, const void *y, void *ctx)
+u64 pcpu_clear_batch(struct pcpu_allocator *a, const struct pcpu_entry *batch, u32 n, u32 size)
 {
-    const struct pcpu_entry *e = x, *f = y;
+    u32 live = atomic_load_explicit(&a->nr_live, memory_order_acquire);
 
-    (void)ctx;
-    return e->ptr < f->ptr ? -1 : e->ptr > f->ptr;
+    if (likely(live == a->nr_cpus))
+        return clear_list(batch, n, a->delta, a->possible_off, live, size);
+    return clear_mixed(a, batch, n, live, size);
 }
 
-/* Short batches, nearly sorted as often as not: insertion; else the general sort. */
+/* ---- back into the chunks -------------------------------------------------------------------- */
+
+/* Freed one after the other, objects come in the reverse order of their addresses, mostly. */
 static void sort_batch(struct pcpu_entry *batch, u32 n)
 {
-    if (n > 16) {
-        sort(batch, n, sizeof(*batch), by_ptr, NULL);
-        return;
+    if (n > 1 && batch[0].ptr > batch[n - 1].ptr) {
+        for (u32 i = 0, j = n - 1; i < j; i++, j--) {
+            struct pcpu_entry e = batch[i];
+
+            batch[i] = batch[j];
+            batch[j] = e;
+        }
     }
     for (u32 i = 1; i < n; i++) {
         struct pcpu_entry e = batch[i];

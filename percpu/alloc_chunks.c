@@ -102,6 +102,13 @@ static int set_slots(struct pcpu_allocator *a, u64 base, struct pcpu_dchunk *chu
     return 0;
 }
 
+struct pcpu_dchunk *pcpu_chunk_far(const struct pcpu_allocator *a, uintptr_t ptr)
+{
+    if (ptr - a->static_start < a->unit_size)
+        return pcpu_fixed_chunk(a, ptr - a->static_start);
+    return pcpu_chunk_at(a, ptr + a->delta);
+}
+
 /* ---- making ------------------------------------------------------------------------------------
  */
 
@@ -330,6 +337,8 @@ int pcpu_init_fixed(struct pcpu_allocator *a)
         return err;
     atomic_store_explicit(&a->chunks_end, PCPU_CHUNK_DYNAMIC, memory_order_relaxed);
     if (a->first) {
+        a->first_ptr = a->static_start + a->fc->dyn_area.start;
+        a->first_bytes = a->fc->dyn_area.end - a->fc->dyn_area.start;
         publish(a, a->first);
         atomic_fetch_add_explicit(&a->nr_empty, a->first->c.nr_empty, memory_order_relaxed);
     }

@@ -151,7 +151,7 @@ void pcpu_cpu_parking(struct pcpu_allocator *a)
 {
     u32 bits = atomic_exchange_explicit(&a->work[cpu_number()], 0, memory_order_acquire);
 
-    if (!a->mags[cpu_number()]->shared)
+    if (!a->own_mags[cpu_number()]->shared)
         pcpu_mag_drain_all(a);
     /* What this CPU was asked for must not be lost. */
     if (bits) {
@@ -166,11 +166,13 @@ void pcpu_cpu_parking(struct pcpu_allocator *a)
 static int init_tables(struct pcpu_allocator *a)
 {
     a->mags = zeroed(a, a->nr_cpus * sizeof(*a->mags));
+    a->own_mags = zeroed(a, a->nr_cpus * sizeof(*a->mags));
+    a->no_room = zeroed(a, sizeof(*a->no_room));
     a->all_mags = zeroed(a, a->nr_cpus * sizeof(*a->all_mags));
     a->work = zeroed(a, a->nr_cpus * sizeof(*a->work));
     a->dir = zeroed(a, DIR_ENTRIES(a) * sizeof(*a->dir));
     a->near = zeroed(a, PCPU_NEAR_SLOTS * sizeof(*a->near));
-    if (!a->mags || !a->all_mags || !a->work || !a->dir || !a->near)
+    if (!a->mags || !a->own_mags || !a->no_room || !a->all_mags || !a->work || !a->dir || !a->near)
         return -ENOMEM;
     return 0;
 }
@@ -185,6 +187,7 @@ int pcpu_init(struct pcpu_allocator *a, const struct pcpu_alloc_config *config)
     a->env = config->env;
     a->nr_cpus = a->fc->nr_cpus;
     a->unit_size = (u32)a->fc->unit_size;
+    a->unit_granules = a->unit_size / PCPU_GRANULE;
     a->first_base = (u64)(uintptr_t)a->fc->base_addr;
     a->static_start = config->static_start;
     a->delta = a->first_base - a->static_start;
@@ -222,6 +225,8 @@ void pcpu_destroy(struct pcpu_allocator *a)
     pcpu_free_mags(a);
     pcpu_free_fixed(a);
     pcpu_meta_free(a, a->mags, a->nr_cpus * sizeof(*a->mags));
+    pcpu_meta_free(a, a->own_mags, a->nr_cpus * sizeof(*a->mags));
+    pcpu_meta_free(a, a->no_room, sizeof(*a->no_room));
     pcpu_meta_free(a, a->all_mags, a->nr_cpus * sizeof(*a->all_mags));
     pcpu_meta_free(a, (void *)a->work, a->nr_cpus * sizeof(*a->work));
     pcpu_meta_free(a, (void *)a->dir, DIR_ENTRIES(a) * sizeof(*a->dir));

@@ -41,6 +41,9 @@ static inline struct pcpu_dchunk *pcpu_fixed_chunk(const struct pcpu_allocator *
     return NULL;
 }
 
+/* The chunk of a pointer beyond the table `near`: the first chunk's parts, or far up. NULL: none. */
+struct pcpu_dchunk *pcpu_chunk_far(const struct pcpu_allocator *a, uintptr_t ptr);
+
 /*
  * The chunk that a per-CPU pointer would be of, and its offset in the unit; NULL: of none.
  * Interrupts off, or the object is the caller's.
@@ -54,22 +57,39 @@ static inline struct pcpu_dchunk *pcpu_chunk_of(const struct pcpu_allocator *a, 
     if (likely(slot < PCPU_NEAR_SLOTS))
         ch = atomic_load_explicit(&a->near[slot], memory_order_acquire);
     else
-        ch = pcpu_chunk_at(a, ptr + a->delta);
-    if (likely(ch != NULL)) {
-        *off = (u32)(ptr - ch->ptr);
-        return ptr - ch->ptr < ch->unit_size ? ch : NULL;
-    }
-    *off = (u32)(ptr - a->static_start);
-    return ptr - a->static_start < a->unit_size ? pcpu_fixed_chunk(a, *off) : NULL;
+        ch = pcpu_chunk_far(a, ptr);
+    *off = (u32)(ptr - (ch ? ch->ptr : a->static_start));
+    return ch && ptr - ch->ptr < a->unit_size ? ch : NULL;
+}
+
+/* The tag at ptr, which is a pointer of the chunk's; NULL: no object can begin there. */
+static ALWAYS_INLINE u8 *pcpu_tag_in(const struct pcpu_allocator *a, const struct pcpu_dchunk *ch,
+                                     uintptr_t ptr)
+{
+    u64 off = ptr - ch->ptr;
+    /* Turned by two bits, an offset that is not a multiple of 4 is larger than any granule. */
+    u64 granule = off >> PCPU_GRANULE_SHIFT | off << (64 - PCPU_GRANULE_SHIFT);
+    struct pcpu_block *b;
+
+    if (unlikely(granule >= a->unit_granules))
+        return NULL;
+    b = ch->c.blocks[granule / PCPU_BLOCK_GRANULES];
+    return likely(b) ? &b->tag[granule % PCPU_BLOCK_GRANULES] : NULL;
 }
 
 /* The tag of the object that would begin at ptr; NULL: no object can. Interrupts off. */
-static inline u8 *pcpu_tag_of(const struct pcpu_allocator *a, uintptr_t ptr)
+static ALWAYS_INLINE u8 *pcpu_tag_of(const struct pcpu_allocator *a, uintptr_t ptr)
 {
-    u32 off;
-    struct pcpu_dchunk *ch = pcpu_chunk_of(a, ptr, &off);
+    u64 slot = (ptr - a->near_base) >> PCPU_SLOT_SHIFT;
+    const struct pcpu_dchunk *ch;
 
-    return ch && !(off & (PCPU_GRANULE - 1)) ? pcpu_chunk_tag(&ch->c, off) : NULL;
+    if (likely(slot < PCPU_NEAR_SLOTS))
+        ch = atomic_load_explicit(&a->near[slot], memory_order_acquire);
+    else if (likely(ptr - a->first_ptr < a->first_bytes))
+        ch = a->first;
+    else
+        ch = pcpu_chunk_far(a, ptr);
+    return likely(ch) ? pcpu_tag_in(a, ch, ptr) : NULL;
 }
 
 /* The first chunk's slot that va lies in; NULL: none. (alloc_init.c) */
@@ -163,8 +183,8 @@ u32 pcpu_take(struct pcpu_allocator *a, u32 size, u32 align, u8 tag, u32 n,
 /* Gives n clean objects, of any sizes and chunks, back to their chunks; sorts the batch. */
 void pcpu_give_back(struct pcpu_allocator *a, struct pcpu_entry *batch, u32 n);
 
-/* Clears n objects of size bytes in every unit that is backed, unit by unit. */
-void pcpu_clear_batch(struct pcpu_allocator *a, const struct pcpu_entry *batch, u32 n, u32 size);
+/* Clears n objects of size bytes in every unit that is backed, unit by unit. Returns bytes. */
+u64 pcpu_clear_batch(struct pcpu_allocator *a, const struct pcpu_entry *batch, u32 n, u32 size);
 
 /* ---- demand for memory without population -----------------------------------------------------
  */
@@ -194,7 +214,7 @@ static inline struct pcpu_mags *pcpu_mags_enter(struct pcpu_allocator *a, u64 *f
     struct pcpu_mags *m;
 
     *flags = local_irq_save();
-    m = a->mags[cpu_number()];
+    m = a->own_mags[cpu_number()];
     if (unlikely(m->shared))
         pcpu_mags_lock(m);
     return m;
@@ -208,8 +228,15 @@ static inline void pcpu_mags_exit(struct pcpu_mags *m, u64 flags)
 
 /* A miss: clears, refills, populates. NULL: no memory. */
 void *pcpu_mag_alloc_slow(struct pcpu_allocator *a, u32 class, u32 flags);
-/* The magazine was full, or all of them hold too much: some go back to the chunks. */
-void pcpu_mag_spill(struct pcpu_allocator *a, u32 class, uintptr_t ptr, u8 *tag);
+/* A freed object of a class: where the magazine is full, others of it go to the chunks first. */
+void pcpu_mag_put(struct pcpu_allocator *a, uintptr_t ptr);
+
+/* What the fast paths leave (alloc.c): everything but a hit; an object that no magazine has room
+   for; a free that is none. */
+void *pcpu_alloc_slow(struct pcpu_allocator *a, size_t size, size_t align, u32 flags);
+void pcpu_free_slow(struct pcpu_allocator *a, uintptr_t ptr);
+void pcpu_refuse(struct pcpu_allocator *a, uintptr_t ptr);
+/* The magazines hold too much: some of them go back to the chunks. */
 void pcpu_mag_evict(struct pcpu_allocator *a);
 /* Everything this CPU's magazines hold goes back. Shared ones too. */
 void pcpu_mag_drain_all(struct pcpu_allocator *a);

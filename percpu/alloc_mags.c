@@ -8,8 +8,10 @@
  */
 #include "percpu/alloc_internal.h"
 
-/* ---- set up ------------------------------------------------------------------------------------
- */
+#define HOT_MISSES     8u     /* two misses of a class with so few others between them */
+#define IN_PLACE_BYTES 65536u /* of all units: about 8,000 instructions with interrupts off */
+
+/* ---- set up ---------------------------------------------------------------------------------- */
 
 static u32 class_cap(u32 class, u32 quota)
 {
@@ -38,10 +40,9 @@ static struct pcpu_mags *new_mags(struct pcpu_allocator *a, s32 node, u32 quota,
     next = (struct pcpu_entry *)((u8 *)m + align_up(sizeof(*m), 64));
     for (u32 c = PCPU_CLASS_4; c < PCPU_CLASSES; c++) {
         m->mag[c].entries = next;
-        m->mag[c].cap = m->mag[c].dirty = (u8)class_cap(c, quota);
+        m->mag[c].max = m->mag[c].cap = m->mag[c].dirty = (u8)class_cap(c, quota);
         m->mag[c].want = 1;
-        m->mag[c].size = (u16)pcpu_class_size(c);
-        m->mag[c].minus = (s16)-m->mag[c].size;
+        m->mag[c].minus = (s16)-(s32)pcpu_class_size(c);
         next += m->mag[c].cap;
     }
     return m;
@@ -59,7 +60,8 @@ static int add_mags(struct pcpu_allocator *a, const u32 *cpus, u32 n, u32 quota,
             m = new_mags(a, a->env->cpu_node[cpus[i]], quota, shared);
         if (!m)
             return -ENOMEM;
-        a->mags[cpus[i]] = m;
+        a->own_mags[cpus[i]] = m;
+        a->mags[cpus[i]] = shared ? a->no_room : m;
     }
     if (m)
         a->all_mags[a->nr_mags++] = m;
@@ -97,18 +99,49 @@ void pcpu_mags_lock(struct pcpu_mags *m)
     spin_lock(&m->lock);
 }
 
-/* ---- in and out --------------------------------------------------------------------------------
- */
+/* ---- in and out -------------------------------------------------------------------------- */
+
+/* The window back over all of its memory: clean entries at the start of it, dirty ones at the end. */
+static void unshift(struct pcpu_mag *mag)
+{
+    struct pcpu_entry *base = mag->entries - mag->shift;
+    u32 dirty = mag->cap - mag->dirty;
+
+    /* Upwards into what is free, then downwards: neither runs into the other. */
+    for (u32 i = dirty; i-- > 0;)
+        base[mag->max - dirty + i] = mag->entries[mag->dirty + i];
+    for (u32 i = 0; i < mag->clean; i++)
+        base[i] = mag->entries[i];
+    mag->entries = base;
+    mag->shift = 0;
+    mag->cap = mag->max;
+    mag->dirty = (u8)(mag->max - dirty);
+}
+
+/* All dirty entries have been cleared, and there is no clean one. */
+static void dirty_are_clean(struct pcpu_mag *mag)
+{
+    u32 n = mag->cap - mag->dirty;
+
+    mag->entries += mag->dirty;
+    mag->shift = (u8)(mag->shift + mag->dirty);
+    mag->clean = mag->dirty = mag->cap = (u8)n;
+}
 
 /* Takes up to n entries out, dirty ones (else clean ones). */
 static u32 pull(struct pcpu_mags *m, u32 class, bool dirty, u32 n, struct pcpu_entry *out)
 {
     struct pcpu_mag *mag = &m->mag[class];
     u32 got = MIN(n, dirty ? (u32)(mag->cap - mag->dirty) : mag->clean);
+    const struct pcpu_entry *from = mag->entries + (dirty ? mag->dirty : mag->clean - got);
 
     for (u32 i = 0; i < got; i++)
-        out[i] = dirty ? mag->entries[mag->dirty++] : mag->entries[--mag->clean];
-    cpu_local_add(m->left, got * mag->size);
+        out[i] = from[i];
+    if (dirty)
+        mag->dirty = (u8)(mag->dirty + got);
+    else
+        mag->clean = (u8)(mag->clean - got);
+    cpu_local_add(m->left, got * pcpu_mag_size(mag));
     return got;
 }
 
@@ -116,15 +149,20 @@ static u32 pull(struct pcpu_mags *m, u32 class, bool dirty, u32 n, struct pcpu_e
 static u32 push(struct pcpu_mags *m, u32 class, bool dirty, u32 n, const struct pcpu_entry *in)
 {
     struct pcpu_mag *mag = &m->mag[class];
-    u32 put = MIN(n, (u32)(mag->dirty - mag->clean));
+    struct pcpu_entry *to;
+    u32 put;
 
-    for (u32 i = 0; i < put; i++) {
-        if (dirty)
-            mag->entries[--mag->dirty] = in[i];
-        else
-            mag->entries[mag->clean++] = in[i];
-    }
-    cpu_local_sub(m->left, put * mag->size);
+    if (mag->clean + n > mag->dirty && mag->cap < mag->max)
+        unshift(mag);
+    put = MIN(n, (u32)(mag->dirty - mag->clean));
+    to = mag->entries + (dirty ? mag->dirty - put : mag->clean);
+    for (u32 i = 0; i < put; i++)
+        to[i] = in[i];
+    if (dirty)
+        mag->dirty = (u8)(mag->dirty - put);
+    else
+        mag->clean = (u8)(mag->clean + put);
+    cpu_local_sub(m->left, put * pcpu_mag_size(mag));
     return put;
 }
 
@@ -148,8 +186,7 @@ static void put_clean(struct pcpu_allocator *a, u32 class, struct pcpu_entry *ba
         pcpu_mag_evict(a);
 }
 
-/* ---- a miss ------------------------------------------------------------------------------------
- */
+/* ---- a miss ---------------------------------------------------------------------------------- */
 
 /* n objects from populated holes, which are made as needed; 0: no memory. */
 static u32 refill(struct pcpu_allocator *a, u32 class, u32 n, u32 flags, struct pcpu_entry *batch)
@@ -157,12 +194,46 @@ static u32 refill(struct pcpu_allocator *a, u32 class, u32 n, u32 flags, struct 
     u32 size = pcpu_class_size(class) / PCPU_GRANULE;
     u32 align = pcpu_class_align(class) / PCPU_GRANULE, got;
 
-    while (!(got = pcpu_take(a, size, align, (u8) class, n, batch))) {
+    while (!(got = pcpu_take(a, size, align, (u8)class, n, batch))) {
         if ((flags & PCPU_ATOMIC) || pcpu_grow(a, size, align))
             return 0;
     }
     pcpu_reserve_check(a, flags);
     return got;
+}
+
+/*
+ * How many the next refill of the class asks for: twice as many when its last miss was not long ago,
+ * half as many when it was. So a class that is in demand is stocked, and one that is asked for now
+ * and then does not push the others out.
+ */
+static u32 adapt(struct pcpu_mags *m, u32 class)
+{
+    struct pcpu_mag *mag = &m->mag[class];
+    u16 age = (u16)(m->clock - m->missed[class]);
+
+    mag->want = (u8)(age <= HOT_MISSES ? MIN(2 * mag->want, MAX(1, mag->max / 2))
+                                       : MAX(1, mag->want / 2));
+    m->missed[class] = m->clock++;
+    return mag->want;
+}
+
+/*
+ * Enough dirty entries, and little to clear: done where they are, interrupts off. True: the class
+ * has clean ones now.
+ */
+static bool clear_in_place(struct pcpu_allocator *a, struct pcpu_mags *m, u32 class, u32 want)
+{
+    struct pcpu_mag *mag = &m->mag[class];
+    u32 n = mag->cap - mag->dirty;
+    u64 bytes = (u64)n * pcpu_mag_size(mag) * a->nr_cpus;
+
+    if (mag->clean || !n || n < want || bytes > IN_PLACE_BYTES)
+        return false;
+    cpu_local_add(m->cleared_bytes,
+                  pcpu_clear_batch(a, mag->entries + mag->dirty, n, pcpu_mag_size(mag)));
+    dirty_are_clean(mag);
+    return true;
 }
 
 /* What the magazine gives at once: a clean object, or all its dirty ones into the batch. */
@@ -177,10 +248,11 @@ static u32 pull_any(struct pcpu_allocator *a, u32 class, bool *clean, u32 *want,
     m = pcpu_mags_enter(a, &irq);
     mag = &m->mag[class];
     *clean = mag->clean != 0;
+    if (!*clean) {
+        *want = adapt(m, class);
+        *clean = clear_in_place(a, m, class, *want);
+    }
     n = pull(m, class, !*clean, *clean ? 1 : PCPU_BATCH_MAX, batch);
-    *want = mag->want;
-    if (!*clean)
-        mag->want = (u8)MIN(2 * mag->want, MAX(1, mag->cap / 2));
     cpu_local_inc(m->nr_alloc);
     pcpu_mags_exit(m, irq);
     return n;
@@ -203,13 +275,13 @@ static void count_refill(struct pcpu_allocator *a, u32 size, u32 flags, bool fai
 void *pcpu_mag_alloc_slow(struct pcpu_allocator *a, u32 class, u32 flags)
 {
     struct pcpu_entry batch[PCPU_BATCH_MAX];
-    u32 size = pcpu_class_size(class), want, n;
+    u32 size = pcpu_class_size(class), want = 0, n;
     uintptr_t ptr;
-    bool clean;
+    bool clean = false;
 
     n = pull_any(a, class, &clean, &want, batch);
     if (n && !clean && (n > 1 || !(flags & PCPU_NOZERO)))
-        pcpu_clear_batch(a, batch, n, size);
+        pcpu_count(&a->cleared_bytes, pcpu_clear_batch(a, batch, n, size));
     if (!clean && n < want) {
         u32 got = refill(a, class, want - n, n ? flags | PCPU_ATOMIC : flags, batch + n);
 
@@ -225,86 +297,125 @@ void *pcpu_mag_alloc_slow(struct pcpu_allocator *a, u32 class, u32 flags)
     return (void *)ptr;
 }
 
-/* ---- too many ----------------------------------------------------------------------------------
- */
+/* ---- too many -------------------------------------------------------------------------------- */
 
-/* Half of a full magazine and the object that did not fit. */
-void pcpu_mag_spill(struct pcpu_allocator *a, u32 class, uintptr_t ptr, u8 *tag)
-{
-    struct pcpu_entry batch[PCPU_BATCH_MAX + 1], extra = {ptr, tag};
-    struct pcpu_mags *m;
-    u32 n, dirty, half;
-    u64 irq;
-
-    m = pcpu_mags_enter(a, &irq);
-    half = (m->mag[class].cap + 1) / 2;
-    n = pull(m, class, false, half, batch); /* clean ones need no work */
-    dirty = n < half ? pull(m, class, true, half - n, batch + n) : 0;
-    cpu_local_inc(m->drains);
-    if (n + dirty && push(m, class, true, 1, &extra)) {
-        pcpu_mags_exit(m, irq);
-    } else {
-        pcpu_mags_exit(m, irq);
-        batch[n + dirty++] = extra;
-    }
-    if (dirty)
-        pcpu_clear_batch(a, batch + n, dirty, pcpu_class_size(class));
-    pcpu_give_back(a, batch, n + dirty);
-}
-
-/* One class's entries, as far as the batch has room; the class asks for less from now on. */
-static u32 evict_class(struct pcpu_allocator *a, bool all, bool *more)
-{
+/* A batch on its way to the chunks: which of its entries are dirty. Classes follow each other. */
+struct outgoing {
     struct pcpu_entry batch[PCPU_BATCH_MAX];
-    struct pcpu_mags *m;
-    u32 n, dirty, class;
-    u64 irq;
+    u64 dirty; /* a bit for each */
+    u32 n;
+};
 
-    m = pcpu_mags_enter(a, &irq);
-    class = m->victim;
-    n = pull(m, class, false, PCPU_BATCH_MAX, batch);
-    dirty = pull(m, class, true, PCPU_BATCH_MAX - n, batch + n);
-    m->victim = class + 1 < PCPU_CLASSES ? class + 1 : PCPU_CLASS_4;
-    if (n + dirty) {
-        m->mag[class].want = (u8)MAX(1, m->mag[class].want / 2);
-        cpu_local_inc(m->drains);
-        cpu_local_inc(m->evictions);
-    }
-    *more = all ? m->left != m->quota : m->left < m->quota / 4;
-    pcpu_mags_exit(m, irq);
-    if (dirty)
-        pcpu_clear_batch(a, batch + n, dirty, pcpu_class_size(class));
-    if (n + dirty)
-        pcpu_give_back(a, batch, n + dirty);
-    return n + dirty;
+static void take_out(struct pcpu_mags *m, u32 class, u32 max, struct outgoing *out)
+{
+    u32 n = pull(m, class, false, max, out->batch + out->n); /* clean ones need no work */
+    u32 dirty = pull(m, class, true, max - n, out->batch + out->n + n);
+
+    for (u32 i = 0; i < dirty; i++)
+        out->dirty |= 1ULL << (out->n + n + i);
+    out->n += n + dirty;
 }
 
-/* Round the classes, from where it ended last time. */
+/* Clears what is dirty, runs of one class (the tag says which) together; then all go back. */
+static void send_out(struct pcpu_allocator *a, struct outgoing *out)
+{
+    u64 bytes = 0;
+    u32 run;
+
+    for (u32 i = 0; i < out->n; i += run) {
+        u32 class = *out->batch[i].tag;
+        bool dirty = out->dirty >> i & 1;
+
+        for (run = 1; i + run < out->n && *out->batch[i + run].tag == class &&
+                      (out->dirty >> (i + run) & 1) == dirty;)
+            run++;
+        if (dirty)
+            bytes += pcpu_clear_batch(a, out->batch + i, run, pcpu_class_size(class));
+    }
+    if (bytes)
+        pcpu_count(&a->cleared_bytes, bytes);
+    pcpu_give_back(a, out->batch, out->n);
+}
+
+void pcpu_mag_put(struct pcpu_allocator *a, uintptr_t ptr)
+{
+    struct outgoing out; /* only as much of it is written as is used */
+    u64 irq;
+    struct pcpu_mags *m = pcpu_mags_enter(a, &irq);
+    u8 *tag = pcpu_tag_of(a, ptr);
+    struct pcpu_entry extra = {ptr, tag};
+    u32 class = *tag & PCPU_TAG_KIND;
+    struct pcpu_mag *mag = &m->mag[class];
+    bool over;
+
+    out.n = 0;
+    out.dirty = 0;
+    if (mag->clean == mag->dirty && mag->cap == mag->max) {
+        take_out(m, class, (mag->max + 1) / 2, &out);
+        cpu_local_inc(m->drains);
+    }
+    pcpu_set_tag(tag, class);
+    push(m, class, true, 1, &extra);
+    cpu_local_inc(m->nr_free);
+    over = m->left < 0;
+    pcpu_mags_exit(m, irq);
+    if (out.n)
+        send_out(a, &out);
+    if (over)
+        pcpu_mag_evict(a);
+}
+
+/* A batch of several classes, round the classes from where it ended last time. */
+static bool evict_some(struct pcpu_allocator *a, bool all)
+{
+    struct outgoing out;
+    u64 irq;
+    struct pcpu_mags *m = pcpu_mags_enter(a, &irq);
+    s32 enough = all ? m->quota : m->quota / 4;
+    bool more;
+
+    out.n = 0;
+    out.dirty = 0;
+    for (u32 i = 0; i < PCPU_CLASSES && m->left < enough; i++) {
+        struct pcpu_mag *mag = &m->mag[m->victim];
+
+        if (out.n + mag->clean + mag->cap - mag->dirty > PCPU_BATCH_MAX)
+            break;
+        if (mag->clean || mag->dirty < mag->cap) {
+            take_out(m, m->victim, PCPU_BATCH_MAX, &out);
+            cpu_local_inc(m->evictions);
+        }
+        m->victim = m->victim + 1 < PCPU_CLASSES ? m->victim + 1 : PCPU_CLASS_4;
+    }
+    if (out.n)
+        cpu_local_inc(m->drains);
+    more = m->left < enough;
+    pcpu_mags_exit(m, irq);
+    if (out.n)
+        send_out(a, &out);
+    return more && out.n;
+}
+
 void pcpu_mag_evict(struct pcpu_allocator *a)
 {
-    bool more = true;
-
-    while (more)
-        evict_class(a, false, &more);
+    while (evict_some(a, false))
+        ;
 }
 
 void pcpu_mag_drain_all(struct pcpu_allocator *a)
 {
-    bool more = true;
-
-    while (more)
-        evict_class(a, true, &more);
+    while (evict_some(a, true))
+        ;
 }
 
-/* ---- background --------------------------------------------------------------------------------
- */
+/* ---- background ------------------------------------------------------------------------------ */
 
 bool pcpu_mag_clear_some(struct pcpu_allocator *a)
 {
     struct pcpu_entry batch[PCPU_BATCH_MAX];
     bool done = false;
 
-    for (u32 class = PCPU_CLASS_4; class < PCPU_CLASSES; class ++) {
+    for (u32 class = PCPU_CLASS_4; class < PCPU_CLASSES; class++) {
         u64 irq;
         struct pcpu_mags *m = pcpu_mags_enter(a, &irq);
         u32 n = m->mag[class].clean ? 0 : pull(m, class, true, PCPU_BATCH_MAX, batch);
@@ -312,7 +423,7 @@ bool pcpu_mag_clear_some(struct pcpu_allocator *a)
         pcpu_mags_exit(m, irq);
         if (!n)
             continue;
-        pcpu_clear_batch(a, batch, n, pcpu_class_size(class));
+        pcpu_count(&a->cleared_bytes, pcpu_clear_batch(a, batch, n, pcpu_class_size(class)));
         put_clean(a, class, batch, n);
         done = true;
     }

@@ -23,6 +23,7 @@ static void add_mags(struct pcpu_allocator *a, struct percpu_stats *out)
         out->nr_free += relaxed(&m->nr_free);
         out->refills += relaxed(&m->refills);
         out->drains += relaxed(&m->drains);
+        out->cleared_bytes += relaxed(&m->cleared_bytes);
         out->cached_bytes += (u64)MAX(m->quota - __atomic_load_n(&m->left, __ATOMIC_RELAXED), 0);
         out->cached_limit += (u64)m->quota;
     }

@@ -4,11 +4,20 @@
  */
 #include "percpu/global.h"
 
+#include "percpu/alloc_fast.h"
+
 static struct pcpu_allocator allocator;
+
+/* The CPU's entry of allocator.mags, so that the fast paths find it in one instruction. */
+static DEFINE_PER_CPU_READ_MOSTLY(struct pcpu_mags *, magazines);
 
 int percpu_alloc_init(const struct pcpu_alloc_config *config)
 {
-    return pcpu_init(&allocator, config);
+    int err = pcpu_init(&allocator, config);
+
+    for (u32 cpu = 0; !err && cpu < allocator.nr_cpus; cpu++)
+        per_cpu(magazines, cpu) = allocator.mags[cpu];
+    return err;
 }
 
 struct pcpu_allocator *percpu_allocator(void)
@@ -18,7 +27,15 @@ struct pcpu_allocator *percpu_allocator(void)
 
 void *percpu_alloc(size_t size, size_t align, u32 flags)
 {
-    return pcpu_alloc(&allocator, size, align, flags);
+    if (pcpu_alloc_is_fast(size, align, flags)) {
+        u64 irq = local_irq_save();
+        void *ptr = pcpu_alloc_fast(this_cpu_read(magazines), pcpu_class_of(size, align));
+
+        local_irq_restore(irq);
+        if (likely(ptr))
+            return ptr;
+    }
+    return pcpu_alloc_slow(&allocator, size, align, flags);
 }
 
 u32 percpu_alloc_bulk(size_t size, size_t align, u32 flags, u32 n, void **ptrs)
@@ -28,7 +45,15 @@ u32 percpu_alloc_bulk(size_t size, size_t align, u32 flags, u32 n, void **ptrs)
 
 void percpu_free(void *ptr)
 {
-    pcpu_free(&allocator, ptr);
+    enum pcpu_free_result r;
+    u64 irq;
+
+    if (unlikely(!ptr))
+        return;
+    irq = local_irq_save();
+    r = pcpu_free_fast(&allocator, this_cpu_read(magazines), (uintptr_t)ptr);
+    local_irq_restore(irq);
+    pcpu_free_finish(&allocator, (uintptr_t)ptr, r);
 }
 
 void percpu_free_bulk(u32 n, void **ptrs)
