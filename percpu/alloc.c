@@ -146,7 +146,7 @@ static const char *what_is(const struct pcpu_allocator *a, uintptr_t ptr)
                : "freed before, or never an object";
 }
 
-NOINLINE void pcpu_refuse(struct pcpu_allocator *a, uintptr_t ptr)
+static NOINLINE void refuse(struct pcpu_allocator *a, uintptr_t ptr)
 {
     u64 irq = local_irq_save();
     const char *what = what_is(a, ptr);
@@ -191,7 +191,7 @@ NOINLINE void pcpu_free_slow(struct pcpu_allocator *a, uintptr_t ptr)
     const u8 *tag = owned_tag(a, ptr);
 
     if (!tag)
-        pcpu_refuse(a, ptr);
+        refuse(a, ptr);
     else if ((*tag & PCPU_TAG_KIND) == PCPU_TAG_BIG)
         free_direct(a, ptr);
     else

@@ -38,11 +38,11 @@ static ALWAYS_INLINE void *pcpu_alloc_fast(struct pcpu_mags *m, u32 class)
     return (void *)e->ptr;
 }
 
-enum pcpu_free_result { PCPU_FREED, PCPU_BAD_FREE, PCPU_NO_ROOM, PCPU_OVER_QUOTA };
+enum pcpu_free_result { PCPU_FREED, PCPU_NOT_FREED, PCPU_OVER_QUOTA };
 
 /*
- * Interrupts off. PCPU_NO_ROOM: nothing was done, the slow path looks for itself. There is never
- * room for TAG_BIG, and where the pointer is not a near one, this path has not even looked.
+ * Interrupts off. PCPU_NOT_FREED: nothing was done, and the slow path finds out why. There is never
+ * room for TAG_BIG, and pointers far up are not looked at here.
  */
 static ALWAYS_INLINE enum pcpu_free_result pcpu_free_fast(struct pcpu_allocator *a,
                                                           struct pcpu_mags *m, uintptr_t ptr)
@@ -58,20 +58,20 @@ static ALWAYS_INLINE enum pcpu_free_result pcpu_free_fast(struct pcpu_allocator 
     else if (likely(ptr - a->first_ptr < a->first_bytes))
         ch = a->first;
     else
-        return PCPU_NO_ROOM;
+        return PCPU_NOT_FREED;
     if (unlikely(!ch))
-        return PCPU_BAD_FREE;
+        return PCPU_NOT_FREED;
     tag = pcpu_tag_in(a, ch, ptr);
     if (unlikely(!tag))
-        return PCPU_BAD_FREE;
+        return PCPU_NOT_FREED;
     class = *tag;
     if (unlikely(!(class & PCPU_TAG_OWNED)))
-        return PCPU_BAD_FREE;
+        return PCPU_NOT_FREED;
     class ^= PCPU_TAG_OWNED;
     mag = &m->mag[class];
     at = mag->dirty;
     if (unlikely(mag->clean == at))
-        return PCPU_NO_ROOM;
+        return PCPU_NOT_FREED;
     pcpu_set_tag(tag, (u32)class);
     at--;
     mag->dirty = (u8)at;
@@ -88,10 +88,8 @@ static ALWAYS_INLINE void pcpu_free_finish(struct pcpu_allocator *a, uintptr_t p
         return;
     if (r == PCPU_OVER_QUOTA)
         pcpu_mag_evict(a);
-    else if (r == PCPU_NO_ROOM)
-        pcpu_free_slow(a, ptr);
     else
-        pcpu_refuse(a, ptr);
+        pcpu_free_slow(a, ptr);
 }
 
 #endif

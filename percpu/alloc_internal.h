@@ -41,7 +41,8 @@ static inline struct pcpu_dchunk *pcpu_fixed_chunk(const struct pcpu_allocator *
     return NULL;
 }
 
-/* The chunk of a pointer beyond the table `near`: the first chunk's parts, or far up. NULL: none. */
+/* The chunk of a pointer that `near` does not know: the first chunk's parts, or far up. NULL: none.
+ */
 struct pcpu_dchunk *pcpu_chunk_far(const struct pcpu_allocator *a, uintptr_t ptr);
 
 /*
@@ -54,9 +55,8 @@ static inline struct pcpu_dchunk *pcpu_chunk_of(const struct pcpu_allocator *a, 
     u64 slot = (ptr - a->near_base) >> PCPU_SLOT_SHIFT;
     struct pcpu_dchunk *ch;
 
-    if (likely(slot < PCPU_NEAR_SLOTS))
-        ch = atomic_load_explicit(&a->near[slot], memory_order_acquire);
-    else
+    ch = slot < PCPU_NEAR_SLOTS ? atomic_load_explicit(&a->near[slot], memory_order_acquire) : NULL;
+    if (!ch)
         ch = pcpu_chunk_far(a, ptr);
     *off = (u32)(ptr - (ch ? ch->ptr : a->static_start));
     return ch && ptr - ch->ptr < a->unit_size ? ch : NULL;
@@ -78,18 +78,12 @@ static ALWAYS_INLINE u8 *pcpu_tag_in(const struct pcpu_allocator *a, const struc
 }
 
 /* The tag of the object that would begin at ptr; NULL: no object can. Interrupts off. */
-static ALWAYS_INLINE u8 *pcpu_tag_of(const struct pcpu_allocator *a, uintptr_t ptr)
+static inline u8 *pcpu_tag_of(const struct pcpu_allocator *a, uintptr_t ptr)
 {
-    u64 slot = (ptr - a->near_base) >> PCPU_SLOT_SHIFT;
-    const struct pcpu_dchunk *ch;
+    u32 off;
+    const struct pcpu_dchunk *ch = pcpu_chunk_of(a, ptr, &off);
 
-    if (likely(slot < PCPU_NEAR_SLOTS))
-        ch = atomic_load_explicit(&a->near[slot], memory_order_acquire);
-    else if (likely(ptr - a->first_ptr < a->first_bytes))
-        ch = a->first;
-    else
-        ch = pcpu_chunk_far(a, ptr);
-    return likely(ch) ? pcpu_tag_in(a, ch, ptr) : NULL;
+    return ch ? pcpu_tag_in(a, ch, ptr) : NULL;
 }
 
 /* The first chunk's slot that va lies in; NULL: none. (alloc_init.c) */
@@ -232,10 +226,9 @@ void *pcpu_mag_alloc_slow(struct pcpu_allocator *a, u32 class, u32 flags);
 void pcpu_mag_put(struct pcpu_allocator *a, uintptr_t ptr);
 
 /* What the fast paths leave (alloc.c): everything but a hit; an object that no magazine has room
-   for; a free that is none. */
+   for, or that is none. */
 void *pcpu_alloc_slow(struct pcpu_allocator *a, size_t size, size_t align, u32 flags);
 void pcpu_free_slow(struct pcpu_allocator *a, uintptr_t ptr);
-void pcpu_refuse(struct pcpu_allocator *a, uintptr_t ptr);
 /* The magazines hold too much: some of them go back to the chunks. */
 void pcpu_mag_evict(struct pcpu_allocator *a);
 /* Everything this CPU's magazines hold goes back. Shared ones too. */

@@ -9,6 +9,7 @@
 #include "percpu/alloc_internal.h"
 
 #define HOT_MISSES     8u     /* two misses of a class with so few others between them */
+#define EVICT_PART     8      /* so much of the quota is free after an eviction */
 #define IN_PLACE_BYTES 65536u /* of all units: about 8,000 instructions with interrupts off */
 
 /* ---- set up ---------------------------------------------------------------------------------- */
@@ -371,7 +372,7 @@ static bool evict_some(struct pcpu_allocator *a, bool all)
     struct outgoing out;
     u64 irq;
     struct pcpu_mags *m = pcpu_mags_enter(a, &irq);
-    s32 enough = all ? m->quota : m->quota / 4;
+    s32 enough = all ? m->quota : m->quota / EVICT_PART;
     bool more;
 
     out.n = 0;

@@ -69,7 +69,7 @@ KTEST(percpu_alloc_cpus, quota)
 
 static u32 cached(const struct alloc_rig *r, u32 cpu)
 {
-    return (u32)(r->a.mags[cpu]->quota - r->a.mags[cpu]->left);
+    return (u32)(r->a.own_mags[cpu]->quota - r->a.own_mags[cpu]->left);
 }
 
 /* A CPU that parks keeps nothing, and what it was asked to do is not lost. */
@@ -347,7 +347,7 @@ KTEST(percpu_alloc_cpus, many_cpus_share_magazines)
 
     EXPECT_EQ(r->a.nr_mags, r->w.fc.nr_groups);
     for (u32 cpu = 0; cpu < 96; cpu++)
-        EXPECT_TRUE(r->a.mags[cpu] == r->a.mags[r->w.cpu_node[cpu] * 24]);
+        EXPECT_TRUE(r->a.own_mags[cpu] == r->a.own_mags[r->w.cpu_node[cpu] * 24]);
     for (u32 round = 0; round < 3; round++) {
         for (u32 i = 0; i < N; i++) {
             host_cpu_number = rnd(96);
@@ -375,10 +375,10 @@ KTEST(percpu_alloc_cpus, up_to_64_cpus_have_their_own)
     struct alloc_rig *r = rig_new(&(struct world_shape){.nr_nodes = 2, .nr_cpus = 64});
 
     EXPECT_EQ(r->a.nr_mags, 64);
-    EXPECT_FALSE(r->a.mags[0]->shared);
+    EXPECT_FALSE(r->a.own_mags[0]->shared);
     rig_end(r);
     r = rig_new(&(struct world_shape){.nr_nodes = 2, .nr_cpus = 65});
     EXPECT_EQ(r->a.nr_mags, 2);
-    EXPECT_TRUE(r->a.mags[0]->shared);
+    EXPECT_TRUE(r->a.own_mags[0]->shared);
     rig_end(r);
 }
