@@ -274,6 +274,26 @@ static u64 pages_held(const struct pcpu_allocator *a)
     return n;
 }
 
+/*
+ * The reserve may have ended up in chunks that hold nothing else: the lowest one gets so many more
+ * blocks, and the others can go. Never fewer than the minimum are there for PCPU_ATOMIC meanwhile.
+ */
+static void gather_reserve(struct pcpu_allocator *a)
+{
+    u32 n = 0;
+
+    for (u32 i = PCPU_CHUNK_DYNAMIC + 1; i < pcpu_chunks_end(a); i++) {
+        struct pcpu_locked l;
+
+        if (!pcpu_lock_chunk(a, i, &l))
+            continue;
+        n += l.ch->c.nr_objects ? 0 : l.ch->c.nr_empty;
+        pcpu_unlock_chunk(a, &l);
+    }
+    if (n && pcpu_grow_reserve(a, n))
+        pcpu_return_empty(a, PCPU_RESERVE_MIN, ~0u);
+}
+
 u64 pcpu_trim(struct pcpu_allocator *a)
 {
     u64 before = pages_held(a), after;
@@ -287,6 +307,7 @@ u64 pcpu_trim(struct pcpu_allocator *a)
     atomic_demand(a);
     atomic_store_explicit(&a->reserve_target, PCPU_RESERVE_MIN, memory_order_relaxed);
     pcpu_return_empty(a, PCPU_RESERVE_MIN, ~0u);
+    gather_reserve(a);
     refill_reserve(a);
     pcpu_reclaim_locked(a);
     spin_unlock(&a->balance_mutex);

@@ -123,6 +123,28 @@ static u32 next_piece(struct log *log, struct log_sink *sink, char out[2 * CHUNK
     return len;
 }
 
+static bool is_at(const struct log *log, u64 pos, const char *text)
+{
+    for (; *text; text++, pos++)
+        if (pos == log->head || log->buf[pos & (log->size - 1)] != *text)
+            return false;
+    return true;
+}
+
+u32 log_count(struct log *log, u64 since, const char *text)
+{
+    u64 flags, pos;
+    u32 n = 0;
+
+    if (!take(log, &flags))
+        return 0;
+    pos = log->head - MIN(log->head - since, log->size);
+    for (; pos != log->head; pos++)
+        n += is_at(log, pos, text);
+    give(log, flags);
+    return n;
+}
+
 static void say_lost(struct log_sink *sink, u64 bytes)
 {
     char text[64];

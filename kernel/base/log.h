@@ -54,6 +54,12 @@ bool log_add_sink(struct log *log, struct log_sink *sink);
 /* One line, without its newline: stamped, or raw at column 0. */
 void log_vline(struct log *log, u32 level, bool stamp, const char *fmt, va_list ap) PRINTF(4, 0);
 
+/*
+ * How often text occurs in what was logged from position `since` (a value of head) on, as far as
+ * the ring still has it: for tests of what is said. Takes the lock.
+ */
+u32 log_count(struct log *log, u64 since, const char *text);
+
 /* Writes out what is there, unless another CPU is at it; drain even while hold is set. */
 void log_drain(struct log *log);
 

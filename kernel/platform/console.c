@@ -61,6 +61,16 @@ void console_flush(void)
     log_drain(&the_log);
 }
 
+u64 console_mark(void)
+{
+    return __atomic_load_n(&the_log.head, __ATOMIC_SEQ_CST);
+}
+
+u32 console_count(u64 mark, const char *text)
+{
+    return log_count(&the_log, mark, text);
+}
+
 /* ---- UARTs ----------------------------------------------------------------------------------- */
 
 static u8 port_read(void *ctx, u32 reg)

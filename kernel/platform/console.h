@@ -23,6 +23,13 @@ void console_hold(bool hold);
 /* Writes out what is held. Any CPU, any context. */
 void console_flush(void);
 
+/*
+ * What was said, for tests: where the log is now, and how often a text occurs from there on (0:
+ * from the start; the ring keeps 256 KiB).
+ */
+u64 console_mark(void);
+u32 console_count(u64 mark, const char *text);
+
 /* The machine is dying: no lock is waited for from here on. */
 void console_panic_mode(void);
 

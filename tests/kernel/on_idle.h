@@ -1,6 +1,6 @@
 /*
  * Functions that run on other CPUs in thread context, interrupts on, out of their idle loops: what
- * a cross-call cannot test. While some run, the idle loops do nothing else.
+ * a cross-call cannot test. What the idle loops did before, they go on with.
  * Header only; boot CPU.
  * SPDX-License-Identifier: MIT
  */
@@ -18,21 +18,41 @@ struct on_idle {
     atomic_bool again;
     _Atomic u32 runs, at_work;
     struct cpu_idle_ops ops;
-    const struct cpu_idle_ops *before;
+    const struct cpu_idle_ops *_Atomic before;
 };
+
+static inline bool on_idle_asked(struct on_idle *o)
+{
+    return atomic_load(&o->todo[cpu_number() / 64]) >> cpu_number() % 64 & 1;
+}
+
+/* What the idle loops did before, when it has work for this CPU. */
+static inline const struct cpu_idle_ops *on_idle_others(struct on_idle *o)
+{
+    const struct cpu_idle_ops *before = atomic_load(&o->before);
+
+    return before && before->pending(before->ctx) ? before : NULL;
+}
 
 static inline bool on_idle_pending(void *ctx)
 {
     struct on_idle *o = ctx;
 
-    return atomic_load(&o->todo[cpu_number() / 64]) >> cpu_number() % 64 & 1;
+    return on_idle_asked(o) || on_idle_others(o) != NULL;
 }
 
 static inline void on_idle_work(void *ctx)
 {
     struct on_idle *o = ctx;
+    const struct cpu_idle_ops *others = on_idle_others(o);
 
+    if (others)
+        others->work(others->ctx);
     atomic_fetch_add(&o->at_work, 1);
+    if (!on_idle_asked(o)) {
+        atomic_fetch_sub(&o->at_work, 1);
+        return;
+    }
     if (!atomic_load(&o->again))
         atomic_fetch_and(&o->todo[cpu_number() / 64], ~(1ULL << cpu_number() % 64));
     o->fn(o->arg);
@@ -50,7 +70,8 @@ static inline void on_idle_begin(struct on_idle *o, void (*fn)(void *arg), void 
     atomic_store(&o->again, again);
     atomic_store(&o->runs, 0);
     o->ops = (struct cpu_idle_ops){on_idle_pending, on_idle_work, o};
-    o->before = cpu_idle_set_ops(&o->ops);
+    atomic_store(&o->before, NULL);
+    atomic_store(&o->before, cpu_idle_set_ops(&o->ops));
 }
 
 static inline void on_idle_add(struct on_idle *o, u32 cpu)

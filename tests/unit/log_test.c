@@ -136,6 +136,30 @@ KTEST(log, held_lines_wait)
 }
 
 /* A lock whose holder never lets go costs the line, not the CPU; in panic mode not even that. */
+/* Text is counted from a position on, across the ring's end, as far as the ring goes back. */
+KTEST(log, count)
+{
+    struct log log;
+    u64 mark;
+
+    fresh(&log, 2048);
+    EXPECT_EQ(log_count(&log, 0, "a line"), 0);
+    say(&log, 0, false, "a line, a line");
+    mark = log.head;
+    EXPECT_EQ(log_count(&log, 0, "a line"), 2);
+    EXPECT_EQ(log_count(&log, mark, "a line"), 0);
+    EXPECT_EQ(log_count(&log, 0, "a lines"), 0);
+    say(&log, 0, false, "aa line");
+    EXPECT_EQ(log_count(&log, mark, "a line"), 1);
+    for (u32 i = 0; i < 300; i++) {
+        mark = log.head;
+        say(&log, 0, false, "b line %u.", 1000 + i);
+        EXPECT_EQ(log_count(&log, mark, "b line"), 1);
+    }
+    EXPECT_EQ(log_count(&log, 0, "a line"), 0);
+    EXPECT_EQ(log_count(&log, 0, "b line "), 2048 / 13);
+}
+
 KTEST(log, stuck_lock)
 {
     struct log log;
