@@ -172,6 +172,7 @@ HW_SRCS := \
 	kernel/app/fail.c \
 	kernel/app/percpu_stage.c \
 	kernel/app/percpu_dynamic.c \
+	kernel/app/percpu_lib.c \
 	percpu/setup.c \
 	percpu/percpu.c \
 	kernel/base/string.c \

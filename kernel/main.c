@@ -7,6 +7,7 @@
 #include "kernel/app/bench.h"
 #include "kernel/app/boot_state.h"
 #include "kernel/app/finish.h"
+#include "kernel/app/percpu_lib.h"
 #include "kernel/app/placement.h"
 #include "kernel/app/stage.h"
 #include "kernel/base/cpu.h"
@@ -110,6 +111,7 @@ static void on_own_stack(void *state)
     stage_done("pages");
 
     stage_percpu_dynamic(s);
+    percpu_lib_init(s);
     stage_done("percpu_dynamic");
 
     placement_prove(s, &s->placement);

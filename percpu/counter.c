@@ -9,23 +9,9 @@
 #include "percpu/counter.h"
 
 #include "kernel/base/print.h"
+#include "percpu/counter_internal.h"
 
 #define BATCH 32
-
-struct percpu_counter_part {
-    struct spinlock lock ALIGNED(64);
-    s64 count; /* under the lock; less than node_batch either way */
-};
-
-/* Counters that were made together. part[k][index]: what node k has of a counter. */
-struct percpu_counter_group {
-    const struct percpu_lib *lib;
-    struct percpu_counter_geometry geo;
-    s64 *local; /* per-CPU, [n] */
-    u32 n;
-    struct percpu_counter_global *globals; /* [n] */
-    struct percpu_counter_part *part[];
-};
 
 static s64 add_wrap(s64 a, s64 b)
 {

@@ -2,8 +2,9 @@
  * The per-CPU counter on real CPUs: all add at once, from threads and from timer interrupts.
  * SPDX-License-Identifier: MIT
  */
+#include "kernel/app/percpu_lib.h"
 #include "percpu/counter.h"
-#include "tests/kernel/lib_rig.h"
+#include "smp/park.h"
 #include "tests/kernel/stress.h"
 
 static struct percpu_counter counter;
@@ -69,8 +70,9 @@ static const struct percpu_counter_geometry *small_batches(void)
 {
     static struct percpu_counter_geometry g;
 
-    g = (struct percpu_counter_geometry){.parts = rig.nr_parts, .batch = 6, .node_batch = 20};
-    g.bound = 6 * (u64)rig.nr_cpus + 19 * (u64)rig.nr_parts;
+    g = (struct percpu_counter_geometry){
+        .parts = kernel_percpu_lib()->nr_parts, .batch = 6, .node_batch = 20};
+    g.bound = 6 * (u64)kernel_percpu_lib()->nr_cpus + 19 * (u64)kernel_percpu_lib()->nr_parts;
     return &g;
 }
 
@@ -79,9 +81,9 @@ KTEST(percpu_counter, threads_and_interrupts)
 {
     static struct stress s = {.work = add_many, .tick = add_in_interrupt};
 
-    rig_reset();
     clear_expected();
-    REQUIRE_EQ(percpu_counter_init_geometry(&rig, &counter, 1, 0, small_batches()), 0);
+    REQUIRE_EQ(percpu_counter_init_geometry(kernel_percpu_lib(), &counter, 1, 0, small_batches()),
+               0);
     if (!stress_run(&s))
         return;
     EXPECT_EQ(percpu_counter_sum(&counter), sum_expected());
@@ -108,8 +110,7 @@ KTEST(percpu_counter, all_cpus_in_calls)
     u64 bound;
     s64 off;
 
-    rig_reset();
-    REQUIRE_EQ(percpu_counter_init(&rig, &counter, 1000), 0);
+    REQUIRE_EQ(percpu_counter_init(kernel_percpu_lib(), &counter, 1000), 0);
     EXPECT_EQ(smp_call_all(add_in_call, &t), 0);
     EXPECT_TALLY(&t, cpus_online());
     EXPECT_EQ(percpu_counter_sum(&counter), 1000 + cpus_online() * 1501ULL);
@@ -150,9 +151,9 @@ KTEST(percpu_counter, limit_is_never_passed)
     static struct stress s = {.work = add_to_limit};
 
     s.arg = &s;
-    rig_reset();
     added = 0;
-    REQUIRE_EQ(percpu_counter_init_geometry(&rig, &counter, 1, 0, small_batches()), 0);
+    REQUIRE_EQ(percpu_counter_init_geometry(kernel_percpu_lib(), &counter, 1, 0, small_batches()),
+               0);
     if (!stress_run(&s))
         return;
     EXPECT_EQ(percpu_counter_sum(&counter), added);
@@ -169,12 +170,40 @@ KTEST(percpu_counter, many)
 {
     struct percpu_counter c[8];
 
-    rig_reset();
-    REQUIRE_EQ(percpu_counter_init_many(&rig, c, 8, 5), 0);
+    REQUIRE_EQ(percpu_counter_init_many(kernel_percpu_lib(), c, 8, 5), 0);
     for (u32 i = 0; i < 8; i++)
         for (u32 n = 0; n < 100; n++)
             percpu_counter_add(&c[i], i);
     for (u32 i = 0; i < 8; i++)
         EXPECT_EQ(percpu_counter_sum(&c[i]), 5 + 100 * i);
     percpu_counter_destroy_many(c, 8);
+}
+
+/* A parked CPU's part stays in the sum; folded it leaves the CPU; awake, the CPU goes on. */
+KTEST(percpu_counter, parked_cpu)
+{
+    u32 cpu = cpumap_next(&cpu_map, CPU_ONLINE, 1);
+    struct tally t = {0};
+    s64 sum;
+
+    if (cpu >= cpu_map.nr_ids) {
+        ktest_skip("needs 2 CPUs");
+        return;
+    }
+    REQUIRE_EQ(percpu_counter_init_geometry(kernel_percpu_lib(), &counter, 1, 0, small_batches()),
+               0);
+    EXPECT_EQ(smp_call_on(cpu, add_in_call, &t), 0);
+    sum = percpu_counter_sum(&counter);
+    EXPECT_EQ(sum, 1501);
+    REQUIRE_EQ(cpu_park_request(cpu), 0);
+    EXPECT_NE(*per_cpu_ptr(counter.local, cpu), 0);
+    EXPECT_EQ(percpu_counter_sum(&counter), sum);
+    percpu_counter_cpu_dead(&counter, cpu);
+    EXPECT_EQ(*per_cpu_ptr(counter.local, cpu), 0);
+    EXPECT_EQ(percpu_counter_sum(&counter), sum);
+    REQUIRE_EQ(cpu_wake(cpu), 0);
+    EXPECT_EQ(smp_call_on(cpu, add_in_call, &t), 0);
+    EXPECT_EQ(percpu_counter_sum(&counter), 2 * sum);
+    FINE();
+    percpu_counter_destroy(&counter);
 }

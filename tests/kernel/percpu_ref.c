@@ -2,8 +2,10 @@
  * Per-CPU references on real CPUs: killed and revived while all CPUs, and their timer interrupts,
  * take and drop references. SPDX-License-Identifier: MIT
  */
+#include "kernel/app/percpu_lib.h"
 #include "percpu/ref.h"
-#include "tests/kernel/lib_rig.h"
+#include "smp/park.h"
+#include "smp/quiesce.h"
 #include "tests/kernel/stress.h"
 
 static struct percpu_ref ref;
@@ -99,12 +101,13 @@ KTEST(percpu_ref, killed_under_load)
 {
     u32 cpu;
 
-    rig_reset();
     stop = false;
     alive = true;
     released = 0;
     for_each_possible_cpu(cpu) per_cpu(uses, cpu) = 0;
-    REQUIRE_EQ(percpu_ref_init(&ref, &rig, "stress", on_release, PERCPU_REF_ALLOW_REINIT), 0);
+    REQUIRE_EQ(
+        percpu_ref_init(&ref, kernel_percpu_lib(), "stress", on_release, PERCPU_REF_ALLOW_REINIT),
+        0);
     stress = (struct stress){.work = use_or_own, .tick = in_interrupt};
     if (!stress_run(&stress))
         return;
@@ -139,10 +142,9 @@ KTEST(percpu_ref, taken_here_dropped_there)
         ktest_skip("the sums of gets and puts are equal only when all possible CPUs run");
         return;
     }
-    rig_reset();
     alive = true;
     released = 0;
-    REQUIRE_EQ(percpu_ref_init(&ref, &rig, "calls", on_release, 0), 0);
+    REQUIRE_EQ(percpu_ref_init(&ref, kernel_percpu_lib(), "calls", on_release, 0), 0);
     EXPECT_EQ(smp_call_all(get_here, &t), 0);
     EXPECT_EQ(percpu_ref_kill(&ref), 0);
     EXPECT_EQ(released, 0);
@@ -183,4 +185,43 @@ KTEST(percpu_ref, grace_periods_of_all)
     if (!stress_run(&stress))
         return;
     EXPECT_EQ(stress.t.ran, n * stress_cpus());
+}
+
+/*
+ * A CPU parks with references in its word, which count on; it wakes after the kill, and sees it;
+ * and after a reinit during which it was parked.
+ */
+KTEST(percpu_ref, parked_cpu)
+{
+    u32 cpu = cpumap_next(&cpu_map, CPU_ONLINE, 1), nr;
+    struct tally t = {0};
+
+    if (cpu >= cpu_map.nr_ids) {
+        ktest_skip("needs 2 CPUs");
+        return;
+    }
+    nr = 10 + cpu_map.nr_ids - 1 - cpu; /* what put_here drops there */
+    released = 0;
+    REQUIRE_EQ(
+        percpu_ref_init(&ref, kernel_percpu_lib(), "parked", on_release, PERCPU_REF_ALLOW_REINIT),
+        0);
+    for (u32 life = 1; life <= 3; life++) {
+        alive = true;
+        EXPECT_EQ(smp_call_on(cpu, get_here, &t), 0); /* 10 + cpu */
+        REQUIRE_EQ(cpu_park_request(cpu), 0);
+        percpu_ref_put_many(&ref, 10 + cpu); /* here what was taken there */
+        percpu_ref_get_many(&ref, nr);
+        EXPECT_EQ(percpu_ref_kill(&ref), 0);
+        EXPECT_EQ(released, life - 1);
+        REQUIRE_EQ(cpu_wake(cpu), 0);
+        EXPECT_EQ(smp_call_on(cpu, put_here, &t), 0);
+        EXPECT_EQ(released, life);
+        REQUIRE_EQ(cpu_park_request(cpu), 0);
+        EXPECT_EQ(percpu_ref_reinit(&ref), 0);
+        REQUIRE_EQ(cpu_wake(cpu), 0);
+    }
+    FINE();
+    EXPECT_EQ(percpu_ref_kill(&ref), 0);
+    EXPECT_EQ(released, 4);
+    percpu_ref_exit(&ref);
 }

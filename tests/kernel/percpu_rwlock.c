@@ -3,8 +3,8 @@
  * timer interrupts, see a pair of values that writers change one after the other.
  * SPDX-License-Identifier: MIT
  */
+#include "kernel/app/percpu_lib.h"
 #include "percpu/rwlock.h"
-#include "tests/kernel/lib_rig.h"
 #include "tests/kernel/stress.h"
 
 static struct percpu_rwlock lock;
@@ -76,11 +76,10 @@ KTEST(percpu_rwlock, readers_see_both_values_or_neither)
     u32 cpu, writers = stress_cpus() > 1 ? 2 : 1;
     const char *why;
 
-    rig_reset();
     left = right = 0;
     writing = 0;
     for_each_possible_cpu(cpu) per_cpu(reads, cpu) = 0;
-    REQUIRE_EQ(percpu_rwlock_init(&rig, &lock), 0);
+    REQUIRE_EQ(percpu_rwlock_init(kernel_percpu_lib(), &lock), 0);
     stress = (struct stress){.work = read_and_write, .tick = read_in_interrupt};
     if (!stress_run(&stress))
         return;
@@ -112,8 +111,7 @@ KTEST(percpu_rwlock, across_cpus)
     struct tally t = {0};
     u32 cpu, n = 0;
 
-    rig_reset();
-    REQUIRE_EQ(percpu_rwlock_init(&rig, &lock), 0);
+    REQUIRE_EQ(percpu_rwlock_init(kernel_percpu_lib(), &lock), 0);
     for_each_online_cpu(cpu)
     {
         if (!stress_takes_part(cpu))
