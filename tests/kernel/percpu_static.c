@@ -7,6 +7,7 @@
 #include "kernel/base/safe.h"
 #include "kernel/base/string.h"
 #include "kernel/platform/cpu_tables.h"
+#include "percpu/percpu.h"
 #include "tests/kernel/kutil.h"
 
 extern u64 __stack_chk_guard;             /* percpu/setup.c */
@@ -68,12 +69,16 @@ static u64 nonzero_words(const u8 *from, const u8 *to)
     return n;
 }
 
-/* Behind the template each unit is zero up to its end: nothing has been allocated in it yet. */
+/*
+ * Behind the template each unit is zero up to its end: no object lives there, and where some have
+ * been, free memory is clean once the magazines have given back what waits in them.
+ */
 KTEST(percpu_static, padding_is_zero)
 {
     const struct pcpu_first_chunk *fc = &boot_state_get()->first_chunk;
     u64 linked = (u64)(__per_cpu_end - __per_cpu_start);
 
+    percpu_trim();
     for (u32 cpu = 0; cpu < fc->nr_cpus; cpu += cpu_stride()) {
         const u8 *unit = pcpu_unit_addr(fc, cpu);
 
