@@ -108,8 +108,8 @@ struct pcpu_mags {
     u32 victim; /* class where eviction goes on */
     u64 nr_alloc, nr_free;
     u64 refills, drains, evictions;
-    u64 cleared_bytes; /* of all units */
-    u16 clock;         /* misses */
+    u64 cleared_bytes;        /* of all units */
+    u16 clock;                /* misses */
     u16 missed[PCPU_CLASSES]; /* the clock at the class's last miss */
     u64 atomic_bytes; /* asked for by PCPU_ATOMIC since the last balance, at the slow path */
     u64 memory_bytes; /* of this struct with its entries */
@@ -127,6 +127,7 @@ struct pcpu_fc_slot {
 #define PCPU_WORK_REFILL  1u /* the reserve is low */
 #define PCPU_WORK_RETURN  2u /* too many empty blocks */
 #define PCPU_WORK_PROMOTE 4u /* a range is ready */
+#define PCPU_WORK_AWAY    8u /* it was parked, and has not looked since: not to be asked */
 
 struct pcpu_alloc_ops {
     void *ctx;
@@ -145,7 +146,7 @@ struct pcpu_alloc_ops {
 
 struct pcpu_allocator {
     /* Read by every operation, written at init. */
-    struct pcpu_mags **mags; /* [nr_cpus] for the fast paths: the own, or no_room */
+    struct pcpu_mags **mags;           /* [nr_cpus] for the fast paths: the own, or no_room */
     u64 near_base;                     /* per-CPU pointer of near[0]: the window's first address */
     struct pcpu_dchunk *_Atomic *near; /* [PCPU_NEAR_SLOTS] chunk by pointer, in 2 MiB slots */
     u64 delta;                         /* address of the first unit's copy - per-CPU pointer */
@@ -153,7 +154,7 @@ struct pcpu_allocator {
     u64 window_slots;               /* of 2 MiB */
     struct pcpu_leaf *_Atomic *dir; /* [window_slots / 512], 1 GiB each */
     struct pcpu_dchunk *first, *reserved;
-    uintptr_t first_ptr;      /* per-CPU pointers of the first chunk's dynamic area */
+    uintptr_t first_ptr; /* per-CPU pointers of the first chunk's dynamic area */
     size_t first_bytes;
     u64 first_base; /* address of offset 0 in the first chunk */
     u32 unit_size;
@@ -161,7 +162,7 @@ struct pcpu_allocator {
     u32 nr_cpus;
     struct pcpu_mags **own_mags; /* [nr_cpus] its own or its group's */
     struct pcpu_mags *no_room;   /* every class empty and full */
-    uintptr_t static_start; /* per-CPU pointer of offset 0 of the first chunk */
+    uintptr_t static_start;      /* per-CPU pointer of offset 0 of the first chunk */
 
     const struct pcpu_first_chunk *fc;
     const struct pcpu_alloc_ops *ops;
@@ -192,6 +193,9 @@ struct pcpu_allocator {
     _Atomic u32 *work;             /* [nr_cpus] PCPU_WORK_* */
     _Atomic u32 work_handed;       /* bits that an idle CPU was woken for and has not begun */
     struct spinlock balance_mutex; /* trylock: one balances at a time */
+    /* Of blocks that went: kept until no lookup can see them. Under balance_mutex. */
+    struct pcpu_block *retired; /* a list by taken[0] */
+    u32 nr_retired;
 
     /* Counts that change off the fast path. */
     _Atomic u64 nr_failed, nr_failed_atomic, bad_free, told, told_failed;

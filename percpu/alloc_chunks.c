@@ -240,8 +240,8 @@ static void nothing(void *arg)
     (void)arg;
 }
 
-/* Afterwards nobody looks at what was taken out of the tables: lookups have interrupts off. */
-static bool wait_for_readers(struct pcpu_allocator *a)
+/* Lookups have interrupts off. */
+bool pcpu_wait_for_readers(struct pcpu_allocator *a)
 {
     return !a->ops->call_all || !a->ops->call_all(a->ops->ctx, nothing, NULL);
 }
@@ -268,7 +268,7 @@ bool pcpu_drop_chunk(struct pcpu_allocator *a, u32 n)
     atomic_store_explicit(&a->chunks[n], NULL, memory_order_release);
     set_slots(a, ch->base, NULL);
     pcpu_backing_destroy(&ch->backing);
-    if (wait_for_readers(a))
+    if (pcpu_wait_for_readers(a))
         free_dchunk(a, ch);
     else
         pcpu_count(&a->lost_chunks, 1);

@@ -149,11 +149,13 @@ int pcpu_cpu_first_online(struct pcpu_allocator *a, u32 cpu)
 
 void pcpu_cpu_parking(struct pcpu_allocator *a)
 {
-    u32 bits = atomic_exchange_explicit(&a->work[cpu_number()], 0, memory_order_acquire);
+    u32 bits;
 
     if (!a->own_mags[cpu_number()]->shared)
         pcpu_mag_drain_all(a);
-    /* What this CPU was asked for must not be lost. */
+    /* What this CPU was asked for must not be lost; from here on nobody asks it. */
+    bits = atomic_exchange_explicit(&a->work[cpu_number()], PCPU_WORK_AWAY, memory_order_acq_rel);
+    bits &= ~PCPU_WORK_AWAY;
     if (bits) {
         atomic_fetch_and_explicit(&a->work_handed, ~bits, memory_order_relaxed);
         pcpu_defer_elsewhere(a, bits);
@@ -222,6 +224,7 @@ void pcpu_destroy(struct pcpu_allocator *a)
     pcpu_return_empty(a, 0, ~0u);
     for (u32 i = PCPU_CHUNK_DYNAMIC; i < pcpu_chunks_end(a); i++)
         pcpu_drop_chunk(a, i);
+    pcpu_free_retired(a);
     pcpu_free_mags(a);
     pcpu_free_fixed(a);
     pcpu_meta_free(a, a->mags, a->nr_cpus * sizeof(*a->mags));

@@ -115,6 +115,9 @@ void pcpu_unlock_chunk(struct pcpu_allocator *a, struct pcpu_locked *l);
  */
 int pcpu_make_chunk(struct pcpu_allocator *a, u32 size, u32 align) MUST_CHECK;
 
+/* Nobody looks any more at what was taken out of the tables before. False: a CPU did not answer. */
+bool pcpu_wait_for_readers(struct pcpu_allocator *a) MUST_CHECK;
+
 /* Gives a chunk without objects and populated blocks back. balance_mutex held. */
 bool pcpu_drop_chunk(struct pcpu_allocator *a, u32 n);
 
@@ -251,6 +254,9 @@ void pcpu_safe_point(struct pcpu_allocator *a);
 /* Empty blocks above keep go back; chunks that are empty too. How many blocks. balance_mutex held.
  */
 u64 pcpu_return_empty(struct pcpu_allocator *a, u32 keep, u32 max);
+
+/* Metadata of returned blocks goes back. balance_mutex held, interrupts on. */
+void pcpu_free_retired(struct pcpu_allocator *a);
 
 /* Memory is short: unpopulated pages of reservations go back. Thread, interrupts on. */
 bool pcpu_reclaim(struct pcpu_allocator *a);

@@ -7,9 +7,20 @@
 #include "percpu/alloc_internal.h"
 
 #define RETURN_BATCH 64u
+#define RETIRED_MAX  128u /* metadata of so many blocks waits for one cross-call */
 
 /* ---- who does it -------------------------------------------------------------------------------
  */
+
+/* False: it was parked after pick_idle() named it, or has not looked since it came back. */
+static bool give_work(struct pcpu_allocator *a, u32 cpu, u32 bits)
+{
+    u32 before = atomic_fetch_or_explicit(&a->work[cpu], bits, memory_order_acq_rel);
+
+    if (before & PCPU_WORK_AWAY)
+        atomic_fetch_and_explicit(&a->work[cpu], ~bits, memory_order_relaxed);
+    return !(before & PCPU_WORK_AWAY);
+}
 
 void pcpu_defer(struct pcpu_allocator *a, u32 bits)
 {
@@ -22,9 +33,11 @@ void pcpu_defer(struct pcpu_allocator *a, u32 bits)
         return;
     if (a->ops->pick_idle && a->ops->pick_idle(a->ops->ctx, &cpu) && cpu != self) {
         atomic_fetch_or_explicit(&a->work_handed, bits, memory_order_relaxed);
-        atomic_fetch_or_explicit(&a->work[cpu], bits, memory_order_release);
-        a->ops->wake(a->ops->ctx, cpu);
-        return;
+        if (give_work(a, cpu, bits)) {
+            a->ops->wake(a->ops->ctx, cpu);
+            return;
+        }
+        atomic_fetch_and_explicit(&a->work_handed, ~bits, memory_order_relaxed);
     }
     atomic_fetch_or_explicit(&a->work[self], bits, memory_order_relaxed);
 }
@@ -36,9 +49,10 @@ void pcpu_defer_elsewhere(struct pcpu_allocator *a, u32 bits)
     /* CPU 0 is never parked. */
     if (a->ops->pick_idle)
         a->ops->pick_idle(a->ops->ctx, &cpu);
-    if (cpu == cpu_number())
+    if (cpu == cpu_number() || !give_work(a, cpu, bits)) {
         cpu = 0;
-    atomic_fetch_or_explicit(&a->work[cpu], bits, memory_order_release);
+        atomic_fetch_or_explicit(&a->work[cpu], bits, memory_order_release);
+    }
     if (a->ops->wake)
         a->ops->wake(a->ops->ctx, cpu);
 }
@@ -85,25 +99,46 @@ static bool refill_reserve(struct pcpu_allocator *a)
 /* ---- returning ---------------------------------------------------------------------------------
  */
 
+/* The tags stay 0: a wrong free that still finds the block sees no object. */
+static void retire(struct pcpu_allocator *a, struct pcpu_block *meta)
+{
+    meta->taken[0] = (u64)(uintptr_t)a->retired;
+    a->retired = meta;
+    a->nr_retired++;
+}
+
+void pcpu_free_retired(struct pcpu_allocator *a)
+{
+    if (!a->retired || !pcpu_wait_for_readers(a))
+        return;
+    while (a->retired) {
+        struct pcpu_block *meta = a->retired;
+
+        a->retired = (struct pcpu_block *)(uintptr_t)meta->taken[0];
+        pcpu_meta_free(a, meta, sizeof(*meta));
+    }
+    a->nr_retired = 0;
+}
+
 /* Blocks this CPU took BUSY become unpopulated, or populated again where they could not go. */
 static u32 finish_return(struct pcpu_allocator *a, u32 number, const u32 *blocks, u32 n,
                          u32 returned)
 {
-    struct pcpu_block *metas[RETURN_BATCH];
+    struct pcpu_block *meta;
     struct pcpu_locked l;
 
     if (!pcpu_lock_chunk(a, number, &l))
         panic("percpu: chunk %u went with busy blocks", number);
     for (u32 i = 0; i < n; i++) {
-        metas[i] = NULL;
-        if (i < returned)
-            metas[i] = pcpu_chunk_unpopulate_done(&l.ch->c, blocks[i]);
-        else
+        if (i >= returned) {
             pcpu_chunk_untake(&l.ch->c, blocks[i]);
+            continue;
+        }
+        meta = pcpu_chunk_unpopulate_done(&l.ch->c, blocks[i]);
+        if (meta)
+            retire(a, meta);
     }
     pcpu_unlock_chunk(a, &l);
-    for (u32 i = 0; i < n; i++)
-        pcpu_meta_free(a, metas[i], sizeof(struct pcpu_block));
     return returned;
 }
 
@@ -155,6 +190,8 @@ u64 pcpu_return_empty(struct pcpu_allocator *a, u32 keep, u32 max)
         if (i > PCPU_CHUNK_DYNAMIC && pcpu_hint_any(pcpu_hint(a, i)) == a->unit_size / PCPU_GRANULE)
             pcpu_drop_chunk(a, i);
     }
+    if (a->nr_retired >= RETIRED_MAX)
+        pcpu_free_retired(a);
     pcpu_count(&a->blocks_returned, done);
     return done;
 }
@@ -227,6 +264,7 @@ static bool balance(struct pcpu_allocator *a, u32 more, u32 max_return, _Atomic 
     if (!spin_trylock(&a->balance_mutex))
         return false;
     bits = atomic_exchange_explicit(&a->work[self], 0, memory_order_acquire) | more;
+    bits &= ~PCPU_WORK_AWAY;
     atomic_fetch_and_explicit(&a->work_handed, ~bits, memory_order_relaxed);
     done = do_work(a, bits, max_return);
     spin_unlock(&a->balance_mutex);
@@ -310,6 +348,7 @@ u64 pcpu_trim(struct pcpu_allocator *a)
     gather_reserve(a);
     refill_reserve(a);
     pcpu_reclaim_locked(a);
+    pcpu_free_retired(a);
     spin_unlock(&a->balance_mutex);
     after = pages_held(a);
     return before > after ? before - after : 0;

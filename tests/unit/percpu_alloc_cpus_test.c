@@ -94,7 +94,7 @@ KTEST(percpu_alloc_cpus, parking)
         n++;
     EXPECT_TRUE(pcpu_work_pending(&r->a));
     pcpu_cpu_parking(&r->a);
-    EXPECT_FALSE(pcpu_work_pending(&r->a));
+    EXPECT_EQ(r->a.work[3], PCPU_WORK_AWAY);
     host_cpu_number = 0;
     EXPECT_TRUE(pcpu_work_pending(&r->a));
     EXPECT_TRUE(pcpu_idle_work(&r->a));
@@ -124,6 +124,37 @@ KTEST(percpu_alloc_cpus, an_idle_cpu_works)
     EXPECT_EQ(st.background, 1);
     EXPECT_EQ(st.inline_work, 0);
     EXPECT_GE(st.empty_blocks, st.reserve_target);
+    host_cpu_number = 0;
+    pcpu_free_bulk(&r->a, n, ptr);
+    rig_end(r);
+}
+
+/* It is named as idle and parks before it is asked: nobody waits for it. */
+KTEST(percpu_alloc_cpus, an_idle_cpu_that_parks_first)
+{
+    struct alloc_rig *r = rig_new(&(struct world_shape){.nr_nodes = 2, .nr_cpus = 4});
+    static void *ptr[20000];
+    u32 n = 0;
+
+    host_cpu_number = r->idle = 2;
+    pcpu_cpu_parking(&r->a);
+    host_cpu_number = 1;
+    while (n < ARRAY_SIZE(ptr) && (ptr[n] = pcpu_alloc(&r->a, 64, 8, PCPU_ATOMIC)))
+        n++;
+    EXPECT_EQ(r->wakes, 0);
+    EXPECT_TRUE(pcpu_work_pending(&r->a));
+    EXPECT_TRUE(pcpu_idle_work(&r->a));
+    EXPECT_GE(r->a.nr_empty, PCPU_RESERVE_MIN);
+    pcpu_free_bulk(&r->a, n, ptr);
+    n = 0;
+    /* Back again, once it has looked. */
+    host_cpu_number = 2;
+    pcpu_idle_work(&r->a);
+    EXPECT_FALSE(pcpu_work_pending(&r->a));
+    host_cpu_number = 1;
+    while (n < ARRAY_SIZE(ptr) && (ptr[n] = pcpu_alloc(&r->a, 64, 8, PCPU_ATOMIC)))
+        n++;
+    EXPECT_EQ(r->wakes, 1);
     host_cpu_number = 0;
     pcpu_free_bulk(&r->a, n, ptr);
     rig_end(r);
