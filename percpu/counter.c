@@ -104,7 +104,8 @@ int percpu_counter_init_geometry(const struct percpu_lib *lib, struct percpu_cou
         g->globals[i].group = g;
         g->globals[i].index = i;
         atomic_init(&g->globals[i].count, amount);
-        c[i] = (struct percpu_counter){g->local + i, geo->batch, &g->globals[i]};
+        c[i] =
+            (struct percpu_counter){g->local + i, geo->batch, 2 * (u64)geo->batch, &g->globals[i]};
     }
     return 0;
 }
@@ -303,7 +304,8 @@ const char *percpu_counter_verify(struct percpu_counter *c)
     const struct percpu_counter_group *g = c->global->group;
     s64 exact = percpu_counter_sum(c);
 
-    if (c->batch != g->geo.batch || c->local != g->local + c->global->index)
+    if (c->batch != g->geo.batch || c->span != 2 * (u64)c->batch ||
+        c->local != g->local + c->global->index)
         return "the counter is not its group's";
     for (u32 cpu = 0; cpu < g->lib->nr_cpus; cpu++)
         if (magnitude(*per_cpu_ptr(c->local, cpu)) > (u64)c->batch)

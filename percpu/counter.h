@@ -53,6 +53,7 @@ struct percpu_counter_global {
 struct percpu_counter {
     s64 *local; /* per-CPU */
     s64 batch;
+    u64 span; /* 2 * batch */
     struct percpu_counter_global *global;
 };
 
@@ -87,9 +88,7 @@ void percpu_counter_fold(struct percpu_counter *c);
 
 static ALWAYS_INLINE void percpu_counter_add(struct percpu_counter *c, s64 amount)
 {
-    u64 batch = (u64)c->batch;
-
-    if (unlikely((u64)this_cpu_add_return(*c->local, amount) + batch > 2 * batch))
+    if (unlikely((u64)this_cpu_add_return(*c->local, amount) + (u64)c->batch > c->span))
         percpu_counter_fold(c);
 }
 
