@@ -20,29 +20,39 @@ struct dyn_state {
     struct percpu_stats st;
 };
 
-/* Nobody works in the background any more. */
-static inline void dyn_quiet(void)
+/* Waits until no CPU has deferred work or is at it. */
+static inline void dyn_wait_idle(void)
 {
     struct pcpu_allocator *a = percpu_allocator();
     struct deadline d = deadline_start(1000000);
     bool busy = true;
     u32 cpu;
 
-    percpu_balance();
     while (busy && !deadline_passed(&d)) {
         busy = false;
         for_each_online_cpu(cpu) if (atomic_load(&a->work[cpu]))
         {
             busy = true;
-            cpu_kick(cpu);
+            if (cpu == cpu_number())
+                percpu_balance();
+            else
+                cpu_kick(cpu);
         }
-        if (busy)
-            percpu_balance();
     }
     while (!spin_trylock(&a->balance_mutex))
         cpu_relax();
     spin_unlock(&a->balance_mutex);
     EXPECT_FALSE(busy);
+}
+
+/* All deferred work is done, and nobody does any. A balance beside another CPU's does nothing. */
+static inline void dyn_quiet(void)
+{
+    for (u32 i = 0; i < 2; i++) {
+        dyn_wait_idle();
+        percpu_balance();
+    }
+    dyn_wait_idle();
 }
 
 static inline void dyn_begin(struct dyn_state *s)
