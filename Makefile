@@ -101,6 +101,7 @@ LOCAL_SRCS := \
 	percpu/alloc_grow.c \
 	percpu/alloc_init.c \
 	percpu/alloc_mags.c \
+	percpu/alloc_meta.c \
 	percpu/alloc_stats.c \
 	percpu/alloc_verify.c \
 	percpu/alloc_work.c \

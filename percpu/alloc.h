@@ -122,6 +122,21 @@ struct pcpu_fc_slot {
     u32 group;
 };
 
+/* ---- metadata of blocks ------------------------------------------------------------------------
+ */
+
+struct pcpu_meta;
+
+/* Clean metadata that no block has: alloc_meta.c. */
+struct pcpu_meta_pool {
+    struct spinlock lock;   /* with interrupts off */
+    struct pcpu_meta *free; /* a list */
+    u32 nr_free, limit;     /* above the limit, pieces of memory that are free go back */
+    /* Of blocks that went: kept until no lookup can see them. Under balance_mutex. */
+    struct pcpu_meta *retired;
+    u32 nr_retired;
+};
+
 /* ---- the instance ---------------------------------------------------------------------------- */
 
 #define PCPU_WORK_REFILL  1u /* the reserve is low */
@@ -186,6 +201,8 @@ struct pcpu_allocator {
     struct spinlock grow_mutex;
     _Atomic u32 nr_chunks;
 
+    struct pcpu_meta_pool metas;
+
     /* Reserve. */
     _Atomic s64 nr_empty; /* populated blocks without an object, all chunks but the reserved one */
     _Atomic u32 reserve_target;
@@ -193,9 +210,6 @@ struct pcpu_allocator {
     _Atomic u32 *work;             /* [nr_cpus] PCPU_WORK_* */
     _Atomic u32 work_handed;       /* bits that an idle CPU was woken for and has not begun */
     struct spinlock balance_mutex; /* trylock: one balances at a time */
-    /* Of blocks that went: kept until no lookup can see them. Under balance_mutex. */
-    struct pcpu_block *retired; /* a list by taken[0] */
-    u32 nr_retired;
 
     /* Counts that change off the fast path. */
     _Atomic u64 nr_failed, nr_failed_atomic, bad_free, told, told_failed;

@@ -7,22 +7,6 @@
 
 #define GROW_BATCH 64u
 
-/* Metadata for n blocks; all or nothing. */
-static bool alloc_metas(struct pcpu_allocator *a, struct pcpu_block **metas, u32 n)
-{
-    s32 node = pcpu_this_node(a);
-
-    for (u32 i = 0; i < n; i++) {
-        metas[i] = pcpu_meta_alloc(a, node, sizeof(struct pcpu_block));
-        if (metas[i])
-            continue;
-        while (i-- > 0)
-            pcpu_meta_free(a, metas[i], sizeof(struct pcpu_block));
-        return false;
-    }
-    return true;
-}
-
 static int back_blocks(struct pcpu_allocator *a, struct pcpu_dchunk *ch, const u32 *blocks, u32 n)
 {
     int err = pcpu_backing_populate(&ch->backing, blocks, n);
@@ -32,33 +16,49 @@ static int back_blocks(struct pcpu_allocator *a, struct pcpu_dchunk *ch, const u
     return err;
 }
 
+/* BUSY blocks, which keep the chunk alive; afterwards it may go at any moment. */
+static void lock_busy(struct pcpu_allocator *a, u32 number, struct pcpu_locked *l)
+{
+    if (!pcpu_lock_chunk(a, number, l))
+        panic("percpu: chunk %u went with busy blocks", number);
+}
+
+/* BUSY blocks become unpopulated again. At most GROW_BATCH. */
+static void give_up(struct pcpu_allocator *a, u32 number, const u32 *blocks, u32 n)
+{
+    struct pcpu_block *none[GROW_BATCH];
+    struct pcpu_locked l;
+
+    lock_busy(a, number, &l);
+    pcpu_chunk_unpopulate_done(&l.ch->c, n, blocks, none);
+    pcpu_unlock_chunk(a, &l);
+}
+
 /* BUSY blocks of chunk number `number` become populated, or none of them. At most GROW_BATCH. */
 static int populate(struct pcpu_allocator *a, struct pcpu_dchunk *ch, const u32 *blocks, u32 n)
 {
     struct pcpu_block *metas[GROW_BATCH];
     struct pcpu_locked l;
+    u32 number = ch->number;
     int err = -ENOMEM;
     bool ready;
 
-    if (alloc_metas(a, metas, n)) {
+    if (pcpu_metas_get(a, n, metas)) {
         err = back_blocks(a, ch, blocks, n);
-        for (u32 i = 0; err && i < n; i++)
-            pcpu_meta_free(a, metas[i], sizeof(struct pcpu_block));
+        if (err)
+            pcpu_metas_put(a, n, metas);
+    }
+    if (err) {
+        give_up(a, number, blocks, n);
+        return err;
     }
     ready = ch->backing.nr_ready != 0;
-    /* BUSY blocks keep the chunk alive; afterwards it may go at any moment. */
-    if (!pcpu_lock_chunk(a, ch->number, &l))
-        panic("percpu: chunk %u went with busy blocks", ch->number);
-    for (u32 i = 0; i < n; i++) {
-        if (err)
-            pcpu_chunk_unpopulate_done(&ch->c, blocks[i]);
-        else
-            pcpu_chunk_populate_done(&ch->c, blocks[i], metas[i]);
-    }
+    lock_busy(a, number, &l);
+    pcpu_chunk_populate_done(&l.ch->c, n, blocks, metas);
     pcpu_unlock_chunk(a, &l);
-    if (!err && ready)
+    if (ready)
         pcpu_defer(a, PCPU_WORK_PROMOTE);
-    return err;
+    return 0;
 }
 
 /* The unpopulated blocks of [first, first + count) that this CPU made BUSY, batch by batch. */
@@ -68,17 +68,11 @@ static int populate_hole(struct pcpu_allocator *a, struct pcpu_dchunk *ch, const
 
     for (u32 done = 0; done < n; done += GROW_BATCH) {
         u32 part = MIN(n - done, GROW_BATCH);
-        struct pcpu_locked l;
 
-        if (!err) {
+        if (!err)
             err = populate(a, ch, blocks + done, part);
-            continue;
-        }
-        if (!pcpu_lock_chunk(a, ch->number, &l))
-            panic("percpu: chunk %u went with busy blocks", ch->number);
-        for (u32 i = 0; i < part; i++)
-            pcpu_chunk_unpopulate_done(&ch->c, blocks[done + i]);
-        pcpu_unlock_chunk(a, &l);
+        else
+            give_up(a, ch->number, blocks + done, part);
     }
     return err;
 }

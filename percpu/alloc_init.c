@@ -225,6 +225,7 @@ void pcpu_destroy(struct pcpu_allocator *a)
     for (u32 i = PCPU_CHUNK_DYNAMIC; i < pcpu_chunks_end(a); i++)
         pcpu_drop_chunk(a, i);
     pcpu_free_retired(a);
+    pcpu_metas_trim(a);
     pcpu_free_mags(a);
     pcpu_free_fixed(a);
     pcpu_meta_free(a, a->mags, a->nr_cpus * sizeof(*a->mags));

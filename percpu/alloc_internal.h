@@ -151,6 +151,15 @@ int pcpu_grow(struct pcpu_allocator *a, u32 size, u32 align) MUST_CHECK;
 /* Populates up to n blocks for the reserve; how many. Thread, interrupts on. */
 u32 pcpu_grow_reserve(struct pcpu_allocator *a, u32 n);
 
+/* Clean metadata for n blocks, all or nothing, and back (alloc_meta.c). Any context. */
+bool pcpu_metas_get(struct pcpu_allocator *a, u32 n, struct pcpu_block **metas);
+void pcpu_metas_put(struct pcpu_allocator *a, u32 n, struct pcpu_block **metas);
+/* The same for blocks that lookups may still see: until pcpu_free_retired(). balance_mutex held. */
+void pcpu_metas_retire(struct pcpu_allocator *a, u32 n, struct pcpu_block **metas);
+/* Memory of which nothing is in use goes back; how many pieces. */
+u32 pcpu_metas_trim(struct pcpu_allocator *a);
+const char *pcpu_metas_verify(struct pcpu_allocator *a);
+
 static inline u32 pcpu_reserve_target(const struct pcpu_allocator *a)
 {
     return atomic_load_explicit(&a->reserve_target, memory_order_relaxed);
@@ -255,7 +264,7 @@ void pcpu_safe_point(struct pcpu_allocator *a);
  */
 u64 pcpu_return_empty(struct pcpu_allocator *a, u32 keep, u32 max);
 
-/* Metadata of returned blocks goes back. balance_mutex held, interrupts on. */
+/* Metadata of returned blocks goes into the pool. balance_mutex held, interrupts on. */
 void pcpu_free_retired(struct pcpu_allocator *a);
 
 /* Memory is short: unpopulated pages of reservations go back. Thread, interrupts on. */

@@ -137,5 +137,6 @@ const char *pcpu_verify(struct pcpu_allocator *a)
 {
     const char *bad = verify_chunks(a);
 
+    bad = bad ? bad : pcpu_metas_verify(a);
     return bad ? bad : verify_mags(a);
 }

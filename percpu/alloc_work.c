@@ -99,46 +99,19 @@ static bool refill_reserve(struct pcpu_allocator *a)
 /* ---- returning ---------------------------------------------------------------------------------
  */
 
-/* The tags stay 0: a wrong free that still finds the block sees no object. */
-static void retire(struct pcpu_allocator *a, struct pcpu_block *meta)
-{
-    meta->taken[0] = (u64)(uintptr_t)a->retired;
-    a->retired = meta;
-    a->nr_retired++;
-}
-
-void pcpu_free_retired(struct pcpu_allocator *a)
-{
-    if (!a->retired || !pcpu_wait_for_readers(a))
-        return;
-    while (a->retired) {
-        struct pcpu_block *meta = a->retired;
-
-        a->retired = (struct pcpu_block *)(uintptr_t)meta->taken[0];
-        pcpu_meta_free(a, meta, sizeof(*meta));
-    }
-    a->nr_retired = 0;
-}
-
 /* Blocks this CPU took BUSY become unpopulated, or populated again where they could not go. */
 static u32 finish_return(struct pcpu_allocator *a, u32 number, const u32 *blocks, u32 n,
                          u32 returned)
 {
-    struct pcpu_block *meta;
+    struct pcpu_block *metas[RETURN_BATCH];
     struct pcpu_locked l;
 
     if (!pcpu_lock_chunk(a, number, &l))
         panic("percpu: chunk %u went with busy blocks", number);
-    for (u32 i = 0; i < n; i++) {
-        if (i >= returned) {
-            pcpu_chunk_untake(&l.ch->c, blocks[i]);
-            continue;
-        }
-        meta = pcpu_chunk_unpopulate_done(&l.ch->c, blocks[i]);
-        if (meta)
-            retire(a, meta);
-    }
+    pcpu_chunk_unpopulate_done(&l.ch->c, returned, blocks, metas);
+    pcpu_chunk_untake(&l.ch->c, n - returned, blocks + returned);
     pcpu_unlock_chunk(a, &l);
+    pcpu_metas_retire(a, returned, metas);
     return returned;
 }
 
@@ -190,7 +163,7 @@ u64 pcpu_return_empty(struct pcpu_allocator *a, u32 keep, u32 max)
         if (i > PCPU_CHUNK_DYNAMIC && pcpu_hint_any(pcpu_hint(a, i)) == a->unit_size / PCPU_GRANULE)
             pcpu_drop_chunk(a, i);
     }
-    if (a->nr_retired >= RETIRED_MAX)
+    if (a->metas.nr_retired >= RETIRED_MAX)
         pcpu_free_retired(a);
     pcpu_count(&a->blocks_returned, done);
     return done;
@@ -215,7 +188,7 @@ static bool promote_ready(struct pcpu_allocator *a)
 
 bool pcpu_reclaim_locked(struct pcpu_allocator *a)
 {
-    u64 pages = 0;
+    u64 pages = pcpu_metas_trim(a);
 
     for (u32 i = PCPU_CHUNK_DYNAMIC; i < pcpu_chunks_end(a); i++) {
         struct pcpu_dchunk *ch = atomic_load_explicit(&a->chunks[i], memory_order_acquire);
@@ -347,8 +320,8 @@ u64 pcpu_trim(struct pcpu_allocator *a)
     pcpu_return_empty(a, PCPU_RESERVE_MIN, ~0u);
     gather_reserve(a);
     refill_reserve(a);
-    pcpu_reclaim_locked(a);
     pcpu_free_retired(a);
+    pcpu_reclaim_locked(a);
     spin_unlock(&a->balance_mutex);
     after = pages_held(a);
     return before > after ? before - after : 0;

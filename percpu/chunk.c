@@ -90,31 +90,21 @@ void pcpu_chunk_init_region(struct pcpu_chunk *c, u32 nr_blocks, void *memory, s
 
 /* ---- population ------------------------------------------------------------------------------ */
 
-/* Counts a block in or out: add is 1 or -1. */
-static void count_block(struct pcpu_chunk *c, u32 block, u32 add)
+/* Blocks without objects; one of the two states is BUSY. */
+static void change_state(struct pcpu_chunk *c, u32 n, const u32 *blocks, enum pcpu_block_state from,
+                         enum pcpu_block_state to)
 {
-    u32 free;
+    u32 populated = to == PCPU_POPULATED ? n : from == PCPU_POPULATED ? -n : 0;
 
-    switch (c->state[block]) {
-    case PCPU_BUSY:
-        c->nr_busy += add;
-        break;
-    case PCPU_POPULATED:
-        free = c->blocks[block]->free;
-        c->nr_populated += add;
-        c->nr_empty += free == PCPU_BLOCK_GRANULES ? add : 0;
-        c->free_granules += (u64)(s64)(s32)add * free;
-        break;
-    }
-}
-
-/* Everything but the tree above the block's leaf: pcpu_tree_refresh(). */
-static void change_state(struct pcpu_chunk *c, u32 block, enum pcpu_block_state state)
-{
-    count_block(c, block, -1u);
-    c->state[block] = (u8)state;
-    count_block(c, block, 1);
-    pcpu_tree_leaf(c, block);
+    if (!n)
+        return;
+    for (u32 i = 0; i < n; i++)
+        c->state[blocks[i]] = (u8)to;
+    c->nr_busy += to == PCPU_BUSY ? n : -n;
+    c->nr_populated += populated;
+    c->nr_empty += populated;
+    c->free_granules += (u64)((s64)(s32)populated * PCPU_BLOCK_GRANULES);
+    pcpu_tree_set(c, n, blocks, from, to);
 }
 
 int pcpu_chunk_grow(struct pcpu_chunk *c, u32 size, u32 align, u32 *first, u32 *count, u32 *nr_busy)
@@ -128,14 +118,16 @@ int pcpu_chunk_grow(struct pcpu_chunk *c, u32 size, u32 align, u32 *first, u32 *
     *first = h.at >> BLOCK_GRANULE_SHIFT;
     last = (h.at + size - 1) >> BLOCK_GRANULE_SHIFT;
     *count = last - *first + 1;
-    for (u32 block = *first; block <= last; block++) {
-        if (c->state[block] != PCPU_UNPOPULATED)
-            continue;
-        change_state(c, block, PCPU_BUSY);
-        ++*nr_busy;
+    /* A few at a time, for the list of a large object would be long. */
+    for (u32 block = *first; block <= last;) {
+        u32 blocks[16], n = 0;
+
+        for (; block <= last && n < ARRAY_SIZE(blocks); block++)
+            if (c->state[block] == PCPU_UNPOPULATED)
+                blocks[n++] = block;
+        change_state(c, n, blocks, PCPU_UNPOPULATED, PCPU_BUSY);
+        *nr_busy += n;
     }
-    for (u32 block = *first; block <= last; block = (block | (FANOUT - 1)) + 1)
-        pcpu_tree_refresh(c, 1, &block);
     return 0;
 }
 
@@ -146,39 +138,26 @@ static bool is_unpopulated(const struct pcpu_chunk *c, u32 block)
 
 u32 pcpu_chunk_grow_reserve(struct pcpu_chunk *c, u32 max, u32 *blocks)
 {
-    u32 n = 0, fresh = 0; /* fresh: so many are known to the tree */
+    u32 n = 0, next = 0;
 
     for (; n < max; n++) {
         /* The next is the next, or the tree must be asked. */
-        if (n && is_unpopulated(c, blocks[n - 1] + 1)) {
-            blocks[n] = blocks[n - 1] + 1;
-        } else {
-            pcpu_tree_refresh(c, n - fresh, blocks + fresh);
-            fresh = n;
-            if (!c->root->nr_unpopulated)
-                break;
-            blocks[n] = pcpu_tree_lowest_unpopulated(c);
-        }
-        change_state(c, blocks[n], PCPU_BUSY);
+        if (!n || !is_unpopulated(c, next))
+            next = pcpu_tree_next_unpopulated(c, next);
+        if (next == NO_BLOCK)
+            break;
+        blocks[n] = next++;
     }
-    pcpu_tree_refresh(c, n - fresh, blocks + fresh);
+    change_state(c, n, blocks, PCPU_UNPOPULATED, PCPU_BUSY);
     return n;
 }
 
-void pcpu_chunk_populate_many(struct pcpu_chunk *c, u32 n, const u32 *blocks,
+void pcpu_chunk_populate_done(struct pcpu_chunk *c, u32 n, const u32 *blocks,
                               struct pcpu_block **metas)
 {
-    for (u32 i = 0; i < n; i++) {
-        pcpu_block_init(metas[i]);
+    for (u32 i = 0; i < n; i++)
         c->blocks[blocks[i]] = metas[i];
-        change_state(c, blocks[i], PCPU_POPULATED);
-    }
-    pcpu_tree_refresh(c, n, blocks);
-}
-
-void pcpu_chunk_populate_done(struct pcpu_chunk *c, u32 block, struct pcpu_block *meta)
-{
-    pcpu_chunk_populate_many(c, 1, &block, &meta);
+    change_state(c, n, blocks, PCPU_BUSY, PCPU_POPULATED);
 }
 
 static bool is_empty(const struct pcpu_chunk *c, u32 block)
@@ -188,34 +167,36 @@ static bool is_empty(const struct pcpu_chunk *c, u32 block)
 
 u32 pcpu_chunk_take_empty(struct pcpu_chunk *c, u32 max, u32 *blocks)
 {
-    u32 n = 0, fresh = 0;
+    u32 n = 0, below = c->nr_blocks;
 
-    for (; n < max && c->nr_empty && !c->permanent; n++) {
-        if (n && blocks[n - 1] && is_empty(c, blocks[n - 1] - 1)) {
-            blocks[n] = blocks[n - 1] - 1;
-        } else {
-            pcpu_tree_refresh(c, n - fresh, blocks + fresh);
-            fresh = n;
-            blocks[n] = pcpu_tree_highest_empty(c);
-        }
-        change_state(c, blocks[n], PCPU_BUSY);
+    if (c->permanent)
+        return 0;
+    for (; n < max; n++) {
+        u32 block;
+
+        if (n && below && is_empty(c, below - 1))
+            block = below - 1;
+        else
+            block = pcpu_tree_last_empty(c, below);
+        if (block == NO_BLOCK)
+            break;
+        blocks[n] = below = block;
     }
-    pcpu_tree_refresh(c, n - fresh, blocks + fresh);
+    change_state(c, n, blocks, PCPU_POPULATED, PCPU_BUSY);
     return n;
 }
 
-struct pcpu_block *pcpu_chunk_unpopulate_done(struct pcpu_chunk *c, u32 block)
+void pcpu_chunk_unpopulate_done(struct pcpu_chunk *c, u32 n, const u32 *blocks,
+                                struct pcpu_block **metas)
 {
-    struct pcpu_block *meta = c->blocks[block];
-
-    c->blocks[block] = NULL;
-    change_state(c, block, PCPU_UNPOPULATED);
-    pcpu_tree_refresh(c, 1, &block);
-    return meta;
+    for (u32 i = 0; i < n; i++) {
+        metas[i] = c->blocks[blocks[i]];
+        c->blocks[blocks[i]] = NULL;
+    }
+    change_state(c, n, blocks, PCPU_BUSY, PCPU_UNPOPULATED);
 }
 
-void pcpu_chunk_untake(struct pcpu_chunk *c, u32 block)
+void pcpu_chunk_untake(struct pcpu_chunk *c, u32 n, const u32 *blocks)
 {
-    change_state(c, block, PCPU_POPULATED);
-    pcpu_tree_refresh(c, 1, &block);
+    change_state(c, n, blocks, PCPU_BUSY, PCPU_POPULATED);
 }

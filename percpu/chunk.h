@@ -125,11 +125,17 @@ int pcpu_chunk_grow(struct pcpu_chunk *c, u32 size, u32 align, u32 *first, u32 *
 /* Marks up to max UNPOPULATED blocks BUSY, lowest first; returns how many, and which. */
 u32 pcpu_chunk_grow_reserve(struct pcpu_chunk *c, u32 max, u32 *blocks);
 
-/* BUSY -> POPULATED with this metadata (initialised here), entirely free. */
-void pcpu_chunk_populate_done(struct pcpu_chunk *c, u32 block, struct pcpu_block *meta);
+/*
+ * Makes metadata clean: entirely free, no object. Metadata that pcpu_chunk_unpopulate_done() gives
+ * back is clean, too.
+ */
+void pcpu_block_init(struct pcpu_block *meta);
 
-/* The same for n blocks with one way up the tree; cheapest when they ascend. */
-void pcpu_chunk_populate_many(struct pcpu_chunk *c, u32 n, const u32 *blocks,
+/*
+ * n blocks BUSY -> POPULATED, entirely free, with this clean metadata. Here and below: one way up
+ * the tree for all blocks of a list; cheapest when they are in order.
+ */
+void pcpu_chunk_populate_done(struct pcpu_chunk *c, u32 n, const u32 *blocks,
                               struct pcpu_block **metas);
 
 /*
@@ -139,13 +145,14 @@ void pcpu_chunk_populate_many(struct pcpu_chunk *c, u32 n, const u32 *blocks,
 u32 pcpu_chunk_take_empty(struct pcpu_chunk *c, u32 max, u32 *blocks);
 
 /*
- * BUSY -> UNPOPULATED: the block was returned, or could not be populated. Returns its metadata for
- * the caller to free (NULL when it had none).
+ * n blocks BUSY -> UNPOPULATED: they were returned, or could not be populated. metas[i] gets their
+ * metadata for the caller to free or to use again (NULL when it had none).
  */
-struct pcpu_block *pcpu_chunk_unpopulate_done(struct pcpu_chunk *c, u32 block);
+void pcpu_chunk_unpopulate_done(struct pcpu_chunk *c, u32 n, const u32 *blocks,
+                                struct pcpu_block **metas);
 
-/* BUSY -> POPULATED again with the metadata it still has (a return that was given up). */
-void pcpu_chunk_untake(struct pcpu_chunk *c, u32 block);
+/* n blocks BUSY -> POPULATED again with the metadata they still have (a return given up). */
+void pcpu_chunk_untake(struct pcpu_chunk *c, u32 n, const u32 *blocks);
 
 /* ---- objects --------------------------------------------------------------------------------- */
 

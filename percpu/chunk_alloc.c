@@ -35,25 +35,45 @@ static u32 max_after_cut(const struct edit *e)
     return pcpu_block_max(e->b, MIN(e->runs.max, others));
 }
 
-/* A populated block's runs are these now; it had so many free granules. 1: it became empty. */
+/* A populated block's runs are these now; it had so many free granules. 1: it became empty, 0, -1.
+ */
+static inline s32 count_leaf(struct pcpu_chunk *c, u32 block, u32 had_free)
+{
+    s32 now_empty =
+        (c->blocks[block]->free == PCPU_BLOCK_GRANULES) - (had_free == PCPU_BLOCK_GRANULES);
+
+    c->nr_empty += (u32)now_empty;
+    return now_empty;
+}
+
+/* The same for its leaf and all above it. Returns whether it became empty. */
 static u32 update_leaf(struct pcpu_chunk *c, u32 block, const struct pcpu_runs *now, u32 had_free)
 {
     struct pcpu_tree_node *leaf = &c->level[0][block];
-    bool was_empty = had_free == PCPU_BLOCK_GRANULES;
-    bool is_empty = c->blocks[block]->free == PCPU_BLOCK_GRANULES;
+    s32 now_empty = count_leaf(c, block, had_free);
     struct pcpu_runs was = leaf->pop;
 
-    if (is_empty != was_empty) {
-        u32 add = is_empty ? 1 : -1u;
-
-        c->nr_empty += add;
-        pcpu_tree_count_empty(c, block, add);
-    }
+    if (now_empty)
+        pcpu_tree_count_empty(c, block, (u32)now_empty);
     if ((was.pre ^ now->pre) | (was.suf ^ now->suf) | (was.max ^ now->max)) {
         leaf->pop = leaf->all = *now;
         pcpu_tree_climb(c, block, &was);
     }
-    return is_empty && !was_empty;
+    return now_empty > 0;
+}
+
+/*
+ * The leaf alone, where an object covers many blocks: then pcpu_tree_refresh() brings all that is
+ * above them up to date.
+ */
+static u32 set_leaf(struct pcpu_chunk *c, u32 block, const struct pcpu_runs *now, u32 had_free)
+{
+    struct pcpu_tree_node *leaf = &c->level[0][block];
+    s32 now_empty = count_leaf(c, block, had_free);
+
+    leaf->nr_empty += (u32)now_empty;
+    leaf->pop = leaf->all = *now;
+    return now_empty > 0;
 }
 
 static void edit_close(struct edit *e)
@@ -93,17 +113,45 @@ static inline void take_in_block(struct edit *e, u32 start, u32 lo, u32 hi, u32 
     pcpu_block_take(e->b, lo, hi);
 }
 
+/* [lo, hi) of a run from start to end that covers more than two blocks: the tree is told once. */
+static NOINLINE void take_many(struct edit *e, u32 start, u32 lo, u32 hi, u32 end)
+{
+    u32 first = lo >> BLOCK_GRANULE_SHIFT, last = (hi - 1) >> BLOCK_GRANULE_SHIFT;
+
+    if (e->block != NO_BLOCK)
+        edit_close(e);
+    for (u32 block = first; block <= last; block++) {
+        u32 base = block << BLOCK_GRANULE_SHIFT, border = base + PCPU_BLOCK_GRANULES;
+
+        e->block = NO_BLOCK;
+        edit_open(e, block);
+        take_in_block(e, MAX(start, base) - base, MAX(lo, base) - base, MIN(hi, border) - base,
+                      MIN(end, border) - base);
+        if (e->max_cut)
+            e->runs.max = max_after_cut(e);
+        set_leaf(e->c, block, &e->runs, e->had_free);
+    }
+    e->block = NO_BLOCK;
+    pcpu_tree_refresh(e->c, first, last);
+}
+
 /* [h->at, hi) out of a hole. */
 static inline void take(struct edit *e, const struct pcpu_hole *h, u32 hi)
 {
     u32 block = h->at >> BLOCK_GRANULE_SHIFT, last = (hi - 1) >> BLOCK_GRANULE_SHIFT;
     u32 lo = IN_BLOCK(h->at), base = block << BLOCK_GRANULE_SHIFT, start = 0;
 
+    if (last > block + 1) {
+        take_many(e, h->start, h->at, hi, h->end);
+        return;
+    }
     if (h->start > base)
         start = h->start - base;
-    for (; block < last; block++, base += PCPU_BLOCK_GRANULES, start = lo = 0) {
-        edit_open(e, block);
+    if (block < last) {
+        edit_open(e, block++);
         take_in_block(e, start, lo, PCPU_BLOCK_GRANULES, PCPU_BLOCK_GRANULES);
+        base += PCPU_BLOCK_GRANULES;
+        start = lo = 0;
     }
     edit_open(e, block);
     take_in_block(e, start, lo, hi - base, MIN(h->end - base, PCPU_BLOCK_GRANULES));
@@ -233,20 +281,25 @@ static inline void give(struct pcpu_block *b, u32 lo, u32 hi, struct pcpu_runs *
         now->suf = end - begin;
 }
 
-/* What an object covers beyond the block where it begins. Returns the blocks that became empty. */
-static NOINLINE u32 give_beyond(struct pcpu_chunk *c, u32 block, u32 granules)
+/*
+ * What an object covers beyond its first block, whose runs are these now. Returns the blocks that
+ * became empty. The tree is told once.
+ */
+static NOINLINE u32 give_beyond(struct pcpu_chunk *c, u32 first, const struct pcpu_runs *now,
+                                u32 had_free, u32 granules)
 {
-    u32 emptied = 0;
+    u32 emptied = set_leaf(c, first, now, had_free), block = first;
 
-    for (u32 part; granules; block++, granules -= part) {
-        struct pcpu_block *b = c->blocks[block];
-        struct pcpu_runs now = c->level[0][block].pop;
-        u32 had_free = b->free;
+    for (u32 part; granules; granules -= part) {
+        struct pcpu_block *b = c->blocks[++block];
+        struct pcpu_runs runs = c->level[0][block].pop;
 
+        had_free = b->free;
         part = MIN(granules, PCPU_BLOCK_GRANULES);
-        give(b, 0, part, &now);
-        emptied += update_leaf(c, block, &now, had_free);
+        give(b, 0, part, &runs);
+        emptied += set_leaf(c, block, &runs, had_free);
     }
+    pcpu_tree_refresh(c, first, block);
     return emptied;
 }
 
@@ -276,9 +329,8 @@ static u32 free_in_block(struct pcpu_chunk *c, u32 n, const u32 *offs, u32 *empt
         }
         give(b, lo, hi, &now);
     } while (g < PCPU_BLOCK_GRANULES);
-    *emptied += update_leaf(c, block, &now, had_free);
-    if (beyond)
-        *emptied += give_beyond(c, block + 1, beyond);
+    *emptied += beyond ? give_beyond(c, block, &now, had_free, beyond)
+                       : update_leaf(c, block, &now, had_free);
     return i;
 }
 

@@ -4,12 +4,13 @@
  */
 #include "kernel/base/string.h"
 #include "percpu/chunk_internal.h"
+#include "percpu/clear.h"
 
 #define FULL (~0ULL)
 
 void pcpu_block_init(struct pcpu_block *b)
 {
-    memset(b, 0, sizeof(*b));
+    pcpu_clear(b, sizeof(*b));
     memset(b->word_run, 64, sizeof(b->word_run));
     b->free = PCPU_BLOCK_GRANULES;
 }

@@ -18,9 +18,6 @@ static_assert(PCPU_BLOCK_WORDS * 64 == PCPU_BLOCK_GRANULES, "a bit per granule")
 
 /* ---- inside a block (chunk_block.c); granules count from the block's start ------------------- */
 
-/* Entirely free, no tag. */
-void pcpu_block_init(struct pcpu_block *b);
-
 /* Marks the free run [lo, hi), not empty, as taken. Tags, objects and tree are the caller's. */
 void pcpu_block_take(struct pcpu_block *b, u32 lo, u32 hi);
 
@@ -97,8 +94,15 @@ void pcpu_tree_leaf(struct pcpu_chunk *c, u32 block);
 /* Adds to nr_empty of a block's leaf and of all nodes above it. */
 void pcpu_tree_count_empty(struct pcpu_chunk *c, u32 block, u32 add);
 
-/* After any changes of the leaves of these blocks: the nodes above them. Cheapest in order. */
-void pcpu_tree_refresh(struct pcpu_chunk *c, u32 n, const u32 *blocks);
+/*
+ * Blocks without objects went from one state to another: their leaves and the nodes above them, in
+ * one pass. Cheapest in order. One of the two states is BUSY.
+ */
+void pcpu_tree_set(struct pcpu_chunk *c, u32 n, const u32 *blocks, enum pcpu_block_state from,
+                   enum pcpu_block_state to);
+
+/* After any changes of the leaves first..last: the nodes above them. */
+void pcpu_tree_refresh(struct pcpu_chunk *c, u32 first, u32 last);
 
 /* The same for all blocks. */
 void pcpu_tree_build(struct pcpu_chunk *c);
@@ -106,9 +110,9 @@ void pcpu_tree_build(struct pcpu_chunk *c);
 /* After a populated block's runs changed from these to what its leaf says, and no state. */
 void pcpu_tree_climb(struct pcpu_chunk *c, u32 block, const struct pcpu_runs *before);
 
-/* The lowest UNPOPULATED block, the highest empty one; there must be one. */
-u32 pcpu_tree_lowest_unpopulated(const struct pcpu_chunk *c);
-u32 pcpu_tree_highest_empty(const struct pcpu_chunk *c);
+/* The lowest UNPOPULATED block from `from` on, the highest empty one below `below`, or NO_BLOCK. */
+u32 pcpu_tree_next_unpopulated(const struct pcpu_chunk *c, u32 from);
+u32 pcpu_tree_last_empty(const struct pcpu_chunk *c, u32 below);
 
 /* ---- objects --------------------------------------------------------------------------------- */
 

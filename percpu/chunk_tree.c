@@ -80,15 +80,19 @@ struct scan {
 
 static ALWAYS_INLINE void scan_child(struct scan *s, const struct pcpu_runs *r, u32 len)
 {
+    if (r->max == len) {
+        s->run += len;
+        return;
+    }
     if (!r->max) {
+        s->max = MAX(s->max, s->run);
         s->run = 0;
         return;
     }
     s->run += r->pre;
     s->max = MAX(s->max, s->run);
     s->max = MAX(s->max, r->max);
-    if (r->pre != len)
-        s->run = r->suf;
+    s->run = r->suf;
 }
 
 /* len: granules of a child's span. Returns whether anything changed. */
@@ -107,6 +111,7 @@ static ALWAYS_INLINE bool from_children(struct pcpu_runs *out, const struct pcpu
     scan_child(&s, runs(child + 5, any), len);
     scan_child(&s, runs(child + 6, any), len);
     scan_child(&s, runs(child + 7, any), len);
+    s.max = MAX(s.max, s.run);
     for (u32 j = 1; pre == j * len && j < FANOUT; j++)
         pre += runs(&child[j], any)->pre;
     changed = (out->pre ^ pre) | (out->suf ^ s.run) | (out->max ^ s.max);
@@ -116,34 +121,83 @@ static ALWAYS_INLINE bool from_children(struct pcpu_runs *out, const struct pcpu
     return changed;
 }
 
-static void refresh_node(struct pcpu_chunk *c, u32 level, u32 i)
+/* Both counts of a node in one word: no sum of either one leaves its half. */
+static ALWAYS_INLINE u64 counts(const struct pcpu_tree_node *node)
+{
+    u64 both;
+
+    memcpy(&both, (const u8 *)node + offsetof(struct pcpu_tree_node, nr_unpopulated), sizeof(both));
+    return both;
+}
+
+static ALWAYS_INLINE void refresh_node(struct pcpu_chunk *c, u32 level, u32 i, bool pop)
 {
     struct pcpu_tree_node *node = &c->level[level][i], *child = &c->level[level - 1][i * FANOUT];
-    u32 len = pcpu_span(level - 1), unpopulated = 0, empty = 0;
+    u32 len = pcpu_span(level - 1);
+    u64 sum = counts(child) + counts(child + 1) + counts(child + 2) + counts(child + 3) +
+              counts(child + 4) + counts(child + 5) + counts(child + 6) + counts(child + 7);
 
-    for (u32 j = 0; j < FANOUT; j++) {
-        unpopulated += child[j].nr_unpopulated;
-        empty += child[j].nr_empty;
-    }
-    node->nr_unpopulated = unpopulated;
-    node->nr_empty = empty;
-    from_children(&node->pop, child, false, len);
+    memcpy((u8 *)node + offsetof(struct pcpu_tree_node, nr_unpopulated), &sum, sizeof(sum));
+    if (pop)
+        from_children(&node->pop, child, false, len);
     if (node->nr_unpopulated)
         from_children(&node->all, child, true, len);
     else
         node->all = node->pop; /* they differ by UNPOPULATED blocks only */
 }
 
-void pcpu_tree_refresh(struct pcpu_chunk *c, u32 n, const u32 *blocks)
+static void refresh_any(struct pcpu_chunk *c, u32 level, u32 i)
+{
+    refresh_node(c, level, i, false);
+}
+
+static void refresh_both(struct pcpu_chunk *c, u32 level, u32 i)
+{
+    refresh_node(c, level, i, true);
+}
+
+/* The leaves of these blocks changed; pop: their populated runs, too. Neighbours share the way. */
+static void refresh(struct pcpu_chunk *c, u32 n, const u32 *blocks, bool pop)
 {
     for (u32 level = 1; level <= c->height; level++) {
         for (u32 k = 0, last = NO_BLOCK; k < n; k++) {
             u32 i = blocks[k] >> FANOUT_SHIFT * level;
 
-            if (i != last)
-                refresh_node(c, level, i);
+            if (i == last)
+                continue;
             last = i;
+            if (pop)
+                refresh_both(c, level, i);
+            else
+                refresh_any(c, level, i);
         }
+    }
+}
+
+void pcpu_tree_set(struct pcpu_chunk *c, u32 n, const u32 *blocks, enum pcpu_block_state from,
+                   enum pcpu_block_state to)
+{
+    struct pcpu_tree_node leaf = {no_runs, no_runs, 0, 0};
+
+    if (to != PCPU_BUSY)
+        leaf.all = full_runs;
+    if (to == PCPU_POPULATED) {
+        leaf.pop = full_runs;
+        leaf.nr_empty = 1;
+    }
+    leaf.nr_unpopulated = to == PCPU_UNPOPULATED;
+    for (u32 k = 0; k < n; k++)
+        c->level[0][blocks[k]] = leaf;
+    refresh(c, n, blocks, from == PCPU_POPULATED || to == PCPU_POPULATED);
+}
+
+void pcpu_tree_refresh(struct pcpu_chunk *c, u32 first, u32 last)
+{
+    for (u32 level = 1; level <= c->height; level++) {
+        first >>= FANOUT_SHIFT;
+        last >>= FANOUT_SHIFT;
+        for (u32 i = first; i <= last; i++)
+            refresh_both(c, level, i);
     }
 }
 
@@ -155,7 +209,7 @@ void pcpu_tree_build(struct pcpu_chunk *c)
 
         memset(c->level[level], 0, nodes * sizeof(struct pcpu_tree_node));
         for (u32 i = 0; i * FANOUT < below; i++)
-            refresh_node(c, level, i);
+            refresh_both(c, level, i);
     }
 }
 
@@ -224,11 +278,21 @@ void pcpu_tree_climb(struct pcpu_chunk *c, u32 block, const struct pcpu_runs *be
 
 /* ---- blocks by their counts ------------------------------------------------------------------ */
 
-u32 pcpu_tree_lowest_unpopulated(const struct pcpu_chunk *c)
+u32 pcpu_tree_next_unpopulated(const struct pcpu_chunk *c, u32 from)
 {
-    u32 i = 0;
+    u32 i = from, level = 0;
 
-    for (u32 level = c->height; level--;) {
+    /* Up, until a node at i or right of it has one. At i = 8 * x that is what is above, x, too. */
+    for (; level < c->height; level++) {
+        while (i % FANOUT && !c->level[level][i].nr_unpopulated)
+            i++;
+        if (i % FANOUT)
+            break;
+        i /= FANOUT;
+    }
+    if (level == c->height && (i || !c->root->nr_unpopulated))
+        return NO_BLOCK;
+    while (level--) {
         i *= FANOUT;
         while (!c->level[level][i].nr_unpopulated)
             i++;
@@ -236,11 +300,21 @@ u32 pcpu_tree_lowest_unpopulated(const struct pcpu_chunk *c)
     return i;
 }
 
-u32 pcpu_tree_highest_empty(const struct pcpu_chunk *c)
+u32 pcpu_tree_last_empty(const struct pcpu_chunk *c, u32 below)
 {
-    u32 i = 0;
+    u32 i = below, level = 0; /* i: one more than the node that comes next */
 
-    for (u32 level = c->height; level--;) {
+    for (; level < c->height; level++) {
+        while (i % FANOUT && !c->level[level][i - 1].nr_empty)
+            i--;
+        if (i % FANOUT)
+            break;
+        i /= FANOUT;
+    }
+    if (level == c->height && (!i || !c->root->nr_empty))
+        return NO_BLOCK;
+    i--;
+    while (level--) {
         i = i * FANOUT + FANOUT - 1;
         while (!c->level[level][i].nr_empty)
             i--;

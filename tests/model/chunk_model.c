@@ -125,7 +125,7 @@ static void model_object(struct model *m, u32 at, u32 size, u8 tag)
     m->size[at] = size;
     m->objects += here ? 1 : -1u;
     for (u32 i = 1; m->size[at] >= 5 && i <= 4; i++)
-        m->tag[at + i] = (tag & PCPU_TAG_KIND) == PCPU_TAG_BIG ? (u8)(size >> (8 * i - 8)) : 0;
+        m->tag[at + i] = (tag & PCPU_TAG_KIND) == PCPU_TAG_BIG ? size >> (7 * i - 7) & 127 : 0;
 }
 
 /* ---- comparing ------------------------------------------------------------------------------- */
@@ -279,34 +279,60 @@ static void do_owner(struct model *m)
     }
 }
 
-/* BUSY -> POPULATED, or back to UNPOPULATED one time in eight. */
-static void settle(struct model *m, u32 block)
+static struct pcpu_block *clean_meta(void)
 {
-    CHECK(m, m->state[block] == PCPU_BUSY);
-    if (rnd(m, 8)) {
-        if (m->meta[block] && rnd(m, 2)) {
-            pcpu_chunk_untake(&m->c, block);
-        } else {
-            if (!m->meta[block])
-                m->meta[block] = malloc(sizeof(struct pcpu_block));
-            pcpu_chunk_populate_done(&m->c, block, m->meta[block]);
-        }
-        model_state(m, block, PCPU_POPULATED);
-        return;
-    }
-    CHECK(m, pcpu_chunk_unpopulate_done(&m->c, block) == m->meta[block]);
-    free(m->meta[block]);
-    m->meta[block] = NULL;
-    model_state(m, block, PCPU_UNPOPULATED);
+    struct pcpu_block *meta = malloc(sizeof(*meta));
+
+    pcpu_block_init(meta);
+    return meta;
 }
+
+/* As after pcpu_block_init(). */
+static bool is_clean(const struct pcpu_block *meta)
+{
+    struct pcpu_block *clean = clean_meta();
+    bool same = memcmp(clean, meta, sizeof(*clean)) == 0;
+
+    free(clean);
+    return same;
+}
+
+/* What becomes of BUSY blocks. */
+struct settle {
+    u32 n[3];
+    u32 blocks[3][512];
+    struct pcpu_block *metas[512];
+};
+enum { POPULATE, UNTAKE, UNPOPULATE };
 
 static void do_settle(struct model *m)
 {
+    static struct settle s;
     u32 i = rnd(m, m->c.nr_blocks);
 
+    memset(s.n, 0, sizeof(s.n));
+    /* From somewhere on and round: lists need not be in order. */
     for (u32 n = 0; n < m->c.nr_blocks; n++, i = (i + 1) % m->c.nr_blocks) {
-        if (m->state[i] == PCPU_BUSY && rnd(m, 2))
-            settle(m, i);
+        u32 how;
+
+        if (m->state[i] != PCPU_BUSY || rnd(m, 2))
+            continue;
+        how = !rnd(m, 8) ? UNPOPULATE : m->meta[i] && rnd(m, 2) ? UNTAKE : POPULATE;
+        if (how == POPULATE)
+            s.metas[s.n[how]] = m->meta[i] = m->meta[i] ? m->meta[i] : clean_meta();
+        s.blocks[how][s.n[how]++] = i;
+        model_state(m, i, how == UNPOPULATE ? PCPU_UNPOPULATED : PCPU_POPULATED);
+    }
+    pcpu_chunk_populate_done(&m->c, s.n[POPULATE], s.blocks[POPULATE], s.metas);
+    pcpu_chunk_untake(&m->c, s.n[UNTAKE], s.blocks[UNTAKE]);
+    pcpu_chunk_unpopulate_done(&m->c, s.n[UNPOPULATE], s.blocks[UNPOPULATE], s.metas);
+    for (u32 k = 0; k < s.n[UNPOPULATE]; k++) {
+        struct pcpu_block **meta = &m->meta[s.blocks[UNPOPULATE][k]];
+
+        CHECK(m, s.metas[k] == *meta);
+        CHECK(m, !*meta || is_clean(*meta));
+        free(*meta);
+        *meta = NULL;
     }
 }
 

@@ -27,6 +27,14 @@ static inline void *rig_rubbish(size_t bytes)
     return p;
 }
 
+static inline struct pcpu_block *rig_meta(void)
+{
+    struct pcpu_block *meta = rig_rubbish(sizeof(*meta));
+
+    pcpu_block_init(meta);
+    return meta;
+}
+
 static inline void rig_make(struct chunk_rig *r, u32 nr_blocks)
 {
     memset(r, 0, sizeof(*r));
@@ -48,8 +56,8 @@ static inline void rig_make_region(struct chunk_rig *r, u32 nr_blocks, size_t st
 /* BUSY -> POPULATED. */
 static inline void rig_populated(struct chunk_rig *r, u32 block)
 {
-    r->meta[block] = rig_rubbish(sizeof(struct pcpu_block));
-    pcpu_chunk_populate_done(&r->c, block, r->meta[block]);
+    r->meta[block] = rig_meta();
+    pcpu_chunk_populate_done(&r->c, 1, &block, &r->meta[block]);
 }
 
 /* The lowest n UNPOPULATED blocks at once. */
@@ -60,14 +68,23 @@ static inline void rig_populate(struct chunk_rig *r, u32 n)
 
     EXPECT_EQ(pcpu_chunk_grow_reserve(&r->c, n, blocks), n);
     for (u32 i = 0; i < n; i++)
-        metas[i] = r->meta[blocks[i]] = rig_rubbish(sizeof(struct pcpu_block));
-    pcpu_chunk_populate_many(&r->c, n, blocks, metas);
+        metas[i] = r->meta[blocks[i]] = rig_meta();
+    pcpu_chunk_populate_done(&r->c, n, blocks, metas);
 }
 
 /* BUSY -> UNPOPULATED; the metadata must come back. */
 static inline void rig_unpopulated(struct chunk_rig *r, u32 block)
 {
-    EXPECT_TRUE(pcpu_chunk_unpopulate_done(&r->c, block) == r->meta[block]);
+    struct pcpu_block *meta;
+
+    pcpu_chunk_unpopulate_done(&r->c, 1, &block, &meta);
+    EXPECT_TRUE(meta == r->meta[block]);
+    if (meta) {
+        struct pcpu_block *clean = rig_meta();
+
+        EXPECT_EQ(memcmp(meta, clean, sizeof(*clean)), 0);
+        free(clean);
+    }
     free(r->meta[block]);
     r->meta[block] = NULL;
 }

@@ -1,0 +1,202 @@
+/*
+ * Metadata of blocks, ready for use: three in a piece of memory that fits a page, cleared when the
+ * piece is made. A block that is returned is entirely free, and so is its metadata clean: it goes
+ * back into the pool as it is, and a block that is populated later costs no clearing. See alloc.h.
+ * SPDX-License-Identifier: MIT
+ */
+#include "percpu/alloc_internal.h"
+
+#define PER_PIECE 3u
+#define KEEP      64u /* so many free ones are kept at least */
+
+struct pcpu_meta {
+    struct pcpu_block block; /* first: its address is this one's */
+    struct pcpu_meta *next;
+    struct piece *piece;
+};
+
+struct piece {
+    struct piece *next;
+    u32 nr_free;
+    struct pcpu_meta meta[PER_PIECE];
+};
+static_assert(sizeof(struct piece) <= PAGE_SIZE, "one page");
+
+static void push(struct pcpu_meta_pool *p, struct pcpu_meta *m)
+{
+    m->next = p->free;
+    p->free = m;
+    m->piece->nr_free++;
+    p->nr_free++;
+}
+
+static struct pcpu_meta *pop(struct pcpu_meta_pool *p)
+{
+    struct pcpu_meta *m = p->free;
+
+    p->free = m->next;
+    m->piece->nr_free--;
+    p->nr_free--;
+    return m;
+}
+
+/* Pieces for n more; how many metas they have, which is less than n when memory ends. */
+static struct piece *new_pieces(struct pcpu_allocator *a, u32 n, u32 *got)
+{
+    struct piece *list = NULL;
+
+    for (*got = 0; *got < n; *got += PER_PIECE) {
+        struct piece *piece = pcpu_meta_alloc(a, pcpu_this_node(a), sizeof(*piece));
+
+        if (!piece)
+            break;
+        for (u32 i = 0; i < PER_PIECE; i++) {
+            pcpu_block_init(&piece->meta[i].block);
+            piece->meta[i].piece = piece;
+        }
+        atomic_fetch_add_explicit(&a->env->cleared_bytes, PER_PIECE * sizeof(struct pcpu_block),
+                                  memory_order_relaxed);
+        piece->nr_free = 0;
+        piece->next = list;
+        list = piece;
+    }
+    return list;
+}
+
+/* Takes what there is, up to n; the new pieces are put in first. */
+static u32 take(struct pcpu_meta_pool *p, struct piece *list, u32 n, struct pcpu_block **metas)
+{
+    u64 flags = spin_lock_irqsave(&p->lock);
+    u32 got = 0;
+
+    for (; list; list = list->next)
+        for (u32 i = 0; i < PER_PIECE; i++)
+            push(p, &list->meta[i]);
+    for (; got < n && p->free; got++)
+        metas[got] = &pop(p)->block;
+    spin_unlock_irqrestore(&p->lock, flags);
+    return got;
+}
+
+bool pcpu_metas_get(struct pcpu_allocator *a, u32 n, struct pcpu_block **metas)
+{
+    u32 got = take(&a->metas, NULL, n, metas), fresh = 1;
+
+    /* Others may take from the new ones. */
+    while (got < n && fresh) {
+        struct piece *list = new_pieces(a, n - got, &fresh);
+
+        got += take(&a->metas, list, n - got, metas + got);
+    }
+    if (got == n)
+        return true;
+    pcpu_metas_put(a, got, metas);
+    return false;
+}
+
+/* Takes the pieces out of the pool that are entirely free. */
+static struct piece *unused(struct pcpu_meta_pool *p)
+{
+    struct pcpu_meta **at = &p->free;
+    struct piece *list = NULL;
+
+    while (*at) {
+        struct piece *piece = (*at)->piece;
+
+        if (piece->nr_free < PER_PIECE) {
+            at = &(*at)->next;
+            continue;
+        }
+        if (*at == &piece->meta[0]) {
+            piece->next = list;
+            list = piece;
+        }
+        *at = (*at)->next;
+        p->nr_free--;
+    }
+    return list;
+}
+
+static u32 free_pieces(struct pcpu_allocator *a, struct piece *list)
+{
+    u32 n = 0;
+
+    for (struct piece *next; list; list = next, n++) {
+        next = list->next;
+        pcpu_meta_free(a, list, sizeof(*list));
+    }
+    return n;
+}
+
+void pcpu_metas_put(struct pcpu_allocator *a, u32 n, struct pcpu_block **metas)
+{
+    struct pcpu_meta_pool *p = &a->metas;
+    struct piece *list = NULL;
+    u64 flags = spin_lock_irqsave(&p->lock);
+
+    for (u32 i = n; i-- > 0;)
+        push(p, (struct pcpu_meta *)metas[i]);
+    /* What remains is looked at again when it has doubled. */
+    if (p->nr_free > MAX(p->limit, KEEP)) {
+        list = unused(p);
+        p->limit = 2 * p->nr_free;
+    }
+    spin_unlock_irqrestore(&p->lock, flags);
+    free_pieces(a, list);
+}
+
+/* The tags stay 0: a wrong free that still finds the block sees no object. */
+void pcpu_metas_retire(struct pcpu_allocator *a, u32 n, struct pcpu_block **metas)
+{
+    for (u32 i = 0; i < n; i++) {
+        struct pcpu_meta *m = (struct pcpu_meta *)metas[i];
+
+        m->next = a->metas.retired;
+        a->metas.retired = m;
+    }
+    a->metas.nr_retired += n;
+}
+
+void pcpu_free_retired(struct pcpu_allocator *a)
+{
+    if (!a->metas.retired || !pcpu_wait_for_readers(a))
+        return;
+    while (a->metas.retired) {
+        struct pcpu_block *metas[KEEP];
+        u32 n = 0;
+
+        for (; n < KEEP && a->metas.retired; n++) {
+            metas[n] = &a->metas.retired->block;
+            a->metas.retired = a->metas.retired->next;
+        }
+        pcpu_metas_put(a, n, metas);
+    }
+    a->metas.nr_retired = 0;
+}
+
+u32 pcpu_metas_trim(struct pcpu_allocator *a)
+{
+    struct pcpu_meta_pool *p = &a->metas;
+    u64 flags = spin_lock_irqsave(&p->lock);
+    struct piece *list = unused(p);
+
+    p->limit = 2 * p->nr_free;
+    spin_unlock_irqrestore(&p->lock, flags);
+    return free_pieces(a, list);
+}
+
+/* NULL, or what is wrong; nobody uses the pool. */
+const char *pcpu_metas_verify(struct pcpu_allocator *a)
+{
+    struct pcpu_block clean;
+    u32 n = 0;
+
+    pcpu_block_init(&clean);
+    for (const struct pcpu_meta *m = a->metas.free; m; m = m->next, n++) {
+        if (memcmp(&m->block, &clean, sizeof(clean)) != 0)
+            return "metadata in the pool is not clean";
+        if (!m->piece->nr_free || m->piece->nr_free > PER_PIECE)
+            return "free metadata of a piece";
+    }
+    return n == a->metas.nr_free ? NULL : "nr_free of the metadata pool";
+}
