@@ -2,10 +2,11 @@
  * One function per this_cpu_* operation, operand size and kind of operand, for
  * tests/tools/test_gs_disasm.py to disassemble: gsop_OP_BYTES_KIND. They are never called. KIND is
  * "var" (a static variable, argument in a register), "imm" (the same, constant argument) or "ptr"
- * (what a dynamic per-CPU pointer leads to).
+ * (what a dynamic per-CPU pointer leads to). localop_OP: the operations of percpu/local.h.
  * SPDX-License-Identifier: MIT
  */
 #include "kernel/base/cpu_local.h"
+#include "percpu/local.h"
 
 DEFINE_PER_CPU(u8, gsop_var_1);
 DEFINE_PER_CPU(u16, gsop_var_2);
@@ -112,3 +113,26 @@ ALL_OPS(1, u8)
 ALL_OPS(2, u16)
 ALL_OPS(4, u32)
 ALL_OPS(8, u64)
+
+#define LOCAL_OP(type, op, params, ...)                                                            \
+    KEPT type localop_##op params;                                                                 \
+    type localop_##op params                                                                       \
+    {                                                                                              \
+        return local_##op(__VA_ARGS__);                                                            \
+    }
+
+LOCAL_OP(s64, read, (const local_t *l), l)
+LOCAL_OP(void, set, (local_t * l, s64 i), l, i)
+LOCAL_OP(void, inc, (local_t * l), l)
+LOCAL_OP(void, dec, (local_t * l), l)
+LOCAL_OP(void, add, (local_t * l, s64 i), l, i)
+LOCAL_OP(void, sub, (local_t * l, s64 i), l, i)
+LOCAL_OP(bool, sub_and_test, (local_t * l, s64 i), l, i)
+LOCAL_OP(bool, dec_and_test, (local_t * l), l)
+LOCAL_OP(bool, inc_and_test, (local_t * l), l)
+LOCAL_OP(bool, add_negative, (local_t * l, s64 i), l, i)
+LOCAL_OP(s64, add_return, (local_t * l, s64 i), l, i)
+LOCAL_OP(s64, sub_return, (local_t * l, s64 i), l, i)
+LOCAL_OP(s64, cmpxchg, (local_t * l, s64 a, s64 b), l, a, b)
+LOCAL_OP(s64, xchg, (local_t * l, s64 i), l, i)
+LOCAL_OP(bool, inc_not_zero, (local_t * l), l)

@@ -30,6 +30,13 @@ SUFFIX = {1: "b", 2: "w", 4: "l", 8: "q"}
 NAMES = [f"gsop_{op}_{size}_{kind}" for op, (kinds, _) in OPS.items()
          for size in (1, 2, 4, 8) for kind in kinds]
 
+# localop_ functions: the instructions that may write the counter, in order.
+LOCAL_OPS = {"read": [], "set": ["mov"], "inc": ["inc"], "dec": ["dec"], "add": ["add"],
+             "sub": ["sub"], "sub_and_test": ["sub"], "dec_and_test": ["dec"],
+             "inc_and_test": ["inc"], "add_negative": ["add"], "add_return": ["xadd"],
+             "sub_return": ["xadd"], "cmpxchg": ["cmpxchg"], "xchg": ["cmpxchg"],
+             "inc_not_zero": ["cmpxchg"]}
+
 # Loads that are right: each CPU's first 64-bit code, before GS has a base (boot/entry32.asm,
 # smp/trampoline.asm).
 SELECTOR_LOADS = {"start64", "ap_entry64"}
@@ -92,6 +99,17 @@ def selector_loads(functions):
                    or mnemonic.startswith("lgs")} - SELECTOR_LOADS)
 
 
+def local_problems(op, code):
+    """What is wrong with one localop_ function: more than one write, LOCK, XCHG, GS, a call."""
+    found, writes = [], []
+    for mnemonic, operands in code:
+        if mnemonic.startswith(("lock", "call")) or "%gs:" in operands:
+            found.append(f"{mnemonic} {operands}")
+        if re.search(r"\((%rdi|%rsi|%rdx|%rcx|%r8)\)$", operands):
+            writes.append(re.sub(r"(?<=[a-z])q$", "", mnemonic) if mnemonic != "sub" else mnemonic)
+    return found + ([] if writes == LOCAL_OPS[op] else [f"writes {writes}"])
+
+
 @pytest.fixture(scope="module", params=IMAGES)
 def image(request):
     path = IMAGES[request.param]
@@ -106,6 +124,12 @@ def test_every_operation(image):
     missing = [name for name in NAMES if name not in image]
     assert not missing
     wrong = {name: found for name in NAMES if (found := problems(name, image[name]))}
+    assert not wrong
+
+
+def test_every_local_operation(image):
+    wrong = {op: found for op in LOCAL_OPS
+             if (found := local_problems(op, image.get(f"localop_{op}", [("lock", "missing")])))}
     assert not wrong
 
 
@@ -139,6 +163,16 @@ def test_the_check_can_fail(change, complaint):
     assert problems("gsop_add_4_var", instructions(GOOD)["gsop_add_4_var"]) == []
     code = instructions(GOOD.replace(*change, 1))["gsop_add_4_var"]
     assert any(complaint in text for text in problems("gsop_add_4_var", code))
+
+
+@pytest.mark.parametrize("op, code", [
+    ("inc", [("lock", "incq (%rdi)"), ("ret", "")]),
+    ("xchg", [("xchg", "%rax,(%rdi)"), ("ret", "")]),
+    ("add", [("mov", "(%rdi),%rax"), ("add", "%rsi,%rax"), ("mov", "%rax,(%rdi)")]),
+    ("dec", [("decq", "%gs:(%rdi)")]),
+])
+def test_a_local_operation_that_is_wrong(op, code):
+    assert local_problems(op, code)
 
 
 @pytest.mark.parametrize("line", ["mov    %eax,%gs", "swapgs", "pop    %gs", "lgs    (%rax),%eax"])
