@@ -17,7 +17,9 @@ static inline u8 tag_at(const struct pcpu_block *b, u32 g)
 static u32 next_tag(const struct pcpu_block *b, u32 g)
 {
     while (g < PCPU_BLOCK_GRANULES && !tag_at(b, g)) {
-        if (!(g & 7) && !__atomic_load_n((const tag8 *)&b->tag[g], __ATOMIC_RELAXED))
+        const tag8 *eight = __builtin_assume_aligned(&b->tag[g & ~7u], 8);
+
+        if (!(g & 7) && !__atomic_load_n(eight, __ATOMIC_RELAXED))
             g += 8;
         else
             g++;
