@@ -117,6 +117,9 @@ LOCAL_SRCS := \
 	mm/buddy_page.c \
 	mm/buddy_setup.c \
 	mm/buddy_verify.c \
+	percpu/debug.c \
+	percpu/debug_pattern.c \
+	percpu/debug_report.c \
 	percpu/counter.c \
 	percpu/ref.c \
 	percpu/rwlock.c \
@@ -176,6 +179,7 @@ HW_SRCS := \
 	kernel/app/percpu_lib.c \
 	percpu/setup.c \
 	percpu/percpu.c \
+	percpu/percpu_debug.c \
 	kernel/base/string.c \
 
 # The test harness: its counters are its own; in the kernel and in every hosted test.
@@ -191,7 +195,7 @@ KERNEL_ASM := \
 	smp/park.asm \
 	smp/trampoline.asm \
 
-# ---- the kernel: three builds of one source list ----------------------------------------------
+# ---- the kernel: four builds of one source list ----------------------------------------------
 # The stack protector's canary is the first word of the per-CPU section, whose address linker.ld
 # fixes and checks (docs/adr/0001): 0xffffffff80210000 as a signed number.
 CANARY_OFFSET := -2145320960
@@ -215,7 +219,11 @@ LD := $(CROSS_COMPILE)ld
 
 KERNEL_C := $(PURE_SRCS) $(LOCAL_SRCS) $(HW_SRCS) $(SHARED_SRCS) $(wildcard tests/kernel/*.c)
 
-# $(1) directory, $(2) compiler, $(3) further flags
+# Two sources stand behind percpu.h: percpu_debug.c in the debug kernel, percpu.c in the others.
+PLAIN := percpu/percpu_debug.c
+DEBUG := percpu/percpu.c
+
+# $(1) directory, $(2) compiler, $(3) further flags, $(4) sources that are not in it
 define kernel_build
 $(1)/obj/%.o: %.c Makefile
 	@mkdir -p $$(@D)
@@ -228,7 +236,7 @@ $(1)/obj/%.asm.o: %.asm
 	$(Q)$$(NASM) -f elf64 -Werror $$< -o $$@
 
 # Linked twice: the second time with the table of its own symbols, which comes last in .rodata.
-$(1)/perch.elf: $$(KERNEL_C:%.c=$(1)/obj/%.o) $$(KERNEL_ASM:%.asm=$(1)/obj/%.asm.o) linker.ld \
+$(1)/perch.elf: $$(patsubst %.c,$(1)/obj/%.o,$$(filter-out $(4),$$(KERNEL_C))) $$(KERNEL_ASM:%.asm=$(1)/obj/%.asm.o) linker.ld \
 		tools/ksyms.py
 	@echo "  LD  $$@"
 	$(Q)$$(PYTHON) tools/ksyms.py < /dev/null > $(1)/ksyms0.asm
@@ -241,13 +249,15 @@ $(1)/perch.elf: $$(KERNEL_C:%.c=$(1)/obj/%.o) $$(KERNEL_ASM:%.asm=$(1)/obj/%.asm
 	@mv $$@.tmp $$@
 endef
 
-$(eval $(call kernel_build,$(BUILD),$(CC),$(CC_GUARD)))
-$(eval $(call kernel_build,$(BUILD)/ubsan,$(CC),$(CC_GUARD) $(UBSAN_FLAGS)))
-$(eval $(call kernel_build,$(BUILD)/clang,$(CLANG),$(CLANG_GUARD)))
+$(eval $(call kernel_build,$(BUILD),$(CC),$(CC_GUARD),$(PLAIN)))
+$(eval $(call kernel_build,$(BUILD)/debug,$(CC),$(CC_GUARD),$(DEBUG)))
+$(eval $(call kernel_build,$(BUILD)/ubsan,$(CC),$(CC_GUARD) $(UBSAN_FLAGS),$(PLAIN)))
+$(eval $(call kernel_build,$(BUILD)/clang,$(CLANG),$(CLANG_GUARD),$(PLAIN)))
 
 elf: $(BUILD)/perch.elf
 elf-ubsan: $(BUILD)/ubsan/perch.elf
 elf-clang: $(BUILD)/clang/perch.elf
+elf-debug: $(BUILD)/debug/perch.elf
 check-image: $(BUILD)/perch.elf
 	$(PYTHON) tools/check_image.py $<
 
@@ -352,7 +362,7 @@ include tools/library/library.mk
 
 -include $(shell find $(BUILD) -name '*.d' 2>/dev/null)
 .SECONDARY:
-.PHONY: host-bins tsan-bins elf elf-ubsan elf-clang check-image
+.PHONY: host-bins tsan-bins elf elf-ubsan elf-clang elf-debug check-image
 
 # ---- the verbs of ./perch ---------------------------------------------------------------------
 include tools/verbs.mk

@@ -1,5 +1,6 @@
 /*
- * Inside of the allocator: what its files share. For percpu/alloc*.c only.
+ * Inside of the allocator: what its files share. For percpu/alloc*.c and
+ * percpu/debug*.c only.
  * SPDX-License-Identifier: MIT
  */
 #ifndef PERCH_PERCPU_ALLOC_INTERNAL_H

@@ -13,4 +13,20 @@ int percpu_alloc_init(const struct pcpu_alloc_config *config) MUST_CHECK;
 
 struct pcpu_allocator *percpu_allocator(void);
 
+/* Of the debug build; else NULL. */
+struct pcpu_debug;
+struct pcpu_debug *percpu_debugger(void);
+
+/* As pcpu_cpu_first_online(). */
+int percpu_cpu_first_online(u32 cpu) MUST_CHECK;
+
+/*
+ * Can a chunk begin at base? The debug build wants pointers into it to lead nowhere. Also within
+ * percpu_alloc_init().
+ */
+bool percpu_base_usable(u64 base);
+
+/* Names a per-CPU pointer that was used as an address, as panic_set_describe() asks. */
+int percpu_describe(u64 addr, char *buf, size_t size);
+
 #endif

@@ -2,6 +2,7 @@
  * The kernel's one instance of the dynamic per-CPU allocator, behind the names of percpu.h.
  * SPDX-License-Identifier: MIT
  */
+#include "percpu/debug.h"
 #include "percpu/global.h"
 
 #include "percpu/alloc_fast.h"
@@ -23,6 +24,27 @@ int percpu_alloc_init(const struct pcpu_alloc_config *config)
 struct pcpu_allocator *percpu_allocator(void)
 {
     return &allocator;
+}
+
+struct pcpu_debug *percpu_debugger(void)
+{
+    return NULL;
+}
+
+int percpu_cpu_first_online(u32 cpu)
+{
+    return pcpu_cpu_first_online(&allocator, cpu);
+}
+
+bool percpu_base_usable(u64 base)
+{
+    (void)base;
+    return true;
+}
+
+int percpu_describe(u64 addr, char *buf, size_t size)
+{
+    return pcpu_describe(&allocator, addr, buf, size);
 }
 
 void *percpu_alloc(size_t size, size_t align, u32 flags)
@@ -111,4 +133,19 @@ void percpu_dump(void)
 const char *percpu_verify(void)
 {
     return pcpu_verify(&allocator);
+}
+
+bool percpu_is_debug(void)
+{
+    return false;
+}
+
+u64 percpu_leaks(void)
+{
+    return 0;
+}
+
+u64 percpu_damage(void)
+{
+    return 0;
 }

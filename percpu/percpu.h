@@ -123,4 +123,21 @@ void percpu_dump(void);
 /* NULL, or which invariant of the whole allocator is broken. Nobody else may allocate meanwhile. */
 const char *percpu_verify(void);
 
+/* ---- the debug build (percpu/debug.h) -------------------------------------------------------- */
+
+/* Are there red zones and the like? Then percpu_size() is exactly what was asked for. */
+bool percpu_is_debug(void);
+
+/*
+ * What is still allocated, a line for each call site; how many objects. Without debugging: no line,
+ * 0. Thread context.
+ */
+u64 percpu_leaks(void);
+
+/*
+ * Looks at every object: how many were damaged up to now, each named by a line. Without debugging
+ * 0. Thread context.
+ */
+u64 percpu_damage(void);
+
 #endif

@@ -70,7 +70,7 @@ class Machine:
     by_socket: bool = False       # CPUs given to nodes by -numa cpu, not by cpus=
     qemu: list = field(default_factory=list)      # further QEMU arguments
     firmware: str = "pvh"         # pvh, pvh-seabios, bios, uefi
-    kernel: str = "perch"         # perch, ubsan, clang
+    kernel: str = "perch"         # perch, ubsan, clang, debug
     medium: str = "cdrom"         # cdrom, usb, pxe: where bios and uefi find the image
     menu: bool = False            # boot build/perch.iso and its menu as they are, without exit=
     console: str = "uart"         # uart, debugcon

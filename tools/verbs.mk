@@ -29,7 +29,8 @@ run: $(BUILD)/perch.elf
 
 # ---- test: WHAT=unit|model|tsan|kernel|qemu|tools|runner|lint|fuzz, PATTERN=part of a name -----
 # Named by a machine file's kernel=, beside $(BUILD)/perch.elf.
-KERNELS := $(BUILD)/perch.elf $(BUILD)/ubsan/perch.elf $(BUILD)/clang/perch.elf
+KERNELS := $(BUILD)/perch.elf $(BUILD)/ubsan/perch.elf $(BUILD)/clang/perch.elf \
+	$(BUILD)/debug/perch.elf
 
 TEST_NEEDS_unit := host-bins
 TEST_NEEDS_model := host-bins

@@ -13,6 +13,7 @@
 #include "kernel/base/ubsan.h"
 #include "kernel/platform/panic.h"
 #include "kernel/platform/power.h"
+#include "percpu/percpu.h"
 #include "smp/cpus.h"
 
 static void end_after_panic(void)
@@ -77,6 +78,8 @@ void finish(struct boot_state *s)
     fail_late(&s->opt);
     ok = run_tests(s);
     run_bench(s);
+    percpu_leaks();
+    ok &= percpu_damage() == 0;
     ok &= !fail_run(&s->opt);
     ok &= s->placement.wrong == 0 && ubsan_report_count() == 0 && firmware_ok(s);
     pr_info("perch: %s", ok ? "all held" : "FAILED");

@@ -9,6 +9,7 @@
 #include "kernel/base/print.h"
 #include "kernel/base/string.h"
 #include "kernel/platform/cpu_promotion.h"
+#include "kernel/platform/panic.h"
 #include "mm/layout.h"
 #include "mm/pagetable_range.h"
 #include "percpu/global.h"
@@ -138,7 +139,14 @@ static int area_alloc(void *ctx, const u64 *offsets, const u64 *sizes, u32 n, u6
 {
     struct dynamic *d = ctx;
 
-    return paging_area_alloc_congruent(&d->s->vm, offsets, sizes, n, align, "per-CPU chunk", base);
+    int err;
+
+    /* What cannot be used stays taken, so that it does not come again. */
+    do {
+        err = paging_area_alloc_congruent(&d->s->vm, offsets, sizes, n, align, "per-CPU chunk",
+                                          base);
+    } while (!err && !percpu_base_usable(*base));
+    return err;
 }
 
 static void area_free(void *ctx, u64 base, const u64 *offsets, u32 n)
@@ -343,7 +351,7 @@ static const struct cpu_idle_ops idle_ops = {.pending = idle_pending, .work = id
 static int first_online(void *ctx, u32 cpu)
 {
     (void)ctx;
-    return pcpu_cpu_first_online(percpu_allocator(), cpu);
+    return percpu_cpu_first_online(cpu);
 }
 
 static void parking(void *ctx, u32 cpu)
@@ -407,6 +415,14 @@ static void init_page_cache(struct dynamic *d, struct boot_state *s)
         page_cache_set_home(&d->cache, cpu, s->topo.cpus[cpu].node);
 }
 
+/* Of a fault: everything that paging knows, else per-CPU pointers. */
+static int describe(u64 addr, char *buf, size_t size)
+{
+    int len = paging_describe(addr, buf, size);
+
+    return len ? len : percpu_describe(addr, buf, size);
+}
+
 void stage_percpu_dynamic(struct boot_state *s)
 {
     struct pcpu_alloc_config config = {
@@ -435,6 +451,7 @@ void stage_percpu_dynamic(struct boot_state *s)
     if (err)
         panic("percpu: the dynamic allocator cannot be made (%d)", err);
     cpu_idle_set_ops(&idle_ops);
+    panic_set_describe(describe);
     percpu_get_stats(&st);
     pr_info("percpu: dynamic allocator: %llu pages per unit populated, %llu in reserve, magazines "
             "of up to %llu KiB per unit, 2M pages %s",
