@@ -8,7 +8,7 @@
 
 /* A call site as text. */
 struct site_name {
-    char text[48];
+    char text[64];
 };
 
 static struct site_name name_of(const struct pcpu_debug *d, uintptr_t site)

@@ -6,6 +6,7 @@
 #include "kernel/base/cpu_local.h"
 #include "kernel/base/print.h"
 #include "kernel/base/string.h"
+#include "percpu/percpu.h"
 #include "smp/call.h"
 #include "smp/cpus.h"
 
@@ -66,6 +67,33 @@ static void panic_remote(void)
         pr_err("fail=remote: CPU %u cannot be reached", last);
 }
 
+/* Beyond both ends, after free, freed twice, and never. */
+static void misuse_percpu(void)
+{
+    volatile u8 *over = percpu_alloc(20, 4, 0), *under = percpu_alloc(20, 4, 0);
+    volatile u8 *late = percpu_alloc(64, 64, 0), *leak = percpu_alloc(40, 8, 0);
+
+    if (!over || !under || !late || !leak) {
+        pr_err("fail=percpu: no memory");
+        return;
+    }
+    *per_cpu_ptr(over + 20, 0) = 1;
+    *per_cpu_ptr(under - 1, 0) = 2;
+    percpu_free((void *)over);
+    percpu_free((void *)under);
+    percpu_free((void *)late);
+    *per_cpu_ptr(late + 5, 0) = 3;
+    percpu_free((void *)late);
+}
+
+static void use_bare_pointer(void)
+{
+    volatile u64 *p = percpu_alloc(64, 8, 0);
+
+    if (p)
+        *p = 1;
+}
+
 void fail_late(const struct kernel_options *o)
 {
     if (asked(o, "null"))
@@ -82,6 +110,10 @@ void fail_late(const struct kernel_options *o)
         panic("fail=panic");
     if (asked(o, "remote"))
         panic_remote();
+    if (asked(o, "percpu"))
+        misuse_percpu();
+    if (asked(o, "bare"))
+        use_bare_pointer();
     if (asked(o, "ubsan"))
         int_max = int_max + 1;
 }

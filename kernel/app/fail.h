@@ -8,6 +8,8 @@
  *   panic      panic() on the boot CPU                 remote    panic() on the last online CPU
  *   ud         an undefined instruction                ubsan     a signed overflow (UBSan builds)
  *   test       nothing happens, but the run has failed
+ *   percpu     dynamic per-CPU memory misused in every way that the debug build names
+ *   bare       a per-CPU pointer used without per_cpu_ptr
  * Boot CPU.
  * SPDX-License-Identifier: MIT
  */
