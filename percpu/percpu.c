@@ -2,10 +2,9 @@
  * The kernel's one instance of the dynamic per-CPU allocator, behind the names of percpu.h.
  * SPDX-License-Identifier: MIT
  */
+#include "percpu/alloc_fast.h"
 #include "percpu/debug.h"
 #include "percpu/global.h"
-
-#include "percpu/alloc_fast.h"
 
 static struct pcpu_allocator allocator;
 
