@@ -91,11 +91,40 @@ static u32 list_busy(const struct pcpu_chunk *c, u32 first, u32 count, u32 *bloc
     return n;
 }
 
+/* Blocks that the reserve should get when `used` of the empty ones have gone to an object. */
+static u32 reserve_missing(const struct pcpu_allocator *a, u32 used)
+{
+    s64 left = MAX(pcpu_empty_blocks(a) - (s64)used, 0), target = pcpu_reserve_target(a);
+
+    return left < target / 2 ? (u32)(target - left) : 0;
+}
+
+/*
+ * Together with the n blocks of an object in the hole [first, first + count): what the reserve
+ * would ask for right afterwards, when it fits the batch. Returns how many all are, in order.
+ */
+static u32 add_reserve(struct pcpu_allocator *a, struct pcpu_chunk *c, u32 first, u32 count,
+                       u32 *blocks, u32 n)
+{
+    u32 more[GROW_BATCH], used = 0, got, all;
+
+    for (u32 b = first; b < first + count; b++)
+        used += c->state[b] == PCPU_POPULATED && c->blocks[b]->free == PCPU_BLOCK_GRANULES;
+    got = pcpu_chunk_grow_reserve(c, MIN(reserve_missing(a, used), GROW_BATCH - n), more);
+    if (got)
+        pcpu_count(&a->inline_work, 1);
+    /* Two lists in order become one, from the top. */
+    all = n + got;
+    for (u32 at = all; got;)
+        blocks[--at] = n && blocks[n - 1] > more[got - 1] ? blocks[--n] : more[--got];
+    return all;
+}
+
 /*
  * In chunk n: 0; -ENOSPC: no hole. The list of blocks of a large object does not fit the stack, so
  * it is metadata memory; small ones use the array.
  */
-static int grow_in(struct pcpu_allocator *a, u32 n, u32 size, u32 align)
+static int grow_in(struct pcpu_allocator *a, u32 n, u32 size, u32 align, bool reserve)
 {
     u32 few[GROW_BATCH], *blocks = few;
     u32 worst = size / PCPU_BLOCK_GRANULES + 2, first, count, busy, found = 0;
@@ -113,6 +142,8 @@ static int grow_in(struct pcpu_allocator *a, u32 n, u32 size, u32 align)
         err = pcpu_chunk_grow(&ch->c, size, align, &first, &count, &busy);
         if (!err)
             found = list_busy(&ch->c, first, count, blocks);
+        if (found && reserve && blocks == few)
+            found = add_reserve(a, &ch->c, first, count, blocks, found);
         pcpu_unlock_chunk(a, &l);
     }
     if (!err && found)
@@ -123,7 +154,7 @@ static int grow_in(struct pcpu_allocator *a, u32 n, u32 size, u32 align)
 }
 
 /* Draining chunks last, as for objects; else the lowest number. */
-static int grow_somewhere(struct pcpu_allocator *a, u32 size, u32 align)
+static int grow_somewhere(struct pcpu_allocator *a, u32 size, u32 align, bool reserve)
 {
     int err = -ENOSPC;
 
@@ -133,7 +164,7 @@ static int grow_somewhere(struct pcpu_allocator *a, u32 size, u32 align)
 
             if (pcpu_hint_any(hint) < size || !(hint & PCPU_HINT_DRAINING) != !pass)
                 continue;
-            err = grow_in(a, n, size, align);
+            err = grow_in(a, n, size, align, reserve);
             if (err != -ENOSPC)
                 return err;
         }
@@ -141,26 +172,28 @@ static int grow_somewhere(struct pcpu_allocator *a, u32 size, u32 align)
     return err;
 }
 
-static int grow(struct pcpu_allocator *a, u32 size, u32 align)
+static int grow(struct pcpu_allocator *a, u32 size, u32 align, bool reserve)
 {
-    int err = grow_somewhere(a, size, align);
+    int err = grow_somewhere(a, size, align, reserve);
 
     while (err == -ENOSPC) {
         err = pcpu_make_chunk(a, size, align);
         if (err)
             return err;
-        err = grow_somewhere(a, size, align);
+        err = grow_somewhere(a, size, align, reserve);
     }
     return err;
 }
 
 int pcpu_grow(struct pcpu_allocator *a, u32 size, u32 align)
 {
-    int err = grow(a, size, align);
+    int err = grow(a, size, align, true);
 
+    if (err == -ENOMEM)
+        err = grow(a, size, align, false);
     /* Tables and metadata need pages, too. */
     if (err == -ENOMEM && pcpu_reclaim(a))
-        err = grow(a, size, align);
+        err = grow(a, size, align, false);
     return err;
 }
 
@@ -210,7 +243,7 @@ u32 pcpu_grow_reserve(struct pcpu_allocator *a, u32 n)
 
 void pcpu_reserve_check(struct pcpu_allocator *a, u32 flags)
 {
-    s64 empty;
+    u32 missing;
 
     if (likely(!pcpu_reserve_low(a)))
         return;
@@ -218,9 +251,9 @@ void pcpu_reserve_check(struct pcpu_allocator *a, u32 flags)
         pcpu_defer(a, PCPU_WORK_REFILL);
         return;
     }
-    empty = MAX(pcpu_empty_blocks(a), 0);
-    if (empty < pcpu_reserve_target(a)) {
-        pcpu_grow_reserve(a, pcpu_reserve_target(a) - (u32)empty);
+    missing = reserve_missing(a, 0);
+    if (missing) {
+        pcpu_grow_reserve(a, missing);
         pcpu_count(&a->inline_work, 1);
     }
 }
