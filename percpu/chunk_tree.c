@@ -156,20 +156,22 @@ static void refresh_both(struct pcpu_chunk *c, u32 level, u32 i)
     refresh_node(c, level, i, true);
 }
 
-/* The leaves of these blocks changed; pop: their populated runs, too. Neighbours share the way. */
-static void refresh(struct pcpu_chunk *c, u32 n, const u32 *blocks, bool pop)
+/* The leaves of these blocks become this; pop: their populated runs change, too. */
+static ALWAYS_INLINE void set_leaves(struct pcpu_chunk *c, u32 n, const u32 *blocks,
+                                     const struct pcpu_tree_node *leaf, bool pop)
 {
-    for (u32 level = 1; level <= c->height; level++) {
-        for (u32 k = 0, last = NO_BLOCK; k < n; k++) {
-            u32 i = blocks[k] >> FANOUT_SHIFT * level;
+    for (u32 k = 0; k < n; k++) {
+        /* The nodes that it shares with the next are the next one's; the last has none. */
+        u32 block = blocks[k], apart = k + 1 < n ? block ^ blocks[k + 1] : ~0u;
 
-            if (i == last)
-                continue;
-            last = i;
+        c->level[0][block] = *leaf;
+        for (u32 level = 1; level <= c->height && apart >= FANOUT; level++) {
+            block >>= FANOUT_SHIFT;
+            apart >>= FANOUT_SHIFT;
             if (pop)
-                refresh_both(c, level, i);
+                refresh_both(c, level, block);
             else
-                refresh_any(c, level, i);
+                refresh_any(c, level, block);
         }
     }
 }
@@ -186,9 +188,10 @@ void pcpu_tree_set(struct pcpu_chunk *c, u32 n, const u32 *blocks, enum pcpu_blo
         leaf.nr_empty = 1;
     }
     leaf.nr_unpopulated = to == PCPU_UNPOPULATED;
-    for (u32 k = 0; k < n; k++)
-        c->level[0][blocks[k]] = leaf;
-    refresh(c, n, blocks, from == PCPU_POPULATED || to == PCPU_POPULATED);
+    if (from == PCPU_POPULATED || to == PCPU_POPULATED)
+        set_leaves(c, n, blocks, &leaf, true);
+    else
+        set_leaves(c, n, blocks, &leaf, false);
 }
 
 void pcpu_tree_refresh(struct pcpu_chunk *c, u32 first, u32 last)
