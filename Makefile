@@ -176,6 +176,7 @@ HW_SRCS := \
 	kernel/app/fail.c \
 	kernel/app/percpu_stage.c \
 	kernel/app/percpu_dynamic.c \
+	kernel/app/percpu_fault.c \
 	kernel/app/percpu_lib.c \
 	percpu/setup.c \
 	percpu/percpu.c \

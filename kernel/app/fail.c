@@ -94,6 +94,29 @@ static void use_bare_pointer(void)
         *p = 1;
 }
 
+/* Too large for the first chunk, whose copies all have memory. */
+static NOINLINE void write_unbacked(void)
+{
+    u64 *p = percpu_alloc(32 * PAGE_SIZE, PAGE_SIZE, 0);
+    u32 cpu;
+
+    for_each_possible_cpu(cpu) if (p && !cpu_is_online(cpu))
+        *(volatile u64 *)per_cpu_ptr(p, cpu) = 1;
+    pr_err("fail=unbacked: every CPU is online, or no memory");
+}
+
+/* Given back before it is written. */
+static void write_returned(void)
+{
+    u64 *p = percpu_alloc(64 * PAGE_SIZE, PAGE_SIZE, 0);
+
+    if (!p)
+        return;
+    percpu_free(p);
+    percpu_trim();
+    *(volatile u64 *)per_cpu_ptr(p + 63 * PAGE_SIZE / sizeof(u64), cpu_number()) = 1;
+}
+
 void fail_late(const struct kernel_options *o)
 {
     if (asked(o, "null"))
@@ -114,6 +137,10 @@ void fail_late(const struct kernel_options *o)
         misuse_percpu();
     if (asked(o, "bare"))
         use_bare_pointer();
+    if (asked(o, "unbacked"))
+        write_unbacked();
+    if (asked(o, "returned"))
+        write_returned();
     if (asked(o, "ubsan"))
         int_max = int_max + 1;
 }

@@ -7,6 +7,8 @@
  *   overflow   a stack that runs into its guard page   smash     an overwritten stack canary
  *   panic      panic() on the boot CPU                 remote    panic() on the last online CPU
  *   ud         an undefined instruction                ubsan     a signed overflow (UBSan builds)
+ *   unbacked   a write to the dynamic memory of a CPU that was never online
+ *   returned   a write to dynamic per-CPU memory that was freed and given back
  *   test       nothing happens, but the run has failed
  *   percpu     dynamic per-CPU memory misused in every way that the debug build names
  *   bare       a per-CPU pointer used without per_cpu_ptr

@@ -4,6 +4,7 @@
  * and the CPUs that come and go. SPDX-License-Identifier: MIT
  */
 #include "kernel/app/boot_state.h"
+#include "kernel/app/percpu_fault.h"
 #include "kernel/app/stage.h"
 #include "kernel/base/cpu_local.h"
 #include "kernel/base/print.h"
@@ -415,11 +416,13 @@ static void init_page_cache(struct dynamic *d, struct boot_state *s)
         page_cache_set_home(&d->cache, cpu, s->topo.cpus[cpu].node);
 }
 
-/* Of a fault: everything that paging knows, else per-CPU pointers. */
+/* Of a fault: dynamic chunks, what else paging knows, per-CPU pointers. */
 static int describe(u64 addr, char *buf, size_t size)
 {
-    int len = paging_describe(addr, buf, size);
+    int len = percpu_fault_describe(addr, buf, size);
 
+    if (!len)
+        len = paging_describe(addr, buf, size);
     return len ? len : percpu_describe(addr, buf, size);
 }
 

@@ -100,7 +100,7 @@ static void name_premature_access(const struct trap_frame *f)
 
 static void name_fault_address(u64 addr)
 {
-    char text[80];
+    char text[128];
 
     if (describe && describe(addr, text, sizeof(text)) > 0)
         pr_err("address %016llx: %s", (unsigned long long)addr, text);

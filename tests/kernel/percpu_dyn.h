@@ -87,7 +87,8 @@ static inline void dyn_end(const struct dyn_state *s)
 /* Online now or earlier: its copies have memory of their own. */
 static inline bool dyn_backed(u32 cpu)
 {
-    return atomic_load(&percpu_allocator()->env->backed[cpu / 64]) >> cpu % 64 & 1;
+    return __atomic_load_n(&percpu_allocator()->live_map[cpu / 64], __ATOMIC_ACQUIRE) >> cpu % 64 &
+           1;
 }
 
 /* CPUs whose copies are looked at. */
