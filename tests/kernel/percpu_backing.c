@@ -148,6 +148,52 @@ KTEST(percpu_backing, node_of_every_page)
     dyn_end(&s);
 }
 
+/* A node with CPUs and less memory than chunks can take from it here; NODE_NONE: there is none. */
+static s32 small_node(void)
+{
+    u32 cpu;
+
+    for_each_possible_cpu(cpu)
+    {
+        u64 left = buddy_free_pages(&boot_state_get()->pages, home_of(cpu));
+
+        if (dyn_backed(cpu) && left && left < 4096)
+            return home_of(cpu);
+    }
+    return NODE_NONE;
+}
+
+/* A node runs out of memory: the rest comes from the nearest other one, counted, said once. */
+KTEST(percpu_backing, spills_over)
+{
+    u64 size = MIN(percpu_allocator()->unit_size, 128 * SZ_1K);
+    struct percpu_node_stats before, after;
+    s32 node = small_node();
+    static void *p[128];
+    struct dyn_state s;
+    u32 n = 0;
+
+    if (node == NODE_NONE) {
+        ktest_skip("no small node");
+        return;
+    }
+    dyn_begin(&s);
+    percpu_get_node_stats((u32)node, &before);
+    do {
+        p[n] = percpu_alloc(size, PAGE_SIZE, 0);
+        percpu_get_node_stats((u32)node, &after);
+    } while (p[n] && ++n < ARRAY_SIZE(p) && after.fallen_back == before.fallen_back);
+    EXPECT_GE(after.fallen_back, before.fallen_back + 1);
+    dyn_quiet();
+    percpu_get_node_stats((u32)node, &after);
+    take_census(&census_after);
+    EXPECT_EQ(after.fallen_back - before.fallen_back, census_after.foreign[node]);
+    EXPECT_EQ(after.requested, after.obtained + after.fallen_back);
+    expect_told_once((u32)node, after.fallen_back);
+    percpu_free_bulk(n, p);
+    dyn_end(&s);
+}
+
 /* ---- promotion ------------------------------------------------------------------------------- */
 
 #define MAX_RANGES (2 * NR_CPUS)
