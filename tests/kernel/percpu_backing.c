@@ -7,6 +7,7 @@
 #include "kernel/base/safe.h"
 #include "kernel/base/printf.h"
 #include "kernel/base/string.h"
+#include "percpu/debug.h"
 #include "smp/lapic_timer.h"
 #include "tests/kernel/percpu_dyn.h"
 
@@ -475,6 +476,10 @@ KTEST(percpu_backing, promoted_and_demoted_under_writers)
     bool plenty = plenty_of_blocks();
     struct dyn_state s;
 
+    if (percpu_is_debug()) {
+        ktest_skip("debug build: between red zones no object fills a page");
+        return;
+    }
     dyn_begin(&s);
     filled = (struct filled){.nr_ranges = 0};
     promote_and_demote(&filled);
