@@ -112,6 +112,8 @@ static ALWAYS_INLINE bool from_children(struct pcpu_runs *out, const struct pcpu
     scan_child(&s, runs(child + 6, any), len);
     scan_child(&s, runs(child + 7, any), len);
     s.max = MAX(s.max, s.run);
+    if (s.run == FANOUT * len)
+        pre = s.run;
     for (u32 j = 1; pre == j * len && j < FANOUT; j++)
         pre += runs(&child[j], any)->pre;
     changed = (out->pre ^ pre) | (out->suf ^ s.run) | (out->max ^ s.max);
