@@ -127,17 +127,19 @@ bool pcpu_debug_say_wrong(struct pcpu_debug *d, uintptr_t ptr, uintptr_t site)
     const struct pcpu_debug_past *past = &d->past[pcpu_debug_hash(ptr) % PCPU_DEBUG_PAST];
     const struct pcpu_debug_record *r = around(d, ptr);
 
+    if (!r && (past->ptr != ptr || pcpu_size(d->a, (void *)ptr)))
+        return false; /* never ours; or an object taken from the allocator itself */
     if (past->ptr == ptr) {
         say_freed_before(d, ptr, past->size, past->alloc_site, past->free_site, site);
-    } else if (r) {
-        d->refused++;
-        if (may_say(d))
-            pr_err("percpu: free of %p by %s refused: inside of an object of %u bytes at %p, "
-                   "allocated by %s",
-                   (void *)ptr, name_of(d, site).text, r->size, (void *)r->ptr,
-                   name_of(d, r->alloc_site).text);
+        return true;
     }
-    return past->ptr == ptr || r;
+    d->refused++;
+    if (may_say(d))
+        pr_err("percpu: free of %p by %s refused: inside of an object of %u bytes at %p, "
+               "allocated by %s",
+               (void *)ptr, name_of(d, site).text, r->size, (void *)r->ptr,
+               name_of(d, r->alloc_site).text);
+    return true;
 }
 
 /* ---- leaks -------------------------------------------------------------------------------------

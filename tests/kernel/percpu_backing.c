@@ -13,7 +13,10 @@
 
 #define MAX_PAGES 1200u /* two chunks of the largest unit, and what the first chunk takes */
 
-/* Objects of one page each; static: other CPUs look at them. */
+/*
+ * Objects of one page each, from the allocator itself, so that none has red zones; static:
+ * other CPUs look at them.
+ */
 static struct pages {
     u64 *p[MAX_PAGES];
     u32 n;
@@ -22,7 +25,7 @@ static struct pages {
 static bool take_page(struct pages *o)
 {
     if (o->n < MAX_PAGES)
-        o->p[o->n] = percpu_alloc(PAGE_SIZE, PAGE_SIZE, 0);
+        o->p[o->n] = pcpu_alloc(percpu_allocator(), PAGE_SIZE, PAGE_SIZE, 0);
     if (o->n < MAX_PAGES && o->p[o->n]) {
         o->n++;
         return true;

@@ -379,6 +379,22 @@ KTEST(percpu_debug, wrong_pointers)
     debug_end(g);
 }
 
+/* An object that was taken from the allocator itself goes back to it, whatever was there before. */
+KTEST(percpu_debug, objects_without_zones)
+{
+    struct debug_rig *g = debug_new(&small);
+    u8 *p = get(g, 4096, 1 << 13, 0), *q; /* no zone in front */
+
+    put(g, p);
+    pcpu_debug_flush(&g->d);
+    q = pcpu_alloc(&g->r->a, 4096, 1 << 13, 0);
+    REQUIRE_EQ(p, q);
+    put(g, q);
+    EXPECT_EQ(shim_log_count(), 0);
+    EXPECT_EQ(g->r->a.bad_free, 0);
+    debug_end(g);
+}
+
 /* ---- leaks -------------------------------------------------------------------------------------
  */
 
