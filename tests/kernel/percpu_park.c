@@ -69,7 +69,7 @@ static void fill_all(const struct kept *k)
 {
     u32 cpu;
 
-    for_each_looked_cpu(cpu) fill_copies(k, cpu);
+    for_each_possible_cpu(cpu) if (dyn_backed(cpu)) fill_copies(k, cpu);
 }
 
 /* ---- parking --------------------------------------------------------------------------------- */
