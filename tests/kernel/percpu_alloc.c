@@ -89,6 +89,7 @@ KTEST(percpu_alloc, zero_fresh_and_reused)
 
     dyn_begin(&s);
     for (u32 round = 0; round < 3; round++) {
+        dyn_soil_memory();
         if (!take_objects(&objs))
             break;
         EXPECT_EQ(words_not_zero(&objs), 0);

@@ -8,6 +8,7 @@
 #ifndef PERCH_TESTS_KERNEL_PERCPU_DYN_H
 #define PERCH_TESTS_KERNEL_PERCPU_DYN_H
 
+#include "kernel/base/string.h"
 #include "kernel/platform/console.h"
 #include "percpu/global.h"
 #include "percpu/percpu.h"
@@ -53,6 +54,27 @@ static inline void dyn_quiet(void)
         percpu_balance();
     }
     dyn_wait_idle();
+}
+
+/* What the page allocator gives next is full of ones: what is not cleared is seen. */
+static inline void dyn_soil_memory(void)
+{
+    struct buddy *b = &boot_state_get()->pages;
+    static u64 pas[256];
+    u64 block;
+
+    for (u32 node = 0; node < boot_state_get()->topo.node_count; node++) {
+        u32 n = buddy_alloc_bulk(b, (s32)node, ARRAY_SIZE(pas), BUDDY_EXACT_NODE, pas);
+        int err = buddy_alloc(b, (s32)node, BUDDY_BLOCK_ORDER, BUDDY_EXACT_NODE, &block, NULL);
+
+        for (u32 i = 0; i < n; i++)
+            memset(phys_to_virt(pas[i]), 0xff, PAGE_SIZE);
+        if (!err) {
+            memset(phys_to_virt(block), 0xff, SZ_2M);
+            buddy_free(b, block, BUDDY_BLOCK_ORDER);
+        }
+        buddy_free_bulk(b, pas, n);
+    }
 }
 
 static inline void dyn_begin(struct dyn_state *s)

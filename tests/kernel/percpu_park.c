@@ -297,6 +297,7 @@ static void come_first(u32 cpu)
     struct tally t = {0};
 
     expect_unbacked(cpu);
+    dyn_soil_memory();
     REQUIRE_EQ(cpu_wake(cpu), 0);
     expect_backed(cpu);
     EXPECT_EQ(smp_call_on(cpu, use_own, &t), 0);
