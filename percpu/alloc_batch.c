@@ -5,6 +5,8 @@
  */
 #include "percpu/alloc_internal.h"
 
+#define SHORT_SORT 23u /* insertion alone is as good up to here */
+
 /* ---- out of a chunk -------------------------------------------------------------------------- */
 
 static u32 take_from(struct pcpu_allocator *a, u32 number, u32 size, u32 align, u8 tag, u32 n,
@@ -136,25 +138,48 @@ u64 pcpu_clear_batch(struct pcpu_allocator *a, const struct pcpu_entry *batch, u
 
 /* ---- back into the chunks -------------------------------------------------------------------- */
 
-/* Freed one after the other, objects come in the reverse order of their addresses, mostly. */
+/* One pass of the sort below; with gap 1 it is insertion, which costs nothing where order is. */
+static void sort_pass(struct pcpu_entry *batch, u32 n, u32 gap)
+{
+    for (u32 i = gap; i < n; i++) {
+        struct pcpu_entry e = batch[i];
+        u32 j = i;
+
+        for (; j >= gap && batch[j - gap].ptr > e.ptr; j -= gap)
+            batch[j] = batch[j - gap];
+        batch[j] = e;
+    }
+}
+
+static bool descending(const struct pcpu_entry *batch, u32 n)
+{
+    u32 i = 1;
+
+    while (i < n && batch[i].ptr < batch[i - 1].ptr)
+        i++;
+    return i == n;
+}
+
+/*
+ * By address. Freed one after the other, objects come back in the reverse order of their addresses;
+ * else in any order (Shell's sort, at most PCPU_BATCH_MAX entries).
+ */
 static void sort_batch(struct pcpu_entry *batch, u32 n)
 {
-    if (n > 1 && batch[0].ptr > batch[n - 1].ptr) {
+    static const u32 gaps[] = {23, 10, 4};
+
+    if (n > 1 && descending(batch, n)) {
         for (u32 i = 0, j = n - 1; i < j; i++, j--) {
             struct pcpu_entry e = batch[i];
 
             batch[i] = batch[j];
             batch[j] = e;
         }
+        return;
     }
-    for (u32 i = 1; i < n; i++) {
-        struct pcpu_entry e = batch[i];
-        u32 j = i;
-
-        for (; j > 0 && batch[j - 1].ptr > e.ptr; j--)
-            batch[j] = batch[j - 1];
-        batch[j] = e;
-    }
+    for (u32 g = 0; g < ARRAY_SIZE(gaps) && n > SHORT_SORT; g++)
+        sort_pass(batch, n, gaps[g]);
+    sort_pass(batch, n, 1);
 }
 
 /* The entries from batch[0] on that lie in its chunk; how many they are. */
@@ -164,10 +189,9 @@ static u32 same_chunk(struct pcpu_allocator *a, const struct pcpu_entry *batch, 
     u32 same = 0;
 
     *ch = pcpu_chunk_of(a, batch[0].ptr, &offs[0]);
-    do {
+    /* Magazines hold nothing of the reserved area, which has the same pointers as the first chunk. */
+    while (++same < n && batch[same].ptr - (*ch)->ptr < a->unit_size)
         offs[same] = (u32)(batch[same].ptr - (*ch)->ptr);
-        same++;
-    } while (same < n && pcpu_chunk_of(a, batch[same].ptr, &offs[same]) == *ch);
     return same;
 }
 

@@ -146,7 +146,10 @@ static u32 pull(struct pcpu_mags *m, u32 class, bool dirty, u32 n, struct pcpu_e
     return got;
 }
 
-/* Puts entries in as far as they fit; returns how many did. */
+/*
+ * Puts entries in as far as they fit; returns how many did. Clean ones so that the first goes out
+ * first: a batch from a chunk is handed out in the order of addresses.
+ */
 static u32 push(struct pcpu_mags *m, u32 class, bool dirty, u32 n, const struct pcpu_entry *in)
 {
     struct pcpu_mag *mag = &m->mag[class];
@@ -158,7 +161,7 @@ static u32 push(struct pcpu_mags *m, u32 class, bool dirty, u32 n, const struct 
     put = MIN(n, (u32)(mag->dirty - mag->clean));
     to = mag->entries + (dirty ? mag->dirty - put : mag->clean);
     for (u32 i = 0; i < put; i++)
-        to[i] = in[i];
+        to[i] = in[dirty ? i : put - 1 - i];
     if (dirty)
         mag->dirty = (u8)(mag->dirty - put);
     else
@@ -300,11 +303,13 @@ void *pcpu_mag_alloc_slow(struct pcpu_allocator *a, u32 class, u32 flags)
 
 /* ---- too many -------------------------------------------------------------------------------- */
 
-/* A batch on its way to the chunks: which of its entries are dirty. Classes follow each other. */
+/* A batch on its way to the chunks. Only as much of it is written as is used. */
 struct outgoing {
     struct pcpu_entry batch[PCPU_BATCH_MAX];
-    u64 dirty; /* a bit for each */
-    u32 n;
+    u32 n, nr_runs;
+    struct {
+        u8 class, first, n;
+    } runs[PCPU_BATCH_MAX]; /* of dirty entries */
 };
 
 static void take_out(struct pcpu_mags *m, u32 class, u32 max, struct outgoing *out)
@@ -312,27 +317,21 @@ static void take_out(struct pcpu_mags *m, u32 class, u32 max, struct outgoing *o
     u32 n = pull(m, class, false, max, out->batch + out->n); /* clean ones need no work */
     u32 dirty = pull(m, class, true, max - n, out->batch + out->n + n);
 
-    for (u32 i = 0; i < dirty; i++)
-        out->dirty |= 1ULL << (out->n + n + i);
+    if (dirty) {
+        out->runs[out->nr_runs].class = (u8)class;
+        out->runs[out->nr_runs].first = (u8)(out->n + n);
+        out->runs[out->nr_runs++].n = (u8)dirty;
+    }
     out->n += n + dirty;
 }
 
-/* Clears what is dirty, runs of one class (the tag says which) together; then all go back. */
 static void send_out(struct pcpu_allocator *a, struct outgoing *out)
 {
     u64 bytes = 0;
-    u32 run;
 
-    for (u32 i = 0; i < out->n; i += run) {
-        u32 class = *out->batch[i].tag;
-        bool dirty = out->dirty >> i & 1;
-
-        for (run = 1; i + run < out->n && *out->batch[i + run].tag == class &&
-                      (out->dirty >> (i + run) & 1) == dirty;)
-            run++;
-        if (dirty)
-            bytes += pcpu_clear_batch(a, out->batch + i, run, pcpu_class_size(class));
-    }
+    for (u32 i = 0; i < out->nr_runs; i++)
+        bytes += pcpu_clear_batch(a, out->batch + out->runs[i].first, out->runs[i].n,
+                                  pcpu_class_size(out->runs[i].class));
     if (bytes)
         pcpu_count(&a->cleared_bytes, bytes);
     pcpu_give_back(a, out->batch, out->n);
@@ -340,7 +339,7 @@ static void send_out(struct pcpu_allocator *a, struct outgoing *out)
 
 void pcpu_mag_put(struct pcpu_allocator *a, uintptr_t ptr)
 {
-    struct outgoing out; /* only as much of it is written as is used */
+    struct outgoing out;
     u64 irq;
     struct pcpu_mags *m = pcpu_mags_enter(a, &irq);
     u8 *tag = pcpu_tag_of(a, ptr);
@@ -349,8 +348,7 @@ void pcpu_mag_put(struct pcpu_allocator *a, uintptr_t ptr)
     struct pcpu_mag *mag = &m->mag[class];
     bool over;
 
-    out.n = 0;
-    out.dirty = 0;
+    out.n = out.nr_runs = 0;
     if (mag->clean == mag->dirty && mag->cap == mag->max) {
         take_out(m, class, (mag->max + 1) / 2, &out);
         cpu_local_inc(m->drains);
@@ -375,8 +373,7 @@ static bool evict_some(struct pcpu_allocator *a, bool all)
     s32 enough = all ? m->quota : m->quota / EVICT_PART;
     bool more;
 
-    out.n = 0;
-    out.dirty = 0;
+    out.n = out.nr_runs = 0;
     for (u32 i = 0; i < PCPU_CLASSES && m->left < enough; i++) {
         struct pcpu_mag *mag = &m->mag[m->victim];
 
