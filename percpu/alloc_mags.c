@@ -9,6 +9,7 @@
 #include "percpu/alloc_internal.h"
 
 #define HOT_MISSES     8u     /* two misses of a class with so few others between them */
+#define SPILL          16u    /* entries that leave a full magazine at a time */
 #define EVICT_PART     8      /* so much of the quota is free after an eviction */
 #define IN_PLACE_BYTES 65536u /* of all units: about 8,000 instructions with interrupts off */
 
@@ -218,6 +219,8 @@ static u32 adapt(struct pcpu_mags *m, u32 class)
 
     mag->want = (u8)(age <= HOT_MISSES ? MIN(2 * mag->want, MAX(1, mag->max / 2))
                                        : MAX(1, mag->want / 2));
+    if (mag->want == 1 && mag->max > 1 && m->left > m->quota / 2)
+        mag->want = 2;
     m->missed[class] = m->clock++;
     return mag->want;
 }
@@ -350,7 +353,7 @@ void pcpu_mag_put(struct pcpu_allocator *a, uintptr_t ptr)
 
     out.n = out.nr_runs = 0;
     if (mag->clean == mag->dirty && mag->cap == mag->max) {
-        take_out(m, class, (mag->max + 1) / 2, &out);
+        take_out(m, class, MIN((mag->max + 1u) / 2, SPILL), &out);
         cpu_local_inc(m->drains);
     }
     pcpu_set_tag(tag, class);
