@@ -31,7 +31,9 @@
 #define PCPU_SHARED_FROM_CPUS 65u    /* as many possible CPUs share magazines by group */
 #define PCPU_CACHE_PAGES      64u    /* of a unit, in all magazines; at least one page each */
 #define PCPU_CACHE_MAX_BYTES  16384u /* of a unit, in one CPU's magazines */
-#define PCPU_RESERVE_MIN      10u    /* empty populated blocks kept for PCPU_ATOMIC */
+#define PCPU_RESERVE_BOOT     10u    /* empty populated blocks for PCPU_ATOMIC, at the start */
+#define PCPU_RESERVE_MIN      2u     /* what that decays to without such calls */
+#define PCPU_GROW_AHEAD       8u     /* so many are populated at a time by calls that may */
 #define PCPU_RESERVE_MAX      256u
 #define PCPU_RETURN_SLACK     32u /* empty blocks above the reserve before any is returned */
 
@@ -206,6 +208,7 @@ struct pcpu_allocator {
     /* Reserve. */
     _Atomic s64 nr_empty; /* populated blocks without an object, all chunks but the reserved one */
     _Atomic u32 reserve_target;
+    u64 demand; /* bytes that PCPU_ATOMIC calls asked for since the last decay; balance_mutex */
 
     _Atomic u32 *work;             /* [nr_cpus] PCPU_WORK_* */
     _Atomic u32 work_handed;       /* bits that an idle CPU was woken for and has not begun */

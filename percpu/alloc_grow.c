@@ -96,7 +96,7 @@ static u32 reserve_missing(const struct pcpu_allocator *a, u32 used)
 {
     s64 left = MAX(pcpu_empty_blocks(a) - (s64)used, 0), target = pcpu_reserve_target(a);
 
-    return left < target / 2 ? (u32)(target - left) : 0;
+    return left < target / 2 ? (u32)(MAX(target, (s64)PCPU_GROW_AHEAD) - left) : 0;
 }
 
 /*

@@ -196,7 +196,7 @@ int pcpu_init(struct pcpu_allocator *a, const struct pcpu_alloc_config *config)
     a->window_base = config->window_base;
     a->near_base = a->window_base - a->delta;
     a->window_slots = config->window_size >> PCPU_SLOT_SHIFT;
-    atomic_store_explicit(&a->reserve_target, PCPU_RESERVE_MIN, memory_order_relaxed);
+    atomic_store_explicit(&a->reserve_target, PCPU_RESERVE_BOOT, memory_order_relaxed);
     if (a->fc->unit_size >= SZ_1G || !is_aligned(a->window_base, SZ_2M))
         return -EINVAL;
 
@@ -213,7 +213,7 @@ int pcpu_init(struct pcpu_allocator *a, const struct pcpu_alloc_config *config)
         pcpu_destroy(a);
         return err;
     }
-    pcpu_grow_reserve(a, (u32)MAX((s64)PCPU_RESERVE_MIN - pcpu_empty_blocks(a), 0));
+    pcpu_grow_reserve(a, (u32)MAX((s64)PCPU_RESERVE_BOOT - pcpu_empty_blocks(a), 0));
     return 0;
 }
 

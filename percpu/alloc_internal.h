@@ -171,7 +171,7 @@ static inline s64 pcpu_empty_blocks(const struct pcpu_allocator *a)
 }
 static inline bool pcpu_reserve_low(const struct pcpu_allocator *a)
 {
-    return pcpu_empty_blocks(a) < pcpu_reserve_target(a) / 2;
+    return pcpu_empty_blocks(a) < pcpu_reserve_target(a) / 2; /* at least 1 */
 }
 
 /* After an allocation from the chunks: fills the reserve, now or later. */

@@ -75,16 +75,20 @@ static u64 atomic_demand(struct pcpu_allocator *a)
 }
 
 /*
- * The reserve follows demand: what PCPU_ATOMIC calls asked for since the last balance, and a
- * quarter more; it decays by an eighth each time it is not needed, down to the minimum.
+ * The reserve follows demand: what PCPU_ATOMIC calls have asked for since it last decayed, and a
+ * quarter more. It decays by a quarter of itself, and the demand is forgotten, each time empty
+ * blocks are looked through for return; not below the minimum.
  */
-static void set_target(struct pcpu_allocator *a)
+static void set_target(struct pcpu_allocator *a, bool decay)
 {
     u32 old = pcpu_reserve_target(a);
-    u64 demand = atomic_demand(a) * 5 / 4 / PCPU_BLOCK_SIZE + 1;
-    u64 decayed = old - (old + 7) / 8;
-    u64 target = MAX(MAX(demand, decayed), PCPU_RESERVE_MIN);
+    u64 target = MAX(decay ? old - (old + 3) / 4 : old, PCPU_RESERVE_MIN);
 
+    a->demand += atomic_demand(a);
+    if (a->demand)
+        target = MAX(target, a->demand * 5 / 4 / PCPU_BLOCK_SIZE + 1);
+    if (decay)
+        a->demand = 0;
     atomic_store_explicit(&a->reserve_target, (u32)MIN(target, PCPU_RESERVE_MAX),
                           memory_order_relaxed);
 }
@@ -217,10 +221,10 @@ static bool do_work(struct pcpu_allocator *a, u32 bits, u32 max_return)
 {
     bool done = false;
 
-    if (bits & PCPU_WORK_REFILL) {
-        set_target(a);
+    if (bits & (PCPU_WORK_REFILL | PCPU_WORK_RETURN))
+        set_target(a, bits & PCPU_WORK_RETURN);
+    if (bits & PCPU_WORK_REFILL)
         done |= refill_reserve(a);
-    }
     if (bits & PCPU_WORK_RETURN)
         done |= pcpu_return_empty(a, pcpu_reserve_target(a), max_return) != 0;
     if (bits & PCPU_WORK_PROMOTE)
@@ -316,6 +320,7 @@ u64 pcpu_trim(struct pcpu_allocator *a)
     while (!spin_trylock(&a->balance_mutex))
         cpu_relax();
     atomic_demand(a);
+    a->demand = 0;
     atomic_store_explicit(&a->reserve_target, PCPU_RESERVE_MIN, memory_order_relaxed);
     pcpu_return_empty(a, PCPU_RESERVE_MIN, ~0u);
     gather_reserve(a);

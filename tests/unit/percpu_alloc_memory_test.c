@@ -97,7 +97,7 @@ KTEST(percpu_alloc_memory, the_reserve_follows_demand_and_decays)
 
         pcpu_balance(&r->a);
         next = stats(r).reserve_target;
-        EXPECT_EQ(next, MAX(target - (target + 7) / 8, PCPU_RESERVE_MIN));
+        EXPECT_EQ(next, MAX(target - (target + 3) / 4, PCPU_RESERVE_MIN));
         target = next;
     }
     EXPECT_LE(stats(r).empty_blocks, PCPU_RESERVE_MIN + PCPU_RETURN_SLACK);

@@ -144,7 +144,7 @@ KTEST(percpu_alloc, bad_sizes_and_alignments)
     /* What was never asked for is no demand for memory. */
     pcpu_balance(&r->a);
     pcpu_get_stats(&r->a, &st);
-    EXPECT_EQ(st.reserve_target, PCPU_RESERVE_MIN);
+    EXPECT_LE(st.reserve_target, PCPU_RESERVE_BOOT);
     rig_end(r);
 }
 
