@@ -4,6 +4,7 @@
  * SPDX-License-Identifier: MIT
  */
 #include "percpu/alloc_internal.h"
+#include "percpu/clear.h"
 
 #define SHORT_SORT 23u /* insertion alone is as good up to here */
 
@@ -59,81 +60,73 @@ u32 pcpu_take(struct pcpu_allocator *a, u32 size, u32 align, u8 tag, u32 n,
     return 0;
 }
 
-/* ---- clearing -------------------------------------------------------------------------------- */
+/* ---- clearing ---------------------------------------------------------------------------- */
 
-/* All classes but the 4-byte one are whole words. */
-static void clear_words(const struct pcpu_entry *batch, u32 n, u64 off, u32 size)
+/* Objects that lie one after the other are cleared as one piece. */
+struct pieces {
+    u32 n;
+    struct {
+        uintptr_t ptr;
+        u32 bytes;
+    } at[PCPU_BATCH_MAX];
+};
+
+/* The first of the batch that lie in the first chunk, or that do not; how many they are. */
+static u32 collect(const struct pcpu_allocator *a, const struct pcpu_entry *batch, u32 n, u32 size,
+                   bool any, struct pieces *out)
 {
-    const struct pcpu_entry *end = batch + n;
-    u32 tail = size % 32;
+    bool first = batch->ptr - a->static_start < a->unit_size;
+    uintptr_t start = batch->ptr, end = start;
+    u32 i;
 
-    for (; batch < end; batch++) {
-        volatile u64 *p = (volatile u64 *)(batch->ptr + off);
-        volatile u64 *stop = p + (size - tail) / 8;
+    out->n = 0;
+    for (i = 0; i < n; i++) {
+        uintptr_t ptr = batch[i].ptr;
 
-        for (; p < stop; p += 4) {
-            p[0] = 0;
-            p[1] = 0;
-            p[2] = 0;
-            p[3] = 0;
+        if (!any && (ptr - a->static_start < a->unit_size) != first)
+            break;
+        if (ptr == end) {
+            end += size;
+        } else if (ptr + size == start) {
+            start = ptr;
+        } else {
+            out->at[out->n].ptr = start;
+            out->at[out->n++].bytes = (u32)(end - start);
+            start = ptr;
+            end = ptr + size;
         }
-        for (u32 i = 0; i < tail / 8; i++)
-            p[i] = 0;
     }
+    out->at[out->n].ptr = start;
+    out->at[out->n++].bytes = (u32)(end - start);
+    return i;
 }
 
-/* The commonest size and the odd one have loops of their own. */
-static void clear_unit(const struct pcpu_entry *batch, u32 n, u64 off, u32 size)
+static void clear_pieces(const struct pieces *p, u64 delta, const u64 *units, u32 nr_units)
 {
-    const struct pcpu_entry *end = batch + n;
+    for (u32 u = 0; u < nr_units; u++) {
+        u64 off = delta + units[u];
 
-    if (size == 8) {
-        for (; batch + 4 <= end; batch += 4) {
-            *(volatile u64 *)(batch[0].ptr + off) = 0;
-            *(volatile u64 *)(batch[1].ptr + off) = 0;
-            *(volatile u64 *)(batch[2].ptr + off) = 0;
-            *(volatile u64 *)(batch[3].ptr + off) = 0;
-        }
-        for (; batch < end; batch++)
-            *(volatile u64 *)(batch->ptr + off) = 0;
-    } else if (size == 4) {
-        for (; batch < end; batch++)
-            *(volatile u32 *)(batch->ptr + off) = 0;
-    } else {
-        clear_words(batch, n, off, size);
+        for (u32 i = 0; i < p->n; i++)
+            pcpu_clear((void *)(p->at[i].ptr + off), p->at[i].bytes);
     }
-}
-
-static u64 clear_list(const struct pcpu_entry *batch, u32 n, u64 delta, const u64 *units,
-                      u32 nr_units, u32 size)
-{
-    for (u32 u = 0; u < nr_units; u++)
-        clear_unit(batch, n, delta + units[u], size);
-    return (u64)n * nr_units * size;
 }
 
 /* The first chunk's objects have copies that can be written for every possible CPU. */
-static u64 clear_mixed(struct pcpu_allocator *a, const struct pcpu_entry *batch, u32 n, u32 live,
-                       u32 size)
-{
-    u64 bytes = 0;
-
-    for (u32 i = 0; i < n; i++) {
-        bool first = batch[i].ptr - a->static_start < a->unit_size;
-
-        bytes += clear_list(batch + i, 1, a->delta, first ? a->possible_off : a->live_off,
-                            first ? a->nr_cpus : live, size);
-    }
-    return bytes;
-}
-
 u64 pcpu_clear_batch(struct pcpu_allocator *a, const struct pcpu_entry *batch, u32 n, u32 size)
 {
-    u32 live = atomic_load_explicit(&a->nr_live, memory_order_acquire);
+    u32 live = atomic_load_explicit(&a->nr_live, memory_order_acquire), done;
+    struct pieces pieces;
+    u64 bytes = 0;
 
-    if (likely(live == a->nr_cpus))
-        return clear_list(batch, n, a->delta, a->possible_off, live, size);
-    return clear_mixed(a, batch, n, live, size);
+    for (u32 i = 0; i < n; i += done) {
+        bool first = batch[i].ptr - a->static_start < a->unit_size;
+        u32 units = first ? a->nr_cpus : live;
+
+        done = collect(a, batch + i, n - i, size, live == a->nr_cpus, &pieces);
+        clear_pieces(&pieces, a->delta, first ? a->possible_off : a->live_off, units);
+        bytes += (u64)done * units * size;
+    }
+    return bytes;
 }
 
 /* ---- back into the chunks -------------------------------------------------------------------- */

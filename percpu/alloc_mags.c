@@ -171,6 +171,16 @@ static u32 push(struct pcpu_mags *m, u32 class, bool dirty, u32 n, const struct 
     return put;
 }
 
+/* By the set of magazines: a counter of all CPUs would be a locked instruction for each batch. */
+static void count_cleared(struct pcpu_allocator *a, u64 bytes)
+{
+    u64 irq;
+    struct pcpu_mags *m = pcpu_mags_enter(a, &irq);
+
+    cpu_local_add(m->cleared_bytes, bytes);
+    pcpu_mags_exit(m, irq);
+}
+
 /* Clean objects go into the magazine, what does not fit into the chunks. */
 static void put_clean(struct pcpu_allocator *a, u32 class, struct pcpu_entry *batch, u32 n)
 {
@@ -286,7 +296,7 @@ void *pcpu_mag_alloc_slow(struct pcpu_allocator *a, u32 class, u32 flags)
 
     n = pull_any(a, class, &clean, &want, batch);
     if (n && !clean && (n > 1 || !(flags & PCPU_NOZERO)))
-        pcpu_count(&a->cleared_bytes, pcpu_clear_batch(a, batch, n, size));
+        count_cleared(a, pcpu_clear_batch(a, batch, n, size));
     if (!clean && n < want) {
         u32 got = refill(a, class, want - n, n ? flags | PCPU_ATOMIC : flags, batch + n);
 
@@ -334,7 +344,7 @@ static void send_out(struct pcpu_allocator *a, struct outgoing *out)
         bytes += pcpu_clear_batch(a, out->batch + out->runs[i].first, out->runs[i].n,
                                   pcpu_class_size(out->runs[i].class));
     if (bytes)
-        pcpu_count(&a->cleared_bytes, bytes);
+        count_cleared(a, bytes);
     pcpu_give_back(a, out->batch, out->n);
 }
 
@@ -422,7 +432,7 @@ bool pcpu_mag_clear_some(struct pcpu_allocator *a)
         pcpu_mags_exit(m, irq);
         if (!n)
             continue;
-        pcpu_count(&a->cleared_bytes, pcpu_clear_batch(a, batch, n, pcpu_class_size(class)));
+        count_cleared(a, pcpu_clear_batch(a, batch, n, pcpu_class_size(class)));
         put_clean(a, class, batch, n);
         done = true;
     }
