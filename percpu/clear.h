@@ -26,22 +26,60 @@ typedef u32 __attribute__((may_alias)) pcpu_clear_u32;
         (p)[7] = 0;                                                                                \
     } while (0)
 
+/* n words at d: what is more than a multiple of 16 first, by a jump into the middle. */
+static inline void pcpu_clear_words(volatile pcpu_clear_u64 *d, size_t n)
+{
+    switch (n % 16) {
+    case 15:
+        d[14] = 0; /* fall through */
+    case 14:
+        d[13] = 0; /* fall through */
+    case 13:
+        d[12] = 0; /* fall through */
+    case 12:
+        d[11] = 0; /* fall through */
+    case 11:
+        d[10] = 0; /* fall through */
+    case 10:
+        d[9] = 0; /* fall through */
+    case 9:
+        d[8] = 0; /* fall through */
+    case 8:
+        d[7] = 0; /* fall through */
+    case 7:
+        d[6] = 0; /* fall through */
+    case 6:
+        d[5] = 0; /* fall through */
+    case 5:
+        d[4] = 0; /* fall through */
+    case 4:
+        d[3] = 0; /* fall through */
+    case 3:
+        d[2] = 0; /* fall through */
+    case 2:
+        d[1] = 0; /* fall through */
+    case 1:
+        d[0] = 0; /* fall through */
+    default:
+        break;
+    }
+    for (d += n % 16, n /= 16; n; n--, d += 16) {
+        PCPU_STORE8_(d);
+        PCPU_STORE8_(d + 8);
+    }
+}
+
 /* size bytes at p, both multiples of 4. */
 static inline void pcpu_clear(void *p, size_t size)
 {
-    volatile pcpu_clear_u64 *d;
-
     if (((uintptr_t)p & 4) && size) {
         *(volatile pcpu_clear_u32 *)p = 0;
         p = (u8 *)p + 4;
         size -= 4;
     }
-    for (d = p; size >= 64; size -= 64, d += 8)
-        PCPU_STORE8_(d);
-    for (; size >= 8; size -= 8)
-        *d++ = 0;
-    if (size)
-        *(volatile pcpu_clear_u32 *)d = 0;
+    pcpu_clear_words(p, size / 8);
+    if (size & 4)
+        *(volatile pcpu_clear_u32 *)((u8 *)p + size - 4) = 0;
 }
 
 #define PCPU_STORE32_(p)                                                                           \
