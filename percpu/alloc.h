@@ -29,8 +29,8 @@
 #define PCPU_MAX_CHUNKS       4096u
 #define PCPU_BATCH_MAX        64u    /* entries moved at a time */
 #define PCPU_SHARED_FROM_CPUS 65u    /* as many possible CPUs share magazines by group */
-#define PCPU_CACHE_PAGES      64u    /* of a unit, in all magazines; at least one page each */
-#define PCPU_CACHE_MAX_BYTES  16384u /* of a unit, in one CPU's magazines */
+#define PCPU_CACHE_PAGES      128u    /* of a unit, in all magazines; at least one page each */
+#define PCPU_CACHE_MAX_BYTES  32768u /* of a unit, in one CPU's magazines */
 #define PCPU_RESERVE_BOOT     10u    /* empty populated blocks for PCPU_ATOMIC, at the start */
 #define PCPU_RESERVE_MIN      2u     /* what that decays to without such calls */
 #define PCPU_GROW_AHEAD       8u     /* so many are populated at a time by calls that may */

@@ -229,6 +229,9 @@ static u32 adapt(struct pcpu_mags *m, u32 class)
 
     mag->want = (u8)(age <= HOT_MISSES ? MIN(2 * mag->want, MAX(1, mag->max / 2))
                                        : MAX(1, mag->want / 2));
+    /* A second one costs next to nothing while there is room for it. */
+    if (mag->want == 1 && mag->max > 1 && m->left > m->quota / 4)
+        mag->want = 2;
     m->missed[class] = m->clock++;
     return mag->want;
 }

@@ -61,10 +61,10 @@ static void quota_of(const struct world_shape *shape, u64 limit)
 
 KTEST(percpu_alloc_cpus, quota)
 {
-    quota_of(&(struct world_shape){.nr_nodes = 1, .nr_cpus = 1}, 16384);
-    quota_of(&(struct world_shape){.nr_nodes = 2, .nr_cpus = 8}, 8 * 16384);
-    quota_of(&(struct world_shape){.nr_nodes = 2, .nr_cpus = 32}, 64 * 4096);
-    quota_of(&(struct world_shape){.nr_nodes = 4, .nr_cpus = 128}, 4 * 16384);
+    quota_of(&(struct world_shape){.nr_nodes = 1, .nr_cpus = 1}, 32768);
+    quota_of(&(struct world_shape){.nr_nodes = 2, .nr_cpus = 8}, 8 * 32768);
+    quota_of(&(struct world_shape){.nr_nodes = 2, .nr_cpus = 32}, 128 * 4096);
+    quota_of(&(struct world_shape){.nr_nodes = 4, .nr_cpus = 128}, 4 * 32768);
 }
 
 static u32 cached(const struct alloc_rig *r, u32 cpu)
