@@ -182,7 +182,7 @@ static u32 same_chunk(struct pcpu_allocator *a, const struct pcpu_entry *batch, 
     u32 same = 0;
 
     *ch = pcpu_chunk_of(a, batch[0].ptr, &offs[0]);
-    /* Magazines hold nothing of the reserved area, which has the same pointers as the first chunk. */
+    /* Magazines hold nothing of the reserved area, whose pointers look like the first chunk's. */
     while (++same < n && batch[same].ptr - (*ch)->ptr < a->unit_size)
         offs[same] = (u32)(batch[same].ptr - (*ch)->ptr);
     return same;

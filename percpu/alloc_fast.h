@@ -4,8 +4,8 @@
  * object's tag, and take no lock. What does not fit goes to the functions of alloc_internal.h.
  *
  * m is the CPU's set of magazines, read with interrupts off. Where sets are shared it is the set
- * without room, in which every class is empty and full at once, so that both paths go on in the slow
- * ones, which know better.
+ * without room, in which every class is empty and full at once, so that both paths go on in the
+ * slow ones, which know better.
  * For percpu/alloc.c and percpu/percpu.c only.
  * SPDX-License-Identifier: MIT
  */

@@ -103,7 +103,7 @@ void pcpu_mags_lock(struct pcpu_mags *m)
 
 /* ---- in and out -------------------------------------------------------------------------- */
 
-/* The window back over all of its memory: clean entries at the start of it, dirty ones at the end. */
+/* The window back over all of its memory: clean entries at its start, dirty ones at its end. */
 static void unshift(struct pcpu_mag *mag)
 {
     struct pcpu_entry *base = mag->entries - mag->shift;
@@ -218,9 +218,9 @@ static u32 refill(struct pcpu_allocator *a, u32 class, u32 n, u32 flags, struct 
 }
 
 /*
- * How many the next refill of the class asks for: twice as many when its last miss was not long ago,
- * half as many when it was. So a class that is in demand is stocked, and one that is asked for now
- * and then does not push the others out.
+ * How many the next refill of the class asks for: twice as many when its last miss was not long
+ * ago, half as many when it was. So a class that is in demand is stocked, and one that is asked for
+ * now and then does not push the others out.
  */
 static u32 adapt(struct pcpu_mags *m, u32 class)
 {

@@ -306,7 +306,7 @@ static void gather_reserve(struct pcpu_allocator *a)
         pcpu_unlock_chunk(a, &l);
     }
     if (n && pcpu_grow_reserve(a, n))
-        pcpu_return_empty(a, PCPU_RESERVE_MIN, ~0u);
+        pcpu_return_empty(a, PCPU_RESERVE_BOOT, ~0u);
 }
 
 u64 pcpu_trim(struct pcpu_allocator *a)
@@ -321,8 +321,8 @@ u64 pcpu_trim(struct pcpu_allocator *a)
         cpu_relax();
     atomic_demand(a);
     a->demand = 0;
-    atomic_store_explicit(&a->reserve_target, PCPU_RESERVE_MIN, memory_order_relaxed);
-    pcpu_return_empty(a, PCPU_RESERVE_MIN, ~0u);
+    atomic_store_explicit(&a->reserve_target, PCPU_RESERVE_BOOT, memory_order_relaxed);
+    pcpu_return_empty(a, PCPU_RESERVE_BOOT, ~0u);
     gather_reserve(a);
     refill_reserve(a);
     pcpu_free_retired(a);

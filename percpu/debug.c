@@ -309,7 +309,7 @@ static void hold_first_chunk(struct pcpu_debug *d)
                      1, &off);
     pcpu_unlock_chunk(d->a, &l);
     d->held_offset = off;
-    pcpu_grow_reserve(d->a, (u32)MAX((s64)PCPU_RESERVE_MIN - pcpu_empty_blocks(d->a), 0));
+    pcpu_grow_reserve(d->a, (u32)MAX((s64)PCPU_RESERVE_BOOT - pcpu_empty_blocks(d->a), 0));
 }
 
 int pcpu_debug_init(struct pcpu_debug *d, struct pcpu_allocator *a,
