@@ -31,7 +31,7 @@
 #define PCPU_SHARED_FROM_CPUS 65u    /* as many possible CPUs share magazines by group */
 #define PCPU_CACHE_PAGES      128u    /* of a unit, in all magazines; at least one page each */
 #define PCPU_CACHE_MAX_BYTES  32768u /* of a unit, in one CPU's magazines */
-#define PCPU_RESERVE_BOOT     10u    /* empty blocks for PCPU_ATOMIC at the start and after a trim */
+#define PCPU_RESERVE_BOOT     10u /* empty blocks for PCPU_ATOMIC at the start, after a trim */
 #define PCPU_RESERVE_MIN      2u     /* what that decays to without such calls */
 #define PCPU_GROW_AHEAD       8u     /* so many are populated at a time by calls that may */
 #define PCPU_RESERVE_MAX      256u

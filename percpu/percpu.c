@@ -5,18 +5,16 @@
 #include "percpu/alloc_fast.h"
 #include "percpu/debug.h"
 #include "percpu/global.h"
+#include "percpu/this_mags.h"
 
 static struct pcpu_allocator allocator;
-
-/* The CPU's entry of allocator.mags, so that the fast paths find it in one instruction. */
-static DEFINE_PER_CPU_READ_MOSTLY(struct pcpu_mags *, magazines);
 
 int percpu_alloc_init(const struct pcpu_alloc_config *config)
 {
     int err = pcpu_init(&allocator, config);
 
-    for (u32 cpu = 0; !err && cpu < allocator.nr_cpus; cpu++)
-        per_cpu(magazines, cpu) = allocator.mags[cpu];
+    if (!err)
+        pcpu_this_mags_init(&allocator);
     return err;
 }
 
@@ -50,7 +48,7 @@ void *percpu_alloc(size_t size, size_t align, u32 flags)
 {
     if (pcpu_alloc_is_fast(size, align, flags)) {
         u64 irq = local_irq_save();
-        void *ptr = pcpu_alloc_fast(this_cpu_read(magazines), pcpu_class_of(size, align));
+        void *ptr = pcpu_alloc_fast(pcpu_this_mags(&allocator), pcpu_class_of(size, align));
 
         local_irq_restore(irq);
         if (likely(ptr))
@@ -72,7 +70,7 @@ void percpu_free(void *ptr)
     if (unlikely(!ptr))
         return;
     irq = local_irq_save();
-    r = pcpu_free_fast(&allocator, this_cpu_read(magazines), (uintptr_t)ptr);
+    r = pcpu_free_fast(&allocator, pcpu_this_mags(&allocator), (uintptr_t)ptr);
     local_irq_restore(irq);
     pcpu_free_finish(&allocator, (uintptr_t)ptr, r);
 }

@@ -83,8 +83,8 @@ void percpu_balance(void);
 
 /*
  * Gives back everything that is not in use: all magazines of this CPU and (by cross-call) the
- * others', empty blocks, empty chunks, the reserve above what it was at the start, unpopulated reservations.
- * Thread context, interrupts on. Returns pages given back.
+ * others', empty blocks, empty chunks, the reserve above what it was at the start, unpopulated
+ * pages of reservations. Thread context, interrupts on. Returns pages given back.
  */
 u64 percpu_trim(void);
 
