@@ -29,9 +29,9 @@
 #define PCPU_MAX_CHUNKS       4096u
 #define PCPU_BATCH_MAX        64u    /* entries moved at a time */
 #define PCPU_SHARED_FROM_CPUS 65u    /* as many possible CPUs share magazines by group */
-#define PCPU_CACHE_PAGES      128u    /* of a unit, in all magazines; at least one page each */
+#define PCPU_CACHE_PAGES      128u   /* of a unit, in all magazines; at least one page each */
 #define PCPU_CACHE_MAX_BYTES  32768u /* of a unit, in one CPU's magazines */
-#define PCPU_RESERVE_BOOT     10u /* empty blocks for PCPU_ATOMIC at the start, after a trim */
+#define PCPU_RESERVE_BOOT     10u    /* empty blocks for PCPU_ATOMIC at the start, after a trim */
 #define PCPU_RESERVE_MIN      2u     /* what that decays to without such calls */
 #define PCPU_GROW_AHEAD       8u     /* so many are populated at a time by calls that may */
 #define PCPU_RESERVE_MAX      256u
@@ -111,6 +111,7 @@ struct pcpu_mags {
     u64 nr_alloc, nr_free;
     u64 refills, drains, evictions;
     u64 cleared_bytes;        /* of all units */
+    u64 looked_through;       /* nr_free when idle time was last used to clear dirty entries */
     u16 clock;                /* misses */
     u16 missed[PCPU_CLASSES]; /* the clock at the class's last miss */
     u64 atomic_bytes; /* asked for by PCPU_ATOMIC since the last balance, at the slow path */
@@ -253,11 +254,14 @@ u64 pcpu_to_phys(struct pcpu_allocator *a, u64 addr);
 
 /*
  * All deferred work, whoever's it is; true: something was done. Interrupts on, no lock held.
- * pcpu_idle_work: only what this CPU was asked for.
+ * pcpu_idle_work: what this CPU was asked for, and the clearing of its own magazines.
  */
 bool pcpu_balance(struct pcpu_allocator *a);
 bool pcpu_work_pending(struct pcpu_allocator *a);
 bool pcpu_idle_work(struct pcpu_allocator *a);
+
+/* Is there anything for an idle CPU: work, or freed objects to clear? Interrupts off. */
+bool pcpu_idle_pending(struct pcpu_allocator *a);
 u64 pcpu_trim(struct pcpu_allocator *a);
 
 /*

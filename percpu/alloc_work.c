@@ -259,9 +259,33 @@ bool pcpu_balance(struct pcpu_allocator *a)
            cleared;
 }
 
+/* Frees since the last look may have left dirty objects; the count tells at no cost to a free. */
+static bool freed_since(struct pcpu_allocator *a, bool look)
+{
+    u64 irq;
+    struct pcpu_mags *m = pcpu_mags_enter(a, &irq);
+    bool freed = cpu_local_read(m->nr_free) != m->looked_through;
+
+    if (look)
+        m->looked_through = cpu_local_read(m->nr_free);
+    pcpu_mags_exit(m, irq);
+    return freed;
+}
+
+bool pcpu_idle_pending(struct pcpu_allocator *a)
+{
+    return pcpu_work_pending(a) || freed_since(a, false);
+}
+
 bool pcpu_idle_work(struct pcpu_allocator *a)
 {
-    return pcpu_work_pending(a) && balance(a, 0, ~0u, &a->background);
+    bool done = pcpu_work_pending(a) && balance(a, 0, ~0u, &a->background);
+
+    if (freed_since(a, true) && pcpu_mag_clear_some(a)) {
+        pcpu_count(&a->background, 1);
+        done = true;
+    }
+    return done;
 }
 
 void pcpu_safe_point(struct pcpu_allocator *a)

@@ -338,7 +338,7 @@ static const struct pcpu_alloc_ops alloc_ops = {
 static bool idle_pending(void *ctx)
 {
     (void)ctx;
-    return pcpu_work_pending(percpu_allocator());
+    return pcpu_idle_pending(percpu_allocator());
 }
 
 static void idle_work(void *ctx)

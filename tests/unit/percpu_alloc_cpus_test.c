@@ -3,6 +3,7 @@
  * the first time, magazines that several CPUs share.
  * SPDX-License-Identifier: MIT
  */
+#include "percpu/alloc_internal.h"
 #include "tests/host/alloc_rig.h"
 
 static u32 seed = 12345;
@@ -411,5 +412,31 @@ KTEST(percpu_alloc_cpus, up_to_64_cpus_have_their_own)
     r = rig_new(&(struct world_shape){.nr_nodes = 2, .nr_cpus = 65});
     EXPECT_EQ(r->a.nr_mags, 2);
     EXPECT_TRUE(r->a.own_mags[0]->shared);
+    rig_end(r);
+}
+
+/* Idle time clears what was freed, so that the next allocation finds it ready. */
+KTEST(percpu_alloc_cpus, idle_clears)
+{
+    struct alloc_rig *r = rig_new(&(struct world_shape){.nr_nodes = 1, .nr_cpus = 2});
+    struct pcpu_mag *mag = &r->a.own_mags[0]->mag[pcpu_class_of(64, 8)];
+    void *p[4];
+
+    for (u32 i = 0; i < 4; i++)
+        p[i] = pcpu_alloc(&r->a, 64, 8, 0);
+    pcpu_mag_drain_all(&r->a); /* none is ready */
+    pcpu_idle_work(&r->a);
+    EXPECT_FALSE(pcpu_idle_pending(&r->a));
+    for (u32 i = 0; i < 4; i++) {
+        rig_fill(r, p[i], 64, i);
+        pcpu_free(&r->a, p[i]);
+    }
+    EXPECT_TRUE(pcpu_idle_pending(&r->a));
+    EXPECT_EQ(mag->cap - mag->dirty, 4);
+    EXPECT_TRUE(pcpu_idle_work(&r->a));
+    EXPECT_EQ(mag->clean, 4);
+    EXPECT_EQ(mag->dirty, mag->cap);
+    EXPECT_FALSE(pcpu_idle_pending(&r->a));
+    EXPECT_VALID(r);
     rig_end(r);
 }
