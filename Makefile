@@ -180,6 +180,7 @@ HW_SRCS := \
 	kernel/app/percpu_lib.c \
 	percpu/setup.c \
 	percpu/percpu.c \
+	percpu/percpu_common.c \
 	percpu/percpu_debug.c \
 	kernel/base/string.c \
 

@@ -92,28 +92,6 @@ size_t percpu_size(const void *ptr)
     return pcpu_debug_size(&debug, ptr);
 }
 
-int percpu_decode(const void *addr, struct percpu_location *loc)
-{
-    return pcpu_decode(&allocator, (u64)(uintptr_t)addr, loc);
-}
-
-bool is_percpu_address(const void *addr)
-{
-    struct percpu_location loc;
-
-    return pcpu_decode(&allocator, (u64)(uintptr_t)addr, &loc) == 0;
-}
-
-u64 per_cpu_ptr_to_phys(const void *addr)
-{
-    return pcpu_to_phys(&allocator, (u64)(uintptr_t)addr);
-}
-
-void percpu_balance(void)
-{
-    pcpu_balance(&allocator);
-}
-
 u64 percpu_trim(void)
 {
     pcpu_debug_flush(&debug);
@@ -123,16 +101,6 @@ u64 percpu_trim(void)
 void percpu_get_stats(struct percpu_stats *out)
 {
     pcpu_debug_alloc_stats(&debug, out);
-}
-
-void percpu_get_node_stats(u32 node, struct percpu_node_stats *out)
-{
-    pcpu_node_stats(&allocator, node, out);
-}
-
-void percpu_dump(void)
-{
-    pcpu_dump(&allocator);
 }
 
 const char *percpu_verify(void)

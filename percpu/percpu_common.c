@@ -1,0 +1,39 @@
+/*
+ * What the normal front (percpu.c) and that of the debug build (percpu_debug.c) have in common:
+ * calls that go straight to the one instance.
+ *
+ * SPDX-License-Identifier: MIT
+ */
+#include "percpu/global.h"
+
+int percpu_decode(const void *addr, struct percpu_location *loc)
+{
+    return pcpu_decode(percpu_allocator(), (u64)(uintptr_t)addr, loc);
+}
+
+bool is_percpu_address(const void *addr)
+{
+    struct percpu_location loc;
+
+    return pcpu_decode(percpu_allocator(), (u64)(uintptr_t)addr, &loc) == 0;
+}
+
+u64 per_cpu_ptr_to_phys(const void *addr)
+{
+    return pcpu_to_phys(percpu_allocator(), (u64)(uintptr_t)addr);
+}
+
+void percpu_balance(void)
+{
+    pcpu_balance(percpu_allocator());
+}
+
+void percpu_get_node_stats(u32 node, struct percpu_node_stats *out)
+{
+    pcpu_node_stats(percpu_allocator(), node, out);
+}
+
+void percpu_dump(void)
+{
+    pcpu_dump(percpu_allocator());
+}
