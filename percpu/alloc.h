@@ -34,6 +34,7 @@
 #define PCPU_RESERVE_BOOT     10u    /* empty blocks for PCPU_ATOMIC at the start, after a trim */
 #define PCPU_RESERVE_MIN      2u     /* what that decays to without such calls */
 #define PCPU_GROW_AHEAD       8u     /* so many are populated at a time by calls that may */
+#define PCPU_RESERVE_HOLD     4u     /* looks that leave it as it is after it grew */
 #define PCPU_RESERVE_MAX      256u
 #define PCPU_RETURN_SLACK     32u /* empty blocks above the reserve before any is returned */
 
@@ -210,6 +211,7 @@ struct pcpu_allocator {
     _Atomic s64 nr_empty; /* populated blocks without an object, all chunks but the reserved one */
     _Atomic u32 reserve_target;
     u64 demand; /* bytes that PCPU_ATOMIC calls asked for since the last decay; balance_mutex */
+    u32 reserve_hold; /* looks to come that do not decay it; balance_mutex */
 
     _Atomic u32 *work;             /* [nr_cpus] PCPU_WORK_* */
     _Atomic u32 work_handed;       /* bits that an idle CPU was woken for and has not begun */

@@ -197,6 +197,7 @@ int pcpu_init(struct pcpu_allocator *a, const struct pcpu_alloc_config *config)
     a->near_base = a->window_base - a->delta;
     a->window_slots = config->window_size >> PCPU_SLOT_SHIFT;
     atomic_store_explicit(&a->reserve_target, PCPU_RESERVE_BOOT, memory_order_relaxed);
+    a->reserve_hold = PCPU_RESERVE_HOLD;
     if (a->fc->unit_size >= SZ_1G || !is_aligned(a->window_base, SZ_2M))
         return -EINVAL;
 

@@ -422,22 +422,17 @@ void pcpu_mag_drain_all(struct pcpu_allocator *a)
 
 /* ---- background ------------------------------------------------------------------------------ */
 
+/* Where they are, so that nobody finds some of them gone meanwhile; large batches wait. */
 bool pcpu_mag_clear_some(struct pcpu_allocator *a)
 {
-    struct pcpu_entry batch[PCPU_BATCH_MAX];
     bool done = false;
 
     for (u32 class = PCPU_CLASS_4; class < PCPU_CLASSES; class++) {
         u64 irq;
         struct pcpu_mags *m = pcpu_mags_enter(a, &irq);
-        u32 n = m->mag[class].clean ? 0 : pull(m, class, true, PCPU_BATCH_MAX, batch);
 
+        done |= clear_in_place(a, m, class, 0);
         pcpu_mags_exit(m, irq);
-        if (!n)
-            continue;
-        count_cleared(a, pcpu_clear_batch(a, batch, n, pcpu_class_size(class)));
-        put_clean(a, class, batch, n);
-        done = true;
     }
     return done;
 }

@@ -75,20 +75,27 @@ static u64 atomic_demand(struct pcpu_allocator *a)
 }
 
 /*
- * The reserve follows demand: what PCPU_ATOMIC calls have asked for since it last decayed, and a
- * quarter more. It decays by a quarter of itself, and the demand is forgotten, each time empty
- * blocks are looked through for return; not below the minimum.
+ * The reserve follows demand: what PCPU_ATOMIC calls have asked for since the last decay, and a
+ * quarter more. A look through the empty blocks for return (a balance, or too many of them) decays
+ * it by a quarter of itself, not below the minimum, and forgets the demand; but the first looks
+ * after it grew leave it as it is, so that demand that comes in bursts finds it ready.
  */
 static void set_target(struct pcpu_allocator *a, bool decay)
 {
     u32 old = pcpu_reserve_target(a);
-    u64 target = MAX(decay ? old - (old + 3) / 4 : old, PCPU_RESERVE_MIN);
+    u64 target = old;
 
     a->demand += atomic_demand(a);
     if (a->demand)
         target = MAX(target, a->demand * 5 / 4 / PCPU_BLOCK_SIZE + 1);
-    if (decay)
+    if (target > old) {
+        a->reserve_hold = PCPU_RESERVE_HOLD;
+    } else if (decay && a->reserve_hold) {
+        a->reserve_hold--;
+    } else if (decay) {
+        target = MAX(old - (old + 3) / 4, PCPU_RESERVE_MIN);
         a->demand = 0;
+    }
     atomic_store_explicit(&a->reserve_target, (u32)MIN(target, PCPU_RESERVE_MAX),
                           memory_order_relaxed);
 }
@@ -345,6 +352,7 @@ u64 pcpu_trim(struct pcpu_allocator *a)
         cpu_relax();
     atomic_demand(a);
     a->demand = 0;
+    a->reserve_hold = PCPU_RESERVE_HOLD;
     atomic_store_explicit(&a->reserve_target, PCPU_RESERVE_BOOT, memory_order_relaxed);
     pcpu_return_empty(a, PCPU_RESERVE_BOOT, ~0u);
     gather_reserve(a);

@@ -92,6 +92,11 @@ KTEST(percpu_alloc_memory, the_reserve_follows_demand_and_decays)
     pcpu_balance(&r->a);
     target = stats(r).reserve_target;
     EXPECT_GE(target, N * 64 / 4096);
+    /* Held for some looks, then it decays. */
+    for (u32 i = 0; i <= PCPU_RESERVE_HOLD && stats(r).reserve_target == target; i++)
+        pcpu_balance(&r->a);
+    EXPECT_EQ(stats(r).reserve_target, target - (target + 3) / 4);
+    target = stats(r).reserve_target;
     while (target > PCPU_RESERVE_MIN) {
         u64 next;
 
