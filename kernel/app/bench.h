@@ -20,8 +20,11 @@
 
 /* Clearing costs about one instruction for so many bytes (percpu/clear.h). */
 #define BENCH_CLEAR_BYTES 8
-/* and so many more for each object and unit, which matters where the objects are small. */
-#define BENCH_CLEAR_EACH 3
+/* and so many more for a page, for a piece of one unit, and for each turn of that one's loop. */
+#define BENCH_CLEAR_PAGE  20
+#define BENCH_CLEAR_PIECE 12
+#define BENCH_CLEAR_TURN  3
+#define BENCH_CLEAR_WORDS 16 /* of 8 bytes, in a turn */
 
 /* What an operation did beside its own work, from percpu_stats before and after it. */
 enum bench_class { BENCH_NOPOP, BENCH_POPULATE, BENCH_NEWCHUNK, BENCH_CLASSES };
@@ -58,6 +61,7 @@ struct bench {
         u64 net[BENCH_SAMPLES], batch[BENCH_SAMPLES];
     } refill, drain;
     u64 pop_gross, pop_net, pop_pages, pop_n;
+    u64 deferred; /* by bench_deferred() */
     u64 chunk_gross[256], chunk_net[256], chunk_blocks;
     u32 chunk_n;
 };
@@ -83,6 +87,13 @@ static inline u64 bench_less(u64 a, u64 b)
 
 /* Deferred work of this CPU and of idle ones gets done. */
 void bench_settle(void);
+
+/*
+ * Between the two this CPU keeps the work it defers, so that a sample holds no slice of an idle CPU
+ * that was handed some: all CPUs share the counter. The end does that work; gives what it cost.
+ */
+void bench_keep_work(void);
+u64 bench_deferred(struct bench *b);
 
 u64 bench_populated(void);
 u64 bench_cleared(void);

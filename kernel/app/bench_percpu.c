@@ -109,12 +109,56 @@ static void let_others_work(void)
         cpu_relax();
 }
 
-/* One balance only: each lets the reserve decay by a step. */
+/* Until a round passes in which none of them populated, returned or finished a piece of work. */
+static void let_others_finish(void)
+{
+    struct percpu_stats x, y;
+
+    percpu_get_stats(&y);
+    do {
+        x = y;
+        let_others_work();
+        percpu_get_stats(&y);
+    } while (x.populated_blocks != y.populated_blocks || x.background != y.background);
+}
+
+/* One balance only: each lets the reserve decay by a step. It does nothing while another works. */
 void bench_settle(void)
 {
-    let_others_work();
+    let_others_finish();
     percpu_balance();
-    let_others_work();
+    let_others_finish();
+}
+
+/*
+ * What clearing costs at least (percpu/clear.h): the stores, and what is around those of a page, or
+ * of one piece in each unit. How many pieces there were is not known: each more costs a way to its
+ * stores and saves at most one turn of the loop, so what is taken off is never too much.
+ */
+static u64 clearing(const struct bench *b, const struct bench_op *op)
+{
+    u64 stores = op->cleared / BENCH_CLEAR_BYTES;
+
+    if (op->blocks)
+        return stores + MIN(op->blocks * b->cpus, op->cleared / PAGE_SIZE) * BENCH_CLEAR_PAGE;
+    if (!op->cleared)
+        return 0;
+    u64 turns = stores / b->cpus / BENCH_CLEAR_WORDS;
+    return stores + b->cpus * (BENCH_CLEAR_PIECE + turns * BENCH_CLEAR_TURN);
+}
+
+void bench_keep_work(void)
+{
+    percpu_hand_over(false);
+}
+
+u64 bench_deferred(struct bench *b)
+{
+    u64 t0 = rdtsc();
+
+    percpu_hand_over(true);
+    bench_settle();
+    return bench_less(rdtsc() - t0, b->settle_cost);
 }
 
 static void judge(struct bench *b, struct bench_op *op, size_t size, const struct percpu_stats *x,
@@ -126,9 +170,7 @@ static void judge(struct bench *b, struct bench_op *op, size_t size, const struc
     op->ticks = bench_less(op->ticks, b->overhead);
     op->blocks = bench_less(y->populated_blocks, x->populated_blocks);
     op->cleared = y->cleared_bytes - x->cleared_bytes;
-    op->net = bench_less(op->ticks, op->cleared / BENCH_CLEAR_BYTES);
-    if (!op->blocks) /* objects, not pages */
-        op->net = bench_less(op->net, op->cleared / size * BENCH_CLEAR_EACH);
+    op->net = bench_less(op->ticks, clearing(b, op));
     op->refill = y->refills != x->refills;
     op->drain = y->drains != x->drains;
     op->batch = moved / size;

@@ -52,14 +52,12 @@ static void note_alloc(struct bench *b, u32 size, const struct bench_op *op)
     }
 }
 
-/* First-time allocations, then freed in order of age. */
-static void grow(struct bench *b, u32 size)
+/* First-time allocations, then freed in order of age; what was deferred meanwhile comes last. */
+static u32 grow_calls(struct bench *b, u32 size, u32 want)
 {
-    u32 want = ops_within(b, size, GROW_MAX), n;
     struct bench_op op;
-    char name[64];
+    u32 n;
 
-    percpu_trim();
     for (n = 0; n < want; n++) {
         b->live[n] = bench_alloc(b, size, align_of(size), 0, &op);
         if (!b->live[n])
@@ -74,11 +72,27 @@ static void grow(struct bench *b, u32 size)
         if (op.drain && size <= SLOW_SIZE)
             note_slow(&b->drain, &op);
     }
+    return n;
+}
+
+static void grow(struct bench *b, u32 size)
+{
+    u32 want = ops_within(b, size, GROW_MAX), n;
+    char name[64];
+    u64 deferred;
+
+    percpu_trim();
+    bench_settle();
+    bench_keep_work();
+    n = grow_calls(b, size, want);
+    deferred = bench_deferred(b);
+    b->deferred += deferred;
     kscnprintf(name, sizeof(name), "percpu size=%u op=alloc_grow", size);
     bench_print_classes(b, name, n);
     bench_print(name, b->sample, n);
     kscnprintf(name, sizeof(name), "percpu size=%u op=free_fifo", size);
     bench_print(name, b->other, n);
+    log_raw("bench: percpu size=%u op=grow_deferred n=%u insns=%llu", size, n, BENCH_U(deferred));
     if (n != want)
         log_raw("bench: failed size=%u op=alloc_grow at=%u", size, n);
 }
@@ -178,6 +192,7 @@ void bench_sizes(struct bench *b)
     }
     print_slow(b, "refill", &b->refill);
     print_slow(b, "drain", &b->drain);
+    log_raw("bench: slow deferred=%llu", BENCH_U(b->deferred));
     log_raw("bench: populate n=%llu pages=%llu per_page_unit_net=%llu per_page_unit_gross=%llu",
             BENCH_U(b->pop_n), BENCH_U(b->pop_pages),
             (unsigned long long)(b->pop_pages ? b->pop_net / b->pop_pages : 0),

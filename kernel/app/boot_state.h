@@ -107,4 +107,12 @@ void stage_pages(struct boot_state *s);
 /* The dynamic per-CPU allocator over them, and its hooks in the idle loop and in park and wake. */
 void stage_percpu_dynamic(struct boot_state *s);
 
+/*
+ * May deferred work of the dynamic allocator go to idle CPUs? So it is from the start. Otherwise it
+ * stays with the CPU that has it, until its next safe point or percpu_balance(): for measurements
+ * that must not hold what other CPUs do. What was handed over before is not called back.
+ * Any context.
+ */
+void percpu_hand_over(bool on);
+
 #endif

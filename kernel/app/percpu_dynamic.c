@@ -32,6 +32,7 @@ static struct dynamic {
     struct page_cache cache;
     u64 zero_pa;
     struct pt_flush retired; /* of slots closed, promoted or demoted; under the paging lock */
+    _Atomic bool keep_work;  /* deferred work is not handed to idle CPUs */
 } dyn;
 
 /* ---- pages
@@ -302,9 +303,17 @@ static struct pcpu_map_ops map_ops = {
 
 static bool pick_idle(void *ctx, u32 *cpu)
 {
-    (void)ctx;
+    struct dynamic *d = ctx;
+
+    if (atomic_load_explicit(&d->keep_work, memory_order_relaxed))
+        return false;
     *cpu = cpu_idle_pick(cpu_number() + 1, NULL);
     return *cpu != NR_CPUS;
+}
+
+void percpu_hand_over(bool on)
+{
+    atomic_store_explicit(&dyn.keep_work, !on, memory_order_relaxed);
 }
 
 static void wake(void *ctx, u32 cpu)
