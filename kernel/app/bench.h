@@ -89,10 +89,10 @@ static inline u64 bench_less(u64 a, u64 b)
 void bench_settle(void);
 
 /*
- * Between the two this CPU keeps the work it defers, so that a sample holds no slice of an idle CPU
- * that was handed some: all CPUs share the counter. The end does that work; gives what it cost.
+ * Between the two idle CPUs let the work lie that this one defers, so that a sample holds no slice
+ * of theirs: all CPUs share the counter. The end has that work done, and gives what it cost.
  */
-void bench_keep_work(void);
+void bench_hold_work(void);
 u64 bench_deferred(struct bench *b);
 
 u64 bench_populated(void);

@@ -71,6 +71,7 @@ void bench_accessors(struct bench *b)
         log_raw("bench: failed accessors: no memory");
         return;
     }
+    bench_settle();
     variables(dynamic);
     sum_of_possible();
     percpu_free(dynamic);

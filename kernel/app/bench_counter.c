@@ -122,6 +122,7 @@ void bench_counter(struct bench *b)
         log_raw("bench: failed counter: error %d", err);
         return;
     }
+    bench_settle();
     print("counter_add", each_addition(&c, 1));
     print("counter_add_100", each_addition(&c, 100));
     if (sums(b, &c) != 101 * LOOPS)

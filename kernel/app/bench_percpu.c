@@ -147,16 +147,16 @@ static u64 clearing(const struct bench *b, const struct bench_op *op)
     return stores + b->cpus * (BENCH_CLEAR_PIECE + turns * BENCH_CLEAR_TURN);
 }
 
-void bench_keep_work(void)
+void bench_hold_work(void)
 {
-    percpu_hand_over(false);
+    percpu_hold_work(true);
 }
 
 u64 bench_deferred(struct bench *b)
 {
     u64 t0 = rdtsc();
 
-    percpu_hand_over(true);
+    percpu_hold_work(false);
     bench_settle();
     return bench_less(rdtsc() - t0, b->settle_cost);
 }
@@ -253,6 +253,7 @@ void bench_percpu(struct boot_state *s, const char *glob)
             parts[i].run(b);
         if (i == 0) /* only the first part wants a cold start */
             measure_settle(b);
+        bench_settle(); /* no part pays for what the one before it left */
     }
     const char *broken = percpu_verify();
     log_raw("bench: verify %s", broken ? broken : "ok=1");

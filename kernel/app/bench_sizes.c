@@ -83,7 +83,7 @@ static void grow(struct bench *b, u32 size)
 
     percpu_trim();
     bench_settle();
-    bench_keep_work();
+    bench_hold_work();
     n = grow_calls(b, size, want);
     deferred = bench_deferred(b);
     b->deferred += deferred;

@@ -162,6 +162,7 @@ static void totals(struct bench *b)
 void bench_trace(struct bench *b)
 {
     percpu_trim();
+    bench_settle();
     observed(b, bench_populated());
     totals(b);
     log_raw("bench: background per_pair=%llu.%03llu per_trace_op=%llu.%03llu",

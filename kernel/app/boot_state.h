@@ -108,11 +108,10 @@ void stage_pages(struct boot_state *s);
 void stage_percpu_dynamic(struct boot_state *s);
 
 /*
- * May deferred work of the dynamic allocator go to idle CPUs? So it is from the start. Otherwise it
- * stays with the CPU that has it, until its next safe point or percpu_balance(): for measurements
- * that must not hold what other CPUs do. What was handed over before is not called back.
- * Any context.
+ * Idle CPUs let the dynamic allocator's deferred work lie until this is turned off again, which
+ * wakes them: for measurements that must not hold what other CPUs do. What one has begun it ends;
+ * percpu_balance(), and safe points where no CPU is idle, do their work as always. Thread context.
  */
-void percpu_hand_over(bool on);
+void percpu_hold_work(bool on);
 
 #endif

@@ -32,7 +32,7 @@ static struct dynamic {
     struct page_cache cache;
     u64 zero_pa;
     struct pt_flush retired; /* of slots closed, promoted or demoted; under the paging lock */
-    _Atomic bool keep_work;  /* deferred work is not handed to idle CPUs */
+    _Atomic bool hold_work;  /* idle CPUs are handed deferred work, but let it lie */
 } dyn;
 
 /* ---- pages
@@ -303,23 +303,29 @@ static struct pcpu_map_ops map_ops = {
 
 static bool pick_idle(void *ctx, u32 *cpu)
 {
-    struct dynamic *d = ctx;
-
-    if (atomic_load_explicit(&d->keep_work, memory_order_relaxed))
-        return false;
+    (void)ctx;
     *cpu = cpu_idle_pick(cpu_number() + 1, NULL);
     return *cpu != NR_CPUS;
 }
 
-void percpu_hand_over(bool on)
+static bool held(const struct dynamic *d)
 {
-    atomic_store_explicit(&dyn.keep_work, !on, memory_order_relaxed);
+    return atomic_load_explicit(&d->hold_work, memory_order_relaxed);
 }
 
 static void wake(void *ctx, u32 cpu)
 {
-    (void)ctx;
-    cpu_kick(cpu);
+    if (!held(ctx))
+        cpu_kick(cpu);
+}
+
+void percpu_hold_work(bool on)
+{
+    u32 cpu;
+
+    atomic_store_explicit(&dyn.hold_work, on, memory_order_relaxed);
+    if (!on)
+        for_each_online_cpu(cpu) cpu_kick(cpu);
 }
 
 static int call_all(void *ctx, void (*fn)(void *arg), void *arg)
@@ -346,8 +352,7 @@ static const struct pcpu_alloc_ops alloc_ops = {
 
 static bool idle_pending(void *ctx)
 {
-    (void)ctx;
-    return pcpu_idle_pending(percpu_allocator());
+    return !held(ctx) && pcpu_idle_pending(percpu_allocator());
 }
 
 static void idle_work(void *ctx)
@@ -356,7 +361,8 @@ static void idle_work(void *ctx)
     pcpu_idle_work(percpu_allocator());
 }
 
-static const struct cpu_idle_ops idle_ops = {.pending = idle_pending, .work = idle_work};
+static const struct cpu_idle_ops idle_ops = {
+    .pending = idle_pending, .work = idle_work, .ctx = &dyn};
 
 static int first_online(void *ctx, u32 cpu)
 {
