@@ -228,10 +228,10 @@ static bool do_work(struct pcpu_allocator *a, u32 bits, u32 max_return)
 {
     bool done = false;
 
-    if (bits & (PCPU_WORK_REFILL | PCPU_WORK_RETURN))
+    if (bits & (PCPU_WORK_REFILL | PCPU_WORK_RETURN)) {
         set_target(a, bits & PCPU_WORK_RETURN);
-    if (bits & PCPU_WORK_REFILL)
-        done |= refill_reserve(a);
+        done |= refill_reserve(a); /* a look for return may have found new demand */
+    }
     if (bits & PCPU_WORK_RETURN)
         done |= pcpu_return_empty(a, pcpu_reserve_target(a), max_return) != 0;
     if (bits & PCPU_WORK_PROMOTE)
@@ -239,31 +239,41 @@ static bool do_work(struct pcpu_allocator *a, u32 bits, u32 max_return)
     return done;
 }
 
-/* One CPU at a time; who comes second leaves its bits for its next safe point. */
-static bool balance(struct pcpu_allocator *a, u32 more, u32 max_return, _Atomic u64 *counter)
+static bool balance_locked(struct pcpu_allocator *a, u32 more, u32 max_return)
 {
-    u32 self = cpu_number(), bits;
+    u32 bits = atomic_exchange_explicit(&a->work[cpu_number()], 0, memory_order_acquire) | more;
+
+    bits &= ~PCPU_WORK_AWAY;
+    atomic_fetch_and_explicit(&a->work_handed, ~bits, memory_order_relaxed);
+    return do_work(a, bits, max_return);
+}
+
+/* One CPU at a time; who comes second leaves its bits for its next safe point. */
+static bool balance(struct pcpu_allocator *a, u32 max_return, _Atomic u64 *counter)
+{
     bool done;
 
     if (!spin_trylock(&a->balance_mutex))
         return false;
-    bits = atomic_exchange_explicit(&a->work[self], 0, memory_order_acquire) | more;
-    bits &= ~PCPU_WORK_AWAY;
-    atomic_fetch_and_explicit(&a->work_handed, ~bits, memory_order_relaxed);
-    done = do_work(a, bits, max_return);
+    done = balance_locked(a, 0, max_return);
     spin_unlock(&a->balance_mutex);
     if (done)
         pcpu_count(counter, 1);
     return done;
 }
 
+/* Asked for, it is done before the call returns: another CPU's balance is waited for. */
 bool pcpu_balance(struct pcpu_allocator *a)
 {
-    bool cleared = pcpu_mag_clear_some(a);
+    bool done = pcpu_mag_clear_some(a);
 
-    return balance(a, PCPU_WORK_REFILL | PCPU_WORK_RETURN | PCPU_WORK_PROMOTE, ~0u,
-                   &a->background) ||
-           cleared;
+    while (!spin_trylock(&a->balance_mutex))
+        cpu_relax();
+    done |= balance_locked(a, PCPU_WORK_REFILL | PCPU_WORK_RETURN | PCPU_WORK_PROMOTE, ~0u);
+    spin_unlock(&a->balance_mutex);
+    if (done)
+        pcpu_count(&a->background, 1);
+    return done;
 }
 
 /* Frees since the last look may have left dirty objects; the count tells at no cost to a free. */
@@ -286,7 +296,7 @@ bool pcpu_idle_pending(struct pcpu_allocator *a)
 
 bool pcpu_idle_work(struct pcpu_allocator *a)
 {
-    bool done = pcpu_work_pending(a) && balance(a, 0, ~0u, &a->background);
+    bool done = pcpu_work_pending(a) && balance(a, ~0u, &a->background);
 
     if (freed_since(a, true) && pcpu_mag_clear_some(a)) {
         pcpu_count(&a->background, 1);
@@ -298,7 +308,7 @@ bool pcpu_idle_work(struct pcpu_allocator *a)
 void pcpu_safe_point(struct pcpu_allocator *a)
 {
     if (unlikely(pcpu_work_pending(a)) && local_irqs_enabled())
-        balance(a, 0, RETURN_BATCH, &a->inline_work);
+        balance(a, RETURN_BATCH, &a->inline_work);
 }
 
 static void drain_this_cpu(void *arg)
