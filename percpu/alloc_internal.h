@@ -199,7 +199,7 @@ u64 pcpu_clear_batch(struct pcpu_allocator *a, const struct pcpu_entry *batch, u
 /* What PCPU_ATOMIC asked for past the magazines; the reserve follows it. */
 static inline void pcpu_count_demand(struct pcpu_allocator *a, u64 bytes)
 {
-    __atomic_fetch_add(&a->mags[cpu_number()]->atomic_bytes, bytes, __ATOMIC_RELAXED);
+    __atomic_fetch_add(&a->own_mags[cpu_number()]->atomic_bytes, bytes, __ATOMIC_RELAXED);
 }
 
 /* ---- magazines (alloc_mags.c) -----------------------------------------------------------------

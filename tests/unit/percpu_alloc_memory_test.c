@@ -109,9 +109,9 @@ KTEST(percpu_alloc_memory, the_reserve_follows_demand_and_decays)
     rig_end(r);
 }
 
-KTEST(percpu_alloc_memory, demand_past_the_magazines_counts)
+static void demand_past_the_magazines(const struct world_shape *shape)
 {
-    struct alloc_rig *r = rig_new(&small);
+    struct alloc_rig *r = rig_new(shape);
     void *ptr[64];
 
     pcpu_free(&r->a, pcpu_alloc(&r->a, 30000, 8, PCPU_ATOMIC));
@@ -120,6 +120,12 @@ KTEST(percpu_alloc_memory, demand_past_the_magazines_counts)
     pcpu_balance(&r->a);
     EXPECT_GE(stats(r).reserve_target, (30000 + 32 * 512) * 5 / 4 / 4096);
     rig_end(r);
+}
+
+KTEST(percpu_alloc_memory, demand_past_the_magazines_counts)
+{
+    demand_past_the_magazines(&small);
+    demand_past_the_magazines(&(struct world_shape){.nr_nodes = 4, .nr_cpus = 128}); /* shared */
 }
 
 KTEST(percpu_alloc_memory, the_reserve_is_bounded)
