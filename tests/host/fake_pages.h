@@ -9,6 +9,7 @@
 
 #include <stdlib.h>
 #include <string.h>
+#include "kernel/app/ktest.h"
 #include "kernel/base/errno.h"
 #include "mm/pagetable.h"
 
@@ -100,6 +101,18 @@ static inline u64 fake_walk_hash(const struct pagetable *pt)
     if (pagetable_walk(pt, 0, 0, fake_hash_leaf, &hash))
         abort();
     return hash;
+}
+
+/* One leaf, whole. */
+static inline void fake_expect_at(const struct pagetable *pt, u64 va, u64 pa, u32 prot, u64 size)
+{
+    u64 got_pa = 0, got_size = 0;
+    u32 got_prot = 0;
+
+    EXPECT_EQ(pagetable_lookup(pt, va, &got_pa, &got_prot, &got_size), 0);
+    EXPECT_EQ(got_pa, pa);
+    EXPECT_EQ(got_prot, prot);
+    EXPECT_EQ(got_size, size);
 }
 
 #endif

@@ -50,17 +50,6 @@ static void clear_all(struct pt_slot *s)
         pt_slot_clear(&pt, s, i);
 }
 
-static void expect_at(u64 va, u64 pa, u32 prot, u64 size)
-{
-    u64 got_pa = 0, got_size = 0;
-    u32 got_prot = 0;
-
-    EXPECT_EQ(pagetable_lookup(&pt, va, &got_pa, &got_prot, &got_size), 0);
-    EXPECT_EQ(got_pa, pa);
-    EXPECT_EQ(got_prot, prot);
-    EXPECT_EQ(got_size, size);
-}
-
 static void expect_nothing_at(u64 va)
 {
     EXPECT_EQ(pagetable_lookup(&pt, va, NULL, NULL, NULL), -ENOENT);
@@ -143,11 +132,11 @@ KTEST(pagetable_range, set_replace_clear)
     start();
     open_at(&s, VA);
     pt_slot_set(&pt, &s, 7, BLOCK + 0x3000, 0);
-    expect_at(VA + 7 * PAGE_SIZE + 5, BLOCK + 0x3005, 0, PAGE_SIZE);
+    fake_expect_at(&pt, VA + 7 * PAGE_SIZE + 5, BLOCK + 0x3005, 0, PAGE_SIZE);
     EXPECT_EQ(s.table[7], (BLOCK + 0x3000) | 0x8000000000000061ULL); /* P, A, D, NX */
     EXPECT_EQ(pt.leaves[PT_LEAF_4K], 1);
     EXPECT_EQ(pt_slot_replace(&pt, &s, 7, BLOCK + 0x9000, PROT), BLOCK + 0x3000);
-    expect_at(VA + 7 * PAGE_SIZE, BLOCK + 0x9000, PROT, PAGE_SIZE);
+    fake_expect_at(&pt, VA + 7 * PAGE_SIZE, BLOCK + 0x9000, PROT, PAGE_SIZE);
     EXPECT_EQ(pt_slot_entry(&pt, &s, 7, &prot), BLOCK + 0x9000);
     EXPECT_EQ(prot, PROT);
     EXPECT_EQ(pt_slot_entry(&pt, &s, 8, NULL), 0);
@@ -160,11 +149,11 @@ KTEST(pagetable_range, set_replace_clear)
     EXPECT_EQ(pt.leaves[PT_LEAF_4K], 12);
     expect_nothing_at(VA + 499 * PAGE_SIZE);
     for (u32 i = 500; i < 512; i++)
-        expect_at(VA + i * PAGE_SIZE, BLOCK + (i - 500) * PAGE_SIZE, PROT, PAGE_SIZE);
+        fake_expect_at(&pt, VA + i * PAGE_SIZE, BLOCK + (i - 500) * PAGE_SIZE, PROT, PAGE_SIZE);
     pt_slot_set_same(&pt, &s, 100, 3, BLOCK, PT_G);
     EXPECT_EQ(pt.leaves[PT_LEAF_4K], 15);
     for (u32 i = 100; i < 103; i++)
-        expect_at(VA + i * PAGE_SIZE, BLOCK, PT_G, PAGE_SIZE);
+        fake_expect_at(&pt, VA + i * PAGE_SIZE, BLOCK, PT_G, PAGE_SIZE);
     expect_nothing_at(VA + 103 * PAGE_SIZE);
     EXPECT_EQ(pt_slot_verify(&pt, &s), 0);
     EXPECT_TRUE(SHIM_PANICS(pt_slot_set(&pt, &s, 500, BLOCK, PROT)));
@@ -192,7 +181,7 @@ KTEST(pagetable_range, promote_and_demote)
     pt_slot_set_run(&pt, &s, 0, PT_SLOT_PAGES, BLOCK, PROT);
     REQUIRE_EQ(pt_slot_promote(&pt, &s, BLOCK, PROT, &flush), 0);
     EXPECT_EQ(*s.dir & ~PTE_SLOT, BLOCK | 0x80000000000001e3ULL);
-    expect_at(VA + 0x1234567 % SZ_2M, BLOCK + 0x1234567 % SZ_2M, PROT, SZ_2M);
+    fake_expect_at(&pt, VA + 0x1234567 % SZ_2M, BLOCK + 0x1234567 % SZ_2M, PROT, SZ_2M);
     EXPECT_EQ(flush.start, VA);
     EXPECT_EQ(flush.end, VA + SZ_2M);
     EXPECT_EQ(pt.leaves[PT_LEAF_4K], 0);
@@ -223,7 +212,7 @@ KTEST(pagetable_range, promote_and_demote)
     EXPECT_EQ(pt.leaves[PT_LEAF_2M], 0);
     EXPECT_EQ(pt_slot_verify(&pt, &s), 0);
     for (u32 i = 0; i < PT_SLOT_PAGES; i++)
-        expect_at(VA + i * PAGE_SIZE, BLOCK + i * PAGE_SIZE, PROT, PAGE_SIZE);
+        fake_expect_at(&pt, VA + i * PAGE_SIZE, BLOCK + i * PAGE_SIZE, PROT, PAGE_SIZE);
     clear_all(&s);
     pt_slot_close(&pt, &s, &flush);
     stop();
@@ -243,7 +232,7 @@ KTEST(pagetable_range, demote_with_own_page)
     REQUIRE_EQ(pt_slot_promote(&pt, &s, BLOCK, PT_W, &flush), 0);
     REQUIRE_EQ(pt_slot_demote(&pt, &s, pa, &flush), 0);
     EXPECT_EQ(s.table_pa, pa);
-    expect_at(VA + SZ_2M - 1, BLOCK + SZ_2M - 1, PT_W, PAGE_SIZE);
+    fake_expect_at(&pt, VA + SZ_2M - 1, BLOCK + SZ_2M - 1, PT_W, PAGE_SIZE);
     clear_all(&s);
     pt_slot_close(&pt, &s, &flush);
     stop();

@@ -38,17 +38,6 @@ static void expect_leaves(u64 n4k, u64 n2m, u64 n1g)
     EXPECT_EQ(pt.leaves[PT_LEAF_1G], n1g);
 }
 
-static void expect_at(u64 va, u64 pa, u32 prot, u64 size)
-{
-    u64 got_pa = 0, got_size = 0;
-    u32 got_prot = 0;
-
-    EXPECT_EQ(pagetable_lookup(&pt, va, &got_pa, &got_prot, &got_size), 0);
-    EXPECT_EQ(got_pa, pa);
-    EXPECT_EQ(got_prot, prot);
-    EXPECT_EQ(got_size, size);
-}
-
 KTEST(pagetable, init_and_destroy)
 {
     start(true, true);
@@ -71,11 +60,11 @@ KTEST(pagetable, largest_leaves)
                              SZ_1G + 2 * SZ_2M + 2 * PAGE_SIZE, PT_W | PT_G, 0),
                0);
     expect_leaves(2, 2, 1);
-    expect_at(VA + SZ_1G - SZ_2M - 1, PA + SZ_1G - SZ_2M - 1, PT_W | PT_G, PAGE_SIZE);
-    expect_at(VA + SZ_1G - 1, PA + SZ_1G - 1, PT_W | PT_G, SZ_2M);
-    expect_at(VA + SZ_1G + 12345, PA + SZ_1G + 12345, PT_W | PT_G, SZ_1G);
-    expect_at(VA + 2 * SZ_1G, PA + 2 * SZ_1G, PT_W | PT_G, SZ_2M);
-    expect_at(VA + 2 * SZ_1G + SZ_2M, PA + 2 * SZ_1G + SZ_2M, PT_W | PT_G, PAGE_SIZE);
+    fake_expect_at(&pt, VA + SZ_1G - SZ_2M - 1, PA + SZ_1G - SZ_2M - 1, PT_W | PT_G, PAGE_SIZE);
+    fake_expect_at(&pt, VA + SZ_1G - 1, PA + SZ_1G - 1, PT_W | PT_G, SZ_2M);
+    fake_expect_at(&pt, VA + SZ_1G + 12345, PA + SZ_1G + 12345, PT_W | PT_G, SZ_1G);
+    fake_expect_at(&pt, VA + 2 * SZ_1G, PA + 2 * SZ_1G, PT_W | PT_G, SZ_2M);
+    fake_expect_at(&pt, VA + 2 * SZ_1G + SZ_2M, PA + 2 * SZ_1G + SZ_2M, PT_W | PT_G, PAGE_SIZE);
     EXPECT_EQ(pagetable_lookup(&pt, VA + 2 * SZ_1G + SZ_2M + PAGE_SIZE, NULL, NULL, NULL), -ENOENT);
     EXPECT_EQ(pt.tables, 1 + 1 + 2 + 2);
     stop();
@@ -125,7 +114,7 @@ KTEST(pagetable, arguments)
     EXPECT_EQ(pagetable_map(&pt, 0xffff800000000000ULL, PA, PAGE_SIZE, 0, 0), 0);
     EXPECT_EQ(pagetable_map(&pt, 0xffffffffffe00000ULL, PA, SZ_2M - PAGE_SIZE, 0, 0), 0);
     EXPECT_EQ(pagetable_map_page(&pt, VA, (1ULL << 52) - PAGE_SIZE, 0, 0), 0);
-    expect_at(VA, (1ULL << 52) - PAGE_SIZE, 0, PAGE_SIZE);
+    fake_expect_at(&pt, VA, (1ULL << 52) - PAGE_SIZE, 0, PAGE_SIZE);
     stop();
 }
 
@@ -180,13 +169,13 @@ KTEST(pagetable, entry_bits)
     EXPECT_EQ(raw_entry(VA + 0x1000), PA | 0x161);
     EXPECT_EQ(raw_entry(VA + 0x2000), PA | 0x800000000000007bULL);
     EXPECT_EQ(raw_entry(VA + SZ_2M), PA | 0x80000000000000e3ULL);
-    expect_at(VA + 0x1000, PA, PT_X | PT_G, PAGE_SIZE);
-    expect_at(VA + 0x2000, PA, PT_W | PT_UC, PAGE_SIZE);
+    fake_expect_at(&pt, VA + 0x1000, PA, PT_X | PT_G, PAGE_SIZE);
+    fake_expect_at(&pt, VA + 0x2000, PA, PT_W | PT_UC, PAGE_SIZE);
     stop();
     start(true, false);
     REQUIRE_EQ(pagetable_map_page(&pt, VA, PA, PT_W, 0), 0);
     EXPECT_EQ(raw_entry(VA), PA | 0x63); /* bit 63 is reserved without EFER.NXE */
-    expect_at(VA, PA, PT_W | PT_X, PAGE_SIZE);
+    fake_expect_at(&pt, VA, PA, PT_W | PT_X, PAGE_SIZE);
     stop();
 }
 
@@ -202,10 +191,10 @@ KTEST(pagetable, protect_splits)
     EXPECT_EQ(flush.start, flush.end);
     REQUIRE_EQ(pagetable_protect(&pt, VA + SZ_2M - PAGE_SIZE, 2 * PAGE_SIZE, PT_X, 7, &flush), 0);
     expect_leaves(1024, 510, 0);
-    expect_at(VA + SZ_2M - PAGE_SIZE, PA + SZ_2M - PAGE_SIZE, PT_X, PAGE_SIZE);
-    expect_at(VA + SZ_2M, PA + SZ_2M, PT_X, PAGE_SIZE);
-    expect_at(VA + SZ_2M + PAGE_SIZE, PA + SZ_2M + PAGE_SIZE, PT_W | PT_G, PAGE_SIZE);
-    expect_at(VA + SZ_1G - 1, PA + SZ_1G - 1, PT_W | PT_G, SZ_2M);
+    fake_expect_at(&pt, VA + SZ_2M - PAGE_SIZE, PA + SZ_2M - PAGE_SIZE, PT_X, PAGE_SIZE);
+    fake_expect_at(&pt, VA + SZ_2M, PA + SZ_2M, PT_X, PAGE_SIZE);
+    fake_expect_at(&pt, VA + SZ_2M + PAGE_SIZE, PA + SZ_2M + PAGE_SIZE, PT_W | PT_G, PAGE_SIZE);
+    fake_expect_at(&pt, VA + SZ_1G - 1, PA + SZ_1G - 1, PT_W | PT_G, SZ_2M);
     EXPECT_EQ(flush.start, VA);
     EXPECT_EQ(flush.end, VA + SZ_1G);
     EXPECT_EQ(pages.node[(pages.next) % FAKE_PAGES], 7);
@@ -228,7 +217,7 @@ KTEST(pagetable, unmap_frees_tables)
     expect_leaves(2, 0, 0);
     EXPECT_EQ(flush.tables, 0);
     EXPECT_EQ(pagetable_lookup(&pt, VA + PAGE_SIZE, NULL, NULL, NULL), -ENOENT);
-    expect_at(VA + SZ_1G - PAGE_SIZE, PA + SZ_1G - PAGE_SIZE, PT_W, PAGE_SIZE);
+    fake_expect_at(&pt, VA + SZ_1G - PAGE_SIZE, PA + SZ_1G - PAGE_SIZE, PT_W, PAGE_SIZE);
     live = pages.live;
     REQUIRE_EQ(pagetable_unmap(&pt, VA - SZ_1G, 4 * SZ_1G, 0, &flush), 0);
     EXPECT_EQ(pt.tables, 1);
@@ -291,7 +280,7 @@ KTEST(pagetable, merge)
     REQUIRE_EQ(pagetable_merge(&pt, VA - SZ_1G, 3 * SZ_1G, &flush), 0);
     expect_leaves(0, 0, 1);
     EXPECT_EQ(pt.tables, 2);
-    expect_at(VA + 777, PA + 777, PT_W, SZ_1G);
+    fake_expect_at(&pt, VA + 777, PA + 777, PT_W, SZ_1G);
     pagetable_release(&pt, &flush);
     EXPECT_EQ(pages.live, 2);
     stop();
@@ -382,7 +371,8 @@ KTEST(pagetable, map_pages)
     start(true, true);
     REQUIRE_EQ(pagetable_map_pages(&pt, VA + SZ_2M - PAGE_SIZE, pas, 3, PT_W, 3), 0);
     for (u32 i = 0; i < 3; i++)
-        expect_at(VA + SZ_2M - PAGE_SIZE + i * PAGE_SIZE + 8, pas[i] + 8, PT_W, PAGE_SIZE);
+        fake_expect_at(&pt, VA + SZ_2M - PAGE_SIZE + i * PAGE_SIZE + 8, pas[i] + 8, PT_W,
+                       PAGE_SIZE);
     EXPECT_EQ(pagetable_map_pages(&pt, VA, odd, 2, PT_W, 3), -EINVAL);
     EXPECT_EQ(pagetable_map_pages(&pt, VA + SZ_2M - 2 * PAGE_SIZE, pas, 2, PT_W, 3), -EEXIST);
     EXPECT_EQ(pt.leaves[PT_LEAF_4K], 3);
