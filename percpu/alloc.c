@@ -10,7 +10,6 @@
 #define DIRECT_TAG (PCPU_TAG_BIG | PCPU_TAG_OWNED)
 #define DIRECT_MIN 24u
 
-
 /* ---- objects without a magazine ----------------------------------------------------------------
  */
 

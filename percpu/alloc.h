@@ -11,10 +11,10 @@
  *  - hint[n] is what chunk n's tree says; nr_empty is the sum over the chunks;
  *  - all magazines together hold at most cached_limit bytes per unit.
  *
- * Lock order: grow_mutex > map mutex of a chunk (percpu/backing.h) > chunk lock > page source.
- * Magazines are guarded by interrupts off, the shared ones by their lock too. The chunk table is
- * read with interrupts off and without a lock; a chunk's memory goes back only after a cross-call
- * to all CPUs, which each answers with interrupts on, so that no reader is left.
+ * Lock order: balance_mutex > grow_mutex > map mutex of a chunk (percpu/backing.h) > chunk lock >
+ * page source. Magazines are guarded by interrupts off, the shared ones by their lock too. The
+ * chunk table is read with interrupts off and without a lock; a chunk's memory goes back only after
+ * a cross-call to all CPUs, which each answers with interrupts on, so that no reader is left.
  *
  * CPU-local; hardware by ops.
  * SPDX-License-Identifier: MIT
@@ -44,7 +44,6 @@
 struct pcpu_dchunk {
     u64 base;      /* address of offset 0 */
     uintptr_t ptr; /* per-CPU pointer of offset 0 */
-    u32 unit_size;
     u32 number;
     bool fixed; /* part of the first chunk: never populated nor returned */
     bool live;  /* under lock */
@@ -152,7 +151,7 @@ struct pcpu_alloc_ops {
     void *ctx;
     /*
      * Some CPU that is idle now; false: none is. And: make that CPU look at its work soon, which
-     * its idle loop does by pcpu_work_pending() and pcpu_idle_work(). NULL, both: nobody else
+     * its idle loop does by pcpu_idle_pending() and pcpu_idle_work(). NULL, both: nobody else
      * works.
      */
     bool (*pick_idle)(void *ctx, u32 *cpu);
@@ -203,7 +202,6 @@ struct pcpu_allocator {
     _Atomic u64 hint[PCPU_MAX_CHUNKS];
     _Atomic u32 chunks_end; /* one past the highest number in use */
     struct spinlock grow_mutex;
-    _Atomic u32 nr_chunks;
 
     struct pcpu_meta_pool metas;
 
@@ -215,13 +213,13 @@ struct pcpu_allocator {
 
     _Atomic u32 *work;             /* [nr_cpus] PCPU_WORK_* */
     _Atomic u32 work_handed;       /* bits that an idle CPU was woken for and has not begun */
-    struct spinlock balance_mutex; /* trylock: one balances at a time */
+    struct spinlock balance_mutex; /* one balances at a time; safe points only try */
 
     /* Counts that change off the fast path. */
     _Atomic u64 nr_failed, nr_failed_atomic, bad_free, told, told_failed;
     _Atomic u64 direct_alloc, direct_free;
     _Atomic u64 chunks_made, chunks_returned;
-    _Atomic u64 cleared_bytes; /* on the free side */
+    _Atomic u64 cleared_bytes; /* by frees that no magazine took */
     _Atomic u64 background, inline_work;
     _Atomic u64 blocks_returned;
     _Atomic u64 lost_chunks; /* whose memory could not be given back: a CPU did not answer */

@@ -127,7 +127,6 @@ static struct pcpu_dchunk *new_dchunk(struct pcpu_allocator *a, u32 number)
         return NULL;
     }
     ch->number = number;
-    ch->unit_size = a->unit_size;
     return ch;
 }
 
@@ -155,7 +154,6 @@ static void publish(struct pcpu_allocator *a, struct pcpu_dchunk *ch)
     atomic_store_explicit(&a->hint[ch->number], hint_of(ch), memory_order_relaxed);
     if (ch->number >= pcpu_chunks_end(a))
         atomic_store_explicit(&a->chunks_end, ch->number + 1, memory_order_release);
-    atomic_fetch_add_explicit(&a->nr_chunks, 1, memory_order_relaxed);
 }
 
 static int make_chunk(struct pcpu_allocator *a)
@@ -272,7 +270,6 @@ bool pcpu_drop_chunk(struct pcpu_allocator *a, u32 n)
         free_dchunk(a, ch);
     else
         pcpu_count(&a->lost_chunks, 1);
-    atomic_fetch_sub_explicit(&a->nr_chunks, 1, memory_order_relaxed);
     pcpu_count(&a->chunks_returned, 1);
     spin_unlock(&a->grow_mutex);
     return true;

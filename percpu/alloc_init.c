@@ -125,8 +125,7 @@ int pcpu_cpu_first_online(struct pcpu_allocator *a, u32 cpu)
 {
     int err = 0;
 
-    while (!spin_trylock(&a->balance_mutex))
-        cpu_relax();
+    spin_lock(&a->balance_mutex);
     spin_lock(&a->grow_mutex);
     if (!bitmap_test_bit(a->live_map, cpu)) {
         err = back_cpu(a, cpu);

@@ -111,8 +111,8 @@ static bool refill_reserve(struct pcpu_allocator *a)
  */
 
 /* Blocks this CPU took BUSY become unpopulated, or populated again where they could not go. */
-static u32 finish_return(struct pcpu_allocator *a, u32 number, const u32 *blocks, u32 n,
-                         u32 returned)
+static void finish_return(struct pcpu_allocator *a, u32 number, const u32 *blocks, u32 n,
+                          u32 returned)
 {
     struct pcpu_block *metas[RETURN_BATCH];
     struct pcpu_locked l;
@@ -123,10 +123,9 @@ static u32 finish_return(struct pcpu_allocator *a, u32 number, const u32 *blocks
     pcpu_chunk_untake(&l.ch->c, n - returned, blocks + returned);
     pcpu_unlock_chunk(a, &l);
     pcpu_metas_retire(a, returned, metas);
-    return returned;
 }
 
-/* backing wants ascending numbers; take_empty gives them from the top. */
+/* take_empty gives them from the top; lists of blocks are cheapest upwards (percpu/chunk.h). */
 static void reverse(u32 *blocks, u32 n)
 {
     for (u32 i = 0; i < n / 2; i++) {
@@ -153,7 +152,8 @@ static u32 return_from(struct pcpu_allocator *a, u32 number, u32 max)
     reverse(blocks, n);
     if (pcpu_backing_return(&ch->backing, blocks, n, &returned))
         pr_warn("percpu: chunk %u: %u of %u blocks could not be returned", number, n - returned, n);
-    return finish_return(a, number, blocks, n, returned);
+    finish_return(a, number, blocks, n, returned);
+    return returned;
 }
 
 /* The reserve is kept in the lowest chunks, so the highest ones empty and go. */
@@ -267,8 +267,7 @@ bool pcpu_balance(struct pcpu_allocator *a)
 {
     bool done = pcpu_mag_clear_some(a);
 
-    while (!spin_trylock(&a->balance_mutex))
-        cpu_relax();
+    spin_lock(&a->balance_mutex);
     done |= balance_locked(a, PCPU_WORK_REFILL | PCPU_WORK_RETURN | PCPU_WORK_PROMOTE, ~0u);
     spin_unlock(&a->balance_mutex);
     if (done)
@@ -358,8 +357,7 @@ u64 pcpu_trim(struct pcpu_allocator *a)
         pcpu_mag_drain_all(a);
     else if (a->ops->call_all(a->ops->ctx, drain_this_cpu, a))
         pr_warn("percpu: trim: a CPU did not answer; its magazines stay");
-    while (!spin_trylock(&a->balance_mutex))
-        cpu_relax();
+    spin_lock(&a->balance_mutex);
     atomic_demand(a);
     a->demand = 0;
     a->reserve_hold = PCPU_RESERVE_HOLD;

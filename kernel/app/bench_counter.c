@@ -3,6 +3,7 @@
  * SPDX-License-Identifier: MIT
  */
 #include "kernel/app/bench.h"
+#include "kernel/app/percpu_lib.h"
 #include "kernel/base/print.h"
 #include "percpu/counter.h"
 
@@ -16,18 +17,6 @@ struct world {
     u8 plain[16384] ALIGNED(64); /* near no node: only instructions are counted */
     size_t used;
 };
-
-static void *area_alloc(void *ctx, size_t size, size_t align)
-{
-    (void)ctx;
-    return percpu_alloc(size, align, 0);
-}
-
-static void area_free(void *ctx, void *ptr)
-{
-    (void)ctx;
-    percpu_free(ptr);
-}
 
 static void *plain_alloc(void *ctx, s32 node, size_t size)
 {
@@ -64,8 +53,8 @@ static const struct percpu_lib *make_world(struct bench *b)
         .nr_parts = percpu_lib_parts(w->cpu_node, topo->cpu_count, w->cpu_part, w->part_node),
         .cpu_part = w->cpu_part,
         .part_node = w->part_node,
-        .alloc = area_alloc,
-        .free = area_free,
+        .alloc = kernel_percpu_lib()->alloc,
+        .free = kernel_percpu_lib()->free,
         .node_alloc = plain_alloc,
         .node_free = plain_free,
     };

@@ -40,8 +40,7 @@ static inline void dyn_wait_idle(void)
                 cpu_kick(cpu);
         }
     }
-    while (!spin_trylock(&a->balance_mutex))
-        cpu_relax();
+    spin_lock(&a->balance_mutex);
     spin_unlock(&a->balance_mutex);
     EXPECT_FALSE(busy);
 }
