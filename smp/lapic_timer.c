@@ -4,13 +4,14 @@
  */
 #include "smp/lapic_timer.h"
 
+#include "kernel/base/clockmath.h"
 #include "kernel/base/cpu.h"
 #include "kernel/base/cpu_local.h"
 #include "kernel/base/print.h"
 #include "smp/apic.h"
 
-#define NS_PER_S     1000000000ULL
-#define MAX_MEASURES 6
+#define NS_PER_S 1000000000ULL
+#define ACCURACY 32 /* one part of so many */
 
 struct timer_request {
     void (*fn)(void *arg); /* NULL: none is set */
@@ -20,43 +21,36 @@ struct timer_request {
 static DEFINE_PER_CPU(struct timer_request, timer_request);
 static u64 timer_hz;
 
+/* Ticks per second; 0: it was interrupted where that spoils it. */
 static u64 measure(u64 tsc_ticks, u64 tsc_hz)
 {
-    u64 start, end;
+    struct clock_bracket first, last;
+    u64 span;
     u32 left;
 
+    first.before = rdtsc();
     apic_timer_start(~0u);
-    start = rdtsc();
+    first.after = rdtsc();
     do {
-        end = rdtsc();
-    } while (end - start < tsc_ticks);
+        last.before = rdtsc();
+    } while (last.before - first.after < tsc_ticks);
     left = apic_timer_left();
+    last.after = rdtsc();
     apic_timer_start(0);
-    return (u64)(~0u - left) * tsc_hz / (end - start);
+    span = clock_span(first, last, ACCURACY);
+    return span && left ? (u64)(~0u - left) * tsc_hz / span : 0;
 }
 
-/* An interruption by the hypervisor between two reads spoils one measurement, not two alike. */
 int lapic_timer_init(u64 tsc_hz)
 {
-    u64 flags = local_irq_save(), last = 0;
-    u64 ticks = tsc_hz / 1000;
-    int err = -EIO;
+    u64 flags = local_irq_save(), hz = 0;
 
     apic_timer_setup(VEC_TIMER, true);
-    for (u32 i = 0; i < MAX_MEASURES && err; i++) {
-        u64 hz = measure(ticks, tsc_hz);
-        u64 diff = hz > last ? hz - last : last - hz;
-
-        if (i > 0 && hz && diff <= hz / 16) {
-            timer_hz = hz;
-            err = 0;
-        }
-        last = hz;
-        if (i > 0)
-            ticks *= 2;
-    }
+    for (u64 ticks = tsc_hz / 1000; !hz && ticks < tsc_hz; ticks *= 2)
+        hz = measure(ticks, tsc_hz);
+    timer_hz = hz;
     local_irq_restore(flags);
-    return err;
+    return hz ? 0 : -EIO;
 }
 
 u64 lapic_timer_hz(void)

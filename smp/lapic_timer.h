@@ -14,9 +14,10 @@
 #include "kernel/base/types.h"
 
 /*
- * Measures the timer's frequency against the TSC (tsc_hz ticks per second), which takes at least
- * 2 ms: two measurements must agree within 1/16, else it measures again with more time. Any CPU,
- * once, interrupts off for the time; the timer of this CPU must be idle. -EIO: no agreement.
+ * Measures the timer's frequency against the TSC (tsc_hz ticks per second), to 1/32. Takes 1 ms,
+ * and up to 1 s where a hypervisor keeps this CPU waiting at the wrong moments. Any CPU, once,
+ * interrupts off for the time; the timer of this CPU must be idle. -EIO: it does not count, or was
+ * interrupted each time.
  */
 int lapic_timer_init(u64 tsc_hz) MUST_CHECK;
 

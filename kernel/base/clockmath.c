@@ -46,6 +46,15 @@ bool clock_agree(const u64 *khz, u32 n)
     return low && high - low <= low / 100;
 }
 
+u64 clock_span(struct clock_bracket first, struct clock_bracket last, u32 parts)
+{
+    u64 first_width = first.after - first.before, last_width = last.after - last.before;
+    u64 span = last.before + last_width / 2 - (first.before + first_width / 2);
+    u64 doubt = first_width - first_width / 2 + last_width - last_width / 2;
+
+    return doubt <= span / parts ? span : 0;
+}
+
 u64 clock_median(u64 *khz, u32 n)
 {
     for (u32 i = 1; i < n; i++) {

@@ -25,6 +25,19 @@ u64 clock_khz_cpuid15(u32 denominator, u32 numerator, u32 crystal_hz);
 /* Do n > 0 measurements lie within one per cent of the lowest? */
 bool clock_agree(const u64 *khz, u32 n);
 
+/* Another clock was read at some moment between two readings of the TSC. */
+struct clock_bracket {
+    u64 before, after;
+};
+
+/*
+ * TSC ticks between two bracketed readings, middle to middle. 0: the brackets are so wide that this
+ * may be wrong by more than one part in parts, as when a hypervisor let the CPU wait inside of one;
+ * a longer measurement makes that smaller, however slow the host is. What interrupts between
+ * the two readings does no harm.
+ */
+u64 clock_span(struct clock_bracket first, struct clock_bracket last, u32 parts);
+
 /* The median of n > 0 values, which it sorts. */
 u64 clock_median(u64 *khz, u32 n);
 

@@ -97,7 +97,7 @@ static void timer_set(void *arg)
 
 /*
  * One shot on every CPU: comes once, on the CPU that asked, and not before its time. Before means
- * 1/16 before: so much the measurement of the frequency may differ (smp/lapic_timer.h).
+ * 1/16 before: half of it is what the measurement may be wrong by (smp/lapic_timer.h).
  */
 KTEST(irq, timer_once_on_each)
 {

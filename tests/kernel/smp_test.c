@@ -142,6 +142,11 @@ KTEST(smp, a_cancelled_timer_does_not_fire)
 {
     u64 ms = tsc_khz_now(), begin, flags;
 
+    if (!lapic_timer_hz()) {
+        ktest_skip("the local APIC's timer could not be measured");
+        return;
+    }
+
     atomic_store(&fired_at, 0);
     /* Far away: a host may keep this CPU waiting here. */
     REQUIRE_EQ(lapic_timer_start(2000000000ULL, on_timer, NULL), 0);

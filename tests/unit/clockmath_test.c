@@ -76,3 +76,38 @@ KTEST(clockmath, median)
     EXPECT_EQ(clock_median(one, 1), 7);
     EXPECT_EQ(clock_median(sorted, 3), 2);
 }
+
+KTEST(clockmath, span_is_middle_to_middle_or_refused)
+{
+    struct clock_bracket first = {100, 110}, last = {1099, 1111}, same = {1000, 1000};
+
+    EXPECT_EQ(clock_span(first, last, 90), 1000); /* wrong by 5 and 6 at most: 11 of 1000 */
+    EXPECT_EQ(clock_span(first, last, 91), 0);
+    EXPECT_EQ(clock_span(same, same, 32), 0);
+    /* The same wait of 12 M ticks inside of one bracket: too much of 1 ms, little of 512 ms. */
+    first = (struct clock_bracket){0, 12000000};
+    last = (struct clock_bracket){15000000, 15000100};
+    EXPECT_EQ(clock_span(first, last, 32), 0);
+    last = (struct clock_bracket){1536000000, 1536000100};
+    EXPECT_EQ(clock_span(first, last, 32), 1530000050);
+}
+
+/* Where in the brackets the clock was really read: never further off than the part asked for. */
+KTEST(clockmath, span_holds_for_every_moment_of_reading)
+{
+    struct clock_bracket first = {50, 61}, last = {0, 0};
+
+    for (u64 end = 100; end < 1000; end += 7) {
+        last = (struct clock_bracket){end, end + 20};
+        u64 span = clock_span(first, last, 32);
+
+        for (u64 a = first.before; span && a <= first.after; a++) {
+            for (u64 b = last.before; b <= last.after; b++) {
+                u64 real = b - a, off = real > span ? real - span : span - real;
+
+                EXPECT_LE(off * 32, span);
+            }
+        }
+    }
+    EXPECT_NE(clock_span(first, last, 32), 0);
+}
