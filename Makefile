@@ -22,6 +22,7 @@ PURE_SRCS := \
 	kernel/app/bench_stat.c \
 	kernel/app/report_json.c \
 	kernel/base/clockmath.c \
+	acpi/dbg2.c \
 	acpi/fadt.c \
 	acpi/madt.c \
 	acpi/reader.c \
@@ -29,7 +30,9 @@ PURE_SRCS := \
 	acpi/rsdp.c \
 	acpi/s5.c \
 	acpi/slit.c \
+	acpi/spcr.c \
 	acpi/srat.c \
+	acpi/uart.c \
 	mm/numa.c \
 	mm/numa_cover.c \
 	mm/numa_cpus.c \

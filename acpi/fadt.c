@@ -4,26 +4,16 @@
  */
 #include "acpi/fadt.h"
 
+#include "acpi/gas.h"
 #include "acpi/reader.h"
 #include "acpi/tables.h"
 #include "kernel/base/errno.h"
-
-static struct acpi_gas gas_of(const struct acpi_gas_wire *g)
-{
-    return (struct acpi_gas){
-        .address = g->address,
-        .space = g->space,
-        .bit_width = g->bit_width,
-        .bit_offset = g->bit_offset,
-        .access = g->access,
-    };
-}
 
 /* The 64-bit block when the table has one, else the 32-bit I/O port (5.2.9, X_PM1a_CNT_BLK). */
 static struct acpi_gas block(const struct acpi_gas_wire *x, u32 port, u8 bytes)
 {
     if (x->address)
-        return gas_of(x);
+        return acpi_gas_of(x);
     if (!port)
         return (struct acpi_gas){0};
     return (struct acpi_gas){
@@ -69,10 +59,10 @@ int fadt_parse(const void *table, size_t len, struct fadt_info *out)
         registers(&f, out);
     if (f.h.revision >= 5) {
         out->minor = f.minor & 0xf;
-        out->sleep_control = gas_of(&f.sleep_control);
-        out->sleep_status = gas_of(&f.sleep_status);
+        out->sleep_control = acpi_gas_of(&f.sleep_control);
+        out->sleep_status = acpi_gas_of(&f.sleep_status);
     }
-    out->reset_reg = gas_of(&f.reset_reg);
+    out->reset_reg = acpi_gas_of(&f.reset_reg);
     out->reset_value = f.reset_value;
     out->has_reset = (f.flags & FADT_FLAG_RESET_REG_SUP) && f.reset_reg.address;
     return 0;

@@ -215,4 +215,48 @@ struct acpi_slit {
 } PACKED;
 static_assert(sizeof(struct acpi_slit) == 44, "SLIT");
 
+/* Microsoft, Serial Port Console Redirection Table, revisions 1 to 4; a name string follows. */
+struct acpi_spcr {
+    struct acpi_header h;
+    u8 interface;
+    u8 reserved[3];
+    struct acpi_gas_wire base;
+    u8 interrupt_type, irq;
+    u32 gsi;
+    u8 baud, parity, stop_bits, flow_control;
+    u8 terminal, language;
+    u16 pci_device, pci_vendor;
+    u8 pci_bus, pci_dev, pci_function;
+    u32 pci_flags;
+    u8 pci_segment;
+    u32 clock_hz;     /* revision 3 and up; 0: unknown */
+    u32 precise_baud; /* revision 4 and up; not 0: instead of baud */
+} PACKED;
+static_assert(sizeof(struct acpi_spcr) == 84, "SPCR");
+static_assert(offsetof(struct acpi_spcr, baud) == 58, "SPCR baud rate");
+static_assert(offsetof(struct acpi_spcr, clock_hz) == 76, "SPCR clock");
+#define ACPI_SPCR_V1_LEN 80u
+
+/* Microsoft, Debug Port Table 2, table 1: device records follow, at `offset`. */
+struct acpi_dbg2 {
+    struct acpi_header h;
+    u32 offset;
+    u32 count;
+} PACKED;
+static_assert(sizeof(struct acpi_dbg2) == 44, "DBG2");
+
+/* The same, table 2: debug device information; offsets count from its own start. */
+struct acpi_dbg2_device {
+    u8 revision;
+    u16 length;
+    u8 gas_count;
+    u16 name_length, name_offset;
+    u16 oem_length, oem_offset;
+    u16 port_type, port_subtype;
+    u16 reserved;
+    u16 gas_offset;  /* gas_count generic addresses */
+    u16 size_offset; /* as many 32-bit sizes */
+} PACKED;
+static_assert(sizeof(struct acpi_dbg2_device) == 22, "DBG2 device");
+
 #endif

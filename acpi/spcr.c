@@ -1,0 +1,67 @@
+/*
+ * SPCR fields; see spcr.h.
+ * SPDX-License-Identifier: MIT
+ */
+#include "acpi/spcr.h"
+
+#include "acpi/gas.h"
+#include "acpi/reader.h"
+#include "acpi/tables.h"
+#include "kernel/base/errno.h"
+
+/* "Baud Rate": 0 as is; 1 and 2 were never given out. */
+static u32 baud_of_code(u8 code)
+{
+    switch (code) {
+    case 3:
+        return 9600;
+    case 4:
+        return 19200;
+    case 6:
+        return 57600;
+    case 7:
+        return 115200;
+    default:
+        return 0;
+    }
+}
+
+static void speed(const struct acpi_spcr *s, struct spcr_info *out)
+{
+    out->baud_code = s->baud;
+    out->uart.baud = baud_of_code(s->baud);
+    if (s->baud && !out->uart.baud)
+        pr_warn("firmware bug: SPCR: baud rate code %u at offset 0x3a is unknown, speed kept",
+                s->baud);
+    if (s->h.revision >= 3)
+        out->uart.clock_hz = s->clock_hz;
+    if (s->h.revision >= 4 && s->precise_baud)
+        out->uart.baud = s->precise_baud;
+}
+
+int spcr_parse(const void *table, size_t len, struct spcr_info *out)
+{
+    struct acpi_bytes bytes = {table, len};
+    struct acpi_spcr s;
+
+    *out = (struct spcr_info){.uart.verdict = ACPI_UART_SHORT};
+    if (acpi_read_short(bytes, 0, &s, sizeof(s)) < ACPI_SPCR_V1_LEN) {
+        pr_warn("firmware bug: SPCR: length %zu, needs %u", len, ACPI_SPCR_V1_LEN);
+        return -EINVAL;
+    }
+    out->revision = s.h.revision;
+    out->terminal = s.terminal;
+    out->pci_device = s.pci_device;
+    out->pci_vendor = s.pci_vendor;
+    out->uart.type = s.interface;
+    out->uart.gas = acpi_gas_of(&s.base);
+    acpi_uart_decide(&out->uart);
+    /* Revision 1 knew 0 and 1 only; a larger number there means nothing. */
+    if (s.h.revision < 2 && s.interface > ACPI_SERIAL_16550_SUBSET &&
+        out->uart.verdict != ACPI_UART_DISABLED)
+        out->uart.verdict = ACPI_UART_TYPE;
+    if (out->uart.verdict != ACPI_UART_OK)
+        return -ENODEV;
+    speed(&s, out);
+    return 0;
+}

@@ -1,0 +1,68 @@
+/*
+ * Generic address to UART registers; see uart.h.
+ * SPDX-License-Identifier: MIT
+ */
+#include "acpi/uart.h"
+
+#define UART_REGISTERS 8u
+
+const char *acpi_uart_verdict_text(enum acpi_uart_verdict v)
+{
+    switch (v) {
+    case ACPI_UART_OK:
+        return "usable";
+    case ACPI_UART_DISABLED:
+        return "address 0: redirection is switched off in firmware set-up";
+    case ACPI_UART_SHORT:
+        return "the table is cut off";
+    case ACPI_UART_TYPE:
+        return "not a 16550";
+    case ACPI_UART_SPACE:
+        return "neither at a port nor in memory";
+    case ACPI_UART_RANGE:
+        return "no room for the registers at that address";
+    case ACPI_UART_WIDTH:
+        return "an access width that no 16550 has";
+    }
+    return "?";
+}
+
+/*
+ * Bytes of one access. The access size decides where it is given (5.2.3.2); tables older than it,
+ * and many newer ones, leave it 0, and then the register's width is all there is.
+ */
+static u8 access_width(const struct acpi_gas *g)
+{
+    if (g->access)
+        return g->access <= 4 ? (u8)(1u << (g->access - 1)) : 0;
+    return g->bit_width == 32 ? 4 : g->bit_width == 16 ? 2 : 1;
+}
+
+static enum acpi_uart_verdict decide(struct acpi_uart *u)
+{
+    const struct acpi_gas *g = &u->gas;
+
+    if (!g->address)
+        return ACPI_UART_DISABLED;
+    if (u->type != ACPI_SERIAL_16550 && u->type != ACPI_SERIAL_16550_SUBSET &&
+        u->type != ACPI_SERIAL_16550_GAS)
+        return ACPI_UART_TYPE;
+    if (g->space != ACPI_SPACE_IO && g->space != ACPI_SPACE_MEMORY)
+        return ACPI_UART_SPACE;
+    u->mmio = g->space == ACPI_SPACE_MEMORY;
+    u->base = g->address;
+    /* Registers at ports are bytes side by side, whatever is said of their width. */
+    u->width = u->mmio ? access_width(g) : 1;
+    u->stride = u->width;
+    if (u->width == 0 || u->width > 4)
+        return ACPI_UART_WIDTH;
+    if (u->base % u->width ||
+        u->base > (u->mmio ? (1ULL << 52) : 0x10000ULL) - UART_REGISTERS * u->stride)
+        return ACPI_UART_RANGE;
+    return ACPI_UART_OK;
+}
+
+void acpi_uart_decide(struct acpi_uart *u)
+{
+    u->verdict = decide(u);
+}
