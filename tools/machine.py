@@ -10,6 +10,9 @@ import tomllib
 from dataclasses import dataclass, field, fields
 from pathlib import Path
 
+import acpi_replay
+
+ROOT = Path(__file__).resolve().parent.parent
 MIB = 1 << 20
 GIB4 = 1 << 32
 TIB = 1 << 40
@@ -76,6 +79,7 @@ class Machine:
     console: str = "uart"         # uart, debugcon
     append: str = ""
     acpi: list = field(default_factory=list)      # tables of tests/data/asl by name
+    tables: str = ""              # a machine of tests/data/acpi (or a directory) to replay
     timeout: int = 90
     status: int = 33
     expect: list = field(default_factory=list)    # regular expressions, each in a line, in order
@@ -86,6 +90,7 @@ class Machine:
     nodes_up: int = -1            # nodes of the `Brought up` line; -1: as declared
     cpu_nodes: list = field(default_factory=list)  # with acpi: node of each CPU
     ranges: list = field(default_factory=list)     # with acpi: [node, first, last] of RAM
+    replayed: acpi_replay.Replay | None = None     # with tables: what load() made of them
 
     # ---- what QEMU makes of it -------------------------------------------------------------
 
@@ -130,6 +135,9 @@ class Machine:
 
     def numbering(self):
         """Proximity domain -> node number: first seen in QEMU's SRAT, CPUs before memory."""
+        if self.replayed:
+            off = self.option("numa") == "off"
+            return {pxm: 0 if off else n for pxm, n in self.replayed.numbering.items()}
         if not self.node or self.option("numa") == "off":
             return {pxm: 0 for pxm in range(max(1, len(self.node)))}
         owner = {cpu: pxm for pxm, n in enumerate(self.node) for cpu in n.cpus}
@@ -145,6 +153,10 @@ class Machine:
                 out.setdefault(node, []).append((first, last + 1))
             return out
         numbers = self.numbering()
+        if self.replayed:
+            for node, start, end in self.replayed.ranges:
+                out.setdefault(node, []).append((start, end))
+            return {0: sum(out.values(), [])} if self.option("numa") == "off" else out
         for pxm, parts in self.pxm_ranges().items():
             if parts and pxm in numbers:
                 out.setdefault(numbers[pxm], []).extend(parts)
@@ -153,6 +165,8 @@ class Machine:
     def cpu_node(self, cpu):
         if self.cpu_nodes:
             return self.cpu_nodes[cpu]
+        if self.replayed:
+            return 0 if self.option("numa") == "off" else self.replayed.cpu_nodes[cpu]
         numbers = self.numbering()
         for pxm, node in enumerate(self.node):
             if cpu in node.cpus:
@@ -190,8 +204,28 @@ class Machine:
         return any(w.split(":")[0] == "test" for w in self.option("run", "report,test").split(","))
 
 
+def replay(machine):
+    """Makes the CPUs and what is known of the nodes from a real machine's tables."""
+    if machine.node or machine.dist or machine.acpi or machine.smp:
+        raise MachineError(f"{machine.name}: tables goes with none of node, dist, acpi and smp")
+    directory = ROOT / "tests/data/acpi" / machine.tables
+    try:
+        machine.replayed = acpi_replay.replay(
+            acpi_replay.read(directory),
+            acpi_replay.Ram(machine.ram(), machine.lowmem(), machine.highmem()))
+    except (acpi_replay.ReplayError, OSError) as error:
+        raise MachineError(f"{machine.tables}: {error}") from None
+    if machine.cpus not in (0, machine.replayed.cpus):
+        raise MachineError(f"{machine.name}: {machine.cpus} CPUs, the tables enable "
+                           f"{machine.replayed.cpus}")
+    machine.cpus = machine.replayed.cpus
+    machine.dist = machine.replayed.dist
+
+
 def _check(machine):
     names = {cpu for n in machine.node for cpu in n.cpus}
+    if machine.tables:
+        replay(machine)
     if machine.present() < 1:
         raise MachineError(f"{machine.name}: no CPUs")
     if machine.node and names != set(range(machine.possible())):
@@ -212,7 +246,7 @@ def load(path):
         data = tomllib.loads(path.read_text(encoding="utf-8"))
     except (OSError, tomllib.TOMLDecodeError) as error:
         raise MachineError(f"{path}: {error}") from None
-    known = {f.name for f in fields(Machine)} - {"name"}
+    known = {f.name for f in fields(Machine)} - {"name", "replayed"}
     if set(data) - known:
         raise MachineError(f"{path}: unknown key {', '.join(sorted(set(data) - known))}")
     if "reason" not in data:
@@ -233,3 +267,10 @@ def blocks(nodes, cpus, mem):
             for i in range(nodes)]
     return _check(Machine(name=f"run-{cpus}c{nodes}n", reason="asked for on the command line",
                           cpus=cpus, node=node))
+
+
+def of_tables(directory, mem):
+    """A machine as the tables in this directory describe it, as `perch run --tables` wants."""
+    directory = Path(directory).absolute()
+    return _check(Machine(name=f"run-{directory.name}", reason="asked for on the command line",
+                          mem=mem, tables=str(directory)))

@@ -112,7 +112,20 @@ def compile_tables(machine, workdir):
     return args
 
 
+def replay_args(machine, workdir):
+    """A real machine's SRAT and SLIT, which tools/acpi_replay.py has rewritten."""
+    args = []
+    for name in ("srat", "slit"):
+        table = getattr(machine.replayed, name, None)
+        if table:
+            (workdir / f"{name}.bin").write_bytes(table)
+            args += ["-acpitable", f"file={workdir / name}.bin"]
+    return args
+
+
 def numa_args(machine):
+    if machine.replayed:
+        return []
     args = []
     for pxm, node in enumerate(machine.node):
         if node.mem:
@@ -181,7 +194,8 @@ def argv(machine, workdir, accel="tcg", icount=False, gdb=False, extra_append=""
     args += ["-serial", "chardev:log"] if machine.console == "uart" else [
         "-serial", "none", "-device", "isa-debugcon,iobase=0xe9,chardev=log"]
     args += ["-device", "isa-debug-exit,iobase=0xf4,iosize=0x4"]
-    args += compile_tables(machine, workdir) + boot_args(machine, workdir, cmdline) + machine.qemu
+    args += compile_tables(machine, workdir) + replay_args(machine, workdir)
+    args += boot_args(machine, workdir, cmdline) + machine.qemu
     return args + (["-s", "-S"] if gdb else [])
 
 

@@ -1,7 +1,7 @@
 """`perch run`: boots one machine in QEMU, prints its log, and says whether everything held.
 
 Takes its options from the environment, as `make run NODES=4 CPUS=8` passes them: NODES, CPUS, MEM,
-FIRMWARE (pvh, bios, uefi), TOPOLOGY (a machine file), APPEND, ACCEL (tcg, kvm), GDB, LOG.
+FIRMWARE (pvh, bios, uefi), TOPOLOGY (a machine file), TABLES (a directory of ACPI tables), APPEND, ACCEL (tcg, kvm), GDB, LOG.
 SPDX-License-Identifier: MIT
 """
 import os
@@ -20,7 +20,12 @@ SECONDS_PER_RUN = 300
 def chosen():
     """The machine the environment describes."""
     get = os.environ.get
-    if get("TOPOLOGY"):
+    if get("TABLES"):
+        others = [name for name in ("TOPOLOGY", "NODES", "CPUS") if get(name)]
+        if others:
+            raise machines.MachineError(f"--tables goes without --{others[0].lower()}")
+        machine = machines.of_tables(get("TABLES"), get("MEM") or "2G")
+    elif get("TOPOLOGY"):
         machine = machines.load(get("TOPOLOGY"))
     else:
         machine = machines.blocks(int(get("NODES") or 4), int(get("CPUS") or 8), get("MEM") or "2G")

@@ -20,8 +20,8 @@ $(ISO): $(BUILD)/perch.elf boot/grub.cfg tools/iso.py
 
 iso: $(ISO)
 
-# ---- run: NODES= CPUS= MEM= FIRMWARE= TOPOLOGY= APPEND= ACCEL= GDB= LOG= ----------------------
-RUN_OPTIONS := NODES CPUS MEM FIRMWARE TOPOLOGY APPEND ACCEL GDB LOG BUILD
+# ---- run: NODES= CPUS= MEM= FIRMWARE= TOPOLOGY= TABLES= APPEND= ACCEL= GDB= LOG= --------------
+RUN_OPTIONS := NODES CPUS MEM FIRMWARE TOPOLOGY TABLES APPEND ACCEL GDB LOG BUILD
 export $(RUN_OPTIONS)
 
 run: $(BUILD)/perch.elf
@@ -68,7 +68,7 @@ bench: $(BUILD)/perch.elf
 
 help:
 	@echo 'make             build/perch.elf and build/perch.iso'
-	@echo 'make run         NODES= CPUS= MEM= FIRMWARE= TOPOLOGY= APPEND= ACCEL= GDB=1 LOG='
+	@echo 'make run         NODES= CPUS= MEM= FIRMWARE= TOPOLOGY= TABLES= APPEND= ACCEL= GDB=1 LOG='
 	@echo 'make test        every test; WHAT=unit|model|tsan|kernel|qemu|tools|runner|lint|fuzz PATTERN='
 	@echo 'make layout-bin  build/perch-layout, the program behind ./perch layout'
 	@echo 'make iso         build/perch.iso'
