@@ -18,6 +18,7 @@ Q := $(if $(V),,@)
 # Pure: freestanding and hosted from the same source.
 PURE_SRCS := \
 	kernel/base/crc32.c \
+	kernel/base/firmware.c \
 	kernel/base/cpu_id.c \
 	kernel/app/bench_stat.c \
 	kernel/app/report_json.c \
@@ -156,6 +157,7 @@ HW_SRCS := \
 	kernel/platform/cpu_promotion.c \
 	kernel/platform/cpu_tables.c \
 	kernel/platform/early_window.c \
+	kernel/platform/firmware.c \
 	kernel/platform/paging.c \
 	kernel/platform/panic.c \
 	kernel/platform/trap.c \

@@ -23,7 +23,7 @@ static struct acpi_uart port(struct acpi_bytes record, const struct acpi_dbg2_de
 }
 
 static void take(struct acpi_bytes record, size_t offset, u32 index,
-                 const struct acpi_dbg2_device *d, struct acpi_bugs *bugs, struct dbg2_info *out)
+                 const struct acpi_dbg2_device *d, struct dbg2_info *out)
 {
     struct acpi_uart u;
 
@@ -33,10 +33,10 @@ static void take(struct acpi_bytes record, size_t offset, u32 index,
     }
     u = port(record, d);
     if (u.verdict == ACPI_UART_SHORT)
-        acpi_bug(bugs,
-                 "device %u at offset 0x%zx: %u addresses at offset 0x%x do not fit its %u "
-                 "bytes",
-                 index, offset, d->gas_count, d->gas_offset, d->length);
+        firmware_finding(FW_DBG2_DEVICE,
+                         "device %u at offset 0x%zx: %u addresses at offset 0x%x do not fit its %u "
+                         "bytes",
+                         index, offset, d->gas_count, d->gas_offset, d->length);
     if (out->count == DBG2_MAX_PORTS)
         out->dropped++;
     else
@@ -54,28 +54,27 @@ static int usable(const struct dbg2_info *out)
 int dbg2_parse(const void *table, size_t len, struct dbg2_info *out)
 {
     struct acpi_bytes bytes = {table, len};
-    struct acpi_bugs bugs = {.table = "DBG2"};
     struct acpi_dbg2_device d;
     struct acpi_dbg2 head;
     size_t at;
 
     *out = (struct dbg2_info){0};
     if (!acpi_read(bytes, 0, &head, sizeof(head))) {
-        acpi_bug(&bugs, "length %zu, needs %zu", len, sizeof(head));
+        firmware_finding(FW_DBG2_SHORT, "length %zu, needs %zu", len, sizeof(head));
         return -EINVAL;
     }
     at = head.offset;
     for (u32 i = 0; i < head.count; i++) {
         if (at < sizeof(head) || !acpi_read(bytes, at, &d, sizeof(d)) || d.length < sizeof(d) ||
             d.length > len - at) {
-            acpi_bug(&bugs, "device %u at offset 0x%zx does not fit the table's %zu bytes", i, at,
-                     len);
+            firmware_finding(FW_DBG2_DEVICE,
+                             "device %u at offset 0x%zx does not fit the table's %zu bytes", i, at,
+                             len);
             break;
         }
         out->devices++;
-        take((struct acpi_bytes){bytes.data + at, d.length}, at, i, &d, &bugs, out);
+        take((struct acpi_bytes){bytes.data + at, d.length}, at, i, &d, out);
         at += d.length;
     }
-    acpi_bugs_end(&bugs);
     return usable(out);
 }

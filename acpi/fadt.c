@@ -45,7 +45,7 @@ int fadt_parse(const void *table, size_t len, struct fadt_info *out)
 
     *out = (struct fadt_info){0};
     if (acpi_read_short(bytes, 0, &f, sizeof(f)) < ACPI_FADT_V1_LEN) {
-        pr_warn("firmware bug: FACP: length %zu, needs %u", len, ACPI_FADT_V1_LEN);
+        firmware_finding(FW_FADT_SHORT, "length %zu, needs %u", len, ACPI_FADT_V1_LEN);
         return -EINVAL;
     }
     out->revision = f.h.revision;

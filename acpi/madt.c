@@ -7,22 +7,22 @@
 #include "acpi/reader.h"
 #include "acpi/tables.h"
 #include "kernel/base/errno.h"
+#include "kernel/base/print.h"
 #include "kernel/base/sort.h"
 
 struct madt_parser {
     struct madt_cpu *cpus;
     u32 max;
     struct madt_info *info;
-    struct acpi_bugs bugs;
     bool lapic_seen; /* an enabled type 0 entry with a real id */
 };
 
-static bool take_entry(struct madt_parser *p, const struct acpi_entry *e, void *dst, size_t size)
+static bool take_entry(const struct acpi_entry *e, void *dst, size_t size)
 {
     if (acpi_read(e->bytes, 0, dst, size))
         return true;
-    acpi_bug(&p->bugs, "entry %u at offset 0x%zx length %zu, needs %zu", e->index, e->offset,
-             e->bytes.len, size);
+    firmware_finding(FW_MADT_ENTRY_LENGTH, "entry %u at offset 0x%zx length %zu, needs %zu",
+                     e->index, e->offset, e->bytes.len, size);
     return false;
 }
 
@@ -56,7 +56,7 @@ static void parse_lapic(struct madt_parser *p, const struct acpi_entry *e)
 {
     struct acpi_madt_lapic c;
 
-    if (take_entry(p, e, &c, sizeof(c)))
+    if (take_entry(e, &c, sizeof(c)))
         add_cpu(p, (struct madt_cpu){.apic_id = c.apic_id, .uid = c.uid, .entry = e->index},
                 c.flags);
 }
@@ -65,7 +65,7 @@ static void parse_x2apic(struct madt_parser *p, const struct acpi_entry *e)
 {
     struct acpi_madt_x2apic c;
 
-    if (take_entry(p, e, &c, sizeof(c)))
+    if (take_entry(e, &c, sizeof(c)))
         add_cpu(p,
                 (struct madt_cpu){
                     .apic_id = c.apic_id, .uid = c.uid, .entry = e->index, .x2apic = true},
@@ -77,7 +77,7 @@ static void parse_ioapic(struct madt_parser *p, const struct acpi_entry *e)
     struct madt_info *info = p->info;
     struct acpi_madt_ioapic io;
 
-    if (!take_entry(p, e, &io, sizeof(io)))
+    if (!take_entry(e, &io, sizeof(io)))
         return;
     if (info->ioapic_count == MADT_MAX_IOAPICS) {
         pr_warn("ACPI: MADT: no room for I/O APIC %u at 0x%x", io.id, io.address);
@@ -91,13 +91,14 @@ static void parse_override(struct madt_parser *p, const struct acpi_entry *e)
 {
     struct acpi_madt_override o;
 
-    if (!take_entry(p, e, &o, sizeof(o)))
+    if (!take_entry(e, &o, sizeof(o)))
         return;
     if (o.address)
         p->info->lapic_address = o.address;
     else
-        acpi_bug(&p->bugs, "entry %u at offset 0x%zx overrides the local APIC address with 0",
-                 e->index, e->offset);
+        firmware_finding(FW_MADT_LAPIC_ADDRESS,
+                         "entry %u at offset 0x%zx overrides the local APIC address with 0",
+                         e->index, e->offset);
 }
 
 static void parse_entry(struct madt_parser *p, const struct acpi_entry *e)
@@ -151,8 +152,9 @@ static bool keep_first(struct madt_parser *p, const struct madt_cpu *c)
         p->info->quiet_duplicates++;
         return false;
     }
-    acpi_bug(&p->bugs, "entry %u is of type 9 for APIC id 0x%x, which belongs into a type 0 entry",
-             c->entry, c->apic_id);
+    firmware_finding(FW_MADT_X2APIC_LOW,
+                     "entry %u is of type 9 for APIC id 0x%x, which belongs into a type 0 entry",
+                     c->entry, c->apic_id);
     return true;
 }
 
@@ -165,8 +167,8 @@ static void drop_repeat(struct madt_parser *p, const struct madt_cpu *c,
         return;
     }
     p->info->duplicates++;
-    acpi_bug(&p->bugs, "entry %u repeats APIC id 0x%x of entry %u, ignored", c->entry, c->apic_id,
-             kept->entry);
+    firmware_finding(FW_MADT_CPU_DUPLICATE, "entry %u repeats APIC id 0x%x of entry %u, ignored",
+                     c->entry, c->apic_id, kept->entry);
 }
 
 /* Leaves one record per id, in table order. The array is its own scratch memory. */
@@ -200,7 +202,7 @@ u32 madt_count_cpus(const void *table, size_t len)
     struct acpi_entry e;
     u32 n = 0;
 
-    acpi_walk_begin(&w, (struct acpi_bytes){table, len}, sizeof(struct acpi_madt), NULL);
+    acpi_walk_begin_quiet(&w, (struct acpi_bytes){table, len}, sizeof(struct acpi_madt));
     while (acpi_walk_next(&w, &e))
         n += e.type == ACPI_MADT_LAPIC || e.type == ACPI_MADT_X2APIC;
     return n;
@@ -209,7 +211,7 @@ u32 madt_count_cpus(const void *table, size_t len)
 int madt_parse(const void *table, size_t len, struct madt_cpu *cpus, u32 max,
                struct madt_info *info)
 {
-    struct madt_parser p = {.cpus = cpus, .max = max, .info = info, .bugs = {.table = "MADT"}};
+    struct madt_parser p = {.cpus = cpus, .max = max, .info = info};
     struct acpi_bytes bytes = {table, len};
     struct acpi_madt head;
     struct acpi_walk w;
@@ -217,22 +219,19 @@ int madt_parse(const void *table, size_t len, struct madt_cpu *cpus, u32 max,
 
     *info = (struct madt_info){0};
     if (!acpi_read(bytes, 0, &head, sizeof(head))) {
-        acpi_bug(&p.bugs, "length %zu, needs %zu", len, sizeof(head));
-        info->bugs = p.bugs.count;
+        firmware_finding(FW_MADT_SHORT, "length %zu, needs %zu", len, sizeof(head));
         return -EINVAL;
     }
     info->revision = head.h.revision;
     info->flags = head.flags;
     info->pcat_compat = head.flags & ACPI_MADT_PCAT_COMPAT;
     info->lapic_address = head.lapic_address;
-    acpi_walk_begin(&w, bytes, sizeof(head), &p.bugs);
+    acpi_walk_begin(&w, bytes, sizeof(head), FW_MADT_ENTRY_CUT);
     while (acpi_walk_next(&w, &e))
         parse_entry(&p, &e);
     info->entries = w.index;
     drop_duplicates(&p);
     if (info->no_room)
         pr_warn("ACPI: MADT: no room for %u CPUs", info->no_room);
-    acpi_bugs_end(&p.bugs);
-    info->bugs = p.bugs.count;
     return 0;
 }

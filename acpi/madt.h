@@ -52,7 +52,6 @@ struct madt_info {
     u32 no_room;          /* CPUs that found no room in cpus[] */
     u32 max_apic_id;      /* of the enabled */
     u32 ioapic_count;
-    u32 bugs;             /* firmware bugs reported */
     struct madt_ioapic ioapics[MADT_MAX_IOAPICS];
 };
 

@@ -36,17 +36,15 @@ u8 acpi_sum(const void *data, size_t len)
     return sum;
 }
 
-void acpi_bugs_end(const struct acpi_bugs *bugs)
+void acpi_walk_begin(struct acpi_walk *w, struct acpi_bytes table, size_t first,
+                     enum firmware_id broken)
 {
-    if (bugs->count > ACPI_BUG_LINES)
-        pr_warn("firmware bug: %s: %u more findings not shown", bugs->table,
-                bugs->count - ACPI_BUG_LINES);
+    *w = (struct acpi_walk){.table = table, .next = first, .broken = broken};
 }
 
-void acpi_walk_begin(struct acpi_walk *w, struct acpi_bytes table, size_t first,
-                     struct acpi_bugs *bugs)
+void acpi_walk_begin_quiet(struct acpi_walk *w, struct acpi_bytes table, size_t first)
 {
-    *w = (struct acpi_walk){.table = table, .next = first, .bugs = bugs};
+    *w = (struct acpi_walk){.table = table, .next = first, .quiet = true};
 }
 
 /* A walk cannot go on: what was left of the table is lost. */
@@ -54,12 +52,13 @@ static bool walk_broken(struct acpi_walk *w, u8 length)
 {
     size_t left = w->table.len - w->next;
 
-    if (w->bugs && length < 2)
-        acpi_bug(w->bugs, "entry %u at offset 0x%zx length %u, the rest of the table is ignored",
-                 w->index, w->next, length);
-    else if (w->bugs)
-        acpi_bug(w->bugs, "entry %u at offset 0x%zx length %u, only %zu bytes are left", w->index,
-                 w->next, length, left);
+    if (!w->quiet && length < 2)
+        firmware_finding(w->broken,
+                         "entry %u at offset 0x%zx length %u, the rest of the table is ignored",
+                         w->index, w->next, length);
+    else if (!w->quiet)
+        firmware_finding(w->broken, "entry %u at offset 0x%zx length %u, only %zu bytes are left",
+                         w->index, w->next, length, left);
     w->next = w->table.len;
     return false;
 }

@@ -3,8 +3,7 @@
  * functions, so that no length field, offset or count of a table is believed before it was compared
  * with the bytes really there. Values are little-endian and may lie at any alignment.
  *
- * Also the one way to report what is wrong with a table: acpi_bug() prints a line that begins
- * "firmware bug: TABLE:", at most ACPI_BUG_LINES of them for one table; all are counted.
+ * What is wrong is said by firmware_finding() (kernel/base/firmware.h).
  *
  * Pure; may be called from any context.
  * SPDX-License-Identifier: MIT
@@ -12,7 +11,7 @@
 #ifndef PERCH_ACPI_READER_H
 #define PERCH_ACPI_READER_H
 
-#include "kernel/base/print.h"
+#include "kernel/base/firmware.h"
 #include "kernel/base/types.h"
 
 struct acpi_bytes {
@@ -29,22 +28,6 @@ size_t acpi_read_short(struct acpi_bytes b, size_t offset, void *dst, size_t siz
 /* Sum of all bytes, modulo 256: 0 for a table whose checksum is right (ACPI 6.5, 5.2.6). */
 u8 acpi_sum(const void *data, size_t len);
 
-#define ACPI_BUG_LINES 16
-
-struct acpi_bugs {
-    const char *table;
-    u32 count;
-};
-
-#define acpi_bug(bugs, fmt, ...)                                                                   \
-    do {                                                                                           \
-        if ((bugs)->count++ < ACPI_BUG_LINES)                                                      \
-            pr_warn("firmware bug: %s: " fmt, (bugs)->table, ##__VA_ARGS__);                       \
-    } while (0)
-
-/* Says how many findings were not printed, if any were. */
-void acpi_bugs_end(const struct acpi_bugs *bugs);
-
 /*
  * Walk over the entries of MADT or SRAT: each begins with a type and a length byte
  * (ACPI 6.5, 5.2.12 and 5.2.16).
@@ -53,7 +36,8 @@ struct acpi_walk {
     struct acpi_bytes table;
     size_t next;
     u32 index;
-    struct acpi_bugs *bugs;
+    enum firmware_id broken;
+    bool quiet;
 };
 
 struct acpi_entry {
@@ -63,9 +47,12 @@ struct acpi_entry {
     u8 type;
 };
 
-/* first: offset of the first entry in the table. bugs may be NULL: then nothing is reported. */
+/* first: offset of the first entry in the table; broken: the finding that a broken walk is. */
 void acpi_walk_begin(struct acpi_walk *w, struct acpi_bytes table, size_t first,
-                     struct acpi_bugs *bugs);
+                     enum firmware_id broken);
+
+/* The same for a first count of the entries: reports nothing. */
+void acpi_walk_begin_quiet(struct acpi_walk *w, struct acpi_bytes table, size_t first);
 
 /*
  * The next entry; false at the end. An entry of length 0 or 1, and one that reaches beyond the end

@@ -9,6 +9,7 @@
 #include "acpi/rsdp.h"
 #include "acpi/tables.h"
 #include "kernel/base/errno.h"
+#include "kernel/base/print.h"
 #include "kernel/base/string.h"
 
 #define SUM_PIECE (64u << 10) /* so that a small window can check a large table */
@@ -17,7 +18,6 @@ struct root_finder {
     const struct phys_window *w;
     const struct acpi_rsdp_hint *hint;
     struct acpi_root *root;
-    struct acpi_bugs bugs;
 };
 
 /* Firmware's text for the log: ends at a NUL, other bytes outside ASCII's printable ones as '?'. */
@@ -71,7 +71,8 @@ static bool read_table(struct root_finder *f, u64 pa, const char *what, struct a
     u8 sum;
 
     if (!p) {
-        acpi_bug(&f->bugs, "%s at 0x%llx cannot be reached", what, (unsigned long long)pa);
+        firmware_finding(FW_TABLE_UNREACHABLE, "%s at 0x%llx cannot be reached", what,
+                         (unsigned long long)pa);
         return false;
     }
     memcpy(&h, p, sizeof(h));
@@ -85,20 +86,21 @@ static bool read_table(struct root_finder *f, u64 pa, const char *what, struct a
     memcpy(t->oem_table_id, h.oem_table_id, sizeof(t->oem_table_id));
     memcpy(t->creator_id, h.creator_id, sizeof(t->creator_id));
     if (h.length < ACPI_TABLE_MIN || h.length > ACPI_TABLE_MAX || pa + h.length < pa) {
-        acpi_bug(&f->bugs, "%s at 0x%llx: length 0x%x, must be 0x%x to 0x%x", what,
-                 (unsigned long long)pa, h.length, ACPI_TABLE_MIN, ACPI_TABLE_MAX);
+        firmware_finding(FW_TABLE_LENGTH, "%s at 0x%llx: length 0x%x, must be 0x%x to 0x%x", what,
+                         (unsigned long long)pa, h.length, ACPI_TABLE_MIN, ACPI_TABLE_MAX);
         return false;
     }
     log_table(t);
     if (!sum_table(f->w, t, &sum)) {
-        acpi_bug(&f->bugs, "%s at 0x%llx: 0x%x bytes cannot be reached", what,
-                 (unsigned long long)pa, h.length);
+        firmware_finding(FW_TABLE_UNREACHABLE, "%s at 0x%llx: 0x%x bytes cannot be reached", what,
+                         (unsigned long long)pa, h.length);
         return false;
     }
     t->usable = sum == 0 || f->hint->ignore_checksums;
     if (!t->usable)
-        acpi_bug(&f->bugs, "%s at 0x%llx: checksum 0x%02x at offset 0x9, not 0x%02x: not used",
-                 what, (unsigned long long)pa, h.checksum, (u8)(h.checksum - sum));
+        firmware_finding(FW_TABLE_CHECKSUM,
+                         "%s at 0x%llx: checksum 0x%02x at offset 0x9, not 0x%02x: not used", what,
+                         (unsigned long long)pa, h.checksum, (u8)(h.checksum - sum));
     return true;
 }
 
@@ -110,10 +112,10 @@ static struct acpi_table_ref *find_ref(struct acpi_root *root, const char sig[4]
     return NULL;
 }
 
-/* Tables of which the machine has one (ACPI 6.5, 5.2.6): a second one is a warning. */
+/* Tables of which the machine has one (ACPI 6.5, 5.2.6); two MADTs are worse than two of others. */
 static void warn_second(struct root_finder *f, const struct acpi_table_ref *t)
 {
-    static const char one[][5] = {"FACP", "APIC", "SRAT", "SLIT", "HMAT", "MSCT", "PPTT", "SPCR"};
+    static const char one[][5] = {"APIC", "FACP", "SRAT", "SLIT", "HMAT", "MSCT", "PPTT", "SPCR"};
     struct acpi_table_ref *first = find_ref(f->root, t->sig, 0);
 
     if (!first || !t->usable)
@@ -121,9 +123,9 @@ static void warn_second(struct root_finder *f, const struct acpi_table_ref *t)
     for (size_t i = 0; i < ARRAY_SIZE(one); i++) {
         if (memcmp(one[i], t->sig, 4) != 0)
             continue;
-        f->root->warnings++;
-        pr_warn("ACPI: %s at 0x%llx is a second one, 0x%llx is used", one[i],
-                (unsigned long long)t->pa, (unsigned long long)first->pa);
+        firmware_finding(i == 0 ? FW_MADT_SECOND : FW_TABLE_SECOND,
+                         "%s at 0x%llx is a second one, 0x%llx is used", one[i],
+                         (unsigned long long)t->pa, (unsigned long long)first->pa);
     }
 }
 
@@ -134,7 +136,8 @@ static bool add_table(struct root_finder *f, const struct acpi_table_ref *t)
 
     for (u32 i = 0; i < root->count; i++) {
         if (root->tables[i].pa == t->pa) {
-            acpi_bug(&f->bugs, "table at 0x%llx is listed twice", (unsigned long long)t->pa);
+            firmware_finding(FW_TABLE_TWICE, "table at 0x%llx is listed twice",
+                             (unsigned long long)t->pa);
             return false;
         }
     }
@@ -158,8 +161,8 @@ static void add_facs(struct root_finder *f, u64 pa)
         memcpy(&facs, p, sizeof(facs));
     if (memcmp(facs.sig, "FACS", 4) != 0 || facs.length < ACPI_FACS_MIN ||
         facs.length > ACPI_TABLE_MAX || pa + facs.length < pa) {
-        acpi_bug(&f->bugs, "FACS at 0x%llx: length 0x%x or signature is wrong",
-                 (unsigned long long)pa, facs.length);
+        firmware_finding(FW_FACS_INVALID, "FACS at 0x%llx: length 0x%x or signature is wrong",
+                         (unsigned long long)pa, facs.length);
         return;
     }
     memcpy(t.sig, facs.sig, sizeof(t.sig));
@@ -175,16 +178,14 @@ static void follow_fadt(struct root_finder *f, const struct acpi_table_ref *fadt
     struct acpi_table_ref t;
     struct fadt_info info;
 
-    if (!p || fadt_parse(p, fadt->length, &info)) {
-        f->bugs.count++;
+    if (!p || fadt_parse(p, fadt->length, &info))
         return;
-    }
     if (info.dsdt && read_table(f, info.dsdt, "DSDT", &t)) {
         if (memcmp(t.sig, "DSDT", 4) == 0)
             add_table(f, &t);
         else
-            acpi_bug(&f->bugs, "DSDT at 0x%llx has another signature",
-                     (unsigned long long)info.dsdt);
+            firmware_finding(FW_DSDT_SIGNATURE, "DSDT at 0x%llx has another signature",
+                             (unsigned long long)info.dsdt);
     }
     if (info.facs)
         add_facs(f, info.facs);
@@ -212,14 +213,16 @@ static u32 copy_entries(struct root_finder *f, const struct acpi_table_ref *t, u
     if (!b.data)
         return 0;
     if ((t->length - ACPI_TABLE_MIN) % width)
-        acpi_bug(&f->bugs, "%s: length 0x%x is no whole number of entries", name, t->length);
+        firmware_finding(FW_XSDT_LENGTH, "%s: length 0x%x is no whole number of entries", name,
+                         t->length);
     for (u32 i = 0; i < entries; i++) {
         size_t offset = ACPI_TABLE_MIN + (size_t)i * width;
         u64 pa = 0;
 
         acpi_read(b, offset, &pa, width);
         if (!pa) {
-            acpi_bug(&f->bugs, "%s: entry %u at offset 0x%zx is 0", name, i, offset);
+            firmware_finding(FW_XSDT_NULL_ENTRY, "%s: entry %u at offset 0x%zx is 0", name, i,
+                             offset);
         } else if (n == ACPI_MAX_TABLES) {
             pr_warn("ACPI: %s: only the first %u of %u entries are used", name, n, entries);
             break;
@@ -240,12 +243,13 @@ static bool use_root_table(struct root_finder *f, u64 pa, const char *sig, u32 w
     if (!pa || !read_table(f, pa, sig, &t) || !t.usable)
         return false;
     if (memcmp(t.sig, sig, 4) != 0) {
-        acpi_bug(&f->bugs, "%s at 0x%llx has another signature", sig, (unsigned long long)pa);
+        firmware_finding(FW_XSDT_SIGNATURE, "%s at 0x%llx has another signature", sig,
+                         (unsigned long long)pa);
         return false;
     }
     n = copy_entries(f, &t, width, addresses);
     if (n == 0) {
-        acpi_bug(&f->bugs, "%s at 0x%llx lists no table", sig, (unsigned long long)pa);
+        firmware_finding(FW_XSDT_EMPTY, "%s at 0x%llx lists no table", sig, (unsigned long long)pa);
         return false;
     }
     f->root->count = 0;
@@ -258,15 +262,14 @@ static bool use_root_table(struct root_finder *f, u64 pa, const char *sig, u32 w
 int acpi_root_find(const struct phys_window *w, const struct acpi_rsdp_hint *hint,
                    struct acpi_root *out)
 {
-    struct root_finder f = {.w = w, .hint = hint, .root = out, .bugs = {.table = "ACPI"}};
+    struct root_finder f = {.w = w, .hint = hint, .root = out};
     struct acpi_rsdp_found rsdp;
     char oem[7];
     int err = 0;
 
     memset(out, 0, sizeof(*out));
-    if (!acpi_rsdp_find(w, hint, &f.bugs, &rsdp)) {
+    if (!acpi_rsdp_find(w, hint, &rsdp)) {
         pr_warn("ACPI: no RSDP found");
-        out->bugs = f.bugs.count;
         return -ENOENT;
     }
     out->rsdp_pa = rsdp.pa;
@@ -277,12 +280,10 @@ int acpi_root_find(const struct phys_window *w, const struct acpi_rsdp_hint *hin
             rsdp.revision, oem);
     out->from_xsdt = use_root_table(&f, rsdp.xsdt, "XSDT", 8);
     if (!out->from_xsdt && !use_root_table(&f, rsdp.rsdt, "RSDT", 4)) {
-        acpi_bug(&f.bugs, "neither XSDT (0x%llx) nor RSDT (0x%x) can be used",
-                 (unsigned long long)rsdp.xsdt, rsdp.rsdt);
+        firmware_finding(FW_XSDT_UNUSABLE, "neither XSDT (0x%llx) nor RSDT (0x%x) can be used",
+                         (unsigned long long)rsdp.xsdt, rsdp.rsdt);
         err = -EINVAL;
     }
-    acpi_bugs_end(&f.bugs);
-    out->bugs = f.bugs.count;
     return err;
 }
 

@@ -48,8 +48,6 @@ struct acpi_root {
     u32 rsdp_len; /* 20, or 36 and more from revision 2 on */
     u8 rsdp_revision;
     bool from_xsdt;
-    u32 bugs;     /* firmware bugs found on the way */
-    u32 warnings; /* second tables of one kind */
     u32 count;
     struct acpi_table_ref tables[ACPI_MAX_TABLES]; /* [0] is the XSDT or RSDT itself */
 };

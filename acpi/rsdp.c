@@ -15,7 +15,7 @@
  * Is there an RSDP at the start of b? Revision 2 has a second checksum over all of it; where that
  * is wrong, or the bytes end before, the first 20 bytes still hold and name the RSDT.
  */
-static bool parse_rsdp(struct acpi_bytes b, bool ignore_checksums, struct acpi_bugs *bugs,
+static bool parse_rsdp(struct acpi_bytes b, bool ignore_checksums, bool quiet,
                        struct acpi_rsdp_found *out)
 {
     struct acpi_rsdp r;
@@ -26,8 +26,8 @@ static bool parse_rsdp(struct acpi_bytes b, bool ignore_checksums, struct acpi_b
         return false;
     if (!ignore_checksums && acpi_sum(b.data, ACPI_RSDP_V1_LEN) != 0)
         return false;
-    *out = (struct acpi_rsdp_found){
-        .rsdt = r.rsdt, .len = ACPI_RSDP_V1_LEN, .revision = r.revision};
+    *out =
+        (struct acpi_rsdp_found){.rsdt = r.rsdt, .len = ACPI_RSDP_V1_LEN, .revision = r.revision};
     memcpy(out->oem_id, r.oem_id, sizeof(out->oem_id));
     if (r.revision < 2)
         return true;
@@ -35,16 +35,18 @@ static bool parse_rsdp(struct acpi_bytes b, bool ignore_checksums, struct acpi_b
     if (whole && (ignore_checksums || acpi_sum(b.data, r.length) == 0)) {
         out->xsdt = r.xsdt;
         out->len = r.length;
-    } else if (bugs) {
-        acpi_bug(bugs, "RSDP: length 0x%x (offset 0x14) or checksum 0x%02x (offset 0x20) is wrong",
-                 r.length, r.ext_checksum);
+    } else if (!quiet) {
+        firmware_finding(
+            FW_RSDP_CHECKSUM,
+            "RSDP: length 0x%x (offset 0x14) or checksum 0x%02x (offset 0x20) is wrong", r.length,
+            r.ext_checksum);
     }
     return true;
 }
 
 /* Maps what a second-revision RSDP needs, or less where memory ends. */
 static bool try_address(const struct phys_window *w, u64 pa, bool ignore_checksums,
-                        struct acpi_bugs *bugs, struct acpi_rsdp_found *out)
+                        struct acpi_rsdp_found *out)
 {
     size_t len = sizeof(struct acpi_rsdp);
     const void *p = w->map(w->ctx, pa, len);
@@ -53,7 +55,7 @@ static bool try_address(const struct phys_window *w, u64 pa, bool ignore_checksu
         len = ACPI_RSDP_V1_LEN;
         p = w->map(w->ctx, pa, len);
     }
-    if (!p || !parse_rsdp((struct acpi_bytes){p, len}, ignore_checksums, bugs, out))
+    if (!p || !parse_rsdp((struct acpi_bytes){p, len}, ignore_checksums, false, out))
         return false;
     out->pa = pa;
     return true;
@@ -68,7 +70,7 @@ static bool scan(const struct phys_window *w, u64 pa, size_t len, bool ignore_ch
     if (!p)
         return false;
     for (size_t at = 0; at + ACPI_RSDP_V1_LEN <= len; at += 16) {
-        if (!parse_rsdp((struct acpi_bytes){p + at, len - at}, ignore_checksums, NULL, out))
+        if (!parse_rsdp((struct acpi_bytes){p + at, len - at}, ignore_checksums, true, out))
             continue;
         out->pa = pa + at;
         return true;
@@ -91,20 +93,20 @@ static bool scan_bios(const struct phys_window *w, bool ignore_checksums,
 }
 
 bool acpi_rsdp_find(const struct phys_window *w, const struct acpi_rsdp_hint *hint,
-                    struct acpi_bugs *bugs, struct acpi_rsdp_found *out)
+                    struct acpi_rsdp_found *out)
 {
     bool ignore = hint->ignore_checksums;
 
     if (hint->bytes) {
-        if (parse_rsdp((struct acpi_bytes){hint->bytes, hint->len}, ignore, bugs, out))
+        if (parse_rsdp((struct acpi_bytes){hint->bytes, hint->len}, ignore, false, out))
             return true;
-        acpi_bug(bugs, "RSDP: the loader's copy of %zu bytes is none", hint->len);
+        firmware_finding(FW_RSDP_LOADER, "RSDP: the loader's copy of %zu bytes is none", hint->len);
     }
     if (hint->pa) {
-        if (try_address(w, hint->pa, ignore, bugs, out))
+        if (try_address(w, hint->pa, ignore, out))
             return true;
-        acpi_bug(bugs, "RSDP: there is none at the loader's address 0x%llx",
-                 (unsigned long long)hint->pa);
+        firmware_finding(FW_RSDP_LOADER, "RSDP: there is none at the loader's address 0x%llx",
+                         (unsigned long long)hint->pa);
     }
     return !hint->no_bios_scan && scan_bios(w, ignore, out);
 }

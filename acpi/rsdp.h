@@ -20,6 +20,6 @@ struct acpi_rsdp_found {
 
 /* True and *out filled when one with a right checksum was found. */
 bool acpi_rsdp_find(const struct phys_window *w, const struct acpi_rsdp_hint *hint,
-                    struct acpi_bugs *bugs, struct acpi_rsdp_found *out);
+                    struct acpi_rsdp_found *out);
 
 #endif

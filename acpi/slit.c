@@ -32,13 +32,14 @@ static int refuse(struct slit_view *v, enum slit_verdict why)
 
     v->verdict = why;
     if (why == SLIT_TOO_SHORT)
-        pr_warn("firmware bug: SLIT: length %zu, %llu localities need %zu", v->length,
-                (unsigned long long)v->stated_n, v->needed);
+        firmware_finding(FW_SLIT_SHORT, "length %zu, %llu localities need %zu", v->length,
+                         (unsigned long long)v->stated_n, v->needed);
     else if (why == SLIT_EMPTY)
-        pr_warn("firmware bug: SLIT: 0 localities at offset 0x24");
+        firmware_finding(FW_SLIT_EMPTY, "0 localities at offset 0x24");
     else
-        pr_warn("firmware bug: SLIT: entry [%u][%u] at offset 0x%zx is %u, must be %s", v->bad_from,
-                v->bad_to, at, v->bad_value, why == SLIT_DIAGONAL ? "10" : "more than 10");
+        firmware_finding(why == SLIT_DIAGONAL ? FW_SLIT_DIAGONAL : FW_SLIT_REMOTE_LOW,
+                         "entry [%u][%u] at offset 0x%zx is %u, must be %s", v->bad_from, v->bad_to,
+                         at, v->bad_value, why == SLIT_DIAGONAL ? "10" : "more than 10");
     pr_warn("SLIT table looks invalid. Not used.");
     v->n = 0;
     v->matrix = NULL;

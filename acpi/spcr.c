@@ -31,8 +31,8 @@ static void speed(const struct acpi_spcr *s, struct spcr_info *out)
     out->baud_code = s->baud;
     out->uart.baud = baud_of_code(s->baud);
     if (s->baud && !out->uart.baud)
-        pr_warn("firmware bug: SPCR: baud rate code %u at offset 0x3a is unknown, speed kept",
-                s->baud);
+        firmware_finding(FW_SPCR_BAUD, "baud rate code %u at offset 0x3a is unknown, speed kept",
+                         s->baud);
     if (s->h.revision >= 3)
         out->uart.clock_hz = s->clock_hz;
     if (s->h.revision >= 4 && s->precise_baud)
@@ -46,7 +46,7 @@ int spcr_parse(const void *table, size_t len, struct spcr_info *out)
 
     *out = (struct spcr_info){.uart.verdict = ACPI_UART_SHORT};
     if (acpi_read_short(bytes, 0, &s, sizeof(s)) < ACPI_SPCR_V1_LEN) {
-        pr_warn("firmware bug: SPCR: length %zu, needs %u", len, ACPI_SPCR_V1_LEN);
+        firmware_finding(FW_SPCR_SHORT, "length %zu, needs %u", len, ACPI_SPCR_V1_LEN);
         return -EINVAL;
     }
     out->revision = s.h.revision;

@@ -7,10 +7,10 @@
 #include "acpi/reader.h"
 #include "acpi/tables.h"
 #include "kernel/base/errno.h"
+#include "kernel/base/print.h"
 
 struct srat_parser {
     struct srat_records *r;
-    struct acpi_bugs bugs;
 };
 
 /* Copies the entry when its length is right for the type, else reports and counts it as dropped. */
@@ -19,8 +19,8 @@ static bool take_entry(struct srat_parser *p, const struct acpi_entry *e, void *
 {
     if (e->bytes.len == size || (!exact && e->bytes.len > size))
         return acpi_read(e->bytes, 0, dst, size);
-    acpi_bug(&p->bugs, "entry %u at offset 0x%zx length %zu, needs %zu", e->index, e->offset,
-             e->bytes.len, size);
+    firmware_finding(FW_SRAT_ENTRY_LENGTH, "entry %u at offset 0x%zx length %zu, needs %zu",
+                     e->index, e->offset, e->bytes.len, size);
     p->r->dropped++;
     return false;
 }
@@ -137,7 +137,7 @@ void srat_count(const void *table, size_t len, struct srat_records *r)
     struct acpi_entry e;
 
     r->cpu_max = r->mem_max = r->initiator_max = 0;
-    acpi_walk_begin(&w, (struct acpi_bytes){table, len}, sizeof(struct acpi_srat), NULL);
+    acpi_walk_begin_quiet(&w, (struct acpi_bytes){table, len}, sizeof(struct acpi_srat));
     while (acpi_walk_next(&w, &e)) {
         r->cpu_max += e.type == ACPI_SRAT_CPU || e.type == ACPI_SRAT_X2APIC;
         r->mem_max += e.type == ACPI_SRAT_MEMORY;
@@ -147,27 +147,24 @@ void srat_count(const void *table, size_t len, struct srat_records *r)
 
 int srat_parse(const void *table, size_t len, struct srat_records *r)
 {
-    struct srat_parser p = {.r = r, .bugs = {.table = "SRAT"}};
+    struct srat_parser p = {.r = r};
     struct acpi_bytes bytes = {table, len};
     struct acpi_srat head;
     struct acpi_walk w;
     struct acpi_entry e;
 
     r->cpu_count = r->mem_count = r->initiator_count = 0;
-    r->entries = r->disabled = r->unknown_types = r->dropped = r->no_room = r->bugs = 0;
+    r->entries = r->disabled = r->unknown_types = r->dropped = r->no_room = 0;
     r->revision = 0;
     if (!acpi_read(bytes, 0, &head, sizeof(head))) {
-        acpi_bug(&p.bugs, "length %zu, needs %zu", len, sizeof(head));
-        r->bugs = p.bugs.count;
+        firmware_finding(FW_SRAT_SHORT, "length %zu, needs %zu", len, sizeof(head));
         return -EINVAL;
     }
     r->revision = head.h.revision;
-    acpi_walk_begin(&w, bytes, sizeof(head), &p.bugs);
+    acpi_walk_begin(&w, bytes, sizeof(head), FW_SRAT_ENTRY_CUT);
     while (acpi_walk_next(&w, &e))
         parse_entry(&p, &e);
     r->entries = w.index;
-    r->bugs = p.bugs.count;
-    acpi_bugs_end(&p.bugs);
     if (r->no_room)
         pr_warn("ACPI: SRAT: no room for %u entries", r->no_room);
     return 0;

@@ -53,7 +53,6 @@ struct srat_records {
     u32 unknown_types; /* entries of other types */
     u32 dropped;       /* malformed entries */
     u32 no_room;       /* records that found their array full */
-    u32 bugs;          /* firmware bugs reported */
 };
 
 /* Upper bounds of the records: sets cpu_max, mem_max and initiator_max for an allocation. */

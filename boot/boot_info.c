@@ -4,6 +4,7 @@
  */
 #include "boot/boot_info_build.h"
 
+#include "kernel/base/firmware.h"
 #include "kernel/base/print.h"
 #include "kernel/base/string.h"
 
@@ -48,9 +49,10 @@ void boot_info_add_range(struct boot_info *info, u64 base, u64 size, enum boot_m
     if (size == 0)
         return;
     if (!range_make(base, size, &r)) {
-        if (info->dropped_ranges++ < MAX_LINES)
-            pr_warn("firmware bug: %s: entry %u at offset 0x%llx: base 0x%llx length 0x%llx wraps, "
-                    "dropped", table, entry, (ull)offset, (ull)base, (ull)size);
+        info->dropped_ranges++;
+        firmware_finding_in(FW_MEMMAP_WRAPS, table,
+                            "entry %u at offset 0x%llx: base 0x%llx length 0x%llx wraps, dropped",
+                            entry, (ull)offset, (ull)base, (ull)size);
         return;
     }
     if (info->n_ranges == BOOT_MAX_RANGES) {

@@ -7,6 +7,7 @@
 #include "boot/memmap.h"
 
 #include "kernel/base/errno.h"
+#include "kernel/base/firmware.h"
 #include "kernel/base/print.h"
 
 typedef unsigned long long ull;
@@ -59,8 +60,8 @@ static void report_wraps(const struct boot_mem_range *in, u32 n)
 {
     for (u32 i = 0; i < n; i++)
         if (in[i].end < in[i].base)
-            pr_warn("firmware bug: memory map: entry %u: begins at 0x%llx, ends at 0x%llx, dropped",
-                    i, (ull)in[i].base, (ull)in[i].end);
+            firmware_finding(FW_MEMMAP_WRAPS, "entry %u: begins at 0x%llx, ends at 0x%llx, dropped",
+                             i, (ull)in[i].base, (ull)in[i].end);
 }
 
 int memmap_normalise(const struct boot_mem_range *in, u32 n, u64 limit, struct boot_mem_range *out,

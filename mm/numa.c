@@ -61,31 +61,31 @@ static void release_scratch(struct numa_build *b)
     b->srat = b->pieces = (struct numa_pieces){0};
 }
 
-/* Forgets what an SRAT without usable memory said; its findings stay. */
+/* Forgets what an SRAT without usable memory said. */
 static void forget_srat(struct numa_build *b)
 {
     struct numa_topology *t = b->t;
 
     numa_put(b, t->nodes, b->node_max, sizeof(*t->nodes));
     numa_put(b, t->apics, t->apic_count, sizeof(*t->apics));
-    *t = (struct numa_topology){.findings = t->findings};
+    *t = (struct numa_topology){0};
 }
 
 /* Nodes and memory by the SRAT; *reason is set, and nothing else, when it has nothing to offer. */
 static int build_from_srat(struct numa_build *b, const char **reason)
 {
     const struct srat_records *srat = b->in->srat;
-    struct numa_findings *f = &b->t->findings;
     int err;
 
-    f->disabled_entries = srat->disabled;
-    f->fail += srat->bugs;
+    if (srat->disabled)
+        firmware_finding(FW_SRAT_ENTRY_DISABLED, "%u of %u entries are disabled", srat->disabled,
+                         srat->entries);
     err = numa_number_nodes(b);
     if (err)
         return err;
     if (b->srat.count == 0) {
         *reason = "the SRAT has no usable memory range";
-        f->warn++;
+        firmware_finding(FW_SRAT_NO_MEMORY, "no usable memory range: not used");
         forget_srat(b);
         return 0;
     }
@@ -118,7 +118,7 @@ static int build(struct numa_build *b)
 int numa_build(const struct numa_input *in, const struct numa_alloc *alloc,
                struct numa_topology *out)
 {
-    struct numa_build b = {.in = in, .alloc = alloc, .t = out, .bugs = {.table = "SRAT"}};
+    struct numa_build b = {.in = in, .alloc = alloc, .t = out};
     int err;
 
     memset(out, 0, sizeof(*out));
@@ -126,6 +126,5 @@ int numa_build(const struct numa_input *in, const struct numa_alloc *alloc,
         return -EINVAL;
     err = build(&b);
     release_scratch(&b);
-    acpi_bugs_end(&b.bugs);
     return err;
 }

@@ -83,20 +83,6 @@ struct numa_apic {
     s32 node;
 };
 
-struct numa_findings {
-    u32 fail, warn, info;    /* sums; the counts below say of what */
-    u32 dropped_entries;     /* out-of-range entries dropped here (malformed ones: srat->dropped) */
-    u32 disabled_entries;    /* ignored: from srat */
-    u32 node_overlaps;       /* ranges that lost to another node's (FAIL) */
-    u32 self_overlaps;       /* ranges that overlapped their own node's (WARN) */
-    u32 cpu_conflicts;       /* CPUs put into two nodes (FAIL) */
-    u32 cpus_without_srat;   /* FAIL */
-    u32 srat_cpus_unknown;   /* enabled SRAT CPUs not enabled in the MADT */
-    u32 cpus_over_limit;     /* beyond max_cpus */
-    u32 pxm_without_slit;    /* domains beyond the SLIT's localities (FAIL) */
-    u64 uncovered_bytes;     /* RAM in no SRAT entry */
-};
-
 enum numa_distance_source { NUMA_DISTANCE_DEFAULT, NUMA_DISTANCE_SLIT };
 
 struct numa_topology {
@@ -109,7 +95,7 @@ struct numa_topology {
     enum numa_distance_source distance_source;
     bool from_srat;
     const char *reason; /* why there is only the one fallback node; NULL when from_srat */
-    struct numa_findings findings;
+    u64 uncovered_bytes; /* RAM in no SRAT entry */
 };
 
 /*

@@ -9,7 +9,7 @@
 
 struct cover {
     struct numa_pieces gaps;
-    struct acpi_bugs lines; /* only to bound the number of lines */
+    u32 lines; /* only to bound their number */
 };
 
 /* RAM [start, end) is in no piece; below: index of the first piece above it. */
@@ -20,8 +20,8 @@ static void add_gap(struct numa_build *b, struct cover *c, u64 start, u64 end, u
 
     ASSERT(c->gaps.count < c->gaps.max);
     c->gaps.p[c->gaps.count++] = gap;
-    b->t->findings.uncovered_bytes += end - start;
-    if (c->lines.count++ < ACPI_BUG_LINES)
+    b->t->uncovered_bytes += end - start;
+    if (c->lines++ < FIRMWARE_LINES)
         pr_info("NUMA: " RANGE_FMT " is in no SRAT entry: node %d", RANGE_ARG(gap), gap.node);
 }
 
@@ -51,15 +51,11 @@ static void find_gaps(struct numa_build *b, struct cover *c)
 
 static void judge_gaps(struct numa_build *b)
 {
-    struct numa_findings *f = &b->t->findings;
+    u64 bytes = b->t->uncovered_bytes;
 
-    if (f->uncovered_bytes > NUMA_UNCOVERED_SLACK) {
-        acpi_bug(&b->bugs, "%llu KiB of RAM are in no entry",
-                 (unsigned long long)(f->uncovered_bytes / SZ_1K));
-        f->fail++;
-    } else if (f->uncovered_bytes) {
-        f->info++;
-    }
+    if (bytes)
+        firmware_finding(bytes > NUMA_UNCOVERED_SLACK ? FW_SRAT_UNCOVERED : FW_SRAT_UNCOVERED_SMALL,
+                         "%llu KiB of RAM are in no entry", (unsigned long long)(bytes / SZ_1K));
 }
 
 /* Sorted, disjoint pieces to the topology's memory; as Linux prints it. */

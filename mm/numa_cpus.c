@@ -24,11 +24,9 @@ static void add_boot_cpu(struct numa_build *b)
     for (u32 i = 0; i < in->cpu_count && !boot; i++)
         if (in->cpus[i].apic_id == in->boot_apic_id)
             boot = &in->cpus[i];
-    if (in->cpu_count && (!boot || !boot->enabled)) {
-        pr_warn("firmware bug: MADT: no enabled entry for the boot CPU, APIC id 0x%x",
-                in->boot_apic_id);
-        b->t->findings.fail++;
-    }
+    if (in->cpu_count && (!boot || !boot->enabled))
+        firmware_finding(FW_MADT_BOOT_CPU, "no enabled entry for the boot CPU, APIC id 0x%x",
+                         in->boot_apic_id);
     add_cpu(b, in->boot_apic_id, boot ? boot->uid : 0);
 }
 
@@ -37,6 +35,7 @@ static int number(struct numa_build *b)
     const struct numa_input *in = b->in;
     u32 limit = in->max_cpus ? in->max_cpus : NR_CPUS, max = MIN(limit, in->cpu_count + 1);
     struct numa_topology *t = b->t;
+    u32 over = 0;
 
     t->cpus = numa_get(b, max, sizeof(*t->cpus));
     if (!t->cpus)
@@ -49,9 +48,11 @@ static int number(struct numa_build *b)
             continue;
         if (t->cpu_count < max)
             add_cpu(b, c->apic_id, c->uid);
-        else if (t->findings.cpus_over_limit++ == 0)
+        else if (over++ == 0)
             pr_warn("CPU limit of %u reached. Ignoring further CPUs", limit);
     }
+    if (over)
+        firmware_finding(FW_MADT_CPU_LIMIT, "%u CPUs are beyond the limit of %u", over, limit);
     return 0;
 }
 
@@ -79,31 +80,32 @@ static void place_without_srat(struct numa_build *b)
         t->cpus[i].node = node;
         if (!t->from_srat)
             continue;
-        acpi_bug(&b->bugs, "no enabled entry for CPU %u (APIC 0x%02x), node %d is assumed", i,
-                 t->cpus[i].apic_id, node);
-        t->findings.cpus_without_srat++;
-        t->findings.fail++;
+        firmware_finding(FW_SRAT_CPU_MISSING,
+                         "no enabled entry for CPU %u (APIC 0x%02x), node %d is assumed", i,
+                         t->cpus[i].apic_id, node);
     }
 }
 
-/* How many CPUs of the SRAT does the MADT not enable? */
-static int count_unknown(struct numa_build *b)
+/* CPUs of the SRAT that the MADT does not enable: not there now, or not known at all. */
+static void report_unknown(struct numa_build *b)
 {
     const struct numa_input *in = b->in;
     struct numa_topology *t = b->t;
-    u32 known = 0;
+    u32 enabled = 0, disabled = 0;
 
     if (!in->cpu_count)
-        return 0;
-    for (u32 i = 0; i < in->cpu_count; i++)
-        known += in->cpus[i].enabled && numa_apic_node(t, in->cpus[i].apic_id) != NODE_NONE;
-    t->findings.srat_cpus_unknown = t->apic_count > known ? t->apic_count - known : 0;
-    if (t->findings.srat_cpus_unknown) {
-        pr_info("NUMA: %u CPUs of the SRAT are not enabled in the MADT",
-                t->findings.srat_cpus_unknown);
-        t->findings.info++;
+        return;
+    for (u32 i = 0; i < in->cpu_count; i++) {
+        bool listed = numa_apic_node(t, in->cpus[i].apic_id) != NODE_NONE;
+
+        enabled += listed && in->cpus[i].enabled;
+        disabled += listed && !in->cpus[i].enabled;
     }
-    return 0;
+    if (disabled)
+        firmware_finding(FW_SRAT_CPU_DISABLED, "%u CPUs are disabled in the MADT", disabled);
+    if (t->apic_count > enabled + disabled)
+        firmware_finding(FW_SRAT_CPU_UNKNOWN, "%u CPUs are not in the MADT",
+                         t->apic_count - enabled - disabled);
 }
 
 int numa_number_cpus(struct numa_build *b)
@@ -120,5 +122,6 @@ int numa_number_cpus(struct numa_build *b)
         node->cpu_count++;
         node->has_cpus = true;
     }
-    return count_unknown(b);
+    report_unknown(b);
+    return 0;
 }

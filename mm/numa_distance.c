@@ -10,40 +10,30 @@
 static void judge_slit(struct numa_build *b)
 {
     const struct slit_view *s = b->in->slit;
-    struct numa_findings *f = &b->t->findings;
 
-    if (!s) {
-        f->info += b->t->node_count > 1;
+    if (!s && b->t->node_count > 1)
+        firmware_finding(FW_SLIT_MISSING, "none for %u nodes: distances 10 and 20 are assumed",
+                         b->t->node_count);
+    if (!s || s->verdict != SLIT_OK)
         return;
-    }
-    if (s->verdict != SLIT_OK) {
-        f->fail++;
-        return;
-    }
-    if (s->oversize) {
-        f->info++;
-        pr_info("SLIT: %zu bytes, its %u localities need %zu", s->length, s->n, s->needed);
-    }
-    if (s->asymmetric) {
-        f->warn++;
-        pr_warn("SLIT: distances are not the same both ways");
-    }
-    if (s->unreachable) {
-        f->warn++;
-        pr_warn("SLIT: distance 255: a node cannot reach another");
-    }
+    if (s->oversize)
+        firmware_finding(FW_SLIT_OVERSIZE, "%zu bytes, its %u localities need %zu", s->length, s->n,
+                         s->needed);
+    if (s->asymmetric)
+        firmware_finding(FW_SLIT_ASYMMETRIC, "distances are not the same both ways");
+    if (s->unreachable)
+        firmware_finding(FW_SLIT_UNREACHABLE, "distance 255: a node cannot reach another");
 }
 
 static void fill_from_slit(struct numa_build *b)
 {
     const struct slit_view *s = b->in->slit;
-    struct acpi_bugs bugs = {.table = "SLIT"};
     struct numa_topology *t = b->t;
 
     for (u32 i = 0; i < t->node_count; i++) {
         if (t->nodes[i].pxm >= s->n) {
-            acpi_bug(&bugs, "%u localities, none for domain %u of node %u", s->n, t->nodes[i].pxm,
-                     i);
+            firmware_finding(FW_SLIT_NO_LOCALITY, "%u localities, none for domain %u of node %u",
+                             s->n, t->nodes[i].pxm, i);
             continue;
         }
         for (u32 j = 0; j < t->node_count; j++) {
@@ -53,9 +43,6 @@ static void fill_from_slit(struct numa_build *b)
                 t->distances[(size_t)i * t->node_count + j] = d;
         }
     }
-    acpi_bugs_end(&bugs);
-    t->findings.pxm_without_slit = bugs.count;
-    t->findings.fail += bugs.count;
     t->distance_source = NUMA_DISTANCE_SLIT;
 }
 

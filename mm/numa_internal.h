@@ -5,7 +5,7 @@
 #ifndef PERCH_MM_NUMA_INTERNAL_H
 #define PERCH_MM_NUMA_INTERNAL_H
 
-#include "acpi/reader.h"
+#include "kernel/base/firmware.h"
 #include "mm/numa.h"
 
 /* A range of memory with the SRAT entry it comes from. */
@@ -31,7 +31,6 @@ struct numa_build {
     const struct numa_input *in;
     const struct numa_alloc *alloc;
     struct numa_topology *t;
-    struct acpi_bugs bugs;
     u32 node_max;               /* room in t->nodes */
     struct numa_pxm_slot *hash; /* domain to node; hash_size is a power of two */
     u32 hash_size;

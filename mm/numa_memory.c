@@ -21,29 +21,25 @@ void numa_sort_pieces(struct numa_piece *p, u32 count)
     sort(p, count, sizeof(*p), by_start, NULL);
 }
 
-static void report(struct numa_build *b, const struct numa_piece *x, const struct numa_piece *y)
+static void report(const struct numa_piece *x, const struct numa_piece *y)
 {
     const struct numa_piece *first = x->entry < y->entry ? x : y, *later = first == x ? y : x;
-    struct numa_findings *f = &b->t->findings;
-    struct range lost = range_intersect((struct range){x->start, x->end},
-                                        (struct range){y->start, y->end});
+    struct range lost =
+        range_intersect((struct range){x->start, x->end}, (struct range){y->start, y->end});
 
     if (x->node == y->node) {
-        f->self_overlaps++;
-        f->warn++;
-        acpi_bug(&b->bugs,
-                 "entry %u node %d " RANGE_FMT " overlaps with entry %u of the same node " RANGE_FMT
-                 ", merged",
-                 later->entry, later->node, RANGE_ARG(*later), first->entry, RANGE_ARG(*first));
+        firmware_finding(FW_SRAT_SELF_OVERLAP,
+                         "entry %u node %d " RANGE_FMT
+                         " overlaps with entry %u of the same node " RANGE_FMT ", merged",
+                         later->entry, later->node, RANGE_ARG(*later), first->entry,
+                         RANGE_ARG(*first));
         return;
     }
-    f->node_overlaps++;
-    f->fail++;
-    acpi_bug(&b->bugs,
-             "entry %u node %d " RANGE_FMT " overlaps with entry %u node %d " RANGE_FMT
-             ", entry %u loses " RANGE_FMT,
-             later->entry, later->node, RANGE_ARG(*later), first->entry, first->node,
-             RANGE_ARG(*first), later->entry, RANGE_ARG(lost));
+    firmware_finding(FW_SRAT_OVERLAP,
+                     "entry %u node %d " RANGE_FMT " overlaps with entry %u node %d " RANGE_FMT
+                     ", entry %u loses " RANGE_FMT,
+                     later->entry, later->node, RANGE_ARG(*later), first->entry, first->node,
+                     RANGE_ARG(*first), later->entry, RANGE_ARG(lost));
 }
 
 /*
@@ -63,9 +59,9 @@ static int report_overlaps(struct numa_build *b)
         struct numa_piece *foreign = far && far->node == p->node ? other : far;
 
         if (own[p->node] && own[p->node]->end > p->start)
-            report(b, own[p->node], p);
+            report(own[p->node], p);
         if (foreign && foreign->end > p->start)
-            report(b, foreign, p);
+            report(foreign, p);
         if (!own[p->node] || p->end > own[p->node]->end)
             own[p->node] = p;
         if (!far || p->end > far->end) {

@@ -52,10 +52,9 @@ static s32 node_of_pxm(struct numa_build *b, u32 pxm, u32 entry)
         if (b->hash[i].pxm == pxm)
             return b->hash[i].node;
     if (b->t->node_count == b->node_max) {
-        acpi_bug(&b->bugs, "entry %u: too many proximity domains, %u is one more than %u", entry,
-                 pxm, b->node_max);
-        b->t->findings.dropped_entries++;
-        b->t->findings.fail++;
+        firmware_finding(FW_SRAT_DOMAIN_LIMIT,
+                         "entry %u: too many proximity domains, %u is one more than %u", entry, pxm,
+                         b->node_max);
         return NODE_NONE;
     }
     b->hash[i] = (struct numa_pxm_slot){.pxm = pxm, .node = (s32)b->t->node_count};
@@ -77,8 +76,7 @@ static void see_cpu(struct numa_build *b, const struct srat_cpu *c, struct apic_
         pr_info("SRAT: PXM %u -> APIC 0x%04x -> Node %d", c->pxm, c->apic_id, node);
     else
         pr_info("SRAT: PXM %u -> APIC 0x%02x -> Node %d", c->pxm, c->apic_id, node);
-    list[(*count)++] =
-        (struct apic_entry){.apic_id = c->apic_id, .node = node, .entry = c->entry};
+    list[(*count)++] = (struct apic_entry){.apic_id = c->apic_id, .node = node, .entry = c->entry};
 }
 
 static void see_initiator(struct numa_build *b, const struct srat_initiator *g)
@@ -102,17 +100,15 @@ static void see_memory(struct numa_build *b, const struct srat_mem *m)
     if (!(m->flags & SRAT_MEM_ENABLED))
         return;
     if (p.end < p.start) {
-        acpi_bug(&b->bugs, "entry %u: base 0x%llx and length 0x%llx wrap", m->entry,
-                 (unsigned long long)m->base, (unsigned long long)m->length);
-        b->t->findings.dropped_entries++;
-        b->t->findings.fail++;
+        firmware_finding(FW_SRAT_WRAPS, "entry %u: base 0x%llx and length 0x%llx wrap", m->entry,
+                         (unsigned long long)m->base, (unsigned long long)m->length);
         return;
     }
     p.node = node_of_pxm(b, m->pxm, m->entry);
     if (p.node == NODE_NONE)
         return;
     if (m->length == 0) {
-        b->t->findings.info++;
+        firmware_finding(FW_SRAT_EMPTY_RANGE, "entry %u is enabled and has length 0", m->entry);
         return;
     }
     pr_info("ACPI: SRAT: Node %d PXM %u " RANGE_FMT "%s%s", p.node, m->pxm, RANGE_ARG(p),
@@ -142,11 +138,10 @@ static int keep_apics(struct numa_build *b, struct apic_entry *list, u32 count)
             continue;
         }
         if (list[unique - 1].node != list[i].node) {
-            acpi_bug(&b->bugs, "entry %u puts APIC id 0x%x into node %d, entry %u into node %d",
-                     list[unique - 1].entry, list[i].apic_id, list[unique - 1].node,
-                     list[i].entry, list[i].node);
-            t->findings.cpu_conflicts++;
-            t->findings.fail++;
+            firmware_finding(FW_SRAT_CPU_CONFLICT,
+                             "entry %u puts APIC id 0x%x into node %d, entry %u into node %d",
+                             list[unique - 1].entry, list[i].apic_id, list[unique - 1].node,
+                             list[i].entry, list[i].node);
         }
         list[unique - 1] = list[i];
     }

@@ -8,6 +8,7 @@
 #include "kernel/app/ktest.h"
 #include "kernel/app/report.h"
 #include "kernel/app/stage.h"
+#include "kernel/base/firmware.h"
 #include "kernel/base/glob.h"
 #include "kernel/base/print.h"
 #include "kernel/base/ubsan.h"
@@ -39,7 +40,7 @@ void finish_arm(struct boot_state *s)
 /* Findings about the firmware fail a run only when strict=firmware asks for it. */
 static bool firmware_ok(const struct boot_state *s)
 {
-    return !s->opt.strict_firmware || s->topo.findings.fail == 0;
+    return !s->opt.strict_firmware || firmware_total(firmware_found(), FIRMWARE_FAIL) == 0;
 }
 
 static bool run_tests(struct boot_state *s)

@@ -6,6 +6,7 @@
 #include "kernel/app/report_json.h"
 #include "kernel/app/report_percpu.h"
 #include "kernel/base/deadline.h"
+#include "kernel/base/firmware.h"
 #include "kernel/base/log.h"
 #include "kernel/base/printf.h"
 #include "smp/apic.h"
@@ -107,45 +108,31 @@ static void distances(struct report *r, const struct numa_topology *t)
     }
 }
 
-static void firmware(struct report *r, const struct numa_findings *f)
+/* One object a finding; those of an id that were not kept are one more, with their number. */
+static void firmware(struct report *r, const struct firmware_findings *f)
 {
-    const struct {
-        const char *severity, *id, *table, *text;
-        u64 count;
-    } kinds[] = {
-        {"fail", "srat-entry-dropped", "SRAT", "entries out of range, not used",
-         f->dropped_entries},
-        {"info", "srat-entry-disabled", "SRAT", "disabled entries, ignored", f->disabled_entries},
-        {"fail", "srat-overlap", "SRAT", "ranges overlap another node's", f->node_overlaps},
-        {"warn", "srat-self-overlap", "SRAT", "ranges overlap their own node's",
-         f->self_overlaps},
-        {"fail", "srat-cpu-conflict", "SRAT", "CPUs put into two nodes", f->cpu_conflicts},
-        {"fail", "srat-cpu-missing", "SRAT", "CPUs of the MADT without an entry",
-         f->cpus_without_srat},
-        {"info", "srat-cpu-unknown", "SRAT", "CPUs that the MADT does not enable",
-         f->srat_cpus_unknown},
-        {"info", "madt-cpu-limit", "APIC", "CPUs beyond the limit, not used",
-         f->cpus_over_limit},
-        {"fail", "slit-short", "SLIT", "nodes without a row", f->pxm_without_slit},
-        {f->uncovered_bytes > NUMA_UNCOVERED_SLACK ? "fail" : "info", "srat-uncovered", "SRAT",
-         "bytes of RAM in no entry", f->uncovered_bytes},
-    };
+    static const char form[] = "\"type\":\"firmware\",\"severity\":\"%s\",\"id\":\"%s\","
+                               "\"table\":\"%s\",\"text\":\"%s\",\"count\":%u";
+    char text[REPORT_STRING_MAX], table[REPORT_STRING_MAX];
 
-    for (size_t i = 0; i < ARRAY_SIZE(kinds); i++)
-        if (kinds[i].count)
-            report_object(r,
-                          "\"type\":\"firmware\",\"severity\":\"%s\",\"id\":\"%s\","
-                          "\"table\":\"%s\",\"text\":\"%s\",\"count\":%llu",
-                          kinds[i].severity, kinds[i].id, kinds[i].table, kinds[i].text,
-                          (ull)kinds[i].count);
+    for (u32 i = 0; i < f->nr_kept; i++)
+        report_object(r, form, firmware_severity(f->kept[i].id), firmware_kind(f->kept[i].id)->id,
+                      report_escape(table, f->kept[i].table), report_escape(text, f->kept[i].text),
+                      1u);
+    for (u32 id = 0; id < FIRMWARE_NR_IDS; id++)
+        if (f->count[id] > f->shown[id])
+            report_object(r, form, firmware_severity(id), firmware_kind(id)->id,
+                          firmware_kind(id)->table, "more of the same, only counted",
+                          f->count[id] - f->shown[id]);
 }
 
 static void verdicts(struct report *r, const struct boot_state *s)
 {
-    const struct numa_findings *f = &s->topo.findings;
+    const struct firmware_findings *f = firmware_found();
 
     report_object(r, "\"type\":\"verdict\",\"id\":\"firmware\",\"fail\":%u,\"warn\":%u,\"info\":%u",
-                  f->fail, f->warn, f->info);
+                  firmware_total(f, FIRMWARE_FAIL), firmware_total(f, FIRMWARE_WARN),
+                  firmware_total(f, FIRMWARE_INFO));
     report_object(r,
                   "\"type\":\"verdict\",\"id\":\"placement\",\"cpus\":%u,\"local\":%u,"
                   "\"nearest\":%u,\"wrong\":%u",
@@ -161,7 +148,7 @@ void report_print(struct boot_state *s)
     machine(&r, s);
     nodes_and_memory(&r, s);
     distances(&r, &s->topo);
-    firmware(&r, &s->topo.findings);
+    firmware(&r, firmware_found());
     report_percpu(&r, s);
     verdicts(&r, s);
     report_end(&r);

@@ -84,9 +84,40 @@ void panic(const char *fmt, ...)
     abort();
 }
 
+static struct firmware_findings found;
+
+void firmware_finding(enum firmware_id id, const char *fmt, ...)
+{
+    va_list ap;
+
+    va_start(ap, fmt);
+    firmware_add(&found, id, NULL, fmt, ap);
+    va_end(ap);
+}
+
+void firmware_finding_in(enum firmware_id id, const char *table, const char *fmt, ...)
+{
+    va_list ap;
+
+    va_start(ap, fmt);
+    firmware_add(&found, id, table, fmt, ap);
+    va_end(ap);
+}
+
+const struct firmware_findings *firmware_found(void)
+{
+    return &found;
+}
+
+u32 shim_found(enum firmware_class class)
+{
+    return firmware_total(&found, class);
+}
+
 void shim_log_reset(void)
 {
     kept.count = 0;
+    memset(&found, 0, sizeof(found));
 }
 
 size_t shim_log_count(void)

@@ -11,6 +11,7 @@
 #define PERCH_TESTS_HOST_SHIM_H
 
 #include <setjmp.h>
+#include "kernel/base/firmware.h"
 #include "kernel/base/print.h"
 #include "kernel/base/types.h"
 
@@ -18,6 +19,7 @@
 #define SHIM_MAX_LINES 4096
 #define SHIM_LINE_MAX  1024
 
+/* Forgets the kept lines, and the findings about the firmware. */
 void shim_log_reset(void);
 size_t shim_log_count(void);
 
@@ -29,6 +31,9 @@ enum log_level shim_log_level(size_t i);
 bool shim_log_contains(const char *text);
 bool shim_log_contains_prefix(const char *text);
 size_t shim_log_matches(const char *text);
+
+/* Findings of a class since the reset. */
+u32 shim_found(enum firmware_class class);
 
 /* While on, log_raw() keeps its lines for shim_raw_line() instead of printing them. */
 void shim_raw_capture(bool on);

@@ -62,8 +62,8 @@ static void check(const struct machine *m, const s32 *owner, const bool *is_ram,
         EXPECT_EQ(numa_node_of(&m->t, p * PAGE_SIZE), nearest(owner, p));
         uncovered += owner[p] == NODE_NONE ? PAGE_SIZE : 0;
     }
-    EXPECT_EQ(m->t.findings.uncovered_bytes, uncovered);
-    EXPECT_EQ(m->t.findings.node_overlaps != 0, conflict);
+    EXPECT_EQ(m->t.uncovered_bytes, uncovered);
+    EXPECT_EQ(firmware_found()->count[FW_SRAT_OVERLAP] != 0, conflict);
 }
 
 static void one_round(u64 *state)

@@ -195,7 +195,7 @@ def check_verdicts(machine, objects):
     assert verdicts["firmware"]["fail"] == 0
     for x in of(objects, "firmware"):
         assert x["severity"] in ("fail", "warn", "info") and x["count"] > 0
-        assert re.fullmatch("[a-z-]+", x["id"]) and len(x["table"]) == 4 and x["text"]
+        assert re.fullmatch("[a-z0-9-]+", x["id"]) and x["table"] and x["text"]
 
 
 @pytest.mark.parametrize("case", CASES)

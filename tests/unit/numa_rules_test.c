@@ -56,7 +56,7 @@ KTEST(numa_rules, node_numbers_cpus_and_initiators_before_memory)
     EXPECT_EQ(m.t.cpus[0].node, 2);
     EXPECT_EQ(m.t.cpus[1].node, 0);
     EXPECT_EQ(numa_pxm_node(&m.t, 5), NODE_NONE);
-    EXPECT_EQ(m.t.findings.fail, 0);
+    EXPECT_EQ(shim_found(FIRMWARE_FAIL), 0);
     EXPECT_TRUE(shim_log_contains_prefix("SRAT: PXM 3 -> APIC 0x00 -> Node 2"));
     EXPECT_TRUE(shim_log_contains_prefix("SRAT: PXM 4294967295 -> APIC 0x0001 -> Node 0"));
     machine_free(&m);
@@ -75,9 +75,10 @@ KTEST(numa_rules, malformed_entry_costs_itself_only)
     REQUIRE_TRUE(built(&m));
     EXPECT_EQ(m.t.node_count, 2);
     EXPECT_EQ(m.t.cpus[1].node, 1);
-    EXPECT_EQ(m.t.findings.dropped_entries, 1);
+    EXPECT_EQ(firmware_found()->count[FW_SRAT_WRAPS], 1);
+    EXPECT_EQ(firmware_found()->count[FW_SRAT_ENTRY_LENGTH], 1);
     EXPECT_EQ(m.records.dropped, 1);
-    EXPECT_EQ(m.t.findings.fail, 2);
+    EXPECT_EQ(shim_found(FIRMWARE_FAIL), 2);
     EXPECT_TRUE(shim_log_contains_prefix(
         "firmware bug: SRAT: entry 1 at offset 0x40 length 8, needs 16"));
     EXPECT_TRUE(shim_log_contains("entry 4: base 0xfffffffffffff000 and length 0x2000 wrap"));
@@ -101,8 +102,8 @@ KTEST(numa_rules, overlap_of_two_nodes_later_entry_loses)
     EXPECT_EQ(numa_node_of(&m.t, MIB(200)), 1);
     EXPECT_EQ(numa_node_of(&m.t, MIB(300)), NODE_NONE);
     EXPECT_EQ(m.t.nodes[1].ram_bytes, MIB(200));
-    EXPECT_EQ(m.t.findings.node_overlaps, 1);
-    EXPECT_EQ(m.t.findings.fail, 1);
+    EXPECT_EQ(firmware_found()->count[FW_SRAT_OVERLAP], 1);
+    EXPECT_EQ(shim_found(FIRMWARE_FAIL), 1);
     EXPECT_TRUE(shim_log_contains_prefix(
         "firmware bug: SRAT: entry 2 node 1 [mem 0x00000000-0x12bfffff] overlaps with entry 1 "
         "node 0 [mem 0x06400000-0x0c7fffff], entry 2 loses [mem 0x06400000-0x0c7fffff]"));
@@ -122,9 +123,9 @@ KTEST(numa_rules, overlap_of_one_node_is_merged)
     REQUIRE_EQ(m.t.memory_count, 2);
     EXPECT_EQ(m.t.memory[0].end, MIB(96));
     EXPECT_TRUE(!m.t.memory[0].hotplug && m.t.memory[1].hotplug);
-    EXPECT_EQ(m.t.findings.self_overlaps, 2);
-    EXPECT_EQ(m.t.findings.warn, 2);
-    EXPECT_EQ(m.t.findings.fail, 0);
+    EXPECT_EQ(firmware_found()->count[FW_SRAT_SELF_OVERLAP], 2);
+    EXPECT_EQ(shim_found(FIRMWARE_WARN), 2);
+    EXPECT_EQ(shim_found(FIRMWARE_FAIL), 0);
     EXPECT_TRUE(shim_log_contains("[mem 0x06000000-0x07ffffff] hotplug"));
     machine_free(&m);
 }
@@ -161,8 +162,8 @@ static void check_uncovered(u64 gap, u32 fail)
     REQUIRE_TRUE(built(&m));
     EXPECT_EQ(numa_node_of(&m.t, MIB(1)), 0);
     EXPECT_EQ(numa_node_of(&m.t, MIB(8)), 1);
-    EXPECT_EQ(m.t.findings.uncovered_bytes, gap + 4096);
-    EXPECT_EQ(m.t.findings.fail, fail);
+    EXPECT_EQ(m.t.uncovered_bytes, gap + 4096);
+    EXPECT_EQ(shim_found(FIRMWARE_FAIL), fail);
     EXPECT_EQ(m.t.nodes[1].ram_bytes, MIB(4) + gap);
     machine_free(&m);
 }
@@ -190,8 +191,8 @@ KTEST(numa_rules, cpu_without_entry_round_robin_over_nodes_with_ram)
     EXPECT_EQ(m.t.cpus[4].node, 2);
     EXPECT_FALSE(m.t.cpus[0].in_srat);
     EXPECT_TRUE(m.t.cpus[2].in_srat);
-    EXPECT_EQ(m.t.findings.cpus_without_srat, 5);
-    EXPECT_EQ(m.t.findings.fail, 5);
+    EXPECT_EQ(firmware_found()->count[FW_SRAT_CPU_MISSING], 5);
+    EXPECT_EQ(shim_found(FIRMWARE_FAIL), 5);
     machine_free(&m);
 }
 
@@ -208,9 +209,9 @@ KTEST(numa_rules, srat_cpu_not_in_madt_and_disabled_entries)
     REQUIRE_TRUE(built(&m));
     EXPECT_EQ(m.t.node_count, 1);
     EXPECT_EQ(m.t.cpu_count, 1);
-    EXPECT_EQ(m.t.findings.srat_cpus_unknown, 1);
-    EXPECT_EQ(m.t.findings.disabled_entries, 301);
-    EXPECT_EQ(m.t.findings.fail + m.t.findings.warn, 0);
+    EXPECT_EQ(firmware_found()->count[FW_SRAT_CPU_UNKNOWN], 1);
+    EXPECT_TRUE(shim_log_contains_prefix("SRAT: 301 of 304 entries are disabled"));
+    EXPECT_EQ(shim_found(FIRMWARE_FAIL), 0);
     machine_free(&m);
 }
 
@@ -224,13 +225,13 @@ KTEST(numa_rules, one_cpu_in_two_nodes_later_counts)
     srat_mem(&m.srat, 0, MIB(64), 0, ON);
     REQUIRE_TRUE(built(&m));
     EXPECT_EQ(m.t.cpus[0].node, 1);
-    EXPECT_EQ(m.t.findings.cpu_conflicts, 1);
+    EXPECT_EQ(firmware_found()->count[FW_SRAT_CPU_CONFLICT], 1);
     EXPECT_TRUE(shim_log_contains("entry 1 puts APIC id 0x0 into node 0, entry 2 into node 1"));
     machine_free(&m);
 }
 
 /* Two nodes with this SLIT; returns the distance 0 -> 1 and the findings. */
-static u8 slit_case(u32 n, const u8 *matrix, size_t extra, struct numa_findings *f,
+static u8 slit_case(u32 n, const u8 *matrix, size_t extra, struct firmware_findings *f,
                     enum slit_verdict *verdict)
 {
     struct machine m = with_cpus(2);
@@ -250,7 +251,7 @@ static u8 slit_case(u32 n, const u8 *matrix, size_t extra, struct numa_findings 
     d = numa_distance(&m.t, 0, 1);
     EXPECT_EQ(numa_cpu_distance(&m.t, 0, 1), d);
     EXPECT_EQ(numa_cpu_distance(&m.t, 1, 1), 10);
-    *f = m.t.findings;
+    *f = *firmware_found();
     *verdict = m.slit_view.verdict;
     machine_free(&m);
     return d;
@@ -262,41 +263,47 @@ KTEST(numa_rules, slit_refused_as_a_whole)
         u8 matrix[4];
         size_t extra;
         enum slit_verdict verdict;
+        enum firmware_id id;
     } bad[] = {
-        {{11, 30, 30, 10}, 0, SLIT_DIAGONAL},
-        {{10, 10, 30, 10}, 0, SLIT_REMOTE_LOW},
-        {{10, 30, 30, 0}, 0, SLIT_DIAGONAL},
-        {{10, 30, 30, 10}, (size_t)-1, SLIT_TOO_SHORT},
+        {{11, 30, 30, 10}, 0, SLIT_DIAGONAL, FW_SLIT_DIAGONAL},
+        {{10, 10, 30, 10}, 0, SLIT_REMOTE_LOW, FW_SLIT_REMOTE_LOW},
+        {{10, 30, 30, 0}, 0, SLIT_DIAGONAL, FW_SLIT_DIAGONAL},
+        {{10, 30, 30, 10}, (size_t)-1, SLIT_TOO_SHORT, FW_SLIT_SHORT},
     };
-    struct numa_findings f = {0};
+    struct firmware_findings f = {0};
     enum slit_verdict v;
 
     for (size_t i = 0; i < ARRAY_SIZE(bad); i++) {
         EXPECT_EQ(slit_case(2, bad[i].matrix, bad[i].extra, &f, &v), 20);
         EXPECT_EQ(v, bad[i].verdict);
-        EXPECT_EQ(f.fail, 1);
+        EXPECT_EQ(firmware_total(&f, FIRMWARE_FAIL), 1);
+        EXPECT_EQ(f.count[bad[i].id], 1);
         EXPECT_TRUE(shim_log_contains_prefix("SLIT table looks invalid. Not used."));
         EXPECT_TRUE(shim_log_contains_prefix("firmware bug: SLIT: "));
     }
 }
 
+static u32 bad(const struct firmware_findings *f)
+{
+    return firmware_total(f, FIRMWARE_FAIL) + firmware_total(f, FIRMWARE_WARN);
+}
+
 KTEST(numa_rules, slit_used_with_remarks)
 {
-    struct numa_findings f = {0};
+    struct firmware_findings f = {0};
     enum slit_verdict v;
 
     EXPECT_EQ(slit_case(2, (const u8[]){10, 30, 30, 10}, 0, &f, &v), 30);
-    EXPECT_EQ(f.fail + f.warn, 0);
+    EXPECT_EQ(bad(&f), 0);
     EXPECT_EQ(slit_case(2, (const u8[]){10, 30, 30, 10}, 60, &f, &v), 30);
-    EXPECT_EQ(f.fail + f.warn, 0);
-    EXPECT_EQ(f.info, 1);
+    EXPECT_EQ(bad(&f), 0);
+    EXPECT_EQ(f.count[FW_SLIT_OVERSIZE], 1);
     EXPECT_EQ(slit_case(2, (const u8[]){10, 31, 30, 10}, 0, &f, &v), 31);
-    EXPECT_EQ(f.warn, 1);
+    EXPECT_EQ(f.count[FW_SLIT_ASYMMETRIC], 1);
     EXPECT_EQ(slit_case(2, (const u8[]){10, 255, 255, 10}, 0, &f, &v), 255);
-    EXPECT_EQ(f.warn, 1);
+    EXPECT_EQ(f.count[FW_SLIT_UNREACHABLE], 1);
     EXPECT_EQ(slit_case(1, (const u8[]){10}, 0, &f, &v), 20);
-    EXPECT_EQ(f.fail, 1);
-    EXPECT_EQ(f.pxm_without_slit, 1);
+    EXPECT_EQ(f.count[FW_SLIT_NO_LOCALITY], 1);
 }
 
 KTEST(numa_rules, one_node_with_the_reason)
@@ -323,7 +330,7 @@ KTEST(numa_rules, one_node_with_the_reason)
         EXPECT_STREQ(m.t.reason, reason[c]);
         EXPECT_EQ(m.t.cpu_count, 3);
         EXPECT_EQ(m.t.nodes[0].ram_bytes, MIB(63));
-        EXPECT_EQ(m.t.findings.fail, 0);
+        EXPECT_EQ(shim_found(FIRMWARE_FAIL), c % 2); /* FW_SRAT_NO_MEMORY */
         EXPECT_TRUE(shim_log_contains_prefix(c == 2 ? "NUMA turned off"
                                                     : "No NUMA configuration found"));
         EXPECT_TRUE(shim_log_contains_prefix(
@@ -344,7 +351,7 @@ KTEST(numa_rules, cpu_numbers_and_limit)
     EXPECT_EQ(m.t.cpus[0].apic_id, 3);
     EXPECT_EQ(m.t.cpus[1].apic_id, 0);
     EXPECT_EQ(m.t.cpus[2].apic_id, 1);
-    EXPECT_EQ(m.t.findings.cpus_over_limit, 2);
+    EXPECT_TRUE(shim_log_contains_prefix("MADT: 2 CPUs are beyond the limit of 3"));
     EXPECT_EQ(shim_log_matches("CPU limit of 3 reached. Ignoring further CPUs"), 1);
     machine_free(&m);
 
@@ -353,7 +360,7 @@ KTEST(numa_rules, cpu_numbers_and_limit)
     REQUIRE_TRUE(built(&m));
     EXPECT_EQ(m.t.cpu_count, 3);
     EXPECT_EQ(m.t.cpus[0].apic_id, 99);
-    EXPECT_EQ(m.t.findings.fail, 1);
+    EXPECT_EQ(firmware_found()->count[FW_MADT_BOOT_CPU], 1);
     machine_free(&m);
 }
 
@@ -385,7 +392,7 @@ KTEST(numa_rules, too_many_domains)
     srat_mem(&m.srat, MIB(64), MIB(64), 2, ON);
     REQUIRE_TRUE(built(&m));
     EXPECT_EQ(m.t.node_count, 2);
-    EXPECT_EQ(m.t.findings.dropped_entries, 1);
+    EXPECT_EQ(firmware_found()->count[FW_SRAT_DOMAIN_LIMIT], 1);
     machine_free(&m);
 }
 
@@ -457,7 +464,7 @@ KTEST(numa_rules, two_hundred_and_fifty_six_nodes)
     EXPECT_EQ(m.t.node_count, nodes);
     EXPECT_EQ(m.t.cpu_count, cpus);
     EXPECT_EQ(m.t.memory_count, 2 * nodes);
-    EXPECT_EQ(m.t.findings.fail, 0);
+    EXPECT_EQ(shim_found(FIRMWARE_FAIL), 0);
     for (u32 i = 0; i < cpus; i++)
         EXPECT_EQ(m.t.cpus[i].node, (s32)(i % nodes));
     machine_free(&m);

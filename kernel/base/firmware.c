@@ -1,0 +1,74 @@
+/*
+ * The list of findings, and how one is printed and kept; see firmware.h.
+ * SPDX-License-Identifier: MIT
+ */
+#include "kernel/base/firmware.h"
+
+#include "kernel/base/print.h"
+#include "kernel/base/printf.h"
+#include "kernel/base/string.h"
+
+#define BUG  true
+#define NOTE false
+static const struct firmware_kind kinds[FIRMWARE_NR_IDS] = {
+#define FIRMWARE_KIND(name, id, class, form, table)                                                \
+    [FW_##name] = {id, table, FIRMWARE_##class, form},
+    FIRMWARE_IDS(FIRMWARE_KIND)
+#undef FIRMWARE_KIND
+};
+
+const struct firmware_kind *firmware_kind(enum firmware_id id)
+{
+    ASSERT((u32)id < FIRMWARE_NR_IDS);
+    return &kinds[id];
+}
+
+const char *firmware_severity(enum firmware_id id)
+{
+    static const char names[FIRMWARE_NR_CLASSES][5] = {"fail", "warn", "info"};
+
+    return names[firmware_kind(id)->class];
+}
+
+u32 firmware_total(const struct firmware_findings *f, enum firmware_class class)
+{
+    u32 n = 0;
+
+    for (u32 id = 0; id < FIRMWARE_NR_IDS; id++)
+        n += kinds[id].class == class ? f->count[id] : 0;
+    return n;
+}
+
+/* In the log the MADT goes by its name, as everywhere but in its signature. */
+static void say(enum firmware_id id, const char *table, const char *text)
+{
+    const char *begin = kinds[id].bug ? "firmware bug: " : "";
+
+    if (strcmp(table, "APIC") == 0)
+        table = "MADT";
+    if (kinds[id].class == FIRMWARE_INFO)
+        pr_info("%s%s: %s", begin, table, text);
+    else
+        pr_warn("%s%s: %s", begin, table, text);
+}
+
+void firmware_add(struct firmware_findings *f, enum firmware_id id, const char *table,
+                  const char *fmt, va_list ap)
+{
+    const struct firmware_kind *kind = firmware_kind(id);
+    struct firmware_kept *k = &f->kept[f->nr_kept];
+
+    if (!table)
+        table = kind->table;
+    if (f->count[id]++ >= FIRMWARE_LINES || f->nr_kept == FIRMWARE_MAX_KEPT) {
+        if (f->count[id] == f->shown[id] + 1)
+            say(id, table, "more of the same is only counted");
+        return;
+    }
+    k->id = id;
+    ksnprintf(k->table, sizeof(k->table), "%s", table);
+    kvsnprintf(k->text, sizeof(k->text), fmt, ap);
+    f->nr_kept++;
+    f->shown[id]++;
+    say(id, k->table, k->text);
+}

@@ -1,0 +1,76 @@
+/*
+ * What is wrong or odd about the firmware: the one way to say so. firmware_finding() prints a line
+ * and keeps the finding for the report. Promises that every finding is counted, that a table full
+ * of rubbish costs a bounded number of lines, and that the ids (firmware_ids.h) are stable.
+ *
+ * Lines: "firmware bug: TABLE: text" when a rule is broken, else "TABLE: text"; FAIL and WARN at
+ * warning level, INFO at information level. Of one id at most FIRMWARE_LINES are printed and kept.
+ *
+ * This file and firmware.c are pure; the one collector is the program's, as the log is:
+ * kernel/platform/firmware.c, tests/host/shim.c, tools/acpi. Any CPU; not from an NMI.
+ * SPDX-License-Identifier: MIT
+ */
+#ifndef PERCH_BASE_FIRMWARE_H
+#define PERCH_BASE_FIRMWARE_H
+
+#include <stdarg.h>
+#include "kernel/base/firmware_ids.h"
+#include "kernel/base/types.h"
+
+enum firmware_id {
+#define FIRMWARE_ENUM(name, id, class, form, table) FW_##name,
+    FIRMWARE_IDS(FIRMWARE_ENUM)
+#undef FIRMWARE_ENUM
+        FIRMWARE_NR_IDS,
+};
+
+enum firmware_class { FIRMWARE_FAIL, FIRMWARE_WARN, FIRMWARE_INFO, FIRMWARE_NR_CLASSES };
+
+struct firmware_kind {
+    const char *id, *table;
+    enum firmware_class class;
+    bool bug; /* a rule is broken */
+};
+
+#define FIRMWARE_LINES     16  /* of one id */
+#define FIRMWARE_MAX_KEPT  256 /* of all */
+#define FIRMWARE_TEXT_MAX  224 /* with the NUL; longer text is cut */
+#define FIRMWARE_TABLE_MAX 24
+
+struct firmware_kept {
+    enum firmware_id id;
+    char table[FIRMWARE_TABLE_MAX];
+    char text[FIRMWARE_TEXT_MAX];
+};
+
+/* A zeroed one is empty. Invariant: kept of one id <= its count, and <= FIRMWARE_LINES. */
+struct firmware_findings {
+    u32 count[FIRMWARE_NR_IDS];
+    u32 shown[FIRMWARE_NR_IDS]; /* how many of them are in kept[] */
+    u32 nr_kept;
+    struct firmware_kept kept[FIRMWARE_MAX_KEPT];
+};
+
+/* id is one of enum firmware_id. */
+const struct firmware_kind *firmware_kind(enum firmware_id id);
+
+/* "fail", "warn", "info". */
+const char *firmware_severity(enum firmware_id id);
+
+/* Into this collector, with its line. table: NULL for the one of the list. */
+void firmware_add(struct firmware_findings *f, enum firmware_id id, const char *table,
+                  const char *fmt, va_list ap) PRINTF(4, 0);
+
+/* Findings of a class, those that were not kept too. */
+u32 firmware_total(const struct firmware_findings *f, enum firmware_class class);
+
+/* ---- the program's own collector ------------------------------------------------------------- */
+
+/* A finding about the table that the list names; then about another table. */
+void firmware_finding(enum firmware_id id, const char *fmt, ...) PRINTF(2, 3);
+void firmware_finding_in(enum firmware_id id, const char *table, const char *fmt, ...) PRINTF(3, 4);
+
+/* What was found so far. */
+const struct firmware_findings *firmware_found(void);
+
+#endif

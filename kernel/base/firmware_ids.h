@@ -1,0 +1,81 @@
+/*
+ * Every finding about the firmware that Perch can make, one a line: the one list behind the log,
+ * the report, `perch acpi` and docs/firmware-checks.md (a test compares). Text ids are stable:
+ * programs rely on them; an id whose meaning changes gets a new name.
+ *
+ * X(name, id, class, form, table). Class: FAIL (a rule of the specification is broken, or an
+ * operating system would drop the table), WARN (allowed or bearable, but a known cause of trouble)
+ * or INFO (common and harmless). Form: BUG when a rule is broken, NOTE when none is. Table: its
+ * signature, or a word where there is none.
+ * SPDX-License-Identifier: MIT
+ */
+#ifndef PERCH_BASE_FIRMWARE_IDS_H
+#define PERCH_BASE_FIRMWARE_IDS_H
+
+/* clang-format off */
+#define FIRMWARE_IDS(X)                                                                            \
+    /* the memory map */                                                                           \
+    X(MEMMAP_WRAPS,          "memmap-wraps",          FAIL, BUG,  "memory map")                    \
+    /* RSDP, root table, any table */                                                              \
+    X(RSDP_LOADER,           "rsdp-loader",           WARN, BUG,  "ACPI")                          \
+    X(RSDP_CHECKSUM,         "rsdp-checksum",         FAIL, BUG,  "ACPI")                          \
+    X(XSDT_LENGTH,           "xsdt-length",           FAIL, BUG,  "ACPI")                          \
+    X(XSDT_NULL_ENTRY,       "xsdt-null-entry",       FAIL, BUG,  "ACPI")                          \
+    X(XSDT_SIGNATURE,        "xsdt-signature",        FAIL, BUG,  "ACPI")                          \
+    X(XSDT_EMPTY,            "xsdt-empty",            FAIL, BUG,  "ACPI")                          \
+    X(XSDT_UNUSABLE,         "xsdt-unusable",         FAIL, BUG,  "ACPI")                          \
+    X(TABLE_UNREACHABLE,     "table-unreachable",     FAIL, BUG,  "ACPI")                          \
+    X(TABLE_LENGTH,          "table-length",          FAIL, BUG,  "ACPI")                          \
+    X(TABLE_CHECKSUM,        "table-checksum",        FAIL, BUG,  "ACPI")                          \
+    X(TABLE_TWICE,           "table-twice",           WARN, BUG,  "ACPI")                          \
+    X(TABLE_SECOND,          "table-second",          WARN, BUG,  "ACPI")                          \
+    /* FADT and what it leads to */                                                                \
+    X(FADT_SHORT,            "fadt-short",            FAIL, BUG,  "FACP")                          \
+    X(DSDT_SIGNATURE,        "dsdt-signature",        FAIL, BUG,  "ACPI")                          \
+    X(FACS_INVALID,          "facs-invalid",          FAIL, BUG,  "ACPI")                          \
+    /* MADT */                                                                                     \
+    X(MADT_SHORT,            "madt-short",            FAIL, BUG,  "APIC")                          \
+    X(MADT_SECOND,           "madt-second",           FAIL, BUG,  "ACPI")                          \
+    X(MADT_ENTRY_CUT,        "madt-entry-cut",        FAIL, BUG,  "APIC")                          \
+    X(MADT_ENTRY_LENGTH,     "madt-entry-length",     FAIL, BUG,  "APIC")                          \
+    X(MADT_LAPIC_ADDRESS,    "madt-lapic-address",    FAIL, BUG,  "APIC")                          \
+    X(MADT_X2APIC_LOW,       "madt-x2apic-low",       WARN, BUG,  "APIC")                          \
+    X(MADT_CPU_DUPLICATE,    "madt-cpu-duplicate",    FAIL, BUG,  "APIC")                          \
+    X(MADT_BOOT_CPU,         "madt-boot-cpu",         FAIL, BUG,  "APIC")                          \
+    X(MADT_CPU_LIMIT,        "madt-cpu-limit",        INFO, NOTE, "APIC")                          \
+    /* SRAT */                                                                                     \
+    X(SRAT_SHORT,            "srat-short",            FAIL, BUG,  "SRAT")                          \
+    X(SRAT_ENTRY_CUT,        "srat-entry-cut",        FAIL, BUG,  "SRAT")                          \
+    X(SRAT_ENTRY_LENGTH,     "srat-entry-length",     FAIL, BUG,  "SRAT")                          \
+    X(SRAT_ENTRY_DISABLED,   "srat-entry-disabled",   INFO, NOTE, "SRAT")                          \
+    X(SRAT_WRAPS,            "srat-wraps",            FAIL, BUG,  "SRAT")                          \
+    X(SRAT_EMPTY_RANGE,      "srat-empty-range",      INFO, NOTE, "SRAT")                          \
+    X(SRAT_NO_MEMORY,        "srat-no-memory",        FAIL, BUG,  "SRAT")                          \
+    X(SRAT_DOMAIN_LIMIT,     "srat-domain-limit",     WARN, NOTE, "SRAT")                          \
+    X(SRAT_OVERLAP,          "srat-overlap",          FAIL, BUG,  "SRAT")                          \
+    X(SRAT_SELF_OVERLAP,     "srat-self-overlap",     WARN, BUG,  "SRAT")                          \
+    X(SRAT_UNCOVERED,        "srat-uncovered",        FAIL, BUG,  "SRAT")                          \
+    X(SRAT_UNCOVERED_SMALL,  "srat-uncovered-small",  INFO, NOTE, "SRAT")                          \
+    X(SRAT_CPU_CONFLICT,     "srat-cpu-conflict",     FAIL, BUG,  "SRAT")                          \
+    X(SRAT_CPU_MISSING,      "srat-cpu-missing",      FAIL, BUG,  "SRAT")                          \
+    X(SRAT_CPU_UNKNOWN,      "srat-cpu-unknown",      WARN, NOTE, "SRAT")                          \
+    X(SRAT_CPU_DISABLED,     "srat-cpu-disabled",     INFO, NOTE, "SRAT")                          \
+    /* SLIT */                                                                                     \
+    X(SLIT_MISSING,          "slit-missing",          INFO, NOTE, "SLIT")                          \
+    X(SLIT_SHORT,            "slit-short",            FAIL, BUG,  "SLIT")                          \
+    X(SLIT_EMPTY,            "slit-empty",            FAIL, BUG,  "SLIT")                          \
+    X(SLIT_DIAGONAL,         "slit-diagonal",         FAIL, BUG,  "SLIT")                          \
+    X(SLIT_REMOTE_LOW,       "slit-remote-low",       FAIL, BUG,  "SLIT")                          \
+    X(SLIT_NO_LOCALITY,      "slit-no-locality",      FAIL, BUG,  "SLIT")                          \
+    X(SLIT_OVERSIZE,         "slit-oversize",         INFO, NOTE, "SLIT")                          \
+    X(SLIT_ASYMMETRIC,       "slit-asymmetric",       WARN, NOTE, "SLIT")                          \
+    X(SLIT_UNREACHABLE,      "slit-unreachable",      WARN, NOTE, "SLIT")                          \
+    /* SPCR, DBG2 */                                                                               \
+    X(SPCR_SHORT,            "spcr-short",            FAIL, BUG,  "SPCR")                          \
+    X(SPCR_BAUD,             "spcr-baud",             WARN, BUG,  "SPCR")                          \
+    X(DBG2_SHORT,            "dbg2-short",            FAIL, BUG,  "DBG2")                          \
+    X(DBG2_DEVICE,           "dbg2-device",           FAIL, BUG,  "DBG2")                          \
+    /* the end */
+/* clang-format on */
+
+#endif
