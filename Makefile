@@ -24,7 +24,9 @@ PURE_SRCS := \
 	kernel/app/report_json.c \
 	kernel/base/clockmath.c \
 	acpi/dbg2.c \
+	kernel/base/refclock.c \
 	acpi/fadt.c \
+	acpi/hpet.c \
 	acpi/madt.c \
 	acpi/reader.c \
 	acpi/root.c \

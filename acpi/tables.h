@@ -102,6 +102,7 @@ enum acpi_madt_type {
     ACPI_MADT_IOAPIC = 1,
     ACPI_MADT_LAPIC_OVERRIDE = 5,
     ACPI_MADT_X2APIC = 9,
+    ACPI_MADT_WAKEUP = 16,
 };
 #define ACPI_MADT_CPU_ENABLED        (1u << 0)
 #define ACPI_MADT_CPU_ONLINE_CAPABLE (1u << 1) /* MADT revision 5 (ACPI 6.3) and up */
@@ -142,6 +143,15 @@ struct acpi_madt_x2apic {
     u32 uid;
 } PACKED;
 static_assert(sizeof(struct acpi_madt_x2apic) == 16, "MADT type 9");
+
+/* 5.2.12.19 Multiprocessor Wakeup */
+struct acpi_madt_wakeup {
+    u8 type, length;
+    u16 mailbox_version;
+    u32 reserved;
+    u64 mailbox;
+} PACKED;
+static_assert(sizeof(struct acpi_madt_wakeup) == 16, "MADT type 16");
 
 /* 5.2.16 System Resource Affinity Table; entries follow. */
 struct acpi_srat {
@@ -258,5 +268,16 @@ struct acpi_dbg2_device {
     u16 size_offset; /* as many 32-bit sizes */
 } PACKED;
 static_assert(sizeof(struct acpi_dbg2_device) == 22, "DBG2 device");
+
+/* IA-PC HPET 1.0a, 3.2.4 HPET Description Table (ACPI 6.5 reserves the signature, 5.2.6) */
+struct acpi_hpet {
+    struct acpi_header h;
+    u32 block_id;
+    struct acpi_gas_wire address;
+    u8 number;
+    u16 min_tick;
+    u8 page_protection;
+} PACKED;
+static_assert(sizeof(struct acpi_hpet) == 56, "HPET");
 
 #endif

@@ -84,7 +84,8 @@ void kernel_main(enum boot_origin origin, u64 info_phys)
     finish_arm(&boot); /* now with the way to power off */
     stage_done("acpi");
 
-    clock_init(boot.has_fadt ? boot.fadt.pm_timer_port : 0, boot.fadt.pm_timer_32bit);
+    clock_init(&(struct clock_hardware){
+        boot.hpet.address, boot.has_fadt ? boot.fadt.pm_timer_port : 0, boot.fadt.pm_timer_32bit});
     stage_done("clock");
 
     stage_topology(&boot);

@@ -42,6 +42,10 @@ void stage_acpi_tables(struct boot_state *s)
     }
     reserve_tables(s);
     s->has_fadt = map_table(s, "FACP", &data, &len) && fadt_parse(data, len, &s->fadt) == 0;
+    if (map_table(s, "HPET", &data, &len))
+        hpet_parse(data, len, &s->hpet); /* what it refuses leaves address 0 */
+    else
+        firmware_finding(FW_HPET_MISSING, "none: the TSC is measured by another clock");
     if (map_table(s, "DSDT", &data, &len))
         s->has_s5 = acpi_find_s5(data, len, &s->slp_typa, &s->slp_typb) == 0;
 }

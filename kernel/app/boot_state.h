@@ -7,6 +7,7 @@
 #define PERCH_APP_BOOT_STATE_H
 
 #include "acpi/fadt.h"
+#include "acpi/hpet.h"
 #include "acpi/madt.h"
 #include "acpi/root.h"
 #include "boot/boot_info.h"
@@ -52,6 +53,7 @@ struct boot_state {
     bool has_acpi;
     struct fadt_info fadt;
     bool has_fadt;
+    struct hpet_info hpet; /* address 0: none */
     u8 slp_typa, slp_typb;
     bool has_s5;
     struct madt_info madt;

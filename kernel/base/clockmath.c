@@ -18,6 +18,11 @@ u64 clock_ticks_to_us(u64 ticks, u64 khz)
     return mul_div(ticks, 1000, khz);
 }
 
+u64 clock_ticks_to_ns(u64 ticks, u64 khz)
+{
+    return mul_div(ticks, 1000000, khz);
+}
+
 u64 clock_us_to_ticks(u64 us, u64 khz)
 {
     return mul_div(us, khz, 1000);
@@ -28,22 +33,13 @@ u64 clock_khz(u64 tsc, u64 ref, u64 ref_hz)
     return ref ? mul_div(tsc, ref_hz, ref) / 1000 : 0;
 }
 
-u64 clock_khz_cpuid15(u32 denominator, u32 numerator, u32 crystal_hz)
+u64 clock_khz_cpuid(u32 denominator, u32 numerator, u32 crystal_hz, u32 base_mhz)
 {
-    if (!denominator || !numerator || !crystal_hz)
+    if (!denominator || !numerator)
         return 0;
+    if (!crystal_hz)
+        return (u64)base_mhz * 1000;
     return (u64)crystal_hz * numerator / denominator / 1000;
-}
-
-bool clock_agree(const u64 *khz, u32 n)
-{
-    u64 low = khz[0], high = khz[0];
-
-    for (u32 i = 1; i < n; i++) {
-        low = MIN(low, khz[i]);
-        high = MAX(high, khz[i]);
-    }
-    return low && high - low <= low / 100;
 }
 
 u64 clock_span(struct clock_bracket first, struct clock_bracket last, u32 parts)

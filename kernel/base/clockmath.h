@@ -11,19 +11,18 @@
 
 /* khz: TSC ticks per millisecond, not 0. */
 u64 clock_ticks_to_us(u64 ticks, u64 khz);
+u64 clock_ticks_to_ns(u64 ticks, u64 khz);
 u64 clock_us_to_ticks(u64 us, u64 khz);
 
 /* Ticks per millisecond of a TSC that advanced by tsc while a clock of ref_hz advanced by ref. */
 u64 clock_khz(u64 tsc, u64 ref, u64 ref_hz);
 
 /*
- * CPUID 15h (SDM vol. 2, CPUID; vol. 3, 19.7.3): crystal * numerator / denominator, in kHz; 0 when
- * the CPU does not enumerate it.
+ * CPUID 15h (SDM vol. 2, CPUID; vol. 3, 19.7.3): crystal * numerator / denominator, in kHz. Some
+ * CPUs give the ratio without the crystal: there the TSC counts at the base frequency of leaf 16h,
+ * which is rounded to MHz. 0 when the CPU enumerates neither.
  */
-u64 clock_khz_cpuid15(u32 denominator, u32 numerator, u32 crystal_hz);
-
-/* Do n > 0 measurements lie within one per cent of the lowest? */
-bool clock_agree(const u64 *khz, u32 n);
+u64 clock_khz_cpuid(u32 denominator, u32 numerator, u32 crystal_hz, u32 base_mhz);
 
 /* Another clock was read at some moment between two readings of the TSC. */
 struct clock_bracket {

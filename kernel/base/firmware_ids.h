@@ -75,6 +75,13 @@
     X(SPCR_BAUD,             "spcr-baud",             WARN, BUG,  "SPCR")                          \
     X(DBG2_SHORT,            "dbg2-short",            FAIL, BUG,  "DBG2")                          \
     X(DBG2_DEVICE,           "dbg2-device",           FAIL, BUG,  "DBG2")                          \
+    /* clocks */                                                                                   \
+    X(HPET_SHORT,            "hpet-short",            FAIL, BUG,  "HPET")                          \
+    X(HPET_ADDRESS,          "hpet-address",          FAIL, BUG,  "HPET")                          \
+    X(HPET_PERIOD,           "hpet-period",           FAIL, BUG,  "HPET")                          \
+    X(HPET_MISSING,          "hpet-missing",          INFO, NOTE, "HPET")                          \
+    X(CLOCK_STANDS,          "clock-stands",          WARN, NOTE, "clock")                         \
+    X(TSC_LEAF,              "tsc-leaf",              WARN, NOTE, "TSC")                           \
     /* the end */
 /* clang-format on */
 

@@ -3,108 +3,200 @@
  * SPDX-License-Identifier: MIT
  */
 #include "kernel/platform/clock.h"
+#include "acpi/hpet.h"
 #include "kernel/base/clockmath.h"
 #include "kernel/base/cpu.h"
 #include "kernel/base/errno.h"
+#include "kernel/base/firmware.h"
 #include "kernel/base/print.h"
+#include "kernel/base/refclock.h"
+#include "mm/layout.h"
 
-#define PM_HZ      3579545ULL /* ACPI 6.5, 4.8.3.3 */
-#define PM_TICKS   3580ULL    /* about 1 ms */
-#define PIT_HZ     1193182ULL /* 8254 */
-#define PIT_TICKS  2386ULL    /* about 2 ms; a 16-bit counter */
-#define NEED_AGREE 3
-#define MAX_TRIES  5
+#define PM_HZ  3579545ULL /* ACPI 6.5, 4.8.3.3 */
+#define PIT_HZ 1193182ULL /* 8254 */
 
-/* A wait ends after this time; with the frequency unknown that is at least so much. */
-#define MAX_WAIT_US 50000
+/*
+ * The TSC's frequency is unknown while these are counted, and 10 GHz assumed: on a slower CPU they
+ * are longer, never shorter. 20 times as long under a hypervisor.
+ */
+#define STILL_US   10000
+#define MEASURE_US 500000
+
+/* A leaf of CPUID and a measurement may differ by one part in so many: 16h is a rounded figure. */
+#define LEAF_PARTS 50
 
 #define HV_FREQUENCY_LEAF 0x40000010 /* EAX: TSC kHz; VMware's, also KVM's and QEMU's */
 
-/* One measurement: TSC ticks per millisecond, or a negative errno. */
-typedef int (*measure_fn)(u64 *khz);
+typedef unsigned long long ull;
 
-static u16 pm_port;
-static u32 pm_mask;
+static const char *source = "assumed";
 
-static int measure_pm(u64 *khz)
+static u64 read_tsc(void *ctx)
 {
-    u32 first = inl(pm_port) & pm_mask, now = first, passed = 0;
-    struct deadline limit = deadline_start(MAX_WAIT_US);
-    u64 start, end;
-
-    while (now == first) { /* begin at a tick; a port without a timer never ticks */
-        if (deadline_passed(&limit))
-            return -ETIMEDOUT;
-        now = inl(pm_port) & pm_mask;
-    }
-    first = now;
-    start = end = rdtsc();
-    while (passed < PM_TICKS) {
-        passed = ((inl(pm_port) & pm_mask) - first) & pm_mask;
-        end = rdtsc();
-        if (deadline_passed(&limit))
-            return -ETIMEDOUT;
-    }
-    *khz = clock_khz(end - start, passed, PM_HZ);
-    return 0;
+    (void)ctx;
+    return rdtsc();
 }
 
-/* Channel 2, whose gate and output are bits 0 and 5 of port 0x61; no interrupt, no sound. */
-static int measure_pit(u64 *khz)
+/* ---- HPET: IA-PC HPET 1.0a, 2.3 ----------------------------------------------------------------
+ */
+
+static u64 read_hpet(void *ctx)
 {
-    struct deadline limit = deadline_start(MAX_WAIT_US);
+    return *(volatile u32 *)((volatile u8 *)ctx + HPET_REG_COUNTER);
+}
+
+/* 64-bit registers, read by halves: a chipset need not take more in one access (2.4.7). */
+static u64 hpet_register(volatile u32 *regs, u32 reg)
+{
+    return regs[reg / 4] | (u64)regs[reg / 4 + 1] << 32;
+}
+
+/* Firmware may have left the counter off: then it runs for the measurement only. */
+static int measure_hpet(const struct clock_hardware *hw, const struct refclock_limits *limits,
+                        u64 *khz)
+{
+    volatile u32 *regs = phys_to_virt(hw->hpet);
+    struct refclock ref = {"HPET", read_hpet, read_tsc, (void *)(uintptr_t)regs, 0, 0xffffffff};
+    u64 cap = hpet_register(regs, HPET_REG_CAP);
+    u32 config = regs[HPET_REG_CONFIG / 4];
+    int err;
+
+    ref.hz = hpet_hz(cap);
+    if (!ref.hz) {
+        firmware_finding(FW_HPET_PERIOD, "[mem 0x%llx] is no HPET: capabilities 0x%llx",
+                         (ull)hw->hpet, (ull)cap);
+        return -ENODEV;
+    }
+    if (!(config & HPET_CONFIG_ENABLE))
+        regs[HPET_REG_CONFIG / 4] = config | HPET_CONFIG_ENABLE;
+    pr_info("hpet: [mem 0x%llx] %llu Hz, %u-bit counter%s", (ull)hw->hpet, (ull)ref.hz,
+            hpet_is_64bit(cap) ? 64 : 32, config & HPET_CONFIG_ENABLE ? "" : ", was off");
+    err = refclock_khz(&ref, limits, khz);
+    if (!(config & HPET_CONFIG_ENABLE))
+        regs[HPET_REG_CONFIG / 4] = config;
+    return err;
+}
+
+/* ---- ACPI PM timer ------------------------------------------------------------------------------
+ */
+
+static u64 read_pm(void *ctx)
+{
+    return inl(*(const u16 *)ctx);
+}
+
+static int measure_pm(const struct clock_hardware *hw, const struct refclock_limits *limits,
+                      u64 *khz)
+{
+    u16 port = hw->pm_port;
+    struct refclock ref = {"ACPI PM timer", read_pm, read_tsc,
+                           &port,           PM_HZ,   hw->pm_32bit ? 0xffffffff : 0x00ffffff};
+
+    return refclock_khz(&ref, limits, khz);
+}
+
+/* ---- PIT: channel 2, whose gate is bit 0 of port 0x61; no interrupt, no sound -------------------
+ */
+
+/* Latches the count, which goes down, and reads it: low byte, high byte. */
+static u64 read_pit(void *ctx)
+{
+    u32 count;
+
+    (void)ctx;
+    outb(0x43, 0x80);
+    count = inb(0x42);
+    count |= (u32)inb(0x42) << 8;
+    return ~(u64)count;
+}
+
+/* An absent PIT reads as ones: it stands still. */
+static int measure_pit(const struct clock_hardware *hw, const struct refclock_limits *limits,
+                       u64 *khz)
+{
+    static const struct refclock ref = {"PIT", read_pit, read_tsc, NULL, PIT_HZ, 0xffff};
     u8 gate = inb(0x61);
-    u64 start, end;
+    int err;
 
+    (void)hw;
     outb(0x61, (gate & ~0x02) | 0x01);
-    outb(0x43, 0xb0); /* channel 2, both bytes, mode 0: the output goes high at the end */
-    outb(0x42, PIT_TICKS & 0xff);
-    outb(0x42, PIT_TICKS >> 8);
-    start = end = rdtsc();
-    while (!(inb(0x61) & 0x20)) {
-        end = rdtsc();
-        if (deadline_passed(&limit)) {
-            outb(0x61, gate);
-            return -ETIMEDOUT;
-        }
-    }
+    outb(0x43, 0xb0); /* both bytes, mode 0: goes round through 0 and on */
+    outb(0x42, 0xff);
+    outb(0x42, 0xff);
+    err = refclock_khz(&ref, limits, khz);
     outb(0x61, gate);
-    /* An absent PIT reads as ones: "done" at once. */
-    if (end - start < 1000)
-        return -EIO;
-    *khz = clock_khz(end - start, PIT_TICKS, PIT_HZ);
-    return 0;
+    return err;
 }
 
-static u64 measure(const char *name, measure_fn fn)
-{
-    u64 khz[MAX_TRIES];
-    u32 n = 0;
+/* ---- in order -----------------------------------------------------------------------------------
+ */
 
-    while (n < MAX_TRIES) {
-        int err = fn(&khz[n]);
-        if (err) {
-            pr_warn("tsc: %s does not count (%d)", name, err);
-            return 0;
-        }
-        n++;
-        if (n >= NEED_AGREE && clock_agree(&khz[n - NEED_AGREE], NEED_AGREE))
-            return clock_median(&khz[n - NEED_AGREE], NEED_AGREE);
+static const struct {
+    const char *name;
+    int (*measure)(const struct clock_hardware *hw, const struct refclock_limits *limits, u64 *khz);
+} clocks[] = {
+    {"HPET", measure_hpet},
+    {"ACPI PM timer", measure_pm},
+    {"PIT", measure_pit},
+};
+
+/* The boot tables map the first 4 GiB only. */
+static bool clock_present(const struct clock_hardware *hw, u32 i)
+{
+    if (i == 0 && hw->hpet && hw->hpet > BOOT_MAPPED_LIMIT - HPET_REG_SIZE) {
+        pr_warn("hpet: [mem 0x%llx] is out of reach, not used", (ull)hw->hpet);
+        return false;
     }
-    u64 median = clock_median(khz, n);
-    pr_warn("tsc: %u measurements by the %s do not agree; the median is taken", n, name);
-    return median;
+    return i == 0 ? hw->hpet != 0 : i == 1 ? hw->pm_port != 0 : true;
+}
+
+/* The first clock with two measurements that agree; else the first that gave anything; else 0. */
+static u64 khz_by_clocks(const struct clock_hardware *hw, const char **name)
+{
+    u64 factor = cpu_has_hypervisor() ? HYPERVISOR_FACTOR : 1;
+    struct refclock_limits limits = {
+        .still = clock_us_to_ticks(STILL_US * factor, tsc_khz_now()),
+        .limit = clock_us_to_ticks(MEASURE_US * factor, tsc_khz_now()),
+    };
+    u64 doubtful = 0;
+
+    for (u32 i = 0; i < ARRAY_SIZE(clocks); i++) {
+        u64 khz;
+        int err;
+
+        if (!clock_present(hw, i))
+            continue;
+        err = clocks[i].measure(hw, &limits, &khz);
+        if (!err) {
+            *name = clocks[i].name;
+            return khz;
+        }
+        if (err == -ETIMEDOUT)
+            firmware_finding(FW_CLOCK_STANDS, "the %s does not count", clocks[i].name);
+        if (err == -EIO)
+            pr_warn("tsc: measurements by the %s do not agree", clocks[i].name);
+        if (khz && !doubtful) {
+            doubtful = khz;
+            *name = clocks[i].name;
+        }
+    }
+    return doubtful;
 }
 
 static u64 khz_by_cpuid(const char **name)
 {
-    u32 a, b, c, d;
+    u32 max, a, b, c, d, base_mhz = 0;
+    u64 khz;
 
-    cpuid(0, 0, &a, &b, &c, &d);
-    if (a >= 0x15) {
+    cpuid(0, 0, &max, &b, &c, &d);
+    if (max >= 0x15) {
+        if (max >= 0x16) {
+            cpuid(0x16, 0, &a, &b, &c, &d);
+            base_mhz = a & 0xffff;
+        }
         cpuid(0x15, 0, &a, &b, &c, &d);
-        *name = "CPUID 15h";
-        u64 khz = clock_khz_cpuid15(a, b, c);
+        *name = c ? "CPUID 15h" : "CPUID 16h";
+        khz = clock_khz_cpuid(a, b, c, base_mhz);
         if (khz)
             return khz;
     }
@@ -118,26 +210,33 @@ static u64 khz_by_cpuid(const char **name)
     return a;
 }
 
-void clock_init(u16 port, bool pm_32bit)
+/* The leaf's figure is exact where it is right; a measurement says whether it is. */
+static u64 choose(u64 leaf, const char *leaf_name, u64 measured, const char *clock_name)
 {
-    const char *name = "";
-    u64 khz = khz_by_cpuid(&name);
+    source = leaf ? leaf_name : measured ? clock_name : source;
+    if (!leaf || !measured || !refclock_differ(leaf, measured, LEAF_PARTS))
+        return leaf ? leaf : measured;
+    firmware_finding(FW_TSC_LEAF, "%s says %llu kHz, the %s measures %llu kHz, which is used",
+                     leaf_name, (ull)leaf, clock_name, (ull)measured);
+    source = clock_name;
+    return measured;
+}
 
-    pm_port = port;
-    pm_mask = pm_32bit ? 0xffffffff : 0x00ffffff;
-    if (!khz && pm_port) {
-        name = "ACPI PM timer";
-        khz = measure(name, measure_pm);
-    }
-    if (!khz) {
-        name = "PIT";
-        khz = measure(name, measure_pit);
-    }
+void clock_init(const struct clock_hardware *hw)
+{
+    const char *leaf_name = "", *clock_name = "";
+    u64 leaf = khz_by_cpuid(&leaf_name), measured = khz_by_clocks(hw, &clock_name);
+    u64 khz = choose(leaf, leaf_name, measured, clock_name);
+
     if (!khz) {
         pr_err("tsc: nothing to measure it by: 10 GHz is assumed, times in this log are too short");
         return;
     }
     tsc_khz_set(khz);
-    pr_info("tsc: Detected %llu.%03llu MHz (%s)", (unsigned long long)(khz / 1000),
-            (unsigned long long)(khz % 1000), name);
+    pr_info("tsc: Detected %llu.%03llu MHz (%s)", (ull)(khz / 1000), (ull)(khz % 1000), source);
+}
+
+const char *clock_source(void)
+{
+    return source;
 }

@@ -1,8 +1,10 @@
 /*
- * Finds the frequency of the TSC: CPUID 15h, a hypervisor's frequency leaf, the ACPI PM timer, the
- * PIT, in this order, each with an end to its wait. Measurements are repeated and compared, because
- * one that was interrupted (by SMM, or by the host of a virtual machine) can be wrong by any
- * factor. Boot CPU, once, interrupts off.
+ * Finds the frequency of the TSC: CPUID 15h and 16h or a hypervisor's frequency leaf, else by
+ * measuring against the HPET, the ACPI PM timer, the PIT, in this order, each with an end to its
+ * wait. A frequency that a leaf gives is checked by the first clock that counts, and not believed
+ * when that contradicts it. kernel/base/refclock.h says how good a measurement is.
+ * Boot CPU, once, interrupts off, before the final page tables: the HPET's registers are reached
+ * through those of the boot.
  * SPDX-License-Identifier: MIT
  */
 #ifndef PERCH_PLATFORM_CLOCK_H
@@ -10,7 +12,15 @@
 
 #include "kernel/base/deadline.h"
 
-/* pm_port: I/O port of the ACPI PM timer, 0 without one; pm_32bit: it has 32 bits, not 24. */
-void clock_init(u16 pm_port, bool pm_32bit);
+struct clock_hardware {
+    u64 hpet;      /* physical address of the HPET's registers; 0: no table names one */
+    u16 pm_port;   /* I/O port of the ACPI PM timer; 0: none */
+    bool pm_32bit; /* it has 32 bits, not 24 */
+};
+
+void clock_init(const struct clock_hardware *hw);
+
+/* What the frequency comes from: a constant string, "assumed" when nothing could be found. */
+const char *clock_source(void);
 
 #endif

@@ -1,8 +1,9 @@
 /*
- * libFuzzer: any bytes as a FADT, and as a DSDT that may hold _S5_.
+ * libFuzzer: any bytes as a FADT, as an HPET table, and as a DSDT that may hold _S5_.
  * SPDX-License-Identifier: MIT
  */
 #include "acpi/fadt.h"
+#include "acpi/hpet.h"
 #include "acpi/s5.h"
 #include "kernel/base/print.h"
 
@@ -11,9 +12,12 @@ int LLVMFuzzerTestOneInput(const u8 *data, size_t len);
 int LLVMFuzzerTestOneInput(const u8 *data, size_t len)
 {
     struct fadt_info info;
+    struct hpet_info hpet;
     u8 a, b;
 
     fadt_parse(data, len, &info);
+    if (hpet_parse(data, len, &hpet) == 0)
+        ASSERT(hpet.address && hpet.address % 8 == 0);
     if (acpi_find_s5(data, len, &a, &b) == 0)
         ASSERT(a <= 7 && b <= 7);
     return 0;
