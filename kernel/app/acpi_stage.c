@@ -7,6 +7,7 @@
 #include "acpi/srat.h"
 #include "kernel/app/boot_state.h"
 #include "kernel/base/cpu.h"
+#include "kernel/base/firmware.h"
 #include "kernel/base/print.h"
 #include "kernel/platform/early_window.h"
 #include "mm/layout.h"
