@@ -90,6 +90,7 @@ PURE_SRCS := \
 	kernel/base/extable.c \
 	kernel/base/symbols.c \
 	boot/boot_info.c \
+	boot/efi_memmap.c \
 	boot/multiboot2.c \
 	boot/pvh.c \
 	boot/memmap.c \

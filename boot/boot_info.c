@@ -64,6 +64,26 @@ void boot_info_add_range(struct boot_info *info, u64 base, u64 size, enum boot_m
     info->ranges[info->n_ranges++] = (struct boot_mem_range){r.start, r.end, type};
 }
 
+void boot_info_add_attr(struct boot_info *info, u64 base, u64 size, u32 attr)
+{
+    struct boot_attr *last = info->n_attrs ? &info->attrs[info->n_attrs - 1] : NULL;
+    struct range r;
+
+    if (!range_make(base, size, &r) || range_empty(r))
+        return;
+    if (last && last->end == r.start && last->attr == attr) {
+        last->end = r.end;
+        return;
+    }
+    if (info->n_attrs == BOOT_MAX_ATTRS) {
+        if (info->dropped_attrs++ == 0)
+            pr_warn("boot: attributes of " RANGE_FMT " are lost: more than %u such ranges",
+                    RANGE_ARG(r), BOOT_MAX_ATTRS);
+        return;
+    }
+    info->attrs[info->n_attrs++] = (struct boot_attr){r.start, r.end, attr};
+}
+
 void boot_info_reserve(struct boot_info *info, u64 base, u64 size, const char *name)
 {
     struct range r;

@@ -4,7 +4,7 @@
  * All arrays are bounded and every string is terminated; what did not fit is counted, not lost
  * silently. Ranges are as the loader gave them: not sorted, may overlap (boot/memmap.h cures that),
  * but none is empty and none wraps.
- * Plain data; about 40 KiB, meant for static storage.
+ * Plain data; about 50 KiB, meant for static storage.
  * SPDX-License-Identifier: MIT
  */
 #ifndef PERCH_BOOT_BOOT_INFO_H
@@ -17,6 +17,7 @@
 #define BOOT_MODULE_ARGS_MAX 128
 #define BOOT_MAX_RANGES      1024
 #define BOOT_MAX_RESERVED    128
+#define BOOT_MAX_ATTRS       256
 #define BOOT_MAX_MODULES     64
 #define BOOT_RSDP_BYTES      36   /* ACPI 6.5, 5.2.5.3: revision 2 and later; revision 0 is 20 */
 
@@ -30,12 +31,30 @@ enum boot_origin {
 enum boot_mem_type {
     BOOT_MEM_RAM,
     BOOT_MEM_SPECIAL,  /* "soft reserved" for a special purpose (HBM, CXL): not general RAM */
-    BOOT_MEM_PMEM,
     BOOT_MEM_ACPI,     /* ACPI tables; could be reclaimed */
     BOOT_MEM_NVS,
     BOOT_MEM_RESERVED,
-    BOOT_MEM_UNUSABLE, /* bad memory */
+    BOOT_MEM_PMEM,       /* above RESERVED: loaders that do not know these two call them that */
+    BOOT_MEM_UNACCEPTED, /* of a confidential guest: a touch before acceptance is fatal */
+    BOOT_MEM_UNUSABLE,   /* bad memory */
     BOOT_MEM_TYPES
+};
+
+/* What the EFI memory map says of memory besides its type (UEFI 2.10, 7.2.3). */
+#define BOOT_ATTR_RELIABLE    (1u << 0) /* EFI_MEMORY_MORE_RELIABLE: mirrored, for example */
+#define BOOT_ATTR_NONVOLATILE (1u << 1) /* EFI_MEMORY_NV on memory of an ordinary type */
+
+struct boot_attr {
+    u64 base;
+    u64 end; /* exclusive */
+    u32 attr; /* BOOT_ATTR_* */
+};
+
+/* The EFI memory map, if the loader handed one on: entries is 0 without. */
+struct boot_efi_map {
+    u32 entries, entry_size;
+    u64 ram_pages;      /* 4 KiB each; special-purpose memory left out */
+    u64 reliable_pages; /* of these, EFI_MEMORY_MORE_RELIABLE */
 };
 
 struct boot_mem_range {
@@ -66,6 +85,11 @@ struct boot_info {
     u32 n_ranges;
     u32 dropped_ranges; /* wrapped, or did not fit */
     struct boot_mem_range ranges[BOOT_MAX_RANGES];
+
+    struct boot_efi_map efi;
+    u32 n_attrs;
+    u32 dropped_attrs;
+    struct boot_attr attrs[BOOT_MAX_ATTRS];
 
     u32 n_reserved;
     u32 dropped_reserved;

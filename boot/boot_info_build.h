@@ -1,7 +1,7 @@
 /*
  * How the two parsers fill struct boot_info: bounded appends that refuse empty and wrapping ranges
- * with a line, count what does not fit, and never write past an array. For boot/multiboot2.c and
- * boot/pvh.c only.
+ * with a line, count what does not fit, and never write past an array. For the parsers of boot/
+ * only.
  * Pure; boot CPU, before any allocator exists; nothing here allocates.
  * SPDX-License-Identifier: MIT
  */
@@ -35,6 +35,12 @@ void boot_info_init(struct boot_info *info, enum boot_origin origin);
  */
 void boot_info_add_range(struct boot_info *info, u64 base, u64 size, enum boot_mem_type type,
                          const char *table, u32 entry, u64 offset);
+
+/*
+ * Notes attributes (BOOT_ATTR_*) of [base, base + size); joined with the last note when it goes on
+ * where that one ended. What is empty or wraps is left out; what does not fit is counted.
+ */
+void boot_info_add_attr(struct boot_info *info, u64 base, u64 size, u32 attr);
 
 /* Appends [base, base + size) to what nobody may allocate; empty is ignored. name: a literal. */
 void boot_info_reserve(struct boot_info *info, u64 base, u64 size, const char *name);

@@ -19,6 +19,10 @@ mb2_header:
     dd 12, 6
 
     align 8
+    dw 1, 1                     ; optional request: EFI memory map (17)
+    dd 12, 17
+
+    align 8
     dw 3, 0                     ; entry address: the ELF header's entry is the PVH door
     dd 12
     dd mb2_start32

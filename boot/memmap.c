@@ -105,6 +105,8 @@ const char *memmap_type_name(enum boot_mem_type type)
         return "ACPI data";
     case BOOT_MEM_NVS:
         return "ACPI NVS";
+    case BOOT_MEM_UNACCEPTED:
+        return "unaccepted";
     case BOOT_MEM_UNUSABLE:
         return "unusable";
     case BOOT_MEM_RESERVED:

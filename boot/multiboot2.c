@@ -6,6 +6,7 @@
 #include "boot/multiboot2.h"
 
 #include "boot/boot_info_build.h"
+#include "boot/efi_memmap.h"
 #include "kernel/base/errno.h"
 #include "kernel/base/print.h"
 #include "kernel/base/string.h"
@@ -63,30 +64,6 @@ struct mb2_mmap_entry {
 };
 static_assert(sizeof(struct mb2_mmap_entry) == 24, "Multiboot2 3.6.8");
 
-/* UEFI 2.10, 7.2.3: EFI_MEMORY_DESCRIPTOR. */
-struct efi_descriptor {
-    u32 type;
-    u32 pad;
-    u64 base;
-    u64 virt;
-    u64 pages; /* of 4 KiB */
-    u64 attribute;
-};
-static_assert(sizeof(struct efi_descriptor) == 40, "UEFI 7.2.3");
-
-#define EFI_MEMORY_SP (1ULL << 18)
-
-/* UEFI 2.10, 7.2.1, table 7.6, after ExitBootServices(). */
-enum efi_type {
-    EFI_LOADER_CODE = 1,
-    EFI_BOOT_SERVICES_DATA = 4,
-    EFI_CONVENTIONAL = 7,
-    EFI_UNUSABLE = 8,
-    EFI_ACPI_RECLAIM = 9,
-    EFI_ACPI_NVS = 10,
-    EFI_PERSISTENT = 14,
-};
-
 /* One information structure and how far it reaches. */
 struct mbi {
     const u8 *bytes;
@@ -99,25 +76,6 @@ struct found {
     u32 efi_offset; /* 0: none */
     struct mb2_tag efi;
 };
-
-static enum boot_mem_type efi_mem_type(const struct efi_descriptor *d)
-{
-    switch (d->type) {
-    case EFI_LOADER_CODE ... EFI_BOOT_SERVICES_DATA: /* free after ExitBootServices() */
-    case EFI_CONVENTIONAL:
-        return d->attribute & EFI_MEMORY_SP ? BOOT_MEM_SPECIAL : BOOT_MEM_RAM;
-    case EFI_UNUSABLE:
-        return BOOT_MEM_UNUSABLE;
-    case EFI_ACPI_RECLAIM:
-        return BOOT_MEM_ACPI;
-    case EFI_ACPI_NVS:
-        return BOOT_MEM_NVS;
-    case EFI_PERSISTENT:
-        return BOOT_MEM_PMEM;
-    default: /* runtime services, MMIO, PAL code, unaccepted memory, and what is not invented yet */
-        return BOOT_MEM_RESERVED;
-    }
-}
 
 /* The head of a table tag; false (with a line) when its entries cannot be walked. */
 static bool table_head(const struct mbi *m, u32 off, u32 tag_size, u32 min_entry,
@@ -152,27 +110,14 @@ static void take_mmap(const struct mbi *m, u32 off, u32 size, struct boot_info *
     }
 }
 
+/* What the other map cannot say, or all of it when there is none. */
 static void take_efi_mmap(const struct mbi *m, const struct found *f, struct boot_info *out)
 {
-    u32 off = f->efi_offset, size = f->efi.size, entry = 0;
-    struct efi_descriptor d;
+    u32 off = f->efi_offset, size = f->efi.size;
     struct mb2_table t;
 
-    if (!table_head(m, off, size, sizeof(d), &t))
-        return;
-    for (u32 at = sizeof(t); size - at >= t.entry_size; at += t.entry_size, entry++) {
-        enum boot_mem_type type;
-
-        memcpy(&d, m->bytes + off + at, sizeof(d));
-        type = efi_mem_type(&d);
-        if (f->mmap && type != BOOT_MEM_SPECIAL)
-            continue;
-        /* A page count whose bytes do not fit 64 bits cannot become a size: make it wrap. */
-        if (d.pages >> 52)
-            boot_info_add_range(out, MAX(d.base, 1ULL), ~0ULL, type, "EFI memory map", entry, at);
-        else
-            boot_info_add_range(out, d.base, d.pages << 12, type, "EFI memory map", entry, at);
-    }
+    if (table_head(m, off, size, EFI_DESCRIPTOR_MIN, &t))
+        efi_memmap_take(m->bytes + off + sizeof(t), size - sizeof(t), t.entry_size, !f->mmap, out);
 }
 
 static void take_module(const struct mbi *m, u32 off, u32 size, u32 index, struct boot_info *out)
