@@ -74,6 +74,7 @@ PURE_SRCS := \
 	mm/memblock_regions.c \
 	mm/memblock_verify.c \
 	mm/memblock_virt.c \
+	mm/memory_attr.c \
 	mm/pagetable.c \
 	mm/pagetable_change.c \
 	mm/pagetable_range.c \

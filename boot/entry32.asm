@@ -25,6 +25,7 @@
 %define EXIT_PANIC    0x12
 
 extern entry64
+extern boot_entry_cr4
 
 section .boot.text progbits alloc exec nowrite align=16
 bits 32
@@ -47,9 +48,11 @@ start32:
     mov esp, PHYS(boot_stack_top)
     mov ebp, ebx
     call check_cpu
+    mov eax, cr4
+    mov [PHYS(boot_entry_cr4)], eax
     call build_tables
 
-    mov eax, CR4_BITS
+    mov eax, CR4_BITS                   ; all of CR4: LA57 goes too, which it can outside long mode
     mov cr4, eax
     mov eax, PHYS(boot_pml4)
     mov cr3, eax

@@ -31,9 +31,11 @@
 #define MEMBLOCK_NOMAP   0x04u /* exists, but is never mapped nor handed out */
 #define MEMBLOCK_SPECIAL 0x08u /* special-purpose (EFI_MEMORY_SP, soft reserved): handed out last */
 #define MEMBLOCK_NOINIT  0x10u /* reserved list only: contents must be left alone */
+#define MEMBLOCK_NONVOLATILE 0x20u /* keeps its contents (SRAT, EFI_MEMORY_NV): handed out last */
+#define MEMBLOCK_UNACCEPTED  0x40u /* of a confidential guest: always NOMAP too */
 
 /* Memory that an allocation uses only when no other is left. */
-#define MEMBLOCK_LAST (MEMBLOCK_HOTPLUG | MEMBLOCK_SPECIAL)
+#define MEMBLOCK_LAST (MEMBLOCK_HOTPLUG | MEMBLOCK_SPECIAL | MEMBLOCK_NONVOLATILE)
 
 /* Where a node is asked for: any node (NODE_NONE means "memory without a node" there). */
 #define MEMBLOCK_NODE_ANY (-2)
@@ -228,6 +230,12 @@ s32 memblock_addr_nid(const struct memblock *mb, u64 pa);
 u64 memblock_node_size(const struct memblock *mb, s32 nid);
 u64 memblock_node_reserved(const struct memblock *mb, s32 nid);
 u64 memblock_node_free(const struct memblock *mb, s32 nid);
+
+/* Bytes of a node's memory that can be mapped and has none of skip_flags, reserved or not. */
+u64 memblock_node_without(const struct memblock *mb, s32 nid, u32 skip_flags);
+
+/* End of the highest memory that can be mapped, exclusive; 0 when there is none. */
+u64 memblock_end_of_mapped(const struct memblock *mb);
 
 bool memblock_has_mirror(const struct memblock *mb);
 

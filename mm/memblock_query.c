@@ -88,9 +88,7 @@ u64 memblock_node_size(const struct memblock *mb, s32 nid)
     const struct memblock_region *r;
     u64 sum = 0;
 
-    for_each_mem_region(r, mb)
-        if (memblock_node_matches(nid, r->nid))
-            sum += r->size;
+    for_each_mem_region(r, mb) if (memblock_node_matches(nid, r->nid)) sum += r->size;
     return sum;
 }
 
@@ -100,8 +98,7 @@ static u64 node_unreserved(const struct memblock *mb, s32 nid, u32 skip_flags)
     struct memblock_free_range f;
     u64 sum = 0;
 
-    for_each_free_range(&f, mb, nid, skip_flags, &c)
-        sum += f.end - f.start;
+    for_each_free_range(&f, mb, nid, skip_flags, &c) sum += f.end - f.start;
     return sum;
 }
 
@@ -115,13 +112,31 @@ u64 memblock_node_free(const struct memblock *mb, s32 nid)
     return node_unreserved(mb, nid, MEMBLOCK_NOMAP);
 }
 
+u64 memblock_node_without(const struct memblock *mb, s32 nid, u32 skip_flags)
+{
+    const struct memblock_region *r;
+    u64 sum = 0;
+
+    for_each_mem_region(r, mb) if (memblock_node_matches(nid, r->nid) &&
+                                   !(r->flags & (skip_flags | MEMBLOCK_NOMAP))) sum += r->size;
+    return sum;
+}
+
+u64 memblock_end_of_mapped(const struct memblock *mb)
+{
+    u64 end = 0;
+
+    for (u32 i = mb->memory.cnt; i && !end; i--)
+        if (!(mb->memory.regions[i - 1].flags & MEMBLOCK_NOMAP))
+            end = memblock_end(&mb->memory.regions[i - 1]);
+    return end;
+}
+
 bool memblock_has_mirror(const struct memblock *mb)
 {
     const struct memblock_region *r;
 
-    for_each_mem_region(r, mb)
-        if (r->flags & MEMBLOCK_MIRROR)
-            return true;
+    for_each_mem_region(r, mb) if (r->flags & MEMBLOCK_MIRROR) return true;
     return false;
 }
 

@@ -61,6 +61,8 @@ static void *alloc_near(void *ctx, u32 cpu, size_t size, size_t align)
         return NULL;
     if (res.nid != node)
         s->fallback_bytes += size;
+    if (memblock_search(&s->mb->memory, res.base)->flags & MEMBLOCK_LAST)
+        s->last_bytes += size;
     return phys_to_virt(res.base);
 }
 
@@ -240,4 +242,8 @@ void setup_per_cpu_areas(struct percpu_setup *s, struct pcpu_first_chunk *fc)
     if (s->fallback_bytes)
         pr_warn("percpu: %llu KiB of units are not on their CPU's node",
                 (unsigned long long)(s->fallback_bytes / 1024));
+    if (s->last_bytes)
+        pr_warn("percpu: %llu KiB of units are in special-purpose, hot-pluggable or non-volatile "
+                "memory: no node had plain DRAM left",
+                (unsigned long long)(s->last_bytes / 1024));
 }

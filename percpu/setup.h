@@ -46,6 +46,7 @@ struct percpu_setup {
     void (*describe_tables)(void *unit, struct percpu_switch *sw);
 
     u64 fallback_bytes; /* out: served by a node other than the CPU's */
+    u64 last_bytes;     /* out: from memory to be used last, because no plain DRAM was left */
     u64 build_insns;    /* out: TSC ticks of the building alone, without log lines and memblock */
     u64 memblock_insns; /* out: TSC ticks inside memblock calls meanwhile */
 };

@@ -22,7 +22,6 @@
 #define CR0_PG (1UL << 31)
 
 #define CR4_PCIDE (1UL << 17) /* can only be set in long mode */
-#define CR4_LA57  (1UL << 12) /* another depth of tables */
 #define CR4_CET   (1UL << 23) /* wants CR0.WP first */
 
 #define EFER_LMA (1ULL << 10)

@@ -11,6 +11,7 @@
 #include "kernel/base/print.h"
 #include "kernel/platform/early_window.h"
 #include "mm/layout.h"
+#include "mm/memory_attr.h"
 #include "mm/numa.h"
 
 static void reserve_tables(struct boot_state *s)
@@ -123,10 +124,11 @@ static void nodes_into_memblock(struct boot_state *s)
 {
     for (u32 i = 0; i < s->topo.memory_count; i++) {
         const struct numa_memory *m = &s->topo.memory[i];
+        u32 flags = (m->hotplug ? MEMBLOCK_HOTPLUG : 0) |
+                    (m->nonvolatile ? MEMBLOCK_NONVOLATILE : 0);
 
         if (memblock_set_node(&s->mb, m->start, m->end - m->start, m->node) ||
-            (m->hotplug &&
-             memblock_mark(&s->mb, m->start, m->end - m->start, MEMBLOCK_HOTPLUG)))
+            (flags && memblock_mark(&s->mb, m->start, m->end - m->start, flags)))
             panic("memblock: no room for node ids");
     }
 }
@@ -184,6 +186,7 @@ void stage_topology(struct boot_state *s)
         panic("no memory for the topology");
     free_srat(s, &srat);
     nodes_into_memblock(s);
+    memory_attr_report(&s->mb, &s->info.efi);
 
     s->order = (struct node_order){
         &s->topo, must_alloc(s, s->topo.node_count * sizeof(s32), "the node order"), NODE_NONE};

@@ -8,6 +8,7 @@
 #include "kernel/base/sort.h"
 #include "kernel/platform/console.h"
 #include "mm/layout.h"
+#include "mm/memory_attr.h"
 
 extern char __image_start_phys[], __image_end_phys[]; /* linker.ld; absolute numbers */
 
@@ -30,13 +31,25 @@ void boot_reserve(struct boot_state *s, u64 base, u64 end, const char *what)
 static void add_memory(struct boot_state *s, const struct boot_mem_range *m)
 {
     struct range r = range_pages_inside((struct range){m->base, m->end});
-    u32 flags = m->type == BOOT_MEM_SPECIAL ? MEMBLOCK_SPECIAL : 0;
+    u32 flags;
 
-    if (range_empty(r))
+    if (range_empty(r) || !memory_attr_of_type(m->type, &flags))
         return;
-    s->ram[s->ram_count++] = r;
+    if (!(flags & MEMBLOCK_NOMAP))
+        s->ram[s->ram_count++] = r;
     if (memblock_add_node(&s->mb, r.start, range_size(r), NODE_NONE, flags))
         panic("memblock: no room for the memory map");
+}
+
+static void mark_attributes(struct boot_state *s)
+{
+    for (u32 i = 0; i < s->info.n_attrs; i++) {
+        const struct boot_attr *a = &s->info.attrs[i];
+        struct range r = range_pages_inside((struct range){a->base, a->end});
+
+        if (memblock_mark(&s->mb, r.start, range_size(r), memory_attr_of_efi(a->attr)))
+            panic("memblock: no room for the memory's attributes");
+    }
 }
 
 void stage_memory(struct boot_state *s)
@@ -52,8 +65,8 @@ void stage_memory(struct boot_state *s)
                   &mb_ops);
     memblock_set_current_limit(&s->mb, BOOT_MAPPED_LIMIT);
     for (u32 i = 0; i < s->map_count; i++)
-        if (s->map[i].type == BOOT_MEM_RAM || s->map[i].type == BOOT_MEM_SPECIAL)
-            add_memory(s, &s->map[i]);
+        add_memory(s, &s->map[i]);
+    mark_attributes(s);
 
     boot_reserve(s, 0, PAGE_SIZE, "the first page");
     boot_reserve(s, (u64)(uintptr_t)__image_start_phys, (u64)(uintptr_t)__image_end_phys,
@@ -65,7 +78,7 @@ void stage_memory(struct boot_state *s)
     }
     pr_info("Memory: %lluK/%lluK available",
             (unsigned long long)(memblock_node_free(&s->mb, MEMBLOCK_NODE_ANY) / SZ_1K),
-            (unsigned long long)(memblock_phys_mem_size(&s->mb) / SZ_1K));
+            (unsigned long long)(memblock_node_without(&s->mb, MEMBLOCK_NODE_ANY, 0) / SZ_1K));
 }
 
 /* ---- the direct map's ranges ----------------------------------------------------------------- */

@@ -71,7 +71,7 @@ static void add_free(struct boot_state *s, bool large)
     struct memblock_cursor cursor;
     struct memblock_free_range f;
 
-    for_each_free_range(&f, &s->mb, MEMBLOCK_NODE_ANY, 0, &cursor)
+    for_each_free_range(&f, &s->mb, MEMBLOCK_NODE_ANY, MEMBLOCK_NOMAP, &cursor)
     {
         struct range r = range_pages_inside((struct range){MAX(f.start, LOW_END), f.end});
 
@@ -107,7 +107,7 @@ void stage_pages(struct boot_state *s)
     struct buddy_config cfg = {
         .nr_nodes = s->topo.node_count,
         .max_ranges = s->mb.memory.cnt,
-        .max_pa = memblock_end_of_dram(&s->mb),
+        .max_pa = memblock_end_of_mapped(&s->mb),
         .node_order = op_node_order,
         .map = op_map,
         .meta = op_meta,

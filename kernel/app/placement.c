@@ -17,13 +17,14 @@
 
 /* Physical pieces of one unit, as one CPU found them. */
 struct sight {
-    u32 number;  /* what this_cpu says */
-    u64 unit;    /* virtual address that GS leads to */
-    u32 pieces;  /* all, also those beyond MAX_PIECES */
-    bool hole;   /* an address of the unit is not mapped */
+    u32 number; /* what this_cpu says */
+    u64 unit;   /* virtual address that GS leads to */
+    u32 pieces; /* all, also those beyond MAX_PIECES */
+    bool hole;  /* an address of the unit is not mapped */
     struct piece {
         u64 start, end;
         s32 node;
+        bool last; /* of memory that is to be used last */
     } piece[MAX_PIECES];
 };
 
@@ -32,11 +33,18 @@ struct look {
     struct sight *sights; /* by CPU number */
 };
 
-static void add_piece(struct sight *out, u64 pa, u64 len, s32 node)
+static bool joins(const struct piece *a, u64 pa, s32 node, bool last)
 {
+    return a->end == pa && a->node == node && a->last == last;
+}
+
+static void add_piece(struct sight *out, u64 pa, u64 len, const struct memblock_region *memory)
+{
+    s32 node = memory ? memory->nid : NODE_NONE;
+    bool last = memory && memory->flags & MEMBLOCK_LAST;
     u32 n = out->pieces;
 
-    if (n && n <= MAX_PIECES && out->piece[n - 1].end == pa && out->piece[n - 1].node == node) {
+    if (n && n <= MAX_PIECES && joins(&out->piece[n - 1], pa, node, last)) {
         out->piece[n - 1].end += len;
         return;
     }
@@ -44,6 +52,7 @@ static void add_piece(struct sight *out, u64 pa, u64 len, s32 node)
         out->piece[n].start = pa;
         out->piece[n].end = pa + len;
         out->piece[n].node = node;
+        out->piece[n].last = last;
     }
     out->pieces++;
 }
@@ -65,32 +74,43 @@ static void look_at_self(void *arg)
             out.hole = true;
             break;
         }
-        add_piece(&out, pa, PAGE_SIZE, memblock_addr_nid(&s->mb, pa));
+        add_piece(&out, pa, PAGE_SIZE, memblock_search(&s->mb.memory, pa));
     }
     if (out.number < s->topo.cpu_count)
         look->sights[out.number] = out;
 }
 
 /*
- * Memory of a farther node is right only where no nearer node could serve: it has no memory, or too
- * little for an aligned block of this chunk.
+ * Could a node before `served` in home's order have served (NODE_NONE: any node at all), by memory
+ * that has none of skip_flags? Not if it has none, or too little for an aligned block of this
+ * chunk.
  */
-static bool nearer_could_serve(struct boot_state *s, s32 home, s32 served)
+static bool better_could_serve(struct boot_state *s, s32 home, s32 served, u32 skip_flags)
 {
     const s32 *order = node_order_of(&s->order, home);
     u64 need = 2 * (s->first_chunk.alloc_size + s->first_chunk.atom_size);
 
     for (u32 i = 0; i < s->topo.node_count && order[i] != served; i++)
-        if (s->topo.nodes[order[i]].ram_bytes >= need + 16 * SZ_1M)
+        if (memblock_node_without(&s->mb, order[i], skip_flags) >= need + 16 * SZ_1M)
             return true;
     return false;
 }
 
-static const char *judge(struct boot_state *s, s32 home, s32 served)
+/* Plain DRAM, the nearest first; what is to be used last only when no node has any. */
+static const char *judge(struct boot_state *s, s32 home, const struct piece *p)
 {
-    if (served == home)
+    bool wrong;
+
+    if (!p->last && p->node == home)
         return "ok";
-    return nearer_could_serve(s, home, served) ? "wrong" : "nearest";
+    if (p->last)
+        wrong = better_could_serve(s, home, NODE_NONE, MEMBLOCK_LAST) ||
+                better_could_serve(s, home, p->node, 0);
+    else
+        wrong = better_could_serve(s, home, p->node, MEMBLOCK_LAST);
+    if (wrong)
+        return "wrong";
+    return p->node == home ? "ok" : "nearest";
 }
 
 static int compare_pieces(const void *a, const void *b, void *ctx)
@@ -111,7 +131,7 @@ static void join_pieces(struct sight *sight)
         return;
     sort(p, sight->pieces, sizeof(*p), compare_pieces, NULL);
     for (u32 i = 0; i < sight->pieces; i++) {
-        if (n && p[n - 1].end == p[i].start && p[n - 1].node == p[i].node)
+        if (n && joins(&p[n - 1], p[i].start, p[i].node, p[i].last))
             p[n - 1].end = p[i].end;
         else
             p[n++] = p[i];
@@ -133,15 +153,15 @@ static void print_unit(struct boot_state *s, u32 cpu, struct sight *sight,
     }
     join_pieces(sight);
     for (u32 i = 0; i < sight->pieces && i < MAX_PIECES; i++) {
-        const char *word = judge(s, home, sight->piece[i].node);
+        const char *word = judge(s, home, &sight->piece[i]);
         struct range r = {sight->piece[i].start, sight->piece[i].end};
 
         near &= sight->piece[i].node == home;
         wrong |= word[0] == 'w';
         if (i >= SHOWN_PIECES && word[0] != 'w')
             continue;
-        pr_info("percpu: cpu %u node %d unit " RANGE_FMT " node %d %s", cpu, home, RANGE_ARG(r),
-                sight->piece[i].node, word);
+        pr_info("percpu: cpu %u node %d unit " RANGE_FMT " node %d %s%s", cpu, home, RANGE_ARG(r),
+                sight->piece[i].node, word, sight->piece[i].last ? " (no plain DRAM left)" : "");
     }
     if (sight->pieces > SHOWN_PIECES)
         pr_info("percpu: cpu %u: %u pieces in all, %u looked at", cpu, sight->pieces,
@@ -165,7 +185,8 @@ void placement_prove(struct boot_state *s, struct placement_totals *totals)
         look.sights[cpu].number = ~0u;
     if (smp_call_all(look_at_self, &look))
         pr_err("percpu: not every CPU looked at its unit");
-    for_each_online_cpu(cpu) {
+    for_each_online_cpu(cpu)
+    {
         if (look.sights[cpu].number != cpu) {
             pr_err("percpu: cpu %u did not find itself through GS", cpu);
             totals->wrong++;

@@ -25,6 +25,7 @@
 #define CR4_MCE  (1ULL << 6)
 #define CR4_PGE  (1ULL << 7)
 #define CR4_UMIP (1ULL << 11)
+#define CR4_LA57 (1ULL << 12)
 #define CR4_SMEP (1ULL << 20)
 
 #define RFLAGS_IF (1ULL << 9)

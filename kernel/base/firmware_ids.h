@@ -16,6 +16,15 @@
 #define FIRMWARE_IDS(X)                                                                            \
     /* the memory map */                                                                           \
     X(MEMMAP_WRAPS,          "memmap-wraps",          FAIL, BUG,  "memory map")                    \
+    /* memory that is not plain DRAM */                                                            \
+    X(MEMORY_SPECIAL,        "memory-special",        INFO, NOTE, "memory")                        \
+    X(MEMORY_RELIABLE,       "memory-reliable",       INFO, NOTE, "memory")                        \
+    X(MEMORY_HOTPLUG,        "memory-hotplug",        INFO, NOTE, "memory")                        \
+    X(MEMORY_NONVOLATILE,    "memory-nonvolatile",    INFO, NOTE, "memory")                        \
+    X(MEMORY_PERSISTENT,     "memory-persistent",     INFO, NOTE, "memory")                        \
+    X(MEMORY_UNACCEPTED,     "memory-unaccepted",     INFO, NOTE, "memory")                        \
+    /* what firmware left in the CPUs */                                                           \
+    X(CPU_FIVE_LEVELS,       "cpu-five-levels",       INFO, NOTE, "CPU")                           \
     /* RSDP, root table, any table */                                                              \
     X(RSDP_LOADER,           "rsdp-loader",           WARN, BUG,  "ACPI")                          \
     X(RSDP_CHECKSUM,         "rsdp-checksum",         FAIL, BUG,  "ACPI")                          \

@@ -4,11 +4,16 @@
  */
 #include "kernel/platform/paging.h"
 #include "kernel/base/cpu.h"
+#include "kernel/base/firmware.h"
 #include "kernel/base/print.h"
 #include "kernel/base/printf.h"
 #include "mm/layout.h"
 
-#define CPUID_1G (1u << 26) /* CPUID 80000001h EDX: SDM vol. 2, CPUID */
+#define CPUID_1G   (1u << 26) /* CPUID 80000001h EDX: SDM vol. 2, CPUID */
+#define CPUID_LA57 (1u << 16) /* CPUID 7, 0 ECX */
+
+/* What firmware or loader left in CR4. Written by boot/entry32.asm; not 0: it must lie in .data. */
+u32 boot_entry_cr4 = 1;
 
 /* linker.ld */
 extern char __image_start_phys[], __per_cpu_start[], __per_cpu_end[];
@@ -99,13 +104,28 @@ static bool cpu_has_1g_pages(void)
     return d & CPUID_1G;
 }
 
-static struct kernel_section section(const char *start, const char *end, u32 prot,
-                                     const char *name)
+/* Five levels are never used: docs/adr/0015. */
+static void say_depth(bool has_1g)
+{
+    u32 a, b, c, d;
+
+    cpuid(0, 0, &a, &b, &c, &d);
+    if (a >= 7)
+        cpuid(7, 0, &a, &b, &c, &d);
+    else
+        c = 0;
+    pr_info("paging: 4 levels, 1 GiB pages: %s; CPU %s 5 levels, CR4 was 0x%x at entry",
+            has_1g ? "yes" : "no", c & CPUID_LA57 ? "has" : "has not", boot_entry_cr4);
+    if (boot_entry_cr4 & CR4_LA57)
+        firmware_finding(FW_CPU_FIVE_LEVELS, "the firmware ran with 5 levels of page tables");
+}
+
+static struct kernel_section section(const char *start, const char *end, u32 prot, const char *name)
 {
     u64 va = (u64)(uintptr_t)start;
 
-    return (struct kernel_section){
-        va, va - KERNEL_BASE, align_up((u64)(uintptr_t)end, PAGE_SIZE) - va, prot, name};
+    return (struct kernel_section){va, va - KERNEL_BASE,
+                                   align_up((u64)(uintptr_t)end, PAGE_SIZE) - va, prot, name};
 }
 
 /* The page below the boot stack stays unmapped: it is the stack's guard. */
@@ -147,6 +167,7 @@ void paging_init(struct kernel_vm *vm, struct memblock *mb, const struct range *
     vm->mb = mb;
     vm->src = (struct page_source){table_alloc, table_free, table_map, vm};
     init_areas(vm);
+    say_depth(cpu_has_1g_pages());
     int err = pagetable_init(&vm->pt, &vm->src, NODE_NONE, cpu_has_1g_pages(), true);
     if (!err)
         err = direct_map_build(&vm->pt, ranges, n, &ro, 1, &vm->direct);

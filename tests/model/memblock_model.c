@@ -297,7 +297,7 @@ static void check_failed(struct model *m, int rc)
 
 static u32 random_flag(struct model *m)
 {
-    return 1u << rnd(m, 4);
+    return 1u << rnd(m, 7);
 }
 
 static void op_alloc(struct model *m, const struct own was[2])

@@ -326,6 +326,11 @@ MB_BOTH(memblock_list, hotplug_last)
     check_last(f, up, MEMBLOCK_HOTPLUG);
 }
 
+MB_BOTH(memblock_list, nonvolatile_last)
+{
+    check_last(f, up, MEMBLOCK_NONVOLATILE);
+}
+
 MB_BOTH(memblock_list, special_last)
 {
     check_last(f, up, MEMBLOCK_SPECIAL);
