@@ -15,9 +15,11 @@ from pathlib import Path
 
 import pytest
 
+import acpi_build
 import acpi_replay
 import machine as machines
 import qemu
+from acpi_build import cpu, lapic, local_x2apic, memory, slit, srat, x2apic
 from acpi_replay import Ram, ReplayError, replay
 
 ROOT = Path(__file__).resolve().parent.parent.parent
@@ -59,40 +61,11 @@ def without(entry, *fields):
 
 
 # ---- made-up tables -----------------------------------------------------------------------------
-def header(signature, revision=3):
-    return signature.encode() + struct.pack("<IBB6s8sI4sI", 0, revision, 0, b"PERCH ", b"REPLAY  ",
-                                            1, b"TEST", 1)
-
-
-def srat(*parts, revision=3):
-    return acpi_replay.seal(header("SRAT", revision) + struct.pack("<IQ", 1, 0) + b"".join(parts))
-
-
-def cpu(apic, pxm, flags=1):
-    return struct.pack("<BBBBIB3sI", 0, 16, pxm & 0xff, apic, flags, 0,
-                       (pxm >> 8).to_bytes(3, "little"), 0)
-
-
-def x2apic(apic, pxm, flags=1):
-    return struct.pack("<BBHIIIQ", 2, 24, 0, pxm, apic, flags, 0)
-
-
-def memory(base, length, pxm, flags=1):
-    return struct.pack("<BBIHQQIIQ", 1, 40, pxm, 0, base, length, 0, flags, 0)
-
-
 def madt(*ids):
     """Each an id, or (id, flags); above 254 as type 9."""
-    body = b""
-    for item in ids:
-        apic, flags = item if isinstance(item, tuple) else (item, 1)
-        body += (struct.pack("<BBBBI", 0, 8, 0, apic, flags) if apic < 256
-                 else struct.pack("<BBHIII", 9, 16, 0, apic, flags, 0))
-    return acpi_replay.seal(header("APIC") + struct.pack("<II", 0xfee00000, 1) + body)
-
-
-def slit(n, matrix):
-    return acpi_replay.seal(header("SLIT", 1) + struct.pack("<Q", n) + bytes(matrix))
+    items = [item if isinstance(item, tuple) else (item, 1) for item in ids]
+    return acpi_build.madt(*[(lapic if apic < 256 else local_x2apic)(apic, flags)
+                             for apic, flags in items])
 
 
 RAM = Ram(1 * GIB, 1 * GIB, 4 * GIB)

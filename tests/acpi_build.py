@@ -1,0 +1,170 @@
+"""Made-up ACPI tables, and a QEMU machine whose firmware hands over these and no others.
+
+Tables are bytes, put together here from the specification and from nothing of tools/. seal() makes
+length and checksum right; a damaged table is damaged afterwards, or sealed again when the damage
+must survive the checksum.
+
+World: `-machine acpi=off` leaves the fw_cfg files etc/acpi/tables, etc/acpi/rsdp and
+etc/table-loader free, so they can be ours: firmware (qboot, SeaBIOS, OVMF) loads them as it does
+QEMU's, and every byte from the RSDP on is what the test wants. `-acpitable` is no way to do this: QEMU
+puts length and checksum right and keeps its own root table and MADT.
+Source: ACPI 6.5, 5.2; QEMU docs/specs/acpi_bios_linker (hw/acpi/bios-linker-loader.c).
+SPDX-License-Identifier: MIT
+"""
+import struct
+from dataclasses import dataclass, field
+
+TABLES, RSDP = b"etc/acpi/tables", b"etc/acpi/rsdp"
+
+
+def seal(table):
+    """The table with its length and checksum made right."""
+    table = bytearray(table)
+    struct.pack_into("<I", table, 4, len(table))
+    table[9] = 0
+    table[9] = -sum(table) & 0xff
+    return bytes(table)
+
+
+def header(signature, revision):
+    return signature.encode() + struct.pack("<IBB6s8sI4sI", 0, revision, 0, b"PERCH ", b"TESTTAB ",
+                                            1, b"TEST", 1)
+
+
+def put(table, at, data, again=True):
+    """The table with these bytes replaced; sealed again unless told otherwise."""
+    data = data if isinstance(data, bytes) else bytes([data])
+    new = table[:at] + data + table[at + len(data):]
+    assert len(new) == len(table), "replaces, never grows"
+    if not again:
+        return new
+    fixed = bytearray(new)   # the checksum only: the length may be the damage
+    fixed[9] = 0
+    fixed[9] = -sum(fixed) & 0xff
+    return bytes(fixed)
+
+
+# ---- SRAT ---------------------------------------------------------------------------------------
+def srat(*parts, revision=3):
+    return seal(header("SRAT", revision) + struct.pack("<IQ", 1, 0) + b"".join(parts))
+
+
+def cpu(apic, pxm, flags=1):
+    return struct.pack("<BBBBIB3sI", 0, 16, pxm & 0xff, apic, flags, 0,
+                       (pxm >> 8).to_bytes(3, "little"), 0)
+
+
+def x2apic(apic, pxm, flags=1):
+    return struct.pack("<BBHIIIQ", 2, 24, 0, pxm, apic, flags, 0)
+
+
+def memory(base, length, pxm, flags=1):
+    return struct.pack("<BBIHQQIIQ", 1, 40, pxm, 0, base, length, 0, flags, 0)
+
+
+# ---- MADT, SLIT, FADT ---------------------------------------------------------------------------
+def lapic(apic, flags=1):
+    return struct.pack("<BBBBI", 0, 8, apic, apic, flags)
+
+
+def local_x2apic(apic, flags=1):
+    return struct.pack("<BBHIII", 9, 16, 0, apic, flags, apic)
+
+
+def ioapic(number=0, address=0xfec00000):
+    return struct.pack("<BBBBII", 1, 12, number, 0, address, 0)
+
+
+def madt(*parts):
+    return seal(header("APIC", 3) + struct.pack("<II", 0xfee00000, 1) + b"".join(parts))
+
+
+def slit(n, matrix):
+    return seal(header("SLIT", 1) + struct.pack("<Q", n) + bytes(matrix))
+
+
+def fadt(dsdt=0):
+    """Revision 3 of QEMU's q35: PM1 at 0x604, PM timer at 0x608."""
+    body = bytearray(244 - 36)
+    struct.pack_into("<II", body, 0, 0, dsdt)
+    struct.pack_into("<I", body, 64 - 36, 0x604)
+    struct.pack_into("<I", body, 76 - 36, 0x608)
+    body[91 - 36] = 4
+    return seal(header("FACP", 3) + bytes(body))
+
+
+# ---- a machine with these tables ----------------------------------------------------------------
+def rsdp(revision=2):
+    """Pointers and checksums are the firmware's to fill in."""
+    return b"RSD PTR \0PERCH " + bytes([revision]) + struct.pack("<IIQB3x", 0, 36, 0, 0)
+
+
+def _entry(command, fmt, *values):
+    return struct.pack("<I" + fmt, command, *values).ljust(128, b"\0")
+
+
+def _pointer(dest, source, offset, size):
+    return _entry(2, "56s56sIB", dest, source, offset, size)
+
+
+def _checksum(name, offset, start, length):
+    return _entry(3, "56sIII", name, offset, start, length)
+
+
+@dataclass
+class World:
+    """
+    tables: what the XSDT lists, in order. extra: raw 8-byte XSDT entries behind them. damage_xsdt: from
+    bytes of the sealed XSDT to bytes (its pointers are filled in later, and the checksum follows
+    them). rsdt: an RSDT too, with the tables of this list. checksums: the RSDP's two are computed.
+    """
+    tables: list
+    extra: list = field(default_factory=list)
+    rsdt: list | None = None
+    damage_xsdt: object = None
+    checksums: tuple = (True, True)
+
+    def _root(self, blob, script, signature, size, tables, at):
+        offset = len(blob)
+        blob += seal(header(signature, 1) + bytes(size * len(tables))
+                     + (b"".join(self.extra) if size == 8 else b""))
+        length = len(blob) - offset
+        if size == 8 and self.damage_xsdt:
+            blob[offset:] = self.damage_xsdt(bytes(blob[offset:]))
+        blob[offset + 9] = 0
+        for i, table in enumerate(tables):
+            place = offset + 36 + size * i
+            blob[place:place + size] = at[table].to_bytes(size, "little")
+            script.append(_pointer(TABLES, TABLES, place, size))
+        script.append(_checksum(TABLES, offset + 9, offset, length))
+        blob += bytes(-len(blob) % 16)
+        return offset
+
+    def files(self):
+        """{fw_cfg name: contents}"""
+        blob, script, at = bytearray(), [], {}
+        script = [_entry(1, "56sIB", RSDP, 16, 2), _entry(1, "56sIB", TABLES, 64, 1)]
+        for table in self.tables + (self.rsdt or []):
+            at[table] = len(blob)
+            blob += table + bytes(-len(table) % 16)
+        root = bytearray(rsdp())
+        if self.rsdt is not None:
+            struct.pack_into("<I", root, 16, self._root(blob, script, "RSDT", 4, self.rsdt, at))
+            script.append(_pointer(RSDP, TABLES, 16, 4))
+        struct.pack_into("<Q", root, 24, self._root(blob, script, "XSDT", 8, self.tables, at))
+        script.append(_pointer(RSDP, TABLES, 24, 8))
+        if self.checksums[0]:
+            script.append(_checksum(RSDP, 8, 0, 20))
+        if self.checksums[1]:
+            script.append(_checksum(RSDP, 32, 0, 36))
+        return {TABLES.decode(): bytes(blob), RSDP.decode(): bytes(root),
+                "etc/table-loader": b"".join(script)}
+
+    def arguments(self, workdir):
+        """QEMU's, beside `-machine ...,acpi=off`."""
+        args = []
+        for name, data in self.files().items():
+            path = workdir / name.replace("/", "-")
+            path.write_bytes(data)
+            args += ["-fw_cfg", f"name={name},file={path}"]
+        return args
