@@ -361,12 +361,22 @@ fuzz-%: $(BUILD)/fuzz/%_fuzz
 # ---- programs for the host, on the kernel's own sources ----------------------------------------
 LAYOUT_SRCS := tools/layout/main.c tools/layout/json.c tools/layout/machine.c \
 	percpu/layout.c percpu/layout_print.c
-TOOL_BINS := $(BUILD)/perch-layout
+TOOL_BINS := $(BUILD)/perch-layout $(BUILD)/perch-acpi
 
 $(BUILD)/perch-layout: $(LAYOUT_SRCS) $(wildcard tools/layout/*.h percpu/*.h)
 	@mkdir -p $(@D)
 	@echo "  LD  $@"
 	$(Q)$(HOSTCC) -std=gnu11 -O2 -g -Wall -Wextra -Werror -I. -o $@ $(LAYOUT_SRCS)
+
+ACPI_TOOL_SRCS := $(wildcard tools/acpi/*.c) $(filter acpi/%,$(PURE_SRCS)) \
+	$(filter mm/numa%,$(PURE_SRCS)) kernel/base/firmware.c kernel/base/printf.c kernel/base/sort.c
+
+$(BUILD)/perch-acpi: $(ACPI_TOOL_SRCS) $(wildcard tools/acpi/*.h acpi/*.h mm/numa*.h \
+		kernel/base/*.h)
+	@mkdir -p $(@D)
+	@echo "  LD  $@"
+	$(Q)$(HOSTCC) -std=gnu11 -O2 -g -Wall -Wextra -Werror -fno-strict-aliasing -I. -o $@ \
+		$(ACPI_TOOL_SRCS)
 
 # ---- the allocator as a hosted library ----------------------------------------------------------
 include tools/library/library.mk

@@ -15,14 +15,17 @@ struct madt_parser {
     u32 max;
     struct madt_info *info;
     bool lapic_seen; /* an enabled type 0 entry with a real id */
+    bool raw;        /* every entry as it stands, and nothing is said */
 };
 
-static bool take_entry(const struct acpi_entry *e, void *dst, size_t size)
+static bool take_entry(const struct madt_parser *p, const struct acpi_entry *e, void *dst,
+                       size_t size)
 {
     if (acpi_read(e->bytes, 0, dst, size))
         return true;
-    firmware_finding(FW_MADT_ENTRY_LENGTH, "entry %u at offset 0x%zx length %zu, needs %zu",
-                     e->index, e->offset, e->bytes.len, size);
+    if (!p->raw)
+        firmware_finding(FW_MADT_ENTRY_LENGTH, "entry %u at offset 0x%zx length %zu, needs %zu",
+                         e->index, e->offset, e->bytes.len, size);
     return false;
 }
 
@@ -39,7 +42,7 @@ static void add_cpu(struct madt_parser *p, struct madt_cpu cpu, u32 flags)
     info->disabled += !cpu.enabled;
     info->online_capable += cpu.online_capable;
     info->no_ids += nobody;
-    if (nobody)
+    if (nobody && !p->raw)
         return;
     if (cpu.enabled) {
         info->enabled++;
@@ -56,7 +59,7 @@ static void parse_lapic(struct madt_parser *p, const struct acpi_entry *e)
 {
     struct acpi_madt_lapic c;
 
-    if (take_entry(e, &c, sizeof(c)))
+    if (take_entry(p, e, &c, sizeof(c)))
         add_cpu(p, (struct madt_cpu){.apic_id = c.apic_id, .uid = c.uid, .entry = e->index},
                 c.flags);
 }
@@ -65,7 +68,7 @@ static void parse_x2apic(struct madt_parser *p, const struct acpi_entry *e)
 {
     struct acpi_madt_x2apic c;
 
-    if (take_entry(e, &c, sizeof(c)))
+    if (take_entry(p, e, &c, sizeof(c)))
         add_cpu(p,
                 (struct madt_cpu){
                     .apic_id = c.apic_id, .uid = c.uid, .entry = e->index, .x2apic = true},
@@ -77,7 +80,7 @@ static void parse_ioapic(struct madt_parser *p, const struct acpi_entry *e)
     struct madt_info *info = p->info;
     struct acpi_madt_ioapic io;
 
-    if (!take_entry(e, &io, sizeof(io)))
+    if (!take_entry(p, e, &io, sizeof(io)))
         return;
     if (info->ioapic_count == MADT_MAX_IOAPICS) {
         pr_warn("ACPI: MADT: no room for I/O APIC %u at 0x%x", io.id, io.address);
@@ -91,7 +94,7 @@ static void parse_override(struct madt_parser *p, const struct acpi_entry *e)
 {
     struct acpi_madt_override o;
 
-    if (!take_entry(e, &o, sizeof(o)))
+    if (!take_entry(p, e, &o, sizeof(o)))
         return;
     if (o.address)
         p->info->lapic_address = o.address;
@@ -206,6 +209,25 @@ u32 madt_count_cpus(const void *table, size_t len)
     while (acpi_walk_next(&w, &e))
         n += e.type == ACPI_MADT_LAPIC || e.type == ACPI_MADT_X2APIC;
     return n;
+}
+
+u32 madt_list_cpus(const void *table, size_t len, struct madt_cpu *cpus, u32 max)
+{
+    struct acpi_bytes bytes = {table, len};
+    struct madt_info info = {0};
+    struct madt_parser p = {.cpus = cpus, .max = max, .info = &info, .raw = true};
+    struct acpi_madt head;
+    struct acpi_walk w;
+    struct acpi_entry e;
+
+    if (!acpi_read(bytes, 0, &head, sizeof(head)))
+        return 0;
+    info.revision = head.h.revision;
+    acpi_walk_begin_quiet(&w, bytes, sizeof(head));
+    while (acpi_walk_next(&w, &e))
+        if (e.type == ACPI_MADT_LAPIC || e.type == ACPI_MADT_X2APIC)
+            parse_entry(&p, &e);
+    return info.cpu_count;
 }
 
 int madt_parse(const void *table, size_t len, struct madt_cpu *cpus, u32 max,

@@ -59,6 +59,12 @@ struct madt_info {
 u32 madt_count_cpus(const void *table, size_t len);
 
 /*
+ * The CPU entries as they stand, for a listing: all of them but the cut-off ones, in table order,
+ * without any rule, and nothing is reported. Returns how many were written, at most max.
+ */
+u32 madt_list_cpus(const void *table, size_t len, struct madt_cpu *cpus, u32 max);
+
+/*
  * Parses the table of len bytes (as acpi_table_map() gives it). cpus: room for max records, written
  * in table order; CPUs beyond max are counted in no_room. 0; -EINVAL: there is not even a header.
  */

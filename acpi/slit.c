@@ -72,7 +72,7 @@ int slit_parse(const void *table, size_t len, struct slit_view *view)
     struct acpi_slit s;
     enum slit_verdict verdict;
 
-    *view = (struct slit_view){.length = len, .needed = sizeof(s)};
+    *view = (struct slit_view){.length = len, .needed = sizeof(s), .matrix_offset = sizeof(s)};
     if (!acpi_read(bytes, 0, &s, sizeof(s)))
         return refuse(view, SLIT_TOO_SHORT);
     view->stated_n = s.n;

@@ -32,6 +32,7 @@ struct slit_view {
     const u8 *matrix; /* n * n bytes inside the table: row "from", column "to" */
     u64 stated_n;     /* what the table claims */
     size_t length, needed; /* of the table; needed is 0 when n * n cannot be computed */
+    size_t matrix_offset;  /* where the matrix begins in any SLIT */
     u32 bad_from, bad_to, bad_value;
     bool oversize, asymmetric, unreachable; /* remarks on a usable table */
 };

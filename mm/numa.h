@@ -41,6 +41,7 @@ struct numa_input {
     u32 max_cpus;  /* nr_cpus=, possible_cpus=; 0: NR_CPUS. The boot CPU always counts */
     u32 max_nodes; /* 0: MAX_NODES */
     bool off;      /* numa=off */
+    bool tool;     /* no machine runs this: there is no boot CPU, and there may be no CPU at all */
     const struct srat_records *srat; /* NULL: none usable, see no_srat */
     const char *no_srat;             /* why, for the log; may be NULL */
     const struct slit_view *slit;    /* NULL, or one that slit_parse() took or refused */

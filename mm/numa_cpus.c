@@ -40,11 +40,12 @@ static int number(struct numa_build *b)
     t->cpus = numa_get(b, max, sizeof(*t->cpus));
     if (!t->cpus)
         return -ENOMEM;
-    add_boot_cpu(b);
+    if (!in->tool)
+        add_boot_cpu(b);
     for (u32 i = 0; i < in->cpu_count; i++) {
         const struct madt_cpu *c = &in->cpus[i];
 
-        if (!c->enabled || c->apic_id == in->boot_apic_id)
+        if (!c->enabled || (!in->tool && c->apic_id == in->boot_apic_id))
             continue;
         if (t->cpu_count < max)
             add_cpu(b, c->apic_id, c->uid);

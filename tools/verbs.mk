@@ -1,4 +1,4 @@
-# What `./perch VERB` runs: iso, run, test, layout-bin, bench, help. Included by the Makefile.
+# What `./perch VERB` runs: iso, run, test, layout-bin, acpi-bin, bench, help. Included by the Makefile.
 # SPDX-License-Identifier: MIT
 
 .DEFAULT_GOAL := all
@@ -60,6 +60,9 @@ test: $(TEST_NEEDS_$(TEST_KIND))
 # ---- layout-bin: the program behind `perch layout` --------------------------------------------
 layout-bin: $(BUILD)/perch-layout
 
+# ---- acpi-bin: the program behind `perch acpi` ------------------------------------------------
+acpi-bin: $(BUILD)/perch-acpi
+
 # ---- bench: WHAT=all|boot|percpu; BENCH_ARGS=--check judges against tests/bench/*-budgets.toml -
 BENCH_ARGS ?=
 
@@ -71,6 +74,7 @@ help:
 	@echo 'make run         NODES= CPUS= MEM= FIRMWARE= TOPOLOGY= TABLES= APPEND= ACCEL= GDB=1 LOG='
 	@echo 'make test        every test; WHAT=unit|model|tsan|kernel|qemu|tools|runner|lint|fuzz PATTERN='
 	@echo 'make layout-bin  build/perch-layout, the program behind ./perch layout'
+	@echo 'make acpi-bin    build/perch-acpi, the program behind ./perch acpi'
 	@echo 'make iso         build/perch.iso'
 	@echo 'make bench       WHAT=boot|percpu BENCH_ARGS="--check --runs 0 --machines 8/4"'
 	@echo 'make host-bins   the hosted tests; unit-NAME and model-NAME run one of them'
@@ -79,4 +83,4 @@ help:
 	@echo 'make clean       removes build/'
 	@echo 'Variables: CROSS_COMPILE= CC= NASM= BUILD= PYTHON= JOBS='
 
-.PHONY: all clean iso run test layout-bin bench help
+.PHONY: all clean iso run test layout-bin acpi-bin bench help

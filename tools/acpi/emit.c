@@ -1,0 +1,191 @@
+/*
+ * Records to JSON objects; see emit.h.
+ * SPDX-License-Identifier: MIT
+ */
+#include "tools/acpi/emit.h"
+
+typedef unsigned long long ull;
+
+struct node_text {
+    char text[12];
+};
+
+static struct node_text node_or_null(s32 node)
+{
+    struct node_text t = {"null"};
+
+    if (node != NODE_NONE)
+        snprintf(t.text, sizeof(t.text), "%d", node);
+    return t;
+}
+
+static const char *truth(bool value)
+{
+    return value ? "true" : "false";
+}
+
+/* ---- decisions ------------------------------------------------------------------------------- */
+
+static void add_cpu(struct objects *all, const struct acpi_machine *m, const struct madt_cpu *c)
+{
+    /* Nobody has this id, whatever the SRAT says about it. */
+    bool nobody = c->apic_id == (c->x2apic ? 0xffffffff : 0xff);
+    s32 node = nobody ? NODE_NONE : numa_apic_node(&m->topo, c->apic_id);
+
+    objects_add(all, "cpu", c->apic_id, ",\"apic\":%u,\"uid\":%u,\"node\":%s,\"enabled\":%s",
+                c->apic_id, c->uid, node_or_null(node).text, truth(c->enabled));
+}
+
+/* Enabled CPUs once each; disabled entries all of them. Without a MADT, what the SRAT lists. */
+static void cpus(struct objects *all, const struct acpi_machine *m)
+{
+    const struct numa_topology *t = &m->topo;
+
+    for (u32 i = 0; m->has_madt && i < m->madt.cpu_count; i++)
+        if (m->cpus[i].enabled)
+            add_cpu(all, m, &m->cpus[i]);
+    for (u32 i = 0; m->has_madt && i < m->listed_count; i++)
+        if (!m->listed[i].enabled)
+            add_cpu(all, m, &m->listed[i]);
+    for (u32 i = 0; !m->has_madt && i < t->apic_count; i++)
+        objects_add(all, "cpu", t->apics[i].apic_id,
+                    ",\"apic\":%u,\"uid\":null,\"node\":%s,\"enabled\":true", t->apics[i].apic_id,
+                    node_or_null(t->apics[i].node).text);
+}
+
+void emit_decisions(struct objects *all, const struct acpi_machine *m)
+{
+    const struct numa_topology *t = &m->topo;
+    const char *source = t->distance_source == NUMA_DISTANCE_SLIT ? "slit" : "default";
+
+    for (u32 i = 0; i < t->node_count; i++)
+        objects_add(all, "node", i, ",\"node\":%u,\"pxm\":%u", i, t->nodes[i].pxm);
+    cpus(all, m);
+    for (u32 i = 0; i < t->memory_count; i++)
+        objects_add(all, "memory", t->memory[i].start,
+                    ",\"base\":%llu,\"length\":%llu,\"node\":%d,\"hotplug\":%s,"
+                    "\"nonvolatile\":%s",
+                    (ull)t->memory[i].start, (ull)(t->memory[i].end - t->memory[i].start),
+                    t->memory[i].node, truth(t->memory[i].hotplug),
+                    truth(t->memory[i].nonvolatile));
+    for (u32 a = 0; a < t->node_count; a++)
+        for (u32 b = 0; b < t->node_count; b++)
+            objects_add(all, "distance", a, ",\"from\":%u,\"to\":%u,\"value\":%u,\"source\":\"%s\"",
+                        a, b, numa_distance(t, (s32)a, (s32)b), source);
+}
+
+/* ---- raw ------------------------------------------------------------------------------------- */
+
+static s32 node_of(const struct acpi_machine *m, u32 pxm, bool enabled)
+{
+    return enabled ? numa_pxm_node(&m->topo, pxm) : NODE_NONE;
+}
+
+static void srat(struct objects *all, const struct acpi_machine *m)
+{
+    const struct srat_records *r = &m->srat;
+
+    for (u32 i = 0; i < r->cpu_count; i++) {
+        const struct srat_cpu *c = &r->cpus[i];
+
+        objects_add(all, "srat-cpu", c->apic_id,
+                    ",\"apic\":%u,\"pxm\":%u,\"node\":%s,\"enabled\":%s", c->apic_id, c->pxm,
+                    node_or_null(node_of(m, c->pxm, c->enabled)).text, truth(c->enabled));
+    }
+    for (u32 i = 0; i < r->mem_count; i++) {
+        const struct srat_mem *e = &r->mems[i];
+        bool enabled = e->flags & SRAT_MEM_ENABLED;
+
+        objects_add(all, "srat-memory", e->base,
+                    ",\"base\":%llu,\"length\":%llu,\"pxm\":%u,\"node\":%s,\"enabled\":%s,"
+                    "\"hotplug\":%s,\"nonvolatile\":%s",
+                    (ull)e->base, (ull)e->length, e->pxm,
+                    node_or_null(node_of(m, e->pxm, enabled)).text, truth(enabled),
+                    truth(e->flags & SRAT_MEM_HOTPLUG), truth(e->flags & SRAT_MEM_NON_VOLATILE));
+    }
+}
+
+/* The matrix as it stands, a refused one too, unless it is cut off. */
+static void slit(struct objects *all, const struct slit_view *v, const struct dump_table *t)
+{
+    const u8 *matrix = t->data + v->matrix_offset;
+    FILE *f;
+
+    if (!t->data || !v->stated_n || !v->needed || v->needed > t->len)
+        return;
+    f = objects_begin(all, "slit", v->stated_n);
+    fprintf(f, ",\"n\":%llu,\"rows\":[", (ull)v->stated_n);
+    for (u64 a = 0; a < v->stated_n; a++) {
+        fputs(a ? ",[" : "[", f);
+        for (u64 b = 0; b < v->stated_n; b++)
+            fprintf(f, "%s%u", b ? "," : "", matrix[a * v->stated_n + b]);
+        fputc(']', f);
+    }
+    fputc(']', f);
+    objects_end(all);
+}
+
+static void console(struct objects *all, u32 index, const char *table, const struct acpi_uart *u)
+{
+    FILE *f = objects_begin(all, "console", index);
+
+    fprintf(f,
+            ",\"index\":%u,\"table\":\"%s\",\"usable\":%s,\"interface\":%u,\"space\":%u,"
+            "\"address\":%llu",
+            index, table, truth(u->verdict == ACPI_UART_OK), u->type, u->gas.space,
+            (ull)u->gas.address);
+    if (u->verdict == ACPI_UART_OK)
+        fprintf(f, ",\"mmio\":%s,\"width\":%u,\"stride\":%u", truth(u->mmio), u->width, u->stride);
+    if (u->baud)
+        fprintf(f, ",\"baud\":%u", u->baud);
+    else
+        fputs(",\"baud\":null", f);
+    fputs(",\"text\":\"", f);
+    put_json(f, acpi_uart_verdict_text(u->verdict));
+    fputc('"', f);
+    objects_end(all);
+}
+
+void emit_raw(struct objects *all, const struct acpi_machine *m, const struct dump *d)
+{
+    u32 index = 0;
+
+    srat(all, m);
+    slit(all, &m->slit, &d->t[DUMP_SLIT]);
+    if (m->has_spcr)
+        console(all, index++, "SPCR", &m->spcr.uart);
+    for (u32 i = 0; m->has_dbg2 && i < m->dbg2.count; i++)
+        console(all, index++, "DBG2", &m->dbg2.ports[i]);
+}
+
+/* ---- findings -------------------------------------------------------------------------------- */
+
+static FILE *finding(struct objects *all, enum firmware_id id, const char *table, const char *text)
+{
+    FILE *f = objects_begin(all, "firmware", 0);
+
+    fprintf(f, ",\"severity\":\"%s\",\"id\":\"%s\",\"table\":\"", firmware_severity(id),
+            firmware_kind(id)->id);
+    put_json(f, table);
+    fputs("\",\"text\":\"", f);
+    put_json(f, text);
+    fputc('"', f);
+    return f;
+}
+
+void emit_findings(struct objects *all, const struct firmware_findings *found)
+{
+    for (u32 i = 0; i < found->nr_kept; i++) {
+        finding(all, found->kept[i].id, found->kept[i].table, found->kept[i].text);
+        objects_end(all);
+    }
+    for (u32 id = 0; id < FIRMWARE_NR_IDS; id++) {
+        u32 more = found->count[id] - found->shown[id];
+
+        if (!more)
+            continue;
+        fprintf(finding(all, id, firmware_kind(id)->table, "more of the same, only counted"),
+                ",\"count\":%u", more);
+        objects_end(all);
+    }
+}
