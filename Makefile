@@ -96,6 +96,7 @@ PURE_SRCS := \
 	boot/pvh.c \
 	boot/memmap.c \
 	kernel/base/cmdline.c \
+	kernel/platform/power_ways.c \
 	kernel/base/options.c \
 	kernel/base/uart16550.c \
 

@@ -25,6 +25,8 @@ static struct acpi_gas block(const struct acpi_gas_wire *x, u32 port, u8 bytes)
 
 static void registers(const struct acpi_fadt *f, struct fadt_info *out)
 {
+    out->pm1a_sts = block(&f->x_pm1a_evt, f->pm1a_evt, f->pm1_evt_len / 2);
+    out->pm1b_sts = block(&f->x_pm1b_evt, f->pm1b_evt, f->pm1_evt_len / 2);
     out->pm1a_cnt = block(&f->x_pm1a_cnt, f->pm1a_cnt, f->pm1_cnt_len);
     out->pm1b_cnt = block(&f->x_pm1b_cnt, f->pm1b_cnt, f->pm1_cnt_len);
     /* 5.2.9: PM_TMR_LEN is 4 or, where there is no timer, 0. */

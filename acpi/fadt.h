@@ -42,6 +42,7 @@ struct fadt_info {
     u64 dsdt, facs;     /* the 64-bit field when it is not 0, else the 32-bit one */
     u32 smi_cmd;        /* I/O port; 0: always in ACPI mode */
     u8 acpi_enable, acpi_disable;
+    struct acpi_gas pm1a_sts, pm1b_sts; /* PM1 status: the first half of the event block, 16 bits */
     struct acpi_gas pm1a_cnt, pm1b_cnt; /* SLP_TYP << 10 | SLP_EN (bit 13), 16 bits */
     struct acpi_gas pm_timer;           /* 3.579545 MHz counter */
     u16 pm_timer_port;                  /* the same when it is an I/O port, else 0 */

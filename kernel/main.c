@@ -92,6 +92,7 @@ void kernel_main(enum boot_origin origin, u64 info_phys)
     stage_done("topology");
 
     stage_paging(&boot);
+    finish_map(&boot);
     stage_done("paging");
 
     stage_percpu(&boot);

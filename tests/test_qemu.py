@@ -36,7 +36,10 @@ def test_machine(path, logs, tmp_path, record_property):
     more = f"run=test:*{suites}*" if suites else ""
     if machine.golden and not suites and "run=" not in machine.append:
         more = "run=report,test:placement.*"  # what a layout decides; the suites run elsewhere
-    result = qemu.run(qemu.argv(machine, tmp_path, extra_append=more), machine.timeout)
+    result = qemu.run(qemu.argv(machine, tmp_path, extra_append=more), machine.timeout,
+                      until=machine.until)
+    if machine.shutdown:
+        result.ended_by = qemu.ended_by(tmp_path)
     log = Path(logs, f"{machine.name}.log")
     log.write_text(result.text, encoding="utf-8")
     problems, cases = verdict.judge(machine, result)

@@ -82,6 +82,8 @@ class Machine:
     tables: str = ""              # a machine of tests/data/acpi (or a directory) to replay
     timeout: int = 90
     status: int = 33
+    shutdown: str = ""            # QMP's reason for QEMU's end: guest-shutdown, guest-reset
+    until: str = ""               # regular expression: the run goes on for ever after this line
     expect: list = field(default_factory=list)    # regular expressions, each in a line, in order
     forbid: list = field(default_factory=list)
     needs: list = field(default_factory=list)     # qemu>=9, ovmf, iasl, ram>=2G
@@ -234,6 +236,8 @@ def _check(machine):
         raise MachineError(f"{machine.name}: unknown firmware {machine.firmware!r}")
     if machine.medium not in ("cdrom", "usb", "pxe"):
         raise MachineError(f"{machine.name}: unknown medium {machine.medium!r}")
+    if machine.shutdown not in ("", "guest-shutdown", "guest-reset"):
+        raise MachineError(f"{machine.name}: unknown shutdown {machine.shutdown!r}")
     if not machine.reason.strip():
         raise MachineError(f"{machine.name}: no reason given")
     return machine

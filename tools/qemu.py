@@ -6,6 +6,7 @@ says so.
 SPDX-License-Identifier: MIT
 """
 import functools
+import json
 import os
 import re
 import shutil
@@ -28,6 +29,9 @@ ICOUNT = ["-accel", "tcg,thread=single", "-icount", "shift=0,sleep=off",
           "-rtc", "base=2026-01-01,clock=vm"]
 
 
+STILL_THERE = 1.0  # seconds after which a machine that said that it waits is believed
+
+
 class Missing(Exception):
     """This machine cannot be run here; the text says why."""
 
@@ -39,6 +43,8 @@ class Result:
     seconds: float = 0.0
     stamps: list = field(default_factory=list)  # (seconds since the start, line)
     stderr: str = ""
+    ended_by: str = ""            # QMP's reason for the end, with Machine.shutdown
+    waited: bool = False          # with Machine.until: the line came, and QEMU had to be stopped
 
     def tail(self, lines=20):
         return "\n".join(self.text.splitlines()[-lines:])
@@ -182,6 +188,22 @@ def boot_args(machine, workdir, cmdline):
     return args
 
 
+def qmp_args(workdir):
+    """QEMU's own word on why it ended, in a file; the greeting is answered from another file."""
+    (workdir / "qmp.in").write_text('{"execute": "qmp_capabilities"}\n', encoding="ascii")
+    return ["-chardev", f"file,id=qmp,path={workdir / 'qmp.out'},input-path={workdir / 'qmp.in'}",
+            "-mon", "chardev=qmp,mode=control"]
+
+
+def ended_by(workdir):
+    """The reason of the SHUTDOWN event in what qmp_args() asked for; "" when there was none."""
+    for line in (workdir / "qmp.out").read_text(encoding="utf-8").splitlines():
+        word = json.loads(line)
+        if word.get("event") == "SHUTDOWN":
+            return word["data"]["reason"]
+    return ""
+
+
 def argv(machine, workdir, accel="tcg", icount=False, gdb=False, extra_append=""):
     """The whole command. workdir: a directory for private files, the caller removes it."""
     cmdline = " ".join(x for x in ("exit=isa-debug", machine.append, extra_append) if x)
@@ -196,19 +218,27 @@ def argv(machine, workdir, accel="tcg", icount=False, gdb=False, extra_append=""
     args += ["-device", "isa-debug-exit,iobase=0xf4,iosize=0x4"]
     args += compile_tables(machine, workdir) + replay_args(machine, workdir)
     args += boot_args(machine, workdir, cmdline) + machine.qemu
+    if machine.shutdown:
+        args += qmp_args(workdir)
     return args + (["-s", "-S"] if gdb else [])
 
 
-def run(args, timeout, on_line=None):
-    """Starts QEMU, reads its log until it ends or the time (seconds; None: no limit) is over."""
+def run(args, timeout, on_line=None, until=""):
+    """Starts QEMU, reads its log until it ends or the time (seconds; None: no limit) is over.
+
+    until: a regular expression; QEMU that is still there a while after such a line has waited."""
     result, start = Result(), time.monotonic()
     process = subprocess.Popen(args, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE,
                                stderr=subprocess.PIPE, start_new_session=True)
+
+    seen = threading.Event()
 
     def read_log():
         for raw in process.stdout:
             line = raw.decode("utf-8", "replace").replace("\r", "").rstrip("\n")
             result.stamps.append((time.monotonic() - start, line))
+            if until and re.search(until, line):
+                seen.set()
             if on_line:
                 on_line(line)
 
@@ -219,7 +249,11 @@ def run(args, timeout, on_line=None):
     for reader in readers:
         reader.start()
     try:
+        if until and seen.wait(timeout):
+            result.waited = True
+            timeout = STILL_THERE
         result.status = process.wait(timeout)
+        result.waited = False
     except subprocess.TimeoutExpired:
         pass
     finally:

@@ -27,12 +27,16 @@ def lines_of(text):
 
 
 def _exit(machine, result):
+    if machine.until:
+        return [] if result.waited else [f"did not wait after {machine.until!r}"]
     if result.status is None:
         return [f"time-out: no end after {result.seconds:.0f} s"]
     if result.status != machine.status:
         said = STATUS.get(result.status, "not one of Perch's")
         return [f"QEMU status {result.status} ({said}), expected {machine.status}"
                 + (f"; QEMU said: {result.stderr.strip()}" if result.stderr.strip() else "")]
+    if result.ended_by != machine.shutdown:
+        return [f"QEMU ended by {result.ended_by or 'nothing'!r}, expected {machine.shutdown!r}"]
     return []
 
 

@@ -7,6 +7,7 @@
 #include "acpi/srat.h"
 #include "kernel/app/boot_state.h"
 #include "kernel/base/cpu.h"
+#include "kernel/base/errno.h"
 #include "kernel/base/firmware.h"
 #include "kernel/base/print.h"
 #include "kernel/platform/early_window.h"
@@ -25,6 +26,25 @@ static void reserve_tables(struct boot_state *s)
 static bool map_table(struct boot_state *s, const char *sig, const void **data, size_t *len)
 {
     return s->has_acpi && acpi_table_map(&s->acpi, &early_window, sig, 0, data, len) == 0;
+}
+
+/* \_S5 of the DSDT, else of the first SSDT that has one. */
+static bool find_s5(struct boot_state *s)
+{
+    const void *data;
+    size_t len;
+
+    if (map_table(s, "DSDT", &data, &len) &&
+        acpi_find_s5(data, len, &s->slp_typa, &s->slp_typb) == 0)
+        return true;
+    for (u32 i = 0;; i++) {
+        int err = acpi_table_map(&s->acpi, &early_window, "SSDT", i, &data, &len);
+
+        if (err == -ENOENT)
+            return false;
+        if (err == 0 && acpi_find_s5(data, len, &s->slp_typa, &s->slp_typb) == 0)
+            return true;
+    }
 }
 
 void stage_acpi_tables(struct boot_state *s)
@@ -48,8 +68,7 @@ void stage_acpi_tables(struct boot_state *s)
         hpet_parse(data, len, &s->hpet); /* what it refuses leaves address 0 */
     else
         firmware_finding(FW_HPET_MISSING, "none: the TSC is measured by another clock");
-    if (map_table(s, "DSDT", &data, &len))
-        s->has_s5 = acpi_find_s5(data, len, &s->slp_typa, &s->slp_typb) == 0;
+    s->has_s5 = find_s5(s);
 }
 
 /* ---- topology -------------------------------------------------------------------------------- */

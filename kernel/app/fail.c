@@ -6,6 +6,7 @@
 #include "kernel/base/cpu_local.h"
 #include "kernel/base/print.h"
 #include "kernel/base/string.h"
+#include "kernel/platform/power_ways.h"
 #include "percpu/percpu.h"
 #include "smp/call.h"
 #include "smp/cpus.h"
@@ -26,6 +27,14 @@ void fail_early(const struct kernel_options *o)
 bool fail_run(const struct kernel_options *o)
 {
     return asked(o, "test");
+}
+
+u32 fail_power(const struct kernel_options *o)
+{
+    return (u32)asked(o, "end_s5") << POWER_WAY_S5 |
+           (u32)asked(o, "end_reset") << POWER_WAY_REGISTER |
+           (u32)asked(o, "end_kbd") << POWER_WAY_KEYBOARD |
+           (u32)asked(o, "end_cf9") << POWER_WAY_CF9;
 }
 
 /* Volatile everywhere: the compiler must not see through what is wrong on purpose. */
@@ -61,8 +70,7 @@ static void panic_remote(void)
 {
     u32 last = 0, cpu;
 
-    for_each_online_cpu(cpu)
-        last = cpu;
+    for_each_online_cpu(cpu) last = cpu;
     if (smp_call_on(last, panic_here, NULL))
         pr_err("fail=remote: CPU %u cannot be reached", last);
 }
@@ -100,8 +108,8 @@ static NOINLINE void write_unbacked(void)
     u64 *p = percpu_alloc(32 * PAGE_SIZE, PAGE_SIZE, 0);
     u32 cpu;
 
-    for_each_possible_cpu(cpu) if (p && !cpu_is_online(cpu))
-        *(volatile u64 *)per_cpu_ptr(p, cpu) = 1;
+    for_each_possible_cpu(cpu) if (p && !cpu_is_online(cpu)) * (volatile u64 *)per_cpu_ptr(p, cpu) =
+        1;
     pr_err("fail=unbacked: every CPU is online, or no memory");
 }
 

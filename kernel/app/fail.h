@@ -12,6 +12,8 @@
  *   test       nothing happens, but the run has failed
  *   percpu     dynamic per-CPU memory misused in every way that the debug build names
  *   bare       a per-CPU pointer used without per_cpu_ptr
+ *   end_s5, end_reset, end_kbd, end_cf9
+ *              this way to switch off or to reset does nothing (kernel/platform/power_ways.h)
  * Boot CPU.
  * SPDX-License-Identifier: MIT
  */
@@ -26,5 +28,8 @@ void fail_late(const struct kernel_options *o);
 
 /* Was fail=test given? */
 bool fail_run(const struct kernel_options *o);
+
+/* The ways to end a run that shall not work, a bit for each enum power_way. */
+u32 fail_power(const struct kernel_options *o);
 
 #endif

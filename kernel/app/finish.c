@@ -31,10 +31,21 @@ void finish_arm(struct boot_state *s)
         .has_s5 = s->has_s5,
         .slp_typa = s->slp_typa,
         .slp_typb = s->slp_typb,
+        .broken = fail_power(&s->opt),
     };
 
     power_configure(&config);
     panic_set_end(end_after_panic);
+}
+
+static void *map_power_register(void *ctx, u64 pa, u64 size)
+{
+    return paging_map_mmio(ctx, pa, size, "power register");
+}
+
+void finish_map(struct boot_state *s)
+{
+    power_map_registers(map_power_register, &s->vm);
 }
 
 /* Findings about the firmware fail a run only when strict=firmware asks for it. */

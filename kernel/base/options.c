@@ -79,10 +79,12 @@ static bool set_end(struct kernel_options *o, const char *value)
 
 static bool set_exit(struct kernel_options *o, const char *value)
 {
-    if (strcmp(value, "isa-debug") != 0)
-        return false;
-    o->exit_isa_debug = true;
-    return true;
+    static const char *const names[] = {"off", "isa-debug", NULL};
+    int i = choice(names, value);
+
+    if (i >= 0)
+        o->exit_isa_debug = i;
+    return i >= 0;
 }
 
 static bool set_console(struct kernel_options *o, const char *value)

@@ -1,5 +1,5 @@
 /*
- * The end of a run.
+ * The end of a run: the registers of a real machine under power_ways.c.
  * SPDX-License-Identifier: MIT
  */
 #include "kernel/platform/power.h"
@@ -7,139 +7,201 @@
 #include "kernel/base/deadline.h"
 #include "kernel/base/print.h"
 #include "kernel/platform/console.h"
+#include "kernel/platform/power_ways.h"
+#include "mm/layout.h"
 
-#define EXIT_PORT    0xf4
-#define SLP_EN       (1u << 13) /* ACPI 6.5, table 4.17 */
-#define SCI_EN       (1u << 0)
-#define SETTLE_US    200000
+#define EXIT_PORT      0xf4
+#define PCI_ADDRESS    0xcf8
+#define PCI_DATA       0xcfc
+#define WIRE_US        20000  /* a full FIFO of 16 bytes at 9600 baud */
+#define EXIT_US        200000 /* QEMU ends beside us */
+#define REGISTER_BYTES 2
 
 static struct power_config config;
+
+/* Registers in memory, mapped once; NULL: it could not be. */
+static struct {
+    u64 pa;
+    void *va;
+} mapped[8];
+static u32 nr_mapped;
+static bool boot_tables_gone;
 
 void power_configure(const struct power_config *c)
 {
     config = *c;
 }
 
-static NORETURN void halt(void)
-{
-    for (;;) {
-        local_irq_disable();
-        cpu_halt();
-    }
-}
-
-static void settle(void)
-{
-    console_flush();
-    udelay(SETTLE_US);
-}
-
 /* ---- registers by their generic address ------------------------------------------------------ */
 
-static bool write_register(const struct acpi_gas *r, u32 width, u32 value)
+static void map_register(const struct acpi_gas *r, void *(*map)(void *, u64, u64), void *ctx)
 {
-    if (!r->address)
-        return false;
-    if (r->space == ACPI_SPACE_IO && r->address < 0x10000) {
-        if (width == 1)
-            outb((u16)r->address, (u8)value);
-        else
-            outw((u16)r->address, (u16)value);
-        return true;
-    }
-    if (r->space != ACPI_SPACE_MEMORY || !config.map_register)
-        return false;
-    volatile void *p = config.map_register(r->address);
-    if (!p)
-        return false;
-    if (width == 1)
-        *(volatile u8 *)p = (u8)value;
-    else
-        *(volatile u16 *)p = (u16)value;
-    return true;
+    if (r->space != ACPI_SPACE_MEMORY || !r->address || nr_mapped == ARRAY_SIZE(mapped))
+        return;
+    for (u32 i = 0; i < nr_mapped; i++)
+        if (mapped[i].pa == r->address)
+            return;
+    mapped[nr_mapped].pa = r->address;
+    mapped[nr_mapped++].va = map(ctx, r->address, REGISTER_BYTES);
 }
 
-static void enable_acpi_mode(const struct fadt_info *f)
-{
-    if (!f->smi_cmd || !f->acpi_enable || f->pm1a_cnt.space != ACPI_SPACE_IO)
-        return;
-    if (inw((u16)f->pm1a_cnt.address) & SCI_EN)
-        return;
-    outb((u16)f->smi_cmd, f->acpi_enable);
-    struct deadline d = deadline_start(300000);
-    while (!(inw((u16)f->pm1a_cnt.address) & SCI_EN) && !deadline_passed(&d))
-        ;
-}
-
-/* Soft off: ACPI 6.5, 4.8.3.2.1, or the sleep control register of hardware-reduced machines. */
-static void power_off(void)
+void power_map_registers(void *(*map)(void *ctx, u64 pa, u64 size), void *ctx)
 {
     const struct fadt_info *f = config.fadt;
 
-    if (!f || !config.has_s5) {
-        pr_warn("power: no way to power off is known (no %s)", f ? "\\_S5" : "FADT");
+    boot_tables_gone = true;
+    if (!f)
         return;
-    }
-    pr_info("power: off");
-    console_flush();
-    if (f->hw_reduced) {
-        write_register(&f->sleep_control, 1, (u32)config.slp_typa << 2 | 1u << 5);
-    } else {
-        enable_acpi_mode(f);
-        write_register(&f->pm1a_cnt, 2, (u32)config.slp_typa << 10 | SLP_EN);
-        write_register(&f->pm1b_cnt, 2, (u32)config.slp_typb << 10 | SLP_EN);
-    }
-    settle();
-    pr_warn("power: the machine did not power off");
+    const struct acpi_gas *const all[] = {
+        &f->pm1a_cnt,      &f->pm1b_cnt,     &f->pm1a_sts,  &f->pm1b_sts,
+        &f->sleep_control, &f->sleep_status, &f->reset_reg,
+    };
+    static_assert(ARRAY_SIZE(all) <= ARRAY_SIZE(mapped), "every register has its place");
+    for (u32 i = 0; i < ARRAY_SIZE(all); i++)
+        map_register(all[i], map, ctx);
 }
 
-/* ---- reset: the register the firmware names, then what PCs have always had ------------------- */
+static void *register_address(u64 pa)
+{
+    if (!boot_tables_gone)
+        return pa < BOOT_MAPPED_LIMIT - REGISTER_BYTES ? phys_to_virt(pa) : NULL;
+    for (u32 i = 0; i < nr_mapped; i++)
+        if (mapped[i].pa == pa)
+            return mapped[i].va;
+    return NULL;
+}
 
-static void triple_fault(void)
+/* The port behind which the register lies, ready to be used; 0: it is in memory, or nowhere. */
+static u16 register_port(const struct acpi_gas *r)
+{
+    u32 address;
+
+    if (r->space == ACPI_SPACE_IO && r->address < 0x10000)
+        return (u16)r->address;
+    if (!power_pci_address(r, &address))
+        return 0;
+    outl(PCI_ADDRESS, address);
+    return (u16)(PCI_DATA + (r->address & 3));
+}
+
+bool power_register_read(const struct acpi_gas *r, u32 bytes, u32 *value)
+{
+    u16 port = register_port(r);
+
+    if (port) {
+        *value = bytes == 1 ? inb(port) : inw(port);
+        return true;
+    }
+    void *p = r->space == ACPI_SPACE_MEMORY ? register_address(r->address) : NULL;
+    if (p)
+        *value = bytes == 1 ? *(volatile u8 *)p : *(volatile u16 *)p;
+    return p;
+}
+
+static bool op_read(void *ctx, const struct acpi_gas *r, u32 bytes, u32 *value)
+{
+    (void)ctx;
+    return power_register_read(r, bytes, value);
+}
+
+static bool op_write(void *ctx, const struct acpi_gas *r, u32 bytes, u32 value)
+{
+    u16 port = register_port(r);
+
+    (void)ctx;
+    if (port) {
+        if (bytes == 1)
+            outb(port, (u8)value);
+        else
+            outw(port, (u16)value);
+        return true;
+    }
+    void *p = r->space == ACPI_SPACE_MEMORY ? register_address(r->address) : NULL;
+    if (p && bytes == 1)
+        *(volatile u8 *)p = (u8)value;
+    else if (p)
+        *(volatile u16 *)p = (u16)value;
+    return p;
+}
+
+/* ---- the rest of the machine ----------------------------------------------------------------- */
+
+static void op_flush(void *ctx)
+{
+    (void)ctx;
+    console_flush();
+    udelay(WIRE_US); /* what a UART has taken is not on the wire yet */
+}
+
+static u64 op_now(void *ctx)
+{
+    (void)ctx;
+    return uptime_us();
+}
+
+/* No handler for the breakpoint, none for the fault that follows, none for the double fault. */
+static void op_triple(void *ctx)
 {
     struct {
         u16 limit;
         u64 base;
     } PACKED none = {0, 0};
 
+    (void)ctx;
     __asm__ volatile("lidt %0; int3" : : "m"(none));
 }
 
-static void reset(void)
+static const struct power_ops hardware = {
+    .read = op_read,
+    .write = op_write,
+    .flush = op_flush,
+    .now_us = op_now,
+    .triple = op_triple,
+};
+
+static NORETURN void stay(enum power_result result, bool show)
 {
-    pr_info("power: reset");
-    console_flush();
-    if (config.fadt && config.fadt->has_reset) {
-        write_register(&config.fadt->reset_reg, 1, config.fadt->reset_value);
-        settle();
+    if (show && config.show_verdict)
+        config.show_verdict(result);
+    op_flush(NULL);
+    for (;;) {
+        local_irq_disable();
+        cpu_halt();
     }
-    outb(0xcf9, 0x02); /* reset control register: hard reset */
-    outb(0xcf9, 0x06);
-    settle();
-    outb(0x64, 0xfe); /* keyboard controller: pulse the reset line */
-    settle();
-    triple_fault();
 }
 
 void power_end(enum power_result result)
 {
-    enum option_end end = config.end;
+    struct power_machine m = {
+        .ops = &hardware,
+        .fadt = config.fadt,
+        .has_s5 = config.has_s5,
+        .slp_typa = config.slp_typa,
+        .slp_typb = config.slp_typb,
+        .patience = cpu_has_hypervisor() ? HYPERVISOR_FACTOR : 1,
+        .broken = config.broken,
+    };
+    enum option_end end = power_choose(config.end, cpu_has_hypervisor(), result == POWER_PANIC);
 
     local_irq_disable();
-    console_flush();
+    op_flush(NULL);
     if (config.exit_port) {
         outb(EXIT_PORT, (u8)result);
-        settle(); /* QEMU ends asynchronously */
+        udelay(EXIT_US);
+        pr_warn("power: exit=isa-debug: there is no exit port");
     }
-    if (end == END_AUTO)
-        end = cpu_has_hypervisor() ? END_POWEROFF : END_WAIT;
+    if (config.end == END_SHELL)
+        pr_warn("power: end=shell: there is no shell yet, waiting instead");
     if (end == END_POWEROFF)
-        power_off();
+        power_try_off(&m);
     if (end == END_RESET)
-        reset();
-    if (end == END_SHELL)
-        pr_warn("power: there is no shell yet: waiting");
-    pr_info("power: halted");
-    console_flush();
-    halt();
+        power_try_reset(&m);
+    if (end == END_POWEROFF || end == END_RESET)
+        pr_warn("power: no way to %s worked, waiting instead",
+                end == END_RESET ? "reset" : "switch off");
+    if (end == END_HALT)
+        pr_info("power: halted");
+    else
+        pr_info("power: waiting, switch off or reset by hand");
+    stay(result, end != END_HALT);
 }

@@ -1,6 +1,8 @@
 /*
- * How a run ends: by QEMU's exit port, power-off, reset, or staying where it is. Each way that does
- * not work falls through to the next; none is waited for without an end.
+ * How a run ends: QEMU's exit port when asked for, then power-off, reset, or staying where it is.
+ * The ways to switch off and to reset, and their order, are power_ways.h's. A machine that cannot
+ * be switched off or reset stays as it is, with a line that says so; a power-off never becomes a
+ * reset (docs/adr/0016).
  * SPDX-License-Identifier: MIT
  */
 #ifndef PERCH_PLATFORM_POWER_H
@@ -18,12 +20,23 @@ struct power_config {
     const struct fadt_info *fadt; /* NULL: none */
     bool has_s5;
     u8 slp_typa, slp_typb;
-    /* Registers in memory instead of ports: NULL when they cannot be mapped. May be NULL. */
-    volatile void *(*map_register)(u64 pa);
+    u32 broken; /* tests: bits of enum power_way that shall not work */
+    /* Called when the run ends and the machine stays on: may draw on the screen. May be NULL. */
+    void (*show_verdict)(enum power_result result);
 };
 
 /* What power_end() will do; may be given again when more is known. */
 void power_configure(const struct power_config *config);
+
+/*
+ * Registers in memory that the way out uses are mapped from now on, by map, each once; before, they
+ * are reached in the boot tables (below 4 GiB). Boot CPU, when the boot tables are gone; the FADT
+ * has been configured.
+ */
+void power_map_registers(void *(*map)(void *ctx, u64 pa, u64 size), void *ctx);
+
+/* One access of 1 or 2 bytes; false: the register cannot be reached. For tests. Any CPU. */
+bool power_register_read(const struct acpi_gas *reg, u32 bytes, u32 *value) MUST_CHECK;
 
 /* Ends the run. Any CPU, any context, once; the log has been written out before. */
 void power_end(enum power_result result) NORETURN;

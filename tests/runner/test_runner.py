@@ -98,7 +98,7 @@ def boot(monkeypatch, tmp_path):
         monkeypatch.setenv("FAKE_STATUS", str(status))
         monkeypatch.setenv("FAKE_SLEEP", str(sleep))
         machine = machines.load(tmp_path / "fake.machine")
-        result = qemu.run(qemu.argv(machine, tmp_path), machine.timeout)
+        result = qemu.run(qemu.argv(machine, tmp_path), machine.timeout, until=machine.until)
         return (*verdict.judge(machine, result), result)
 
     return start
@@ -129,6 +129,28 @@ def test_time_out_fails_although_the_log_is_good(boot):
     assert result.status is None and result.seconds < 10
     assert any("time-out" in problem for problem in problems)
     assert result.tail(3).splitlines() == LOG.splitlines()[-3:]
+
+
+def test_machine_that_waits(boot, monkeypatch):
+    """It must say so, and must be there still; a log that stops before, or an end, is a failure."""
+    monkeypatch.setattr(qemu, "STILL_THERE", 0.2)
+    text = MACHINE.replace("timeout = 20", "timeout = 2") + 'until = "cpu 3 node"\n'
+    assert boot(LOG, sleep=30, text=text)[0] == []
+    assert "did not wait" in boot(LOG, text=text)[0][0]
+    assert "did not wait" in boot(LOG, sleep=30, text=text.replace("cpu 3", "cpu 9"))[0][0]
+
+
+def test_reason_of_the_end(boot, tmp_path):
+    """QEMU's events decide, not its status: power-off and reset both end with 0."""
+    text = MACHINE + 'status = 0\nshutdown = "guest-reset"\n'
+    _, _, result = boot(LOG, status=0, text=text)
+    machine = machines.load(tmp_path / "fake.machine")
+    greeting = '{"QMP": {"version": {}}}\n{"return": {}}\n'
+    for reason, good in (("guest-reset", True), ("guest-shutdown", False), (None, False)):
+        event = '{"event": "SHUTDOWN", "data": {"guest": true, "reason": "%s"}}\n' % reason
+        (tmp_path / "qmp.out").write_text(greeting + (event if reason else ""), encoding="utf-8")
+        result.ended_by = qemu.ended_by(tmp_path)
+        assert (verdict.judge(machine, result)[0] == []) == good
 
 
 def test_forbidden_line_fails(boot):

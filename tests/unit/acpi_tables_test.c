@@ -179,6 +179,7 @@ KTEST(acpi_tables, fadt_old_and_new)
     put(&t, 0x1000, 4), put(&t, 0x2000, 4);
     put(&t, 0, 116 - 44);
     t.b[48] = 0xb2, t.b[52] = 0xf1, t.b[53] = 0xf0; /* SMI_CMD, enable, disable */
+    t.b[57] = 0x06, t.b[88] = 4;                    /* PM1a_EVT 0x600: status, then enable */
     t.b[65] = 0x06, t.b[64] = 0x04;                 /* PM1a_CNT 0x604 */
     t.b[77] = 0x06, t.b[76] = 0x08;                 /* PM_TMR 0x608 */
     t.b[89] = 2, t.b[91] = 4;
@@ -187,6 +188,7 @@ KTEST(acpi_tables, fadt_old_and_new)
     EXPECT_TRUE(f.facs == 0x1000 && f.dsdt == 0x2000);
     EXPECT_TRUE(f.smi_cmd == 0xb2 && f.acpi_enable == 0xf1 && f.acpi_disable == 0xf0);
     EXPECT_TRUE(f.pm1a_cnt.address == 0x604 && f.pm1a_cnt.space == ACPI_SPACE_IO);
+    EXPECT_TRUE(f.pm1a_sts.address == 0x600 && f.pm1a_sts.bit_width == 16 && !f.pm1b_sts.address);
     EXPECT_TRUE(f.pm_timer_port == 0x608 && f.pm_timer_32bit && !f.has_reset);
     put(&t, 0x00000801, 4), put(&t, 0xcf9, 8), put(&t, 6, 1); /* reset: I/O 0xcf9, value 6 */
     put(&t, 0, 11), put(&t, 0x123456789000, 8), put(&t, 0, 276 - 148);

@@ -151,6 +151,12 @@ KTEST(options, every_key)
     EXPECT_STREQ(o.lava, "on");
 }
 
+KTEST(options, exit_off_again)
+{
+    kernel_options_parse(&o, "exit=isa-debug exit=off");
+    EXPECT_FALSE(o.exit_isa_debug);
+}
+
 KTEST(options, run_list)
 {
     char glob[32] = "x";
