@@ -77,6 +77,12 @@ def netboot(elf, cmdline, directory, uefi=False):
     return "boot/grub/x86_64-efi/core.efi" if uefi else "boot/grub/i386-pc/core.0"
 
 
+def chain(directory, loader):
+    """An iPXE script in a directory of netboot() that goes on to that loader; returns its name."""
+    Path(directory, "perch.ipxe").write_text(f"#!ipxe\nchain {loader}\n", encoding="ascii")
+    return "perch.ipxe"
+
+
 def cached(elf, cmdline, directory):
     """The image for this kernel and command line, made when it is not there yet."""
     content = Path(elf).read_bytes() + (MODULES + config(cmdline)).encode()

@@ -74,7 +74,7 @@ class Machine:
     qemu: list = field(default_factory=list)      # further QEMU arguments
     firmware: str = "pvh"         # pvh, pvh-seabios, bios, uefi
     kernel: str = "perch"         # perch, ubsan, clang, debug
-    medium: str = "cdrom"         # cdrom, usb, pxe: where bios and uefi find the image
+    medium: str = "cdrom"         # cdrom, usb, pxe, ipxe: where bios and uefi find the image
     menu: bool = False            # boot build/perch.iso and its menu as they are, without exit=
     console: str = "uart"         # uart, debugcon
     append: str = ""
@@ -234,7 +234,7 @@ def _check(machine):
         raise MachineError(f"{machine.name}: every CPU needs its node")
     if machine.firmware not in ("pvh", "pvh-seabios", "bios", "uefi"):
         raise MachineError(f"{machine.name}: unknown firmware {machine.firmware!r}")
-    if machine.medium not in ("cdrom", "usb", "pxe"):
+    if machine.medium not in ("cdrom", "usb", "pxe", "ipxe"):
         raise MachineError(f"{machine.name}: unknown medium {machine.medium!r}")
     if machine.shutdown not in ("", "guest-shutdown", "guest-reset"):
         raise MachineError(f"{machine.name}: unknown shutdown {machine.shutdown!r}")

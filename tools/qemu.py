@@ -158,10 +158,14 @@ def smp_args(machine):
 
 def medium_args(machine, workdir, cmdline):
     """What the firmware boots from: a CD-ROM, a USB stick with the same image, or the network."""
-    if machine.medium == "pxe":
+    if machine.medium in ("pxe", "ipxe"):
         loader = iso.netboot(image(machine), cmdline, workdir / "tftp", machine.firmware == "uefi")
+        if machine.medium == "ipxe":
+            loader = iso.chain(workdir / "tftp", loader)
+        # QEMU's card brings iPXE along, which SeaBIOS needs. OVMF has a driver and PXE of its own.
+        own = ",romfile=" if machine.firmware == "uefi" and machine.medium == "pxe" else ""
         return ["-netdev", f"user,id=net,tftp={workdir / 'tftp'},bootfile={loader}",
-                "-device", "virtio-net-pci,netdev=net", "-boot", "n"]
+                "-device", f"virtio-net-pci,netdev=net{own}", "-boot", "n"]
     path = BUILD / "perch.iso"
     if not machine.menu:
         path = iso.cached(image(machine), cmdline, BUILD / "iso-cache")
