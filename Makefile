@@ -51,6 +51,7 @@ PURE_SRCS := \
 	smp/cpumap.c \
 	smp/park_core.c \
 	smp/tlb_core.c \
+	smp/tsc_sync_core.c \
 	percpu/chunk.c \
 	percpu/chunk_alloc.c \
 	percpu/chunk_block.c \
@@ -147,6 +148,7 @@ HW_SRCS := \
 	smp/tlb.c \
 	smp/quiesce.c \
 	smp/trampoline.c \
+	smp/tsc_sync.c \
 	smp/vectors.c \
 	kernel/platform/legacy_irq.c \
 	kernel/base/extable_table.c \
@@ -156,6 +158,7 @@ HW_SRCS := \
 	kernel/app/memory_stage.c \
 	kernel/app/acpi_stage.c \
 	kernel/app/smp_stage.c \
+	kernel/app/tsc_stage.c \
 	kernel/app/pages_stage.c \
 	kernel/app/placement.c \
 	kernel/app/stage.c \

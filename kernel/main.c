@@ -10,6 +10,7 @@
 #include "kernel/app/percpu_lib.h"
 #include "kernel/app/placement.h"
 #include "kernel/app/stage.h"
+#include "kernel/app/tsc_stage.h"
 #include "kernel/base/cpu.h"
 #include "kernel/base/cpu_local.h"
 #include "kernel/base/print.h"
@@ -108,6 +109,9 @@ static void on_own_stack(void *state)
 
     stage_smp(s);
     stage_done("smp");
+
+    stage_tsc(s);
+    stage_done("tsc");
 
     stage_pages(s);
     stage_done("pages");

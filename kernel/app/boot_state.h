@@ -20,6 +20,7 @@
 #include "mm/node_order.h"
 #include "mm/smallmem.h"
 #include "percpu/chunk_info.h"
+#include "smp/tsc_sync_core.h"
 
 #define BOOT_MAX_MAP          (2 * BOOT_MAX_RANGES + 1)
 
@@ -69,6 +70,10 @@ struct boot_state {
     struct small_mem small;
     u64 stack_top; /* of the boot CPU's own stack, where the story goes on */
     struct placement_totals placement;
+
+    /* tsc_stage.c; tsc.cpus 0: not compared */
+    struct tsc_sync tsc;
+    u32 tsc_reference;
 };
 
 /* The one instance, for the suites that run inside the kernel. Any CPU; the boot CPU changes it. */

@@ -5,10 +5,12 @@
 #include "kernel/app/report.h"
 #include "kernel/app/report_json.h"
 #include "kernel/app/report_percpu.h"
+#include "kernel/base/clockmath.h"
 #include "kernel/base/deadline.h"
 #include "kernel/base/firmware.h"
 #include "kernel/base/log.h"
 #include "kernel/base/printf.h"
+#include "kernel/platform/clock.h"
 #include "smp/apic.h"
 #include "smp/cpus.h"
 
@@ -126,6 +128,24 @@ static void firmware(struct report *r, const struct firmware_findings *f)
                           f->count[id] - f->shown[id]);
 }
 
+static void tsc(struct report *r, const struct boot_state *s)
+{
+    const struct tsc_sync *t = &s->tsc;
+    u64 khz = tsc_khz_now();
+
+    report_object(r,
+                  "\"type\":\"tsc\",\"khz\":%llu,\"source\":\"%s\",\"cpus\":%u,"
+                  "\"reference\":%u,\"out_of_step\":%u,\"worst_cpu\":%u,\"worst_ns\":%llu,"
+                  "\"worst_behind\":%s,\"doubt_ns\":%llu,\"doubt_cpu\":%u,\"warps\":%llu,"
+                  "\"warp_ns\":%llu,\"warp_cpu\":%u,\"steady\":%s",
+                  (ull)khz, clock_source(), t->cpus, s->tsc_reference, t->out_of_sync,
+                  t->worst_cpu,
+                  (ull)clock_ticks_to_ns((u64)(t->worst < 0 ? -t->worst : t->worst), khz),
+                  truth(t->worst < 0), (ull)clock_ticks_to_ns(t->doubt, khz), t->widest_cpu,
+                  (ull)t->warps, (ull)clock_ticks_to_ns(t->warp_max, khz), t->warp_cpu,
+                  truth(!t->contradiction));
+}
+
 static void verdicts(struct report *r, const struct boot_state *s)
 {
     const struct firmware_findings *f = firmware_found();
@@ -149,6 +169,7 @@ void report_print(struct boot_state *s)
     nodes_and_memory(&r, s);
     distances(&r, &s->topo);
     firmware(&r, firmware_found());
+    tsc(&r, s);
     report_percpu(&r, s);
     verdicts(&r, s);
     report_end(&r);

@@ -78,6 +78,18 @@ static inline u64 rdtsc(void)
     return (u64)hi << 32 | lo;
 }
 
+/*
+ * After everything before it is done and seen by all, and before anything after it begins: LFENCE
+ * orders RDTSC on Intel (SDM vol. 2, RDTSC), MFENCE on an AMD CPU whose LFENCE does not wait.
+ */
+static inline u64 rdtsc_ordered(void)
+{
+    u32 lo, hi;
+
+    __asm__ volatile("mfence; lfence; rdtsc; mfence; lfence" : "=a"(lo), "=d"(hi) : : "memory");
+    return (u64)hi << 32 | lo;
+}
+
 static inline void cpuid(u32 leaf, u32 subleaf, u32 *a, u32 *b, u32 *c, u32 *d)
 {
     __asm__ volatile("cpuid" : "=a"(*a), "=b"(*b), "=c"(*c), "=d"(*d) : "a"(leaf), "c"(subleaf));

@@ -90,6 +90,8 @@
     X(HPET_PERIOD,           "hpet-period",           FAIL, BUG,  "HPET")                          \
     X(HPET_MISSING,          "hpet-missing",          INFO, NOTE, "HPET")                          \
     X(CLOCK_STANDS,          "clock-stands",          WARN, NOTE, "clock")                         \
+    X(TSC_UNSYNCED,          "tsc-unsynced",          WARN, NOTE, "TSC")                           \
+    X(TSC_UNSTEADY,          "tsc-unsteady",          WARN, NOTE, "TSC")                           \
     X(TSC_LEAF,              "tsc-leaf",              WARN, NOTE, "TSC")                           \
     /* the end */
 /* clang-format on */

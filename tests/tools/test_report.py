@@ -198,14 +198,23 @@ def check_verdicts(machine, objects):
         assert re.fullmatch("[a-z0-9-]+", x["id"]) and x["table"] and x["text"]
 
 
+def check_tsc(machine, objects):
+    (x,) = of(objects, "tsc")
+    assert x["khz"] == of(objects, "machine")[0]["tsc_khz"] and x["source"] == "HPET"
+    assert x["cpus"] == machine.cpus_online() and x["reference"] < x["cpus"]
+    assert (x["worst_ns"] > 0) == (x["out_of_step"] > 0)
+    assert 0 < x["doubt_ns"] < 10**10  # a call to all CPUs takes no ten seconds
+
+
 @pytest.mark.parametrize("case", CASES)
 def test_report(case):
     machine, text = log_of(case)
     objects = parse(text)
-    known = {"machine", "node", "cpu", "memory", "distance", "distances", "firmware", "percpu",
-             "group", "unit", "verdict"}
+    known = {"machine", "node", "cpu", "memory", "distance", "distances", "firmware", "tsc",
+             "percpu", "group", "unit", "verdict"}
     assert {x["type"] for x in objects} <= known
-    for check in (check_machine, check_topology, check_distances, check_units, check_verdicts):
+    for check in (check_machine, check_topology, check_distances, check_units, check_tsc,
+                  check_verdicts):
         check(machine, objects)
     if case == "group112":
         assert len(of(objects, "group")) > len(groups_of(objects)), "no group was split"
