@@ -87,6 +87,7 @@ class Machine:
     expect: list = field(default_factory=list)    # regular expressions, each in a line, in order
     forbid: list = field(default_factory=list)
     needs: list = field(default_factory=list)     # qemu>=9, ovmf, iasl, ram>=2G
+    host_memory: str = ""         # QEMU must not have more memory in use than this
     golden: str = ""              # a machine of tests/data/layouts: the layout Linux gave it
     online: int = -1              # CPUs that must come up; -1: as declared
     nodes_up: int = -1            # nodes of the `Brought up` line; -1: as declared

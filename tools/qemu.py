@@ -25,6 +25,7 @@ if not BUILD.is_absolute():
     BUILD = ROOT / BUILD
 QEMU_DATA = [Path("/usr/share/qemu"), Path("/usr/local/share/qemu")]
 OVMF = [("OVMF_CODE_4M.fd", "OVMF_VARS_4M.fd"), ("OVMF_CODE.fd", "OVMF_VARS.fd")]
+SPARSE = 64 << 30
 ICOUNT = ["-accel", "tcg,thread=single", "-icount", "shift=0,sleep=off",
           "-rtc", "base=2026-01-01,clock=vm"]
 
@@ -45,6 +46,7 @@ class Result:
     stderr: str = ""
     ended_by: str = ""            # QMP's reason for the end, with Machine.shutdown
     waited: bool = False          # with Machine.until: the line came, and QEMU had to be stopped
+    peak: int = 0                 # bytes of host memory QEMU had in use at most; 0: not measured
 
     def tail(self, lines=20):
         return "\n".join(self.text.splitlines()[-lines:])
@@ -135,7 +137,8 @@ def numa_args(machine):
     args = []
     for pxm, node in enumerate(machine.node):
         if node.mem:
-            args += ["-object", f"memory-backend-ram,id=m{pxm},size={node.mem >> 10}K"]
+            sparse = ",reserve=off" if node.mem >= SPARSE else ""  # more than the host may have
+            args += ["-object", f"memory-backend-ram,id=m{pxm},size={node.mem >> 10}K{sparse}"]
     for pxm, node in enumerate(machine.node):
         spec = [f"node,nodeid={pxm}"] + ([f"memdev=m{pxm}"] if node.mem else [])
         if not machine.by_socket:
@@ -227,10 +230,21 @@ def argv(machine, workdir, accel="tcg", icount=False, gdb=False, extra_append=""
     return args + (["-s", "-S"] if gdb else [])
 
 
-def run(args, timeout, on_line=None, until=""):
+def peak_memory(pid):
+    """The most memory that process had in use so far, in bytes (proc(5), VmHWM); 0: it is gone."""
+    try:
+        status = Path(f"/proc/{pid}/status").read_text(encoding="ascii", errors="replace")
+    except OSError:
+        return 0
+    match = re.search(r"^VmHWM:\s+(\d+) kB", status, re.M)
+    return int(match.group(1)) << 10 if match else 0
+
+
+def run(args, timeout, on_line=None, until="", measure=False):
     """Starts QEMU, reads its log until it ends or the time (seconds; None: no limit) is over.
 
-    until: a regular expression; QEMU that is still there a while after such a line has waited."""
+    until: a regular expression; QEMU that is still there a while after such a line has waited.
+    measure: with each line its use of memory is looked at, which never falls."""
     result, start = Result(), time.monotonic()
     process = subprocess.Popen(args, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE,
                                stderr=subprocess.PIPE, start_new_session=True)
@@ -241,8 +255,8 @@ def run(args, timeout, on_line=None, until=""):
         for raw in process.stdout:
             line = raw.decode("utf-8", "replace").replace("\r", "").rstrip("\n")
             result.stamps.append((time.monotonic() - start, line))
-            if until and re.search(until, line):
-                seen.set()
+            if measure:
+                result.peak = max(result.peak, peak_memory(process.pid))
             if on_line:
                 on_line(line)
 

@@ -10,6 +10,7 @@ import re
 from pathlib import Path
 
 import ktap
+from machine import size
 
 LAYOUTS = Path(__file__).resolve().parent.parent / "tests/data/layouts"
 STATUS = {33: "all passed", 35: "a test failed", 37: "panic",
@@ -145,6 +146,17 @@ def _layout(machine, lines):
     return problems
 
 
+def _host_memory(machine, result):
+    """That Perch touched little: memory of the guest is the host's only once it was touched."""
+    if not machine.host_memory:
+        return []
+    if not result.peak:
+        return ["QEMU's use of memory was not measured"]
+    if result.peak > size(machine.host_memory):
+        return [f"QEMU used {result.peak >> 20} MiB, more than {machine.host_memory}"]
+    return []
+
+
 def judge(machine, result):
     """(problems, parsed KTAP) of one run. An empty list is a pass."""
     lines = lines_of(result.text)
@@ -152,5 +164,5 @@ def judge(machine, result):
     problems = _exit(machine, result) + _text(machine, lines) + _tests(machine, parsed)
     if machine.status != 37:
         problems += _brought_up(machine, lines) + _placement(machine, lines)
-        problems += _layout(machine, lines)
+        problems += _layout(machine, lines) + _host_memory(machine, result)
     return problems, parsed

@@ -60,7 +60,7 @@ static inline struct pagetable live_tables(void)
 
 /*
  * Whether a CPU of node home may get memory of node served: home itself, or a farther node where
- * every nearer one has less memory than need bytes and what else the boot takes. Boot CPU.
+ * every nearer one has less plain DRAM than need bytes and what else the boot takes. Boot CPU.
  */
 static inline bool node_may_serve(s32 home, s32 served, u64 need)
 {
@@ -68,7 +68,7 @@ static inline bool node_may_serve(s32 home, s32 served, u64 need)
     const s32 *order = node_order_of(&s->order, home);
 
     for (u32 i = 0; i < s->topo.node_count && order[i] != served; i++)
-        if (s->topo.nodes[order[i]].ram_bytes >= need + 16 * SZ_1M)
+        if (memblock_node_without(&s->mb, order[i], MEMBLOCK_LAST) >= need + 16 * SZ_1M)
             return false;
     return true;
 }

@@ -98,7 +98,8 @@ def boot(monkeypatch, tmp_path):
         monkeypatch.setenv("FAKE_STATUS", str(status))
         monkeypatch.setenv("FAKE_SLEEP", str(sleep))
         machine = machines.load(tmp_path / "fake.machine")
-        result = qemu.run(qemu.argv(machine, tmp_path), machine.timeout, until=machine.until)
+        result = qemu.run(qemu.argv(machine, tmp_path), machine.timeout, until=machine.until,
+                          measure=bool(machine.host_memory))
         return (*verdict.judge(machine, result), result)
 
     return start
@@ -156,6 +157,16 @@ def test_reason_of_the_end(boot, tmp_path):
 def test_forbidden_line_fails(boot):
     problems, _, _ = boot(LOG, text=MACHINE + 'forbid = ["a line of the log"]\n')
     assert any("forbidden" in problem for problem in problems)
+
+
+def test_use_of_the_hosts_memory_is_judged(boot):
+    """A Python program needs some MiB."""
+    text = MACHINE.replace("cpus = 4", 'cpus = 4\nhost_memory = "900M"')
+    assert boot(LOG, sleep=4, text=text)[0] == []
+    problems, _, result = boot(LOG, sleep=4,
+                               text=MACHINE.replace("cpus = 4", 'cpus = 4\nhost_memory = "1M"'))
+    assert any("more than 1M" in problem for problem in problems)
+    assert result.peak > 1 << 20
 
 
 def test_layout_is_compared_with_linux(boot):
