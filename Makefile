@@ -25,6 +25,7 @@ PURE_SRCS := \
 	kernel/base/clockmath.c \
 	acpi/dbg2.c \
 	kernel/base/refclock.c \
+	acpi/cedt.c \
 	acpi/fadt.c \
 	acpi/hpet.c \
 	acpi/madt.c \
@@ -76,6 +77,7 @@ PURE_SRCS := \
 	mm/memblock_verify.c \
 	mm/memblock_virt.c \
 	mm/memory_attr.c \
+	mm/cxl_windows.c \
 	mm/pagetable.c \
 	mm/pagetable_change.c \
 	mm/pagetable_range.c \
@@ -157,6 +159,7 @@ HW_SRCS := \
 	kernel/main.c \
 	kernel/app/memory_stage.c \
 	kernel/app/acpi_stage.c \
+	kernel/app/cxl_stage.c \
 	kernel/app/smp_stage.c \
 	kernel/app/tsc_stage.c \
 	kernel/app/pages_stage.c \

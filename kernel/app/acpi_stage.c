@@ -206,6 +206,7 @@ void stage_topology(struct boot_state *s)
     free_srat(s, &srat);
     nodes_into_memblock(s);
     memory_attr_report(&s->mb, &s->info.efi);
+    stage_cxl(s);
 
     s->order = (struct node_order){
         &s->topo, must_alloc(s, s->topo.node_count * sizeof(s32), "the node order"), NODE_NONE};

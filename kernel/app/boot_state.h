@@ -99,6 +99,9 @@ void stage_acpi_tables(struct boot_state *s);
 /* MADT, SRAT and SLIT to CPUs, nodes and distances; node ids into memblock. */
 void stage_topology(struct boot_state *s);
 
+/* Lists the CXL windows of the CEDT; called by stage_topology() when the nodes are known. */
+void stage_cxl(struct boot_state *s);
+
 /* Final page tables over all usable memory. */
 void stage_paging(struct boot_state *s);
 

@@ -25,6 +25,12 @@
     X(MEMORY_UNACCEPTED,     "memory-unaccepted",     INFO, NOTE, "memory")                        \
     /* what firmware left in the CPUs */                                                           \
     X(CPU_FIVE_LEVELS,       "cpu-five-levels",       INFO, NOTE, "CPU")                           \
+    /* CEDT: CXL */                                                                                \
+    X(CEDT_SHORT,            "cedt-short",            FAIL, BUG,  "CEDT")                          \
+    X(CEDT_ENTRY_CUT,        "cedt-entry-cut",        FAIL, BUG,  "CEDT")                          \
+    X(CEDT_ENTRY_LENGTH,     "cedt-entry-length",     FAIL, BUG,  "CEDT")                          \
+    X(CEDT_WINDOW,           "cedt-window",           FAIL, BUG,  "CEDT")                          \
+    X(CEDT_NO_SRAT,          "cedt-no-srat",          INFO, NOTE, "CEDT")                          \
     /* RSDP, root table, any table */                                                              \
     X(RSDP_LOADER,           "rsdp-loader",           WARN, BUG,  "ACPI")                          \
     X(RSDP_CHECKSUM,         "rsdp-checksum",         FAIL, BUG,  "ACPI")                          \

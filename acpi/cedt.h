@@ -1,0 +1,71 @@
+/*
+ * CEDT: the CXL Early Discovery Table. Promises checked raw records of the CXL host bridges (CHBS)
+ * and of the fixed memory windows (CFMWS): ranges of physical addresses, set aside by firmware,
+ * behind which CXL memory is or may come. What they mean for nodes is decided elsewhere; nothing
+ * behind a window is touched because of this table.
+ *
+ * Rules (CXL 3.0, 9.17.1): a CHBS is 32 bytes; a CFMWS 36 and 4 for each target; base and size of a
+ * window are multiples of 256 MiB, not 0, and do not wrap; ways of interleave are 1 to 16, 3, 6 or
+ * 12. An entry that breaks one is dropped, with a finding. Other types are counted and skipped.
+ *
+ * Context: any; never allocates; O(n). Pure.
+ * SPDX-License-Identifier: MIT
+ */
+#ifndef PERCH_ACPI_CEDT_H
+#define PERCH_ACPI_CEDT_H
+
+#include "kernel/base/types.h"
+
+#define CEDT_MAX_TARGETS 16 /* the most ways there are */
+
+/* Window restrictions (CXL 3.0, 9.17.1.3): what may lie behind a window. */
+#define CEDT_WINDOW_DEVICE_COHERENT (1u << 0) /* HDM-D: type 2 devices */
+#define CEDT_WINDOW_HOST_COHERENT   (1u << 1) /* HDM-H: memory devices */
+#define CEDT_WINDOW_VOLATILE        (1u << 2)
+#define CEDT_WINDOW_PERSISTENT      (1u << 3)
+#define CEDT_WINDOW_FIXED           (1u << 4) /* the configuration must not be changed */
+
+struct cedt_bridge {
+    u32 uid;     /* _UID of its ACPI0016 device */
+    u32 version; /* 0: CXL 1.1, base is an RCRB; 1: CXL 2.0 and later, component registers */
+    u64 base, length;
+    u32 entry; /* index in the table, all types counted */
+};
+
+struct cedt_window {
+    u64 base, size;
+    u32 ways;                      /* of interleave, and targets */
+    u32 granularity;               /* bytes; 0: the code is not one the specification has */
+    bool xor ;                     /* interleave arithmetic: modulo combined with XOR (CXIMS) */
+    u16 restrictions;              /* CEDT_WINDOW_* */
+    u16 qtg;                       /* QoS throttling group */
+    u32 targets[CEDT_MAX_TARGETS]; /* UIDs of host bridges, in order of interleave */
+    u32 entry;
+};
+
+/* The caller sets the arrays and the *_max; cedt_parse() sets the rest. */
+struct cedt_records {
+    struct cedt_bridge *bridges;
+    struct cedt_window *windows;
+    u32 bridge_max, window_max;
+    u32 bridge_count, window_count;
+    u8 revision;
+    u32 entries;       /* all entries walked */
+    u32 unknown_types; /* CXIMS, RDPAS and what comes */
+    u32 dropped;       /* malformed entries */
+    u32 no_room;       /* records that found their array full */
+};
+
+/* Upper bounds of the records: sets bridge_max and window_max for an allocation. */
+void cedt_count(const void *table, size_t len, struct cedt_records *r);
+
+/* 0; -EINVAL when there is not even a header (then all counts are 0). */
+int cedt_parse(const void *table, size_t len, struct cedt_records *r);
+
+/*
+ * What may lie behind a window, in words, comma-separated: "volatile, persistent, fixed". Written
+ * to out[size], terminated; returns out.
+ */
+const char *cedt_restrictions_text(u16 restrictions, char *out, size_t size);
+
+#endif
