@@ -104,6 +104,29 @@ static void parse_override(struct madt_parser *p, const struct acpi_entry *e)
                          e->index, e->offset);
 }
 
+static void parse_wakeup(struct madt_parser *p, const struct acpi_entry *e)
+{
+    struct madt_info *info = p->info;
+    struct acpi_madt_wakeup w;
+
+    if (!take_entry(p, e, &w, sizeof(w)) || p->raw)
+        return;
+    if (info->wakeups++) {
+        firmware_finding(FW_MADT_WAKEUP_MAILBOX, "entry %u is another mailbox, at 0x%llx, ignored",
+                         e->index, (unsigned long long)w.mailbox);
+        return;
+    }
+    info->mailbox_version = w.mailbox_version;
+    if (w.mailbox == 0 || w.mailbox % PAGE_SIZE)
+        firmware_finding(FW_MADT_WAKEUP_MAILBOX, "entry %u at offset 0x%zx: mailbox at 0x%llx",
+                         e->index, e->offset, (unsigned long long)w.mailbox);
+    else
+        info->mailbox = w.mailbox;
+    firmware_finding(FW_MADT_WAKEUP,
+                     "entry %u: CPUs may start only by the mailbox at 0x%llx, version %u", e->index,
+                     (unsigned long long)w.mailbox, w.mailbox_version);
+}
+
 static void parse_entry(struct madt_parser *p, const struct acpi_entry *e)
 {
     switch (e->type) {
@@ -118,6 +141,9 @@ static void parse_entry(struct madt_parser *p, const struct acpi_entry *e)
         break;
     case ACPI_MADT_LAPIC_OVERRIDE:
         parse_override(p, e);
+        break;
+    case ACPI_MADT_WAKEUP:
+        parse_wakeup(p, e);
         break;
     }
 }

@@ -8,7 +8,8 @@
  * firmware bug, a disabled one beside an enabled one silently. Where an enabled type 0 entry is,
  * a type 9 entry with an id below 255 should not be there (5.2.12.12): it is dropped when type 0
  * lists the id or when it is disabled; an enabled one with an id of its own is kept and reported,
- * because a CPU that does not exist costs one start-up timeout, and one not listed is lost.
+ * because a CPU that does not exist costs one start-up timeout, and one not listed is lost. A type
+ * 16 entry (multiprocessor wake-up, 5.2.12.19) is reported; Perch does not use the mailbox.
  *
  * Context: any; never allocates; O(n log n). Pure.
  * SPDX-License-Identifier: MIT
@@ -51,6 +52,9 @@ struct madt_info {
     u32 quiet_duplicates; /* the same for disabled ones, and type 9 beside type 0 */
     u32 no_room;          /* CPUs that found no room in cpus[] */
     u32 max_apic_id;      /* of the enabled */
+    u32 wakeups;          /* type 16 entries: CPUs that start by a mailbox */
+    u16 mailbox_version;  /* of the first of them */
+    u64 mailbox;          /* its physical address; 0: none that can be used */
     u32 ioapic_count;
     struct madt_ioapic ioapics[MADT_MAX_IOAPICS];
 };

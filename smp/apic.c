@@ -6,7 +6,9 @@
 
 #include "kernel/base/cpu.h"
 #include "kernel/base/cpu_local.h"
+#include "kernel/base/firmware.h"
 #include "kernel/base/print.h"
+#include "kernel/base/safe.h"
 #include "kernel/base/trap.h"
 
 /* Register offsets in the page; the MSR is 0x800 + offset / 16. */
@@ -30,6 +32,10 @@ enum apic_reg {
     REG_TIMER_DIVIDE = 0x3e0,
     REG_VERSION = 0x30,
 };
+
+#define CPUID7_ARCH_CAPABILITIES (1u << 29) /* EDX */
+#define ARCH_CAP_XAPIC_DISABLE   (1ULL << 21)
+#define LEGACY_XAPIC_DISABLED    (1ULL << 0)
 
 #define MSR_X2APIC(reg) (0x800 + (reg) / 16)
 
@@ -159,19 +165,24 @@ u32 apic_timer_left(void)
     return reg_read(REG_TIMER_CURRENT);
 }
 
-static void enter_mode(void)
+/* Faults are caught: firmware may have locked this CPU in a mode the boot CPU is not in. */
+static int enter_mode(void)
 {
-    u64 base = rdmsr(MSR_APIC_BASE);
+    u64 steps[APIC_MAX_STEPS];
+    u32 n = apic_mode_steps(rdmsr(MSR_APIC_BASE), apic.mode, steps);
 
-    if (apic.mode == APIC_MODE_X2 && !(base & APIC_BASE_X2APIC))
-        wrmsr(MSR_APIC_BASE, base | APIC_BASE_ENABLE | APIC_BASE_X2APIC);
+    for (u32 i = 0; i < n; i++)
+        if (wrmsr_safe(MSR_APIC_BASE, steps[i]))
+            return -EIO;
+    return 0;
 }
 
-void apic_init_cpu(void)
+int apic_init_cpu(void)
 {
     u32 last_lvt;
 
-    enter_mode();
+    if (enter_mode())
+        return -EIO;
     reg_write(REG_SPURIOUS, SPURIOUS_ENABLE | VEC_SPURIOUS);
     last_lvt = reg_read(REG_VERSION) >> 16 & 0xff; /* number of LVT entries - 1 */
     reg_write(REG_TPR, 0);
@@ -186,36 +197,68 @@ void apic_init_cpu(void)
         reg_write(REG_LVT_CMCI, LVT_MASKED);
     reg_write(REG_ESR, 0);
     reg_write(REG_LVT_ERROR, VEC_APIC_ERROR);
+    return 0;
 }
 
-static bool cpuid_has_x2apic(void)
+/* SDM vol. 4: both MSRs are architectural, each announced by the one before it. */
+static bool x2apic_locked(void)
+{
+    u32 a, b, c, d;
+    u64 val;
+
+    cpuid(0, 0, &a, &b, &c, &d);
+    if (a < 7)
+        return false;
+    cpuid(7, 0, &a, &b, &c, &d);
+    if (!(d & CPUID7_ARCH_CAPABILITIES) || rdmsr_safe(MSR_ARCH_CAPABILITIES, &val) ||
+        !(val & ARCH_CAP_XAPIC_DISABLE))
+        return false;
+    return rdmsr_safe(MSR_XAPIC_DISABLE_STATUS, &val) == 0 && (val & LEGACY_XAPIC_DISABLED);
+}
+
+static struct apic_facts read_facts(u32 max_apic_id)
 {
     u32 a, b, c, d;
 
     cpuid(1, 0, &a, &b, &c, &d);
-    return c >> 21 & 1;
+    return (struct apic_facts){
+        .base = rdmsr(MSR_APIC_BASE),
+        .cpuid_x2apic = c >> 21 & 1,
+        .locked = x2apic_locked(),
+        .max_apic_id = max_apic_id,
+    };
+}
+
+static void report_mode(const struct apic_facts *facts, enum apic_reason reason)
+{
+    if (!(facts->base & APIC_BASE_ENABLE))
+        firmware_finding(FW_APIC_OFF, "the local APIC was off (IA32_APIC_BASE 0x%llx)",
+                         (unsigned long long)facts->base);
+    if (reason == APIC_LEFT_ON)
+        firmware_finding(FW_X2APIC_ON,
+                         "x2APIC mode is on: the CPU has no APIC registers in memory");
+    if (reason == APIC_LOCKED_ON)
+        firmware_finding(FW_X2APIC_LOCKED, "x2APIC mode is on and cannot be left");
 }
 
 int apic_init_boot(const struct apic_config *config)
 {
-    u64 base = rdmsr(MSR_APIC_BASE);
-    u64 pa = base & 0xffffffffff000ULL;
-    int err = apic_choose_mode(base, cpuid_has_x2apic(), config->max_apic_id, &apic.mode);
+    struct apic_facts facts = read_facts(config->max_apic_id);
+    u64 pa = facts.base & 0xffffffffff000ULL;
+    enum apic_reason reason;
 
-    if (err) {
-        pr_err("smp: the firmware has disabled the local APIC (IA32_APIC_BASE 0x%llx)",
-               (unsigned long long)base);
-        return err;
-    }
+    apic.mode = apic_choose_mode(&facts, &reason);
+    report_mode(&facts, reason);
     if (apic.mode == APIC_MODE_X) {
         apic.regs = config->map_mmio(config->ctx, pa, PAGE_SIZE);
         if (!apic.regs)
             return -ENOMEM;
     }
-    apic_init_cpu();
-    pr_info("smp: %s, boot CPU is APIC 0x%02x%s", apic.mode == APIC_MODE_X2 ? "x2APIC" : "xAPIC",
-            apic_id(),
-            apic.mode == APIC_MODE_X2 && !(base & APIC_BASE_X2APIC) ? ", switched on for high ids"
-                                                                    : "");
+    if (apic_init_cpu()) {
+        pr_err("smp: the local APIC cannot be switched on (IA32_APIC_BASE 0x%llx)",
+               (unsigned long long)facts.base);
+        return -ENODEV;
+    }
+    pr_info("smp: %s, boot CPU is APIC 0x%02x", apic_mode_text(reason), apic_id());
     return 0;
 }

@@ -25,8 +25,11 @@ struct apic_config {
  */
 int apic_init_boot(const struct apic_config *config) MUST_CHECK;
 
-/* The same set-up for the CPU that runs this. Interrupts off. */
-void apic_init_cpu(void);
+/*
+ * The same set-up for the CPU that runs this. Interrupts off. -EIO: it cannot be brought into the
+ * boot CPU's mode.
+ */
+int apic_init_cpu(void) MUST_CHECK;
 
 enum apic_mode apic_mode(void);
 u32 apic_id(void);

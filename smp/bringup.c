@@ -7,6 +7,7 @@
 
 #include "kernel/base/cpu.h"
 #include "kernel/base/cpu_local.h"
+#include "kernel/base/firmware.h"
 #include "kernel/base/print.h"
 #include "kernel/base/sort.h"
 #include "kernel/base/string.h"
@@ -53,8 +54,7 @@ void smp_ap_main(struct smp_record *rec, u32 ticket)
     load_tables();
     if (!bringup_reach(rec, STAGE_TABLES))
         cpu_halt_forever();
-    apic_init_cpu();
-    if (!bringup_reach(rec, STAGE_APIC))
+    if (apic_init_cpu() || !bringup_reach(rec, STAGE_APIC))
         cpu_halt_forever();
     rec->online_tsc = rdtsc();
     if (!bringup_claim(rec, ticket))
@@ -153,7 +153,8 @@ static bool make_record(struct bringup *b, u32 cpu, struct smp_record *rec)
     int err;
 
     if (!apic_id_reachable(apic_mode(), apic_id)) {
-        pr_warn("smp: CPU %u (APIC 0x%02x) left out: its id needs x2APIC", cpu, apic_id);
+        firmware_finding(FW_CPU_UNREACHABLE, "CPU %u (APIC 0x%02x) left out: its id needs x2APIC",
+                         cpu, apic_id);
         b->result->unreachable++;
         return false;
     }
@@ -300,6 +301,7 @@ static int start_all(struct bringup *b)
 /* Who is online is entered here too: a processor may be between its claim and its own entry. */
 static void collect(const struct bringup *b)
 {
+    const struct smp_record *first_failed = NULL;
     struct smp_result *r = b->result;
     char text[80];
 
@@ -311,6 +313,7 @@ static void collect(const struct bringup *b)
         if (bringup_state(rec) != BRING_ONLINE) {
             bringup_failure_text(rec, text, sizeof(text));
             pr_err("%s", text);
+            first_failed = first_failed ? first_failed : rec;
             continue;
         }
         cpumap_set(&cpu_map, CPU_ONLINE, rec->cpu);
@@ -318,6 +321,9 @@ static void collect(const struct bringup *b)
         r->ap_ticks_max = MAX(r->ap_ticks_max, ticks);
         r->ap_ticks_sum += ticks;
     }
+    if (first_failed)
+        firmware_finding(FW_CPU_SILENT, "%u enabled CPUs did not start, the first is APIC 0x%02x",
+                         r->batch.given_up, first_failed->apic_id);
     if (r->unknown)
         pr_warn("smp: %u processors came that no table lists", r->unknown);
     r->records = b->table.records;

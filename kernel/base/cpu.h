@@ -10,10 +10,12 @@
 #include "kernel/base/types.h"
 
 /* Model-specific registers (SDM vol. 4). */
-#define MSR_APIC_BASE      0x1b
-#define MSR_PAT            0x277
-#define MSR_EFER           0xc0000080
-#define MSR_GS_BASE        0xc0000101
+#define MSR_APIC_BASE            0x1b
+#define MSR_XAPIC_DISABLE_STATUS 0xbd
+#define MSR_ARCH_CAPABILITIES    0x10a
+#define MSR_PAT                  0x277
+#define MSR_EFER                 0xc0000080
+#define MSR_GS_BASE              0xc0000101
 
 #define EFER_SCE (1ULL << 0)
 #define EFER_LME (1ULL << 8)

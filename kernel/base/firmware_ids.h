@@ -57,7 +57,15 @@
     X(MADT_X2APIC_LOW,       "madt-x2apic-low",       WARN, BUG,  "APIC")                          \
     X(MADT_CPU_DUPLICATE,    "madt-cpu-duplicate",    FAIL, BUG,  "APIC")                          \
     X(MADT_BOOT_CPU,         "madt-boot-cpu",         FAIL, BUG,  "APIC")                          \
+    X(MADT_WAKEUP,           "madt-wakeup",           INFO, NOTE, "APIC")                          \
+    X(MADT_WAKEUP_MAILBOX,   "madt-wakeup-mailbox",   FAIL, BUG,  "APIC")                          \
     X(MADT_CPU_LIMIT,        "madt-cpu-limit",        INFO, NOTE, "APIC")                          \
+    /* the CPUs themselves */                                                                      \
+    X(X2APIC_ON,             "x2apic-on",             INFO, NOTE, "CPU")                           \
+    X(X2APIC_LOCKED,         "x2apic-locked",         INFO, NOTE, "CPU")                           \
+    X(APIC_OFF,              "apic-off",              WARN, NOTE, "CPU")                           \
+    X(CPU_UNREACHABLE,       "cpu-unreachable",       WARN, NOTE, "CPU")                           \
+    X(CPU_SILENT,            "cpu-silent",            WARN, NOTE, "CPU")                           \
     /* SRAT */                                                                                     \
     X(SRAT_SHORT,            "srat-short",            FAIL, BUG,  "SRAT")                          \
     X(SRAT_ENTRY_CUT,        "srat-entry-cut",        FAIL, BUG,  "SRAT")                          \

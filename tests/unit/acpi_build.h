@@ -89,6 +89,11 @@ static inline void madt_x2apic(struct table *t, u32 apic_id, u32 flags)
     put(t, apic_id, 4), put(t, flags, 4), put(t, apic_id, 4);
 }
 
+static inline void madt_wakeup(struct table *t, u16 version, u64 mailbox)
+{
+    put(t, 16, 1), put(t, 16, 1), put(t, version, 2), put(t, 0, 4), put(t, mailbox, 8);
+}
+
 static inline void srat_begin(struct table *t, u8 revision)
 {
     put_header(t, "SRAT", revision);

@@ -79,6 +79,34 @@ KTEST(acpi_tables, madt_other_entries)
     EXPECT_EQ(firmware_found()->count[FW_MADT_ENTRY_CUT], 1);
 }
 
+KTEST(acpi_tables, madt_wakeup_mailbox)
+{
+    struct table t;
+
+    madt_begin(&t, 6);
+    madt_x2apic(&t, 0, 1);
+    madt_wakeup(&t, 1, 0x123456789000);
+    REQUIRE_EQ(parse(&t), 0);
+    EXPECT_EQ(info.wakeups, 1);
+    EXPECT_EQ(info.mailbox, 0x123456789000);
+    EXPECT_EQ(info.mailbox_version, 1);
+    EXPECT_EQ(firmware_found()->count[FW_MADT_WAKEUP], 1);
+    EXPECT_EQ(shim_found(FIRMWARE_FAIL), 0);
+    EXPECT_TRUE(shim_log_contains("by the mailbox at 0x123456789000, version 1"));
+
+    madt_begin(&t, 6);
+    madt_wakeup(&t, 0, 0x123456789800); /* not a page of its own */
+    madt_wakeup(&t, 0, 0x1000);         /* a second one */
+    put(&t, 0x0810, 2), put(&t, 0, 6);  /* too short */
+    madt_x2apic(&t, 3, 1);
+    REQUIRE_EQ(parse(&t), 0);
+    EXPECT_EQ(info.wakeups, 2);
+    EXPECT_EQ(info.mailbox, 0);
+    EXPECT_EQ(info.cpu_count, 1);
+    EXPECT_EQ(firmware_found()->count[FW_MADT_WAKEUP_MAILBOX], 2);
+    EXPECT_EQ(firmware_found()->count[FW_MADT_ENTRY_LENGTH], 1);
+}
+
 KTEST(acpi_tables, madt_4096_cpus_all_repeated)
 {
     struct table t;

@@ -1,37 +1,91 @@
 /*
- * The choice between xAPIC and x2APIC.
+ * The choice between xAPIC and x2APIC, and the way from any state to either.
  * SPDX-License-Identifier: MIT
  */
+#include <string.h>
+
 #include "kernel/app/ktest.h"
 #include "smp/apic_mode.h"
 
-#define X_ON  (0xfee00000ULL | APIC_BASE_ENABLE | APIC_BASE_BSP)
+#define OFF   (0xfee00000ULL | APIC_BASE_BSP)
+#define X_ON  (OFF | APIC_BASE_ENABLE)
 #define X2_ON (X_ON | APIC_BASE_X2APIC)
 
 struct mode_case {
-    u64 base;
-    bool cpuid;
-    u32 max_id;
-    int err;
+    struct apic_facts facts; /* base, cpuid_x2apic, locked, max_apic_id */
     enum apic_mode mode;
+    enum apic_reason reason;
 };
 
 KTEST(apic_mode, table)
 {
     static const struct mode_case cases[] = {
-        {X_ON, true, 7, 0, APIC_MODE_X},    {X_ON, true, 254, 0, APIC_MODE_X},
-        {X_ON, true, 255, 0, APIC_MODE_X2}, {X_ON, true, 100000, 0, APIC_MODE_X2},
-        {X_ON, false, 300, 0, APIC_MODE_X}, {X2_ON, true, 7, 0, APIC_MODE_X2},
-        {X2_ON, false, 7, 0, APIC_MODE_X2}, {0xfee00000ULL, true, 7, -ENODEV, APIC_MODE_X},
+        {{X_ON, true, false, 7}, APIC_MODE_X, APIC_DEFAULT},
+        {{X_ON, true, false, 254}, APIC_MODE_X, APIC_DEFAULT},
+        {{X_ON, true, false, 255}, APIC_MODE_X2, APIC_IDS_NEED_IT},
+        {{X_ON, true, false, 100000}, APIC_MODE_X2, APIC_IDS_NEED_IT},
+        {{X_ON, false, false, 300}, APIC_MODE_X, APIC_IDS_LOST},
+        {{X2_ON, true, false, 7}, APIC_MODE_X2, APIC_LEFT_ON},
+        {{X2_ON, true, false, 300}, APIC_MODE_X2, APIC_LEFT_ON},
+        {{X2_ON, false, false, 7}, APIC_MODE_X2, APIC_LEFT_ON}, /* a hypervisor that hides it */
+        {{X2_ON, true, true, 7}, APIC_MODE_X2, APIC_LOCKED_ON},
+        {{OFF, true, false, 7}, APIC_MODE_X, APIC_DEFAULT},
+        {{OFF, true, false, 4095}, APIC_MODE_X2, APIC_IDS_NEED_IT},
     };
 
     for (u32 i = 0; i < ARRAY_SIZE(cases); i++) {
         const struct mode_case *c = &cases[i];
-        enum apic_mode mode = APIC_MODE_X;
+        enum apic_reason reason;
 
-        EXPECT_EQ(apic_choose_mode(c->base, c->cpuid, c->max_id, &mode), c->err);
-        EXPECT_EQ(mode, c->mode);
+        EXPECT_EQ(apic_choose_mode(&c->facts, &reason), c->mode);
+        EXPECT_EQ(reason, c->reason);
+        EXPECT_TRUE((strncmp(apic_mode_text(reason), "x2APIC", 6) == 0) ==
+                    (c->mode == APIC_MODE_X2));
     }
+}
+
+/* IA32_APIC_BASE as a CPU treats it (SDM vol. 3, table 11-5 and figure 11-27). */
+static bool write_faults(u64 now, u64 next, bool locked)
+{
+    bool enabled = now & APIC_BASE_ENABLE, x2 = now & APIC_BASE_X2APIC;
+    bool to_enabled = next & APIC_BASE_ENABLE, to_x2 = next & APIC_BASE_X2APIC;
+
+    if (to_x2 && !to_enabled)
+        return true; /* no such state */
+    if (!enabled && to_x2)
+        return true; /* not without xAPIC between */
+    if (x2 && to_enabled && !to_x2)
+        return true; /* only by disabled */
+    return locked && x2 && !to_x2;
+}
+
+KTEST(apic_mode, every_way_is_allowed)
+{
+    static const u64 bases[] = {OFF, X_ON, X2_ON};
+
+    for (u32 i = 0; i < ARRAY_SIZE(bases); i++) {
+        for (u32 mode = APIC_MODE_X; mode <= APIC_MODE_X2; mode++) {
+            u64 steps[APIC_MAX_STEPS], now = bases[i];
+            u32 n = apic_mode_steps(now, (enum apic_mode)mode, steps);
+
+            for (u32 k = 0; k < n; k++) {
+                EXPECT_FALSE(write_faults(now, steps[k], false));
+                now = steps[k];
+            }
+            EXPECT_EQ(now, mode == APIC_MODE_X2 ? X2_ON : X_ON);
+            EXPECT_TRUE(n > 0 || now == bases[i]);
+        }
+    }
+}
+
+/* What is locked is never left: no step at all from what it is in. */
+KTEST(apic_mode, locked_stays)
+{
+    struct apic_facts facts = {X2_ON, true, true, 3};
+    enum apic_reason reason;
+    u64 steps[APIC_MAX_STEPS];
+
+    EXPECT_EQ(apic_mode_steps(X2_ON, apic_choose_mode(&facts, &reason), steps), 0);
 }
 
 KTEST(apic_mode, xapic_reaches_254)
