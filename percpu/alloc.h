@@ -213,6 +213,7 @@ struct pcpu_allocator {
 
     _Atomic u32 *work;             /* [nr_cpus] PCPU_WORK_* */
     _Atomic u32 work_handed;       /* bits that an idle CPU was woken for and has not begun */
+    _Atomic u32 work_left;         /* bits of CPUs that found balance_mutex taken: its holder's */
     struct spinlock balance_mutex; /* one balances at a time; safe points only try */
 
     /* Counts that change off the fast path. */

@@ -140,7 +140,7 @@ int pcpu_cpu_first_online(struct pcpu_allocator *a, u32 cpu)
         }
     }
     spin_unlock(&a->grow_mutex);
-    spin_unlock(&a->balance_mutex);
+    pcpu_balance_unlock(a);
     if (err)
         pr_err("percpu: CPU %u: no memory for its dynamic units (%d)", cpu, err);
     return err;

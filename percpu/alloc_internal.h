@@ -261,6 +261,9 @@ void pcpu_defer_elsewhere(struct pcpu_allocator *a, u32 bits);
 /* In the slow path of a call that may populate: work that no idle CPU took, a bounded piece. */
 void pcpu_safe_point(struct pcpu_allocator *a);
 
+/* With what others wanted done meanwhile as this CPU's work. */
+void pcpu_balance_unlock(struct pcpu_allocator *a);
+
 /* Empty blocks above keep go back; chunks that are empty too. How many blocks. balance_mutex held.
  */
 u64 pcpu_return_empty(struct pcpu_allocator *a, u32 keep, u32 max);

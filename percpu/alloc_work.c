@@ -217,7 +217,7 @@ bool pcpu_reclaim(struct pcpu_allocator *a)
     if (!spin_trylock(&a->balance_mutex))
         return false;
     any = pcpu_reclaim_locked(a);
-    spin_unlock(&a->balance_mutex);
+    pcpu_balance_unlock(a);
     return any;
 }
 
@@ -239,6 +239,15 @@ static bool do_work(struct pcpu_allocator *a, u32 bits, u32 max_return)
     return done;
 }
 
+/* What other CPUs wanted done while balance_mutex was taken becomes this CPU's. */
+static void take_left(struct pcpu_allocator *a)
+{
+    u32 bits = atomic_exchange_explicit(&a->work_left, 0, memory_order_acq_rel);
+
+    if (bits)
+        atomic_fetch_or_explicit(&a->work[cpu_number()], bits, memory_order_relaxed);
+}
+
 static bool balance_locked(struct pcpu_allocator *a, u32 more, u32 max_return)
 {
     u32 bits = atomic_exchange_explicit(&a->work[cpu_number()], 0, memory_order_acquire) | more;
@@ -248,15 +257,40 @@ static bool balance_locked(struct pcpu_allocator *a, u32 more, u32 max_return)
     return do_work(a, bits, max_return);
 }
 
-/* One CPU at a time; who comes second leaves its bits for its next safe point. */
+/*
+ * False: another CPU has it, and finds the bits of this one when it unlocks: this one need not look
+ * again and again. Both exchange work_left, so that either the other sees the bits, or this one
+ * sees that it has unlocked.
+ */
+static bool balance_trylock(struct pcpu_allocator *a)
+{
+    u32 bits;
+
+    if (spin_trylock(&a->balance_mutex))
+        return true;
+    bits = atomic_exchange_explicit(&a->work[cpu_number()], 0, memory_order_acquire);
+    atomic_fetch_or_explicit(&a->work_left, bits & ~PCPU_WORK_AWAY, memory_order_acq_rel);
+    if (!spin_trylock(&a->balance_mutex))
+        return false;
+    take_left(a);
+    return true;
+}
+
+void pcpu_balance_unlock(struct pcpu_allocator *a)
+{
+    spin_unlock(&a->balance_mutex);
+    take_left(a);
+}
+
+/* One CPU at a time. */
 static bool balance(struct pcpu_allocator *a, u32 max_return, _Atomic u64 *counter)
 {
     bool done;
 
-    if (!spin_trylock(&a->balance_mutex))
+    if (!balance_trylock(a))
         return false;
     done = balance_locked(a, 0, max_return);
-    spin_unlock(&a->balance_mutex);
+    pcpu_balance_unlock(a);
     if (done)
         pcpu_count(counter, 1);
     return done;
@@ -269,9 +303,11 @@ bool pcpu_balance(struct pcpu_allocator *a)
 
     spin_lock(&a->balance_mutex);
     done |= balance_locked(a, PCPU_WORK_REFILL | PCPU_WORK_RETURN | PCPU_WORK_PROMOTE, ~0u);
-    spin_unlock(&a->balance_mutex);
+    pcpu_balance_unlock(a);
     if (done)
         pcpu_count(&a->background, 1);
+    if (pcpu_work_pending(a)) /* left by others meanwhile */
+        done |= balance(a, ~0u, &a->background);
     return done;
 }
 
@@ -367,7 +403,7 @@ u64 pcpu_trim(struct pcpu_allocator *a)
     refill_reserve(a);
     pcpu_free_retired(a);
     pcpu_reclaim_locked(a);
-    spin_unlock(&a->balance_mutex);
+    pcpu_balance_unlock(a);
     after = pages_held(a);
     return before > after ? before - after : 0;
 }

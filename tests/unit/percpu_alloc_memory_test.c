@@ -3,6 +3,7 @@
  * a trim leaves, large pages, other nodes, pressure.
  * SPDX-License-Identifier: MIT
  */
+#include "percpu/alloc_internal.h"
 #include "tests/host/alloc_rig.h"
 
 static const struct world_shape small = {.nr_nodes = 2, .nr_cpus = 4};
@@ -388,6 +389,30 @@ KTEST(percpu_alloc_memory, promotion_is_deferred_work)
     host_cpu_number = 0;
     EXPECT_GE(node_stats(r, 0).leaves_2m, 2);
     EXPECT_EQ(wrong(r, ptr, 40), 0);
+    pcpu_free_bulk(&r->a, 40, ptr);
+    rig_end(r);
+}
+
+/* A CPU that cannot begin must not look again and again: who is at it takes its work over. */
+KTEST(percpu_alloc_memory, work_is_left_to_who_balances)
+{
+    struct alloc_rig *r = rig_new(&dense);
+    void *ptr[40];
+
+    r->idle = 9;
+    fill_chunk(r, ptr, 40);
+    spin_lock(&r->a.balance_mutex);
+    host_cpu_number = 9;
+    EXPECT_TRUE(pcpu_idle_pending(&r->a));
+    EXPECT_FALSE(pcpu_idle_work(&r->a));
+    EXPECT_FALSE(pcpu_idle_pending(&r->a));
+    host_cpu_number = 0;
+    EXPECT_FALSE(pcpu_work_pending(&r->a));
+    pcpu_balance_unlock(&r->a);
+    EXPECT_TRUE(pcpu_work_pending(&r->a));
+    EXPECT_TRUE(pcpu_idle_work(&r->a));
+    EXPECT_GE(node_stats(r, 0).leaves_2m, 2);
+    EXPECT_FALSE(pcpu_work_pending(&r->a));
     pcpu_free_bulk(&r->a, 40, ptr);
     rig_end(r);
 }
