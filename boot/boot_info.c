@@ -130,3 +130,14 @@ bool boot_copy_string(char *dst, size_t size, const void *src, size_t len)
     dst[copied] = '\0';
     return n < len && copied == n;
 }
+
+bool boot_info_in_ram(const struct boot_info *info, u64 base, u64 end)
+{
+    for (u32 i = 0; i < info->n_ranges; i++) {
+        const struct boot_mem_range *r = &info->ranges[i];
+
+        if (r->type == BOOT_MEM_RAM && r->base < end && base < r->end)
+            return true;
+    }
+    return false;
+}

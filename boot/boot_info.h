@@ -76,6 +76,27 @@ struct boot_module {
     char args[BOOT_MODULE_ARGS_MAX];
 };
 
+/* The screen as the loader left it. */
+enum boot_fb_kind {
+    BOOT_FB_NONE,
+    BOOT_FB_RGB,
+    BOOT_FB_TEXT, /* EGA: two bytes a letter; width and height count letters */
+};
+
+struct boot_fb_colour {
+    u8 pos, size; /* bits of a pixel */
+};
+
+/* Checked: rows fit the pitch, base + pitch * height does not wrap, masks lie inside a pixel. */
+struct boot_framebuffer {
+    enum boot_fb_kind kind;
+    u64 base;  /* physical */
+    u32 pitch; /* bytes from one row to the next */
+    u32 width, height;
+    u32 bytes; /* of a pixel: 2 to 4; of a letter: 2 */
+    struct boot_fb_colour red, green, blue;
+};
+
 struct boot_info {
     enum boot_origin origin;
     char loader[BOOT_LOADER_NAME_MAX]; /* "" when it does not say */
@@ -103,6 +124,11 @@ struct boot_info {
     u8 rsdp[BOOT_RSDP_BYTES];
     u32 rsdp_len;
     u64 rsdp_phys;
+
+    struct boot_framebuffer fb;
 };
+
+/* Does any of [base, end) lie in memory that the loader calls RAM? */
+bool boot_info_in_ram(const struct boot_info *info, u64 base, u64 end);
 
 #endif

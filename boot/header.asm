@@ -15,12 +15,16 @@ mb2_header:
     dd 0x100000000 - (MB2_MAGIC + MB2_ARCH_X86 + (mb2_header_end - mb2_header))
 
     align 8
-    dw 1, 0                     ; information request: memory map (6); the others are optional
+    dw 1, 0                     ; information request: memory map (6)
     dd 12, 6
 
     align 8
-    dw 1, 1                     ; optional request: EFI memory map (17)
-    dd 12, 17
+    dw 1, 1                     ; optional request: framebuffer (8), EFI memory map (17)
+    dd 16, 8, 17
+
+    align 8
+    dw 5, 1                     ; framebuffer, optional: what every display and BMC can show
+    dd 20, 1024, 768, 32
 
     align 8
     dw 3, 0                     ; entry address: the ELF header's entry is the PVH door

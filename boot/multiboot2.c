@@ -20,6 +20,7 @@ enum mb2_tag_type {
     MB2_LOADER = 2,
     MB2_MODULE = 3,
     MB2_MMAP = 6,
+    MB2_FRAMEBUFFER = 8,
     MB2_ACPI_OLD = 14,
     MB2_ACPI_NEW = 15,
     MB2_EFI_MMAP = 17,
@@ -63,6 +64,25 @@ struct mb2_mmap_entry {
     u32 reserved;
 };
 static_assert(sizeof(struct mb2_mmap_entry) == 24, "Multiboot2 3.6.8");
+
+/* Multiboot2 3.6.12: framebuffer. The text has one reserved byte, GRUB and its header two. */
+struct mb2_framebuffer {
+    struct mb2_tag tag;
+    u64 base;
+    u32 pitch;
+    u32 width;
+    u32 height;
+    u8 bits;
+    u8 type;
+    u16 reserved;
+    u8 red_pos, red_size, green_pos, green_size, blue_pos, blue_size; /* type RGB only */
+} PACKED;
+static_assert(sizeof(struct mb2_framebuffer) == 38, "Multiboot2 3.6.12");
+#define MB2_FB_COMMON 32u
+#define MB2_FB_RGB    1
+#define MB2_FB_TEXT   2
+#define FB_MAX_SIDE   16384u
+#define FB_MAX_BASE   (1ULL << 46) /* as for all memory: docs/adr/0001 */
 
 /* One information structure and how far it reaches. */
 struct mbi {
@@ -174,6 +194,64 @@ static void take_string(const struct mbi *m, u32 off, u32 size, struct boot_info
         (void)boot_copy_string(out->loader, sizeof(out->loader), text, len);
 }
 
+static bool colour_ok(struct boot_fb_colour c, u32 bytes)
+{
+    return c.size && c.size <= 16 && (u32)c.pos + c.size <= 8 * bytes;
+}
+
+/* What is wrong with it; NULL: nothing. */
+static const char *framebuffer_fault(const struct boot_framebuffer *fb)
+{
+    if (!fb->width || !fb->height || fb->width > FB_MAX_SIDE || fb->height > FB_MAX_SIDE)
+        return "size";
+    if (fb->bytes < 2 || fb->bytes > 4)
+        return "depth";
+    if (fb->pitch < fb->width * fb->bytes || (fb->bytes != 3 && fb->pitch % fb->bytes) ||
+        fb->pitch > 8 * FB_MAX_SIDE)
+        return "pitch";
+    if (!fb->base || fb->base % 4 || fb->base > FB_MAX_BASE - (u64)fb->pitch * fb->height)
+        return "address";
+    if (fb->kind == BOOT_FB_RGB && !(colour_ok(fb->red, fb->bytes) &&
+                                     colour_ok(fb->green, fb->bytes) &&
+                                     colour_ok(fb->blue, fb->bytes)))
+        return "colour masks";
+    return NULL;
+}
+
+static void take_framebuffer(const struct mbi *m, u32 off, u32 size, struct boot_info *out)
+{
+    struct mb2_framebuffer t = {0};
+    struct boot_framebuffer fb;
+    const char *fault;
+
+    memcpy(&t, m->bytes + off, MIN(size, (u32)sizeof(t)));
+    if (size < MB2_FB_COMMON || (t.type == MB2_FB_RGB && size < sizeof(t))) {
+        pr_warn("boot loader: multiboot2: framebuffer tag at offset 0x%x: size %u is too small, "
+                "skipped", off, size);
+        return;
+    }
+    fb = (struct boot_framebuffer){
+        .kind = t.type == MB2_FB_RGB ? BOOT_FB_RGB : BOOT_FB_TEXT,
+        .base = t.base,
+        .pitch = t.pitch,
+        .width = t.width,
+        .height = t.height,
+        .bytes = ((u32)t.bits + 7) / 8,
+        .red = {t.red_pos, t.red_size},
+        .green = {t.green_pos, t.green_size},
+        .blue = {t.blue_pos, t.blue_size},
+    };
+    fault = t.type == MB2_FB_RGB || t.type == MB2_FB_TEXT ? framebuffer_fault(&fb) : "type";
+    if (fault) {
+        pr_warn("boot loader: multiboot2: framebuffer tag at offset 0x%x: type %u, %ux%u, %u bits, "
+                "pitch %u at 0x%llx: its %s cannot be used", off, t.type, t.width, t.height,
+                t.bits, t.pitch, (unsigned long long)t.base, fault);
+        return;
+    }
+    out->fb = fb;
+    boot_info_reserve(out, fb.base, (u64)fb.pitch * fb.height, "framebuffer");
+}
+
 static void take_tag(const struct mbi *m, u32 off, const struct mb2_tag *tag, struct found *f,
                      struct boot_info *out)
 {
@@ -188,6 +266,9 @@ static void take_tag(const struct mbi *m, u32 off, const struct mb2_tag *tag, st
     case MB2_MMAP:
         take_mmap(m, off, tag->size, out);
         f->mmap = out->n_ranges != 0;
+        break;
+    case MB2_FRAMEBUFFER:
+        take_framebuffer(m, off, tag->size, out);
         break;
     case MB2_ACPI_OLD:
     case MB2_ACPI_NEW:

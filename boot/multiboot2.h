@@ -13,8 +13,8 @@
 
 /*
  * mbi_phys: what the loader left in EBX. Used: command line (1), loader name (2), modules (3),
- * memory map (6), ACPI RSDP copies (14, 15); the EFI memory map (17) gives the ranges when there is
- * no tag 6; what only it can say (boot/efi_memmap.h) is always taken.
+ * memory map (6), framebuffer (8), ACPI RSDP copies (14, 15); the EFI memory map (17) gives the
+ * ranges when there is no tag 6; what only it can say (boot/efi_memmap.h) is always taken.
  * -EINVAL: misaligned, or the total size is nonsense; -EFAULT: cannot be mapped; -ENOENT: no RAM in
  * it. *out is valid (whatever was found) in each case.
  */

@@ -27,7 +27,8 @@
 #define PT_X      (1u << 1) /* executable */
 #define PT_G      (1u << 2) /* global: survives a write to CR3 (SDM vol 3 4.10.2.4) */
 #define PT_UC     (1u << 3) /* PCD | PWT: uncached, PAT as at reset (SDM vol 3 12.12.4) */
-#define PT_PROT   (PT_W | PT_X | PT_G | PT_UC)
+#define PT_WC     (1u << 4) /* PWT alone: PAT entry 1, which paging.c makes write-combining */
+#define PT_PROT   (PT_W | PT_X | PT_G | PT_UC | PT_WC) /* PT_UC | PT_WC: PCD alone, UC- */
 /* How pagetable_map may choose leaves; not part of what lookup and walk report. */
 #define PT_MAX_4K (1u << 8) /* only 4 KiB leaves */
 #define PT_MAX_2M (1u << 9) /* 4 KiB and 2 MiB leaves */

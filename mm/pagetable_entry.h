@@ -97,7 +97,9 @@ static inline u64 pt_make_leaf(const struct pagetable *pt, u64 pa, u32 prot, int
     if (prot & PT_G)
         e |= PTE_G;
     if (prot & PT_UC)
-        e |= PTE_PCD | PTE_PWT;
+        e |= PTE_PCD;
+    if (!(prot & PT_UC) != !(prot & PT_WC))
+        e |= PTE_PWT;
     if (level > 1)
         e |= PTE_PS;
     return e;
@@ -112,7 +114,8 @@ static inline u64 pt_make_table(u64 pa)
 static inline u32 pt_entry_prot(u64 e, bool has_nx)
 {
     return (e & PTE_W ? PT_W : 0) | (has_nx && (e & PTE_NX) ? 0 : PT_X) |
-           (e & PTE_G ? PT_G : 0) | (e & PTE_PCD ? PT_UC : 0);
+           (e & PTE_G ? PT_G : 0) | (e & PTE_PCD ? PT_UC : 0) |
+           (!(e & PTE_PCD) != !(e & PTE_PWT) ? PT_WC : 0);
 }
 
 /* A table of our own: the source can always reach it. */

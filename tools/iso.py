@@ -27,8 +27,9 @@ class IsoError(Exception):
     """grub-mkrescue failed; the text is its last words."""
 
 
-def config(cmdline=None):
-    """The text of grub.cfg, changed to boot one command line without waiting when one is given."""
+def config(cmdline=None, gfx=""):
+    """The text of grub.cfg, changed to boot one command line without waiting when one is given, and
+    in another video mode."""
     text = CONFIG.read_text(encoding="utf-8")
     if cmdline is None:
         return text
@@ -40,11 +41,13 @@ def config(cmdline=None):
             line = "set timeout=0"
         elif line.startswith("set perch_args="):
             line = f'set perch_args="{cmdline}"'
+        elif line.startswith("set perch_gfx="):
+            line = f'set perch_gfx="{gfx}"'
         out.append(line)
     return "\n".join(out) + "\n"
 
 
-def make(elf, out, cmdline=None):
+def make(elf, out, cmdline=None, gfx=""):
     """Writes the image; the old one stays until the new one is whole."""
     out = Path(out)
     out.parent.mkdir(parents=True, exist_ok=True)
@@ -52,7 +55,7 @@ def make(elf, out, cmdline=None):
         grub = Path(tree, "root/boot/grub")
         grub.mkdir(parents=True)
         shutil.copyfile(elf, Path(tree, "root/boot/perch.elf"))
-        (grub / "grub.cfg").write_text(config(cmdline), encoding="utf-8")
+        (grub / "grub.cfg").write_text(config(cmdline, gfx), encoding="utf-8")
         image = Path(tree, "perch.iso")
         done = subprocess.run(
             ["grub-mkrescue", f"--install-modules={MODULES}", "--locales=", "--fonts=", "--themes=",
@@ -83,15 +86,15 @@ def chain(directory, loader):
     return "perch.ipxe"
 
 
-def cached(elf, cmdline, directory):
+def cached(elf, cmdline, directory, gfx=""):
     """The image for this kernel and command line, made when it is not there yet."""
-    content = Path(elf).read_bytes() + (MODULES + config(cmdline)).encode()
+    content = Path(elf).read_bytes() + (MODULES + config(cmdline, gfx)).encode()
     key = hashlib.sha256(content).hexdigest()[:16]
     path = Path(directory, f"{key}.iso")
     if not path.exists():
         for old in sorted(Path(directory).glob("*.iso"), key=lambda p: p.stat().st_mtime)[:-30]:
             old.unlink(missing_ok=True)
-        make(elf, path, cmdline)
+        make(elf, path, cmdline, gfx)
     return path
 
 

@@ -15,6 +15,8 @@
 /* What firmware or loader left in CR4. Written by boot/entry32.asm; not 0: it must lie in .data. */
 u32 boot_entry_cr4 = 1;
 
+#define PAT_WC 0x01ULL
+
 /* linker.ld */
 extern char __image_start_phys[], __per_cpu_start[], __per_cpu_end[];
 extern char __text_start[], __text_end[], __rodata_start[], __rodata_end[];
@@ -160,6 +162,18 @@ static void init_areas(struct kernel_vm *vm)
         panic("virtual areas: bad window");
 }
 
+/*
+ * PAT entry 1 (PWT alone) becomes write-combining instead of write-through, which nobody uses; the
+ * rest stays as at reset. No entry of the boot tables has PWT set, so nothing changes under them.
+ * The other CPUs start with this CPU's PAT (smp/trampoline.c). SDM vol. 3, 12.12.2 and 12.12.4.
+ */
+static void set_pat(void)
+{
+    u64 pat = rdmsr(MSR_PAT);
+
+    wrmsr(MSR_PAT, (pat & ~0xff00ULL) | PAT_WC << 8);
+}
+
 void paging_init(struct kernel_vm *vm, struct memblock *mb, const struct range *ranges, u32 n)
 {
     struct range ro = image_ro();
@@ -176,6 +190,7 @@ void paging_init(struct kernel_vm *vm, struct memblock *mb, const struct range *
     if (err)
         panic("page tables: error %d", err);
 
+    set_pat();
     write_cr3(vm->pt.root_pa);
     flush_tlb_local(); /* the boot tables' entries were not global, but let nothing depend on it */
     described = vm;
@@ -203,10 +218,10 @@ int paging_area_free_congruent(struct kernel_vm *vm, u64 base, const u64 *offset
     return err;
 }
 
-void *paging_map_mmio(struct kernel_vm *vm, u64 pa, u64 size, const char *name)
+static void *map_device(struct kernel_vm *vm, u64 pa, u64 size, u32 cache, const char *name)
 {
     struct vspace_map_args args = {
-        .prot = PT_W | PT_G | PT_UC, .node = NODE_NONE, .tag = {name, VAREA_NO_OWNER}};
+        .prot = PT_W | PT_G | cache, .node = NODE_NONE, .tag = {name, VAREA_NO_OWNER}};
     u64 va;
 
     paging_lock(vm);
@@ -217,6 +232,16 @@ void *paging_map_mmio(struct kernel_vm *vm, u64 pa, u64 size, const char *name)
         return NULL;
     }
     return (void *)va;
+}
+
+void *paging_map_mmio(struct kernel_vm *vm, u64 pa, u64 size, const char *name)
+{
+    return map_device(vm, pa, size, PT_UC, name);
+}
+
+void *paging_map_video(struct kernel_vm *vm, u64 pa, u64 size, const char *name)
+{
+    return map_device(vm, pa, size, PT_WC, name);
 }
 
 int paging_map_stack(struct kernel_vm *vm, u64 pa, u64 size, const char *name, u32 cpu, u64 *top)

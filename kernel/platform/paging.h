@@ -85,6 +85,9 @@ int paging_area_free_congruent(struct kernel_vm *vm, u64 base, const u64 *offset
  */
 void *paging_map_mmio(struct kernel_vm *vm, u64 pa, u64 size, const char *name);
 
+/* The same, write-combining: for video memory, which is written in order and never read. */
+void *paging_map_video(struct kernel_vm *vm, u64 pa, u64 size, const char *name);
+
 /*
  * A stack over the size bytes at pa, above a guard page. *top: its end. 0, -ENOMEM or -ENOSPC; the
  * memory stays the caller's.

@@ -246,3 +246,64 @@ KTEST(multiboot2, bad_head)
     EXPECT_EQ(info.n_ranges, 0);
     image_free(&image);
 }
+
+/* A framebuffer tag as GRUB writes it; masks of 8 bits at 16, 8 and 0. */
+static size_t fb_tag(u64 base, u32 pitch, u32 width, u32 height, u8 bits, u8 type, u32 len)
+{
+    u8 payload[30] = {0};
+
+    memcpy(payload, &base, 8);
+    memcpy(payload + 8, &pitch, 4);
+    memcpy(payload + 12, &width, 4);
+    memcpy(payload + 16, &height, 4);
+    payload[20] = bits, payload[21] = type;
+    payload[24] = 16, payload[26] = 8, payload[28] = 0;
+    payload[25] = payload[27] = payload[29] = 8;
+    return tag(8, payload, len);
+}
+
+static enum boot_fb_kind fb_of(u64 base, u32 pitch, u32 width, u32 height, u8 bits, u8 type,
+                               u32 len)
+{
+    begin();
+    mmap_tag(24, 0x100000, 0x7f00000, 1);
+    fb_tag(base, pitch, width, height, bits, type, len);
+    EXPECT_EQ(finish(), 0);
+    return info.fb.kind;
+}
+
+KTEST(multiboot2, framebuffer)
+{
+    EXPECT_EQ(fb_of(0xfd000000, 4096, 1024, 768, 32, 1, 30), BOOT_FB_RGB);
+    EXPECT_TRUE(info.fb.base == 0xfd000000 && info.fb.pitch == 4096 && info.fb.width == 1024 &&
+                info.fb.height == 768 && info.fb.bytes == 4);
+    EXPECT_TRUE(info.fb.red.pos == 16 && info.fb.green.pos == 8 && info.fb.blue.size == 8);
+    REQUIRE_EQ(info.n_reserved, 2);
+    EXPECT_EQ(info.reserved[1].end, 0xfd000000 + 4096 * 768);
+    EXPECT_FALSE(boot_info_in_ram(&info, 0xfd000000, 0xfd000001));
+    EXPECT_TRUE(boot_info_in_ram(&info, 0x7ffffff, 0x9000000));
+    EXPECT_FALSE(boot_info_in_ram(&info, 0x8000000, 0x9000000));
+    EXPECT_EQ(fb_of(0x80fd000000, 2400, 800, 600, 24, 1, 30), BOOT_FB_RGB);
+    EXPECT_EQ(fb_of(0xb8000, 160, 80, 25, 16, 2, 24), BOOT_FB_TEXT);
+    EXPECT_EQ(shim_log_count(), 0);
+}
+
+KTEST(multiboot2, framebuffer_refused)
+{
+    EXPECT_EQ(fb_of(0xfd000000, 4096, 1024, 768, 32, 0, 30), BOOT_FB_NONE); /* a palette */
+    EXPECT_EQ(fb_of(0xfd000000, 4095, 1024, 768, 32, 1, 30), BOOT_FB_NONE);
+    EXPECT_EQ(fb_of(0xfd000000, 4098, 1024, 768, 32, 1, 30), BOOT_FB_NONE);
+    EXPECT_EQ(fb_of(0xfd000000, 4096, 0, 768, 32, 1, 30), BOOT_FB_NONE);
+    EXPECT_EQ(fb_of(0xfd000000, 4096, 1024, 0x40000000, 32, 1, 30), BOOT_FB_NONE);
+    EXPECT_EQ(fb_of(0xfd000000, 0xfffffffc, 1024, 768, 32, 1, 30), BOOT_FB_NONE);
+    EXPECT_EQ(fb_of(0xfd000000, 8192, 1024, 768, 64, 1, 30), BOOT_FB_NONE);
+    EXPECT_EQ(fb_of(0xfd000000, 2048, 1024, 768, 8, 1, 30), BOOT_FB_NONE);
+    EXPECT_EQ(fb_of(0xfd000000, 2048, 1024, 768, 16, 1, 30), BOOT_FB_NONE); /* masks of 32 bits */
+    EXPECT_EQ(fb_of(0, 4096, 1024, 768, 32, 1, 30), BOOT_FB_NONE);
+    EXPECT_EQ(fb_of(~0ULL << 12, 4096, 1024, 768, 32, 1, 30), BOOT_FB_NONE);
+    EXPECT_TRUE(shim_log_contains("its address cannot be used"));
+    EXPECT_EQ(fb_of(0xfd000000, 4096, 1024, 768, 32, 1, 29), BOOT_FB_NONE); /* no blue */
+    EXPECT_EQ(fb_of(0xb8000, 160, 80, 25, 16, 2, 23), BOOT_FB_NONE);
+    EXPECT_TRUE(shim_log_contains("framebuffer tag at offset"));
+    EXPECT_EQ(info.n_reserved, 1);
+}

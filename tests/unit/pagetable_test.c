@@ -164,13 +164,16 @@ KTEST(pagetable, entry_bits)
     REQUIRE_EQ(pagetable_map_page(&pt, VA, PA, 0, 0), 0);
     REQUIRE_EQ(pagetable_map_page(&pt, VA + 0x1000, PA, PT_X | PT_G, 0), 0);
     REQUIRE_EQ(pagetable_map_page(&pt, VA + 0x2000, PA, PT_W | PT_UC, 0), 0);
+    REQUIRE_EQ(pagetable_map_page(&pt, VA + 0x7000, PA, PT_W | PT_WC, 0), 0);
     REQUIRE_EQ(pagetable_map(&pt, VA + SZ_2M, PA, SZ_2M, PT_W, 0), 0);
     EXPECT_EQ(raw_entry(VA), PA | 0x8000000000000061ULL);
     EXPECT_EQ(raw_entry(VA + 0x1000), PA | 0x161);
     EXPECT_EQ(raw_entry(VA + 0x2000), PA | 0x800000000000007bULL);
+    EXPECT_EQ(raw_entry(VA + 0x7000), PA | 0x800000000000006bULL);
     EXPECT_EQ(raw_entry(VA + SZ_2M), PA | 0x80000000000000e3ULL);
     fake_expect_at(&pt, VA + 0x1000, PA, PT_X | PT_G, PAGE_SIZE);
     fake_expect_at(&pt, VA + 0x2000, PA, PT_W | PT_UC, PAGE_SIZE);
+    fake_expect_at(&pt, VA + 0x7000, PA, PT_W | PT_WC, PAGE_SIZE);
     stop();
     start(true, false);
     REQUIRE_EQ(pagetable_map_page(&pt, VA, PA, PT_W, 0), 0);
