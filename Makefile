@@ -87,6 +87,8 @@ PURE_SRCS := \
 	mm/vspace.c \
 	mm/vspace_congruent.c \
 	mm/vspace_map.c \
+	kernel/base/fb_text.c \
+	kernel/base/font.c \
 	kernel/base/glob.c \
 	kernel/base/printf.c \
 	kernel/base/bitmap.c \
@@ -100,6 +102,7 @@ PURE_SRCS := \
 	boot/memmap.c \
 	kernel/base/cmdline.c \
 	kernel/platform/power_ways.c \
+	kernel/base/console_spec.c \
 	kernel/base/options.c \
 	kernel/base/uart16550.c \
 
@@ -173,6 +176,8 @@ HW_SRCS := \
 	kernel/platform/panic.c \
 	kernel/platform/trap.c \
 	kernel/platform/console.c \
+	kernel/platform/console_uart.c \
+	kernel/platform/screen.c \
 	kernel/base/deadline.c \
 	kernel/platform/power.c \
 	kernel/platform/clock.c \
@@ -180,6 +185,7 @@ HW_SRCS := \
 	kernel/app/report.c \
 	kernel/app/report_percpu.c \
 	kernel/app/finish.c \
+	kernel/app/verdict_page.c \
 	kernel/app/bench_percpu.c \
 	kernel/app/bench_sizes.c \
 	kernel/app/bench_trace.c \

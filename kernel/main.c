@@ -60,7 +60,7 @@ static void read_boot_info(struct boot_state *s, enum boot_origin origin, u64 in
                                  : multiboot2_parse(&early_window, info_phys, &s->info);
 
     kernel_options_parse(&s->opt, s->info.cmdline);
-    console_init(&s->opt);
+    console_init(&s->opt, &s->info);
     /* A benchmark's stages are not charged for the wire: each lets its lines go at its end. */
     console_hold(kernel_options_run(&s->opt, "bench", NULL, 0));
     pr_info("Perch: booted by %s (%s)", s->info.loader[0] ? s->info.loader : "an unnamed loader",

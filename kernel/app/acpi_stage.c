@@ -10,6 +10,7 @@
 #include "kernel/base/errno.h"
 #include "kernel/base/firmware.h"
 #include "kernel/base/print.h"
+#include "kernel/platform/console.h"
 #include "kernel/platform/early_window.h"
 #include "mm/layout.h"
 #include "mm/memory_attr.h"
@@ -47,6 +48,22 @@ static bool find_s5(struct boot_state *s)
     }
 }
 
+static void consoles(struct boot_state *s)
+{
+    static struct spcr_info spcr;
+    static struct dbg2_info dbg2;
+    const void *data;
+    size_t len;
+    bool has_spcr = map_table(s, "SPCR", &data, &len);
+
+    if (has_spcr)
+        (void)spcr_parse(data, len, &spcr); /* its verdict says what it is worth */
+    bool has_dbg2 = map_table(s, "DBG2", &data, &len);
+    if (has_dbg2)
+        (void)dbg2_parse(data, len, &dbg2);
+    console_tables(has_spcr ? &spcr : NULL, has_dbg2 ? &dbg2 : NULL);
+}
+
 void stage_acpi_tables(struct boot_state *s)
 {
     struct acpi_rsdp_hint hint = {
@@ -60,9 +77,11 @@ void stage_acpi_tables(struct boot_state *s)
     s->has_acpi = acpi_root_find(&early_window, &hint, &s->acpi) == 0;
     if (!s->has_acpi) {
         pr_warn("ACPI: no tables: one CPU, one node");
+        consoles(s);
         return;
     }
     reserve_tables(s);
+    consoles(s);
     s->has_fadt = map_table(s, "FACP", &data, &len) && fadt_parse(data, len, &s->fadt) == 0;
     if (map_table(s, "HPET", &data, &len))
         hpet_parse(data, len, &s->hpet); /* what it refuses leaves address 0 */

@@ -8,14 +8,27 @@
 #include "kernel/app/ktest.h"
 #include "kernel/app/report.h"
 #include "kernel/app/stage.h"
+#include "kernel/app/verdict_page.h"
 #include "kernel/base/firmware.h"
 #include "kernel/base/glob.h"
 #include "kernel/base/print.h"
 #include "kernel/base/ubsan.h"
+#include "kernel/platform/console.h"
 #include "kernel/platform/panic.h"
 #include "kernel/platform/power.h"
 #include "percpu/percpu.h"
 #include "smp/cpus.h"
+
+static struct ktest_totals totals; /* of the run; the page shows them */
+
+/* The machine stays on: what is left on its screen. */
+static void show_page(enum power_result result)
+{
+    if (result == POWER_PANIC)
+        console_panic_page();
+    else
+        verdict_page(boot_state_get(), result == POWER_PASSED, &totals);
+}
 
 static void end_after_panic(void)
 {
@@ -32,6 +45,7 @@ void finish_arm(struct boot_state *s)
         .slp_typa = s->slp_typa,
         .slp_typb = s->slp_typb,
         .broken = fail_power(&s->opt),
+        .show_verdict = show_page,
     };
 
     power_configure(&config);
@@ -56,14 +70,12 @@ static bool firmware_ok(const struct boot_state *s)
 
 static bool run_tests(struct boot_state *s)
 {
-    struct ktest_totals totals = {0};
     char glob[64];
 
     if (!kernel_options_run(&s->opt, "test", glob, sizeof(glob)))
         return true;
     ktest_run(glob[0] ? glob : NULL, &totals);
-    pr_info("test: %u passed, %u failed, %u skipped", totals.passed, totals.failed,
-            totals.skipped);
+    pr_info("test: %u passed, %u failed, %u skipped", totals.passed, totals.failed, totals.skipped);
     if (totals.passed == 0)
         pr_err("test: nothing ran");
     return totals.failed == 0 && totals.passed != 0;

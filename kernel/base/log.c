@@ -80,8 +80,8 @@ void log_vline(struct log *log, u32 level, bool stamp, const char *fmt, va_list 
     if (stamp) {
         u64 us = log->time_us ? log->time_us() : 0;
 
-        len = kscnprintf(line, sizeof(line), "[%5llu.%06llu] ",
-                         (unsigned long long)(us / 1000000), (unsigned long long)(us % 1000000));
+        len = kscnprintf(line, sizeof(line), "[%5llu.%06llu] ", (unsigned long long)(us / 1000000),
+                         (unsigned long long)(us % 1000000));
     }
     text = kvsnprintf(line + len, sizeof(line) - (size_t)len - 1, fmt, ap);
     if (len + text > (int)sizeof(line) - 2) {
@@ -145,11 +145,27 @@ u32 log_count(struct log *log, u64 since, const char *text)
     return n;
 }
 
+size_t log_copy(struct log *log, u64 since, char *buf, size_t size)
+{
+    u64 flags, pos;
+    size_t n = 0;
+
+    if (size && take(log, &flags)) {
+        pos = log->head - MIN(log->head - since, log->size);
+        while (pos != log->head && n + 1 < size)
+            buf[n++] = log->buf[pos++ & (log->size - 1)];
+        give(log, flags);
+    }
+    if (size)
+        buf[n] = '\0';
+    return n;
+}
+
 static void say_lost(struct log_sink *sink, u64 bytes)
 {
     char text[64];
-    int len = kscnprintf(text, sizeof(text), "\r\nlog: %llu bytes lost\r\n",
-                         (unsigned long long)bytes);
+    int len =
+        kscnprintf(text, sizeof(text), "\r\nlog: %llu bytes lost\r\n", (unsigned long long)bytes);
 
     if (sink->write(sink->ctx, text, (size_t)len) < 0)
         sink->dead = true;

@@ -60,6 +60,12 @@ void log_vline(struct log *log, u32 level, bool stamp, const char *fmt, va_list 
  */
 u32 log_count(struct log *log, u64 since, const char *text);
 
+/*
+ * Copies what was logged from position `since` on into buf, with the NUL; what does not fit is left
+ * out at the end. Returns the text's length. For a page on the screen. Takes the lock.
+ */
+size_t log_copy(struct log *log, u64 since, char *buf, size_t size);
+
 /* Writes out what is there, unless another CPU is at it; drain even while hold is set. */
 void log_drain(struct log *log);
 

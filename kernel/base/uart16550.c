@@ -23,6 +23,7 @@ enum {
 #define LCR_DLAB             0x80
 #define MCR_DTR_RTS          0x03
 #define LSR_THRE             0x20
+#define LSR_TEMT             0x40 /* the shift register is empty too */
 #define LSR_ABSENT           0xff
 
 static u8 rd(const struct uart_ops *ops, u32 reg)
@@ -72,6 +73,24 @@ static bool baud_ok(u32 baud, u32 *divisor)
     return d <= 0xffff && (u64)(real > baud ? real - baud : baud - real) * 100 <= (u64)baud * 3;
 }
 
+static void set_divisor(const struct uart_ops *ops, u32 divisor)
+{
+    wr(ops, REG_LCR, LCR_8N1 | LCR_DLAB);
+    wr(ops, REG_DATA, (u8)divisor);
+    wr(ops, REG_IER, (u8)(divisor >> 8));
+    wr(ops, REG_LCR, LCR_8N1);
+}
+
+u32 uart_speed(const struct uart_ops *ops)
+{
+    u32 divisor;
+
+    wr(ops, REG_LCR, LCR_8N1 | LCR_DLAB);
+    divisor = rd(ops, REG_DATA) | (u32)rd(ops, REG_IER) << 8;
+    wr(ops, REG_LCR, LCR_8N1);
+    return divisor ? UART_CLOCK / divisor : 0;
+}
+
 int uart_init(struct uart *u, const struct uart_ops *ops, u32 baud)
 {
     u32 divisor = 0;
@@ -81,20 +100,16 @@ int uart_init(struct uart *u, const struct uart_ops *ops, u32 baud)
     *u = (struct uart){.ops = *ops};
     wr(ops, REG_LCR, LCR_8N1);
     wr(ops, REG_IER, 0);
-    if (baud) {
-        wr(ops, REG_LCR, LCR_8N1 | LCR_DLAB);
-        wr(ops, REG_DATA, (u8)divisor);
-        wr(ops, REG_IER, (u8)(divisor >> 8));
-        wr(ops, REG_LCR, LCR_8N1);
-    }
+    if (baud)
+        set_divisor(ops, divisor);
     wr(ops, REG_FCR, FCR_ENABLE_AND_CLEAR);
     wr(ops, REG_MCR, MCR_DTR_RTS);
     u->fifo = (rd(ops, REG_IIR) & IIR_FIFO_ON) == IIR_FIFO_ON;
     return 0;
 }
 
-/* Waits until the holding register (the whole FIFO) is empty. */
-static int wait_room(struct uart *u)
+/* Waits until these bits of the line status are set. */
+static int wait_status(struct uart *u, u8 bits)
 {
     u64 limit = u->timeout_us ? u->timeout_us : UART_TIMEOUT_US;
     u64 start = u->ops.time_us ? u->ops.time_us(u->ops.ctx) : 0;
@@ -102,13 +117,33 @@ static int wait_room(struct uart *u)
     for (u32 polls = 0;; polls++) {
         u8 lsr = rd(&u->ops, REG_LSR);
 
-        if (lsr != LSR_ABSENT && (lsr & LSR_THRE)) {
-            u->room = u->fifo ? UART_FIFO_SIZE : 1;
+        if (lsr != LSR_ABSENT && (lsr & bits) == bits)
             return 0;
-        }
         if (u->ops.time_us ? u->ops.time_us(u->ops.ctx) - start > limit : polls > UART_MAX_POLLS)
             return -ETIMEDOUT;
     }
+}
+
+/* The holding register (the whole FIFO) is empty then. */
+static int wait_room(struct uart *u)
+{
+    int err = wait_status(u, LSR_THRE);
+
+    if (!err)
+        u->room = u->fifo ? UART_FIFO_SIZE : 1;
+    return err;
+}
+
+int uart_set_speed(struct uart *u, u32 baud)
+{
+    u32 divisor;
+
+    if (!baud_ok(baud, &divisor))
+        return -EINVAL;
+    /* One that does not empty is about to be given up anyway. */
+    (void)wait_status(u, LSR_THRE | LSR_TEMT);
+    set_divisor(&u->ops, divisor);
+    return 0;
 }
 
 int uart_write(struct uart *u, const char *buf, size_t n)

@@ -21,13 +21,13 @@ struct uart_ops {
 
 struct uart {
     struct uart_ops ops;
-    bool fifo;       /* 16 bytes fit after each "holding register empty" */
-    u32 room;        /* bytes that fit now without asking again */
-    u32 timeout_us;  /* for room, per wait; 0: UART_TIMEOUT_US */
-    u64 lost;        /* bytes given up on since the start */
+    bool fifo;      /* 16 bytes fit after each "holding register empty" */
+    u32 room;       /* bytes that fit now without asking again */
+    u32 timeout_us; /* for room, per wait; 0: UART_TIMEOUT_US */
+    u64 lost;       /* bytes given up on since the start */
 };
 
-#define UART_CLOCK      115200u  /* baud at divisor 1 */
+#define UART_CLOCK      115200u /* baud at divisor 1 */
 #define UART_FIFO_SIZE  16
 #define UART_TIMEOUT_US 200000u  /* 16 bytes at 1200 baud take 133 ms */
 #define UART_MAX_POLLS  1000000u /* instead of the time-out, without a clock */
@@ -40,6 +40,15 @@ bool uart_probe(const struct uart_ops *ops);
  * for a baud that no divisor gives within 3 %; the UART is untouched then.
  */
 int uart_init(struct uart *u, const struct uart_ops *ops, u32 baud);
+
+/* The speed its divisor gives, at the PC's clock; 0: no divisor is set. */
+u32 uart_speed(const struct uart_ops *ops);
+
+/*
+ * Another speed, after what is in the transmitter has left, for which it waits as for room. 0;
+ * -EINVAL as uart_init(), and nothing has changed then.
+ */
+int uart_set_speed(struct uart *u, u32 baud);
 
 /*
  * Sends n bytes as they are. 0, or -ETIMEDOUT when the transmitter did not become ready in time:

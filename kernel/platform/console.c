@@ -8,30 +8,23 @@
 #include "kernel/base/log.h"
 #include "kernel/base/string.h"
 #include "kernel/base/uart16550.h"
-#include "mm/layout.h"
+#include "kernel/platform/console_uart.h"
+#include "kernel/platform/screen.h"
 
 #define RING_SIZE     (256 * 1024)
 #define DEBUGCON_PORT 0xe9
-#define NR_COM        4
-#define UART_SPAN     8 /* registers */
-
-struct port_uart {
-    struct uart uart;
-    struct uart_ops ops;
-    struct log_sink sink;
-    u64 base;          /* port, or physical address */
-    volatile u8 *regs; /* MMIO: where the registers can be reached now; NULL: a port */
-    u32 stride;        /* bytes between registers, MMIO */
-};
-
-static const u16 com_ports[NR_COM] = {0x3f8, 0x2f8, 0x3e8, 0x2e8};
+#define PANIC_TEXT    6144
 
 static char ring[RING_SIZE];
 static struct log the_log = {
     .buf = ring, .size = RING_SIZE, .level = LOG_INFO, .time_us = uptime_us};
-static struct port_uart uarts[OPT_MAX_CONSOLES];
-static u32 nr_uarts;
-static struct log_sink debugcon_sink;
+static struct log_sink debugcon_sink, screen_sink;
+
+static const struct boot_info *boot_map; /* NULL before console_init() */
+static bool automatic;                   /* no console=, or none of them can be used */
+static bool spcr_wanted, dbg2_wanted, screen_wanted;
+static const char *screen_why = "the loader's information was not read yet";
+static u64 panic_mark; /* where in the log a panic begins */
 
 void log_line(enum log_level level, const char *fmt, ...)
 {
@@ -71,68 +64,7 @@ u32 console_count(u64 mark, const char *text)
     return log_count(&the_log, mark, text);
 }
 
-/* ---- UARTs ----------------------------------------------------------------------------------- */
-
-static u8 port_read(void *ctx, u32 reg)
-{
-    return inb((u16)(((struct port_uart *)ctx)->base + reg));
-}
-
-static void port_write(void *ctx, u32 reg, u8 val)
-{
-    outb((u16)(((struct port_uart *)ctx)->base + reg), val);
-}
-
-static volatile u8 *mmio_register(void *ctx, u32 reg)
-{
-    struct port_uart *u = ctx;
-
-    return u->regs + (size_t)reg * u->stride;
-}
-
-static u8 mmio_read(void *ctx, u32 reg)
-{
-    return *mmio_register(ctx, reg);
-}
-
-static void mmio_write(void *ctx, u32 reg, u8 val)
-{
-    *mmio_register(ctx, reg) = val;
-}
-
-static u64 now_us(void *ctx)
-{
-    (void)ctx;
-    return uptime_us();
-}
-
-static int uart_sink_write(void *ctx, const char *buf, size_t len)
-{
-    return uart_write(ctx, buf, len);
-}
-
-/* True: it answers and is in use now. */
-static bool add_uart(const char *name, u64 base, bool mmio, u32 stride, u32 baud)
-{
-    struct port_uart *u = &uarts[nr_uarts];
-
-    if (nr_uarts == ARRAY_SIZE(uarts))
-        return false;
-    u->base = base;
-    u->regs = mmio ? phys_to_virt(base) : NULL;
-    u->stride = stride;
-    u->ops = (struct uart_ops){mmio ? mmio_read : port_read, mmio ? mmio_write : port_write,
-                               now_us, u};
-    if (!uart_probe(&u->ops) || uart_init(&u->uart, &u->ops, baud))
-        return false;
-    if (cpu_has_hypervisor()) /* the reader of a virtual UART may sleep */
-        u->uart.timeout_us = HYPERVISOR_FACTOR * UART_TIMEOUT_US;
-    u->sink = (struct log_sink){.name = name, .write = uart_sink_write, .ctx = &u->uart};
-    if (!log_add_sink(&the_log, &u->sink))
-        return false;
-    nr_uarts++;
-    return true;
-}
+/* ---- devices --------------------------------------------------------------------------------- */
 
 static int debugcon_write(void *ctx, const char *buf, size_t len)
 {
@@ -143,102 +75,235 @@ static int debugcon_write(void *ctx, const char *buf, size_t len)
     return 0;
 }
 
-/* QEMU's and Bochs's debug console answers a read with its own port number. */
-static bool add_debugcon(bool probe)
+static bool add_debugcon_sink(void)
 {
-    if (probe && inb(DEBUGCON_PORT) != DEBUGCON_PORT)
-        return false;
     debugcon_sink = (struct log_sink){.name = "debugcon", .write = debugcon_write};
     return log_add_sink(&the_log, &debugcon_sink);
 }
 
+/* QEMU's and Bochs's debug console answers a read with its own port number. */
+static void add_debugcon(bool probe)
+{
+    if (probe && inb(DEBUGCON_PORT) != DEBUGCON_PORT)
+        return;
+    pr_info("console: debugcon: %s", add_debugcon_sink() ? "chosen" : "refused: too many consoles");
+}
+
+static bool screen_is_sink(void)
+{
+    return screen_sink.name != NULL;
+}
+
+/* Later, when the screen can be reached only through the final tables. */
+static void add_screen(void)
+{
+    char mode[64];
+
+    if (screen_why) {
+        pr_info("console: screen: refused: %s", screen_why);
+        return;
+    }
+    screen_wanted = true;
+    if (!screen_ready() || screen_is_sink())
+        return;
+    screen_text(mode, sizeof(mode));
+    screen_sink = (struct log_sink){.name = "screen", .write = screen_write};
+    pr_info("console: screen: %s at 0x%llx: %s", mode, (unsigned long long)screen_memory().start,
+            log_add_sink(&the_log, &screen_sink) ? "chosen" : "refused: too many consoles");
+}
+
+/* ---- UARTs ----------------------------------------------------------------------------------- */
+
+static void say_uart(const char *source, const struct uart_place *place, bool chosen,
+                     const char *why)
+{
+    char name[64];
+    u32 speed = chosen ? console_uart_speed(place) : 0;
+
+    uart_place_text(place, name, sizeof(name));
+    if (speed)
+        pr_info("console: %s: %s at %u baud: chosen: %s", source, name, speed, why);
+    else
+        pr_info("console: %s: %s: %s: %s", source, name, chosen ? "chosen" : "refused", why);
+}
+
+/* True: it is in use now, or will be as soon as it can be reached. */
+static bool add_uart(const char *source, const struct uart_place *place)
+{
+    enum console_uart_result r;
+    bool chosen;
+
+    if (place->mmio && boot_map &&
+        boot_info_in_ram(boot_map, place->base, place->base + 8ULL * place->stride)) {
+        say_uart(source, place, false, "that is RAM");
+        return false;
+    }
+    r = console_uart_add(&the_log, place, source);
+    chosen = r == CONSOLE_UART_NEW || r == CONSOLE_UART_HAD || r == CONSOLE_UART_LATER;
+    say_uart(source, place, chosen, console_uart_text(r));
+    return chosen;
+}
+
+static void probe_com(void)
+{
+    for (u32 i = 0; i < NR_COM; i++) {
+        struct uart_place place = com_place(i);
+
+        if (add_uart("probing", &place))
+            return;
+    }
+}
+
+/*
+ * What SPCR or DBG2 names. The divisor for a speed is known where the clock is: at ports, and where
+ * the table says it is the PC's; elsewhere firmware's speed stays.
+ */
+static bool add_from_table(const char *table, const struct acpi_uart *u)
+{
+    struct uart_place place = {
+        .base = u->base, .mmio = u->mmio, .width = u->width, .stride = u->stride, .baud = u->baud};
+
+    if (u->verdict == ACPI_UART_TYPE) {
+        pr_info("console: %s: refused: interface type 0x%x is no 16550", table, u->type);
+        return false;
+    }
+    if (u->verdict != ACPI_UART_OK) {
+        pr_info("console: %s: refused: %s", table, acpi_uart_verdict_text(u->verdict));
+        return false;
+    }
+    if (u->clock_hz ? u->clock_hz != 16 * UART_CLOCK : u->mmio)
+        place.baud = 0;
+    return add_uart(table, &place);
+}
+
+static bool add_spcr(const struct spcr_info *spcr)
+{
+    if (!spcr) {
+        pr_info("console: SPCR: there is none");
+        return false;
+    }
+    return add_from_table("SPCR", &spcr->uart);
+}
+
+/* The first of its ports that answers. */
+static bool add_dbg2(const struct dbg2_info *dbg2)
+{
+    if (!dbg2 || !dbg2->count)
+        pr_info("console: DBG2: %s", dbg2 ? "no serial port in it" : "there is none");
+    for (u32 i = 0; dbg2 && i < dbg2->count; i++)
+        if (add_from_table("DBG2", &dbg2->ports[i]))
+            return true;
+    return false;
+}
+
 /* ---- choice ---------------------------------------------------------------------------------- */
 
-static const char *const com_names[NR_COM] = {"ttyS0", "ttyS1", "ttyS2", "ttyS3"};
-
-/* A number; Linux's "115200n8" is read as 115200, since 8N1 is the only format there is. */
-static bool number_item(const char **list, u64 *out)
+static void add_named(const char *text)
 {
-    char item[OPT_TEXT_MAX];
+    struct console_spec spec;
+    const char *why;
 
-    if (!list_next(list, item, sizeof(item)))
-        return false;
-    char *format = strchr(item, 'n');
-    if (format)
-        *format = 0;
-    return parse_u64(item, out) == 0;
+    if (console_spec_parse(text, &spec, &why)) {
+        pr_warn("console=%s: ignored: %s", text, why);
+        return;
+    }
+    switch (spec.kind) {
+    case CONSOLE_UART:
+        add_uart("console=", &spec.uart);
+        break;
+    case CONSOLE_SPCR:
+        spcr_wanted = true;
+        break;
+    case CONSOLE_DBG2:
+        dbg2_wanted = true;
+        break;
+    case CONSOLE_FB:
+        add_screen();
+        break;
+    case CONSOLE_DEBUGCON:
+        add_debugcon(false);
+        break;
+    }
 }
 
-/* "ttyS1,57600", "uart,io,0x2f8,115200", "uart,mmio,0xfe030000,4,115200" */
-static bool add_named(const char *spec)
-{
-    const char *rest = spec;
-    char word[OPT_TEXT_MAX], kind[OPT_TEXT_MAX];
-    u64 addr = 0, stride = 1, baud = 0;
-
-    list_next(&rest, word, sizeof(word));
-    for (u32 i = 0; i < NR_COM; i++) {
-        if (strcmp(word, com_names[i]) == 0) {
-            number_item(&rest, &baud);
-            return add_uart(com_names[i], com_ports[i], false, 1, (u32)baud);
-        }
-    }
-    if (strcmp(word, "debugcon") == 0)
-        return add_debugcon(false);
-    if (strcmp(word, "uart") != 0 || !list_next(&rest, kind, sizeof(kind)) ||
-        !number_item(&rest, &addr))
-        return false;
-    if (strcmp(kind, "io") == 0 && addr <= 0xfff8) {
-        number_item(&rest, &baud);
-        return add_uart("uart,io", addr, false, 1, (u32)baud);
-    }
-    if (strcmp(kind, "mmio") != 0 || addr >= BOOT_MAPPED_LIMIT)
-        return false;
-    if (number_item(&rest, &stride) && stride > 16) { /* no stride given: it was the speed */
-        baud = stride;
-        stride = 1;
-    }
-    number_item(&rest, &baud);
-    return add_uart("uart,mmio", addr, true, (u32)stride, (u32)baud);
-}
-
+/*
+ * Before the tables are read: the first COM port is used at once, because a boot that stops early
+ * must not be silent. A port that answers may have nobody at its end, so the screen is used too.
+ */
 static void add_automatic(void)
 {
-    for (u32 i = 0; i < NR_COM; i++)
-        if (add_uart(com_names[i], com_ports[i], false, 1, 0))
-            break;
+    automatic = true;
+    probe_com();
+    add_screen();
     add_debugcon(true);
 }
 
 /* A panic before console_init() still finds its way out. */
 void console_panic_mode(void)
 {
+    panic_mark = console_mark();
     log_panic_mode(&the_log);
     if (!the_log.nr_sinks)
         add_automatic();
 }
 
-void console_remap(void *(*map)(void *ctx, u64 pa, u64 size), void *ctx)
+void console_panic_page(void)
 {
-    for (u32 i = 0; i < nr_uarts; i++) {
-        struct port_uart *u = &uarts[i];
+    static char text[PANIC_TEXT];
 
-        if (!u->regs)
-            continue;
-        u->regs = map(ctx, u->base, (u64)UART_SPAN * u->stride);
-        if (!u->regs)
-            u->sink.dead = true;
-    }
+    log_copy(&the_log, panic_mark, text, sizeof(text));
+    screen_page(" Perch: PANIC   (photograph this page, and send it with the log)", FB_BAD, text);
 }
 
-void console_init(const struct kernel_options *o)
+/* Somebody named consoles, and none of them can be used: better all than none. */
+static void fall_back(void)
+{
+    if (the_log.nr_sinks)
+        return;
+    pr_warn("console: nothing that console= names can be used: automatic choice");
+    add_automatic();
+}
+
+void console_init(const struct kernel_options *o, const struct boot_info *info)
 {
     the_log.level = o->loglevel;
+    boot_map = info;
+    screen_why = screen_init(info);
     for (u32 i = 0; i < o->n_consoles; i++)
-        if (!add_named(o->consoles[i]))
-            pr_warn("console=%s: no such device, or not supported yet", o->consoles[i]);
-    if (!the_log.nr_sinks)
+        add_named(o->consoles[i]);
+    if (!o->n_consoles)
         add_automatic();
-    for (u32 i = 0; i < the_log.nr_sinks; i++)
-        pr_info("console: %s", the_log.sinks[i]->name);
+    else if (!spcr_wanted && !dbg2_wanted && !screen_wanted)
+        fall_back();
+}
+
+void console_tables(const struct spcr_info *spcr, const struct dbg2_info *dbg2)
+{
+    bool found = false;
+
+    if (automatic || spcr_wanted)
+        found = add_spcr(spcr);
+    if (dbg2_wanted || (automatic && !found))
+        found |= add_dbg2(dbg2);
+    if (automatic && !found)
+        spcr_wanted = dbg2_wanted = false;
+    if (!screen_wanted)
+        fall_back();
+    console_flush(); /* a new sink gets what was said before it */
+}
+
+void console_remap(void *(*map)(void *ctx, u64 pa, u64 size),
+                   void *(*map_video)(void *ctx, u64 pa, u64 size), void *ctx)
+{
+    struct range video = screen_memory();
+    bool held = the_log.hold;
+
+    the_log.hold = true; /* no line may go out through an address of the boot tables */
+    console_uart_remap(&the_log, map, ctx);
+    if (!range_empty(video))
+        screen_map(map_video(ctx, video.start, range_size(video)));
+    the_log.hold = held;
+    if (screen_wanted)
+        add_screen();
+    fall_back();
 }

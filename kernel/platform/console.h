@@ -1,21 +1,36 @@
 /*
- * The kernel's one log and where it goes: UARTs, QEMU's debug console. Behind log_line() and
- * log_raw() of kernel/base/print.h. What is logged before console_init() comes out then.
- * SPDX-License-Identifier: MIT
+ * The kernel's one log and where it goes: UARTs, the screen, QEMU's debug console. Behind
+ * log_line() and log_raw() of kernel/base/print.h. What is logged before console_init() comes out
+ * then. SPDX-License-Identifier: MIT
  */
 #ifndef PERCH_PLATFORM_CONSOLE_H
 #define PERCH_PLATFORM_CONSOLE_H
 
+#include "acpi/dbg2.h"
+#include "acpi/spcr.h"
+#include "boot/boot_info.h"
 #include "kernel/base/cmdline.h"
 
-/* Chooses the sinks by console= or by probing, and says which. Boot CPU, once. */
-void console_init(const struct kernel_options *o);
+/*
+ * Chooses the sinks that can be had now: those of console=, or else the first COM port that
+ * answers, the screen and the debug console. info must stay. Boot CPU, once.
+ */
+void console_init(const struct kernel_options *o, const struct boot_info *info);
 
 /*
- * The boot tables are gone: UARTs in memory are reached through map from now on, or dropped when it
- * returns NULL. Boot CPU, before the next line.
+ * The ACPI tables are read: the UART that SPCR names, else one of DBG2's, becomes a sink if nobody
+ * chose otherwise; it gets what was logged before, unless it is one already. NULL: no such table.
+ * One line for each source says what became of it. Boot CPU, once.
  */
-void console_remap(void *(*map)(void *ctx, u64 pa, u64 size), void *ctx);
+void console_tables(const struct spcr_info *spcr, const struct dbg2_info *dbg2);
+
+/*
+ * The boot tables are gone: devices in memory are reached through map and the screen through
+ * map_video from now on, or dropped when it returns NULL; those that could not be reached before
+ * are tried. Boot CPU, before the next line.
+ */
+void console_remap(void *(*map)(void *ctx, u64 pa, u64 size),
+                   void *(*map_video)(void *ctx, u64 pa, u64 size), void *ctx);
 
 /* Holds lines back in the ring (true), so that a measurement does not contain the wire. */
 void console_hold(bool hold);
@@ -32,5 +47,8 @@ u32 console_count(u64 mark, const char *text);
 
 /* The machine is dying: no lock is waited for from here on. */
 void console_panic_mode(void);
+
+/* What was logged since console_panic_mode(), as the page that stays on the screen. */
+void console_panic_page(void);
 
 #endif

@@ -136,6 +136,7 @@ static NORETURN void panic_leave(void)
     }
     if (cpu_has_hypervisor())
         outb(0xf4, 0x12);
+    console_panic_page();
     for (;;)
         cpu_halt();
 }

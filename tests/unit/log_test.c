@@ -211,3 +211,24 @@ KTEST(log, threads)
     }
     EXPECT_EQ(lines, THREADS * LINES);
 }
+
+KTEST(log, copies_for_a_page)
+{
+    struct log log;
+    char text[16];
+    u64 mark;
+
+    fresh(&log, 4 * LOG_LINE_MAX);
+    say(&log, LOG_INFO, false, "before");
+    mark = log.head;
+    say(&log, LOG_INFO, false, "one");
+    say(&log, LOG_INFO, false, "two");
+    EXPECT_EQ(log_copy(&log, mark, text, sizeof(text)), 8);
+    EXPECT_STREQ(text, "one\ntwo\n");
+    EXPECT_EQ(log_copy(&log, mark, text, 6), 5); /* cut, with its NUL */
+    EXPECT_STREQ(text, "one\nt");
+    EXPECT_EQ(log_copy(&log, log.head, text, sizeof(text)), 0);
+    for (u32 i = 0; i < 1000; i++)
+        say(&log, LOG_INFO, false, "%04u more", i); /* the mark's line is gone from the ring */
+    EXPECT_EQ(log_copy(&log, mark, text, sizeof(text)), sizeof(text) - 1);
+}

@@ -169,3 +169,28 @@ KTEST(uart16550, vanished_device_is_bounded_without_a_clock)
     EXPECT_EQ(u.lost, 1);
     EXPECT_LE(f.accesses, UART_MAX_POLLS + 20);
 }
+
+KTEST(uart16550, speed_now_and_another)
+{
+    struct fake f = {.divisor = {12, 0}};
+    struct uart_ops ops = ops_for(&f);
+    struct uart u;
+
+    EXPECT_EQ(uart_speed(&ops), 9600);
+    EXPECT_FALSE(dlab(&f));
+    REQUIRE_EQ(uart_init(&u, &ops, 0), 0);
+    REQUIRE_EQ(uart_write(&u, "abc", 3), 0);
+    f.polls_needed = 3; /* the wire is still busy */
+    EXPECT_EQ(uart_set_speed(&u, 57600), 0);
+    EXPECT_EQ(f.pending, 0); /* what was sent left at the old speed */
+    EXPECT_EQ(uart_speed(&ops), 57600);
+    EXPECT_EQ(uart_set_speed(&u, 230400), -EINVAL);
+    EXPECT_EQ(uart_set_speed(&u, 0), -EINVAL);
+    EXPECT_EQ(uart_speed(&ops), 57600);
+    f.stuck = true; /* no wait without an end */
+    EXPECT_EQ(uart_set_speed(&u, 9600), 0);
+    EXPECT_TRUE(f.now > UART_TIMEOUT_US && f.now < 3 * UART_TIMEOUT_US);
+    f.stuck = false;
+    f.divisor[0] = f.divisor[1] = 0;
+    EXPECT_EQ(uart_speed(&ops), 0);
+}

@@ -1,0 +1,16 @@
+/*
+ * The page that is left on the screen when a run ends: whether all held, which machine this is,
+ * what firmware got wrong, the figures that matter, and where to send what was seen.
+ * Boot CPU, after everything else; does nothing without a screen.
+ * SPDX-License-Identifier: MIT
+ */
+#ifndef PERCH_APP_VERDICT_PAGE_H
+#define PERCH_APP_VERDICT_PAGE_H
+
+#include "kernel/app/boot_state.h"
+#include "kernel/app/ktest.h"
+
+/* Draws it, last of all. tests: all 0 when none were asked for. */
+void verdict_page(struct boot_state *s, bool ok, const struct ktest_totals *tests);
+
+#endif

@@ -1,0 +1,186 @@
+/*
+ * The UARTs of the console.
+ * SPDX-License-Identifier: MIT
+ */
+#include "kernel/platform/console_uart.h"
+#include "kernel/base/cmdline.h"
+#include "kernel/base/cpu.h"
+#include "kernel/base/deadline.h"
+#include "kernel/base/print.h"
+#include "kernel/base/uart16550.h"
+#include "mm/layout.h"
+
+#define UART_SPAN  8u /* registers */
+#define MAX_UARTS  OPT_MAX_CONSOLES
+#define PLACE_TEXT 64
+
+struct port_uart {
+    struct uart uart;
+    struct uart_ops ops;
+    struct log_sink sink;
+    struct uart_place place;
+    volatile u8 *regs; /* memory: where the registers can be reached now; NULL: a port */
+    const char *source;
+    char name[PLACE_TEXT];
+    bool waiting; /* not reachable before console_uart_remap() */
+};
+
+static struct port_uart uarts[MAX_UARTS];
+static u32 nr_uarts;
+
+const char *console_uart_text(enum console_uart_result r)
+{
+    switch (r) {
+    case CONSOLE_UART_NEW:
+        return "answers";
+    case CONSOLE_UART_HAD:
+        return "in use already";
+    case CONSOLE_UART_LATER:
+        return "above 4 GiB, tried later";
+    case CONSOLE_UART_ABSENT:
+        return "no UART answers there";
+    case CONSOLE_UART_SPEED:
+        return "no divisor gives that speed";
+    case CONSOLE_UART_FULL:
+        return "too many consoles";
+    }
+    return "?";
+}
+
+/* ---- registers ------------------------------------------------------------------------------- */
+
+static u8 port_read(void *ctx, u32 reg)
+{
+    return inb((u16)(((struct port_uart *)ctx)->place.base + reg));
+}
+
+static void port_write(void *ctx, u32 reg, u8 val)
+{
+    outb((u16)(((struct port_uart *)ctx)->place.base + reg), val);
+}
+
+static u8 mmio_read(void *ctx, u32 reg)
+{
+    const struct port_uart *u = ctx;
+    volatile u8 *at = u->regs + (size_t)reg * u->place.stride;
+
+    if (u->place.width == 4)
+        return (u8) * (volatile u32 *)at;
+    return u->place.width == 2 ? (u8) * (volatile u16 *)at : *at;
+}
+
+static void mmio_write(void *ctx, u32 reg, u8 val)
+{
+    const struct port_uart *u = ctx;
+    volatile u8 *at = u->regs + (size_t)reg * u->place.stride;
+
+    if (u->place.width == 4)
+        *(volatile u32 *)at = val;
+    else if (u->place.width == 2)
+        *(volatile u16 *)at = val;
+    else
+        *at = val;
+}
+
+static u64 now_us(void *ctx)
+{
+    (void)ctx;
+    return uptime_us();
+}
+
+/* A UART that stops taking characters is dropped; the other consoles are told. */
+static int sink_write(void *ctx, const char *buf, size_t len)
+{
+    struct port_uart *u = ctx;
+    int err = uart_write(&u->uart, buf, len);
+
+    if (err) {
+        u->sink.dead = true; /* before the line, which would come back here in a panic */
+        pr_warn("console: %s takes no more characters: given up", u->name);
+    }
+    return err;
+}
+
+/* ---- adding ---------------------------------------------------------------------------------- */
+
+static struct port_uart *find(const struct uart_place *p)
+{
+    for (u32 i = 0; i < nr_uarts; i++)
+        if (uarts[i].place.base == p->base && uarts[i].place.mmio == p->mmio)
+            return &uarts[i];
+    return NULL;
+}
+
+static enum console_uart_result start(struct log *log, struct port_uart *u)
+{
+    bool mmio = u->place.mmio;
+
+    u->ops =
+        (struct uart_ops){mmio ? mmio_read : port_read, mmio ? mmio_write : port_write, now_us, u};
+    if (!uart_probe(&u->ops))
+        return CONSOLE_UART_ABSENT;
+    if (uart_init(&u->uart, &u->ops, u->place.baud))
+        return CONSOLE_UART_SPEED;
+    if (cpu_has_hypervisor()) /* the reader of a virtual UART may sleep */
+        u->uart.timeout_us = HYPERVISOR_FACTOR * UART_TIMEOUT_US;
+    u->sink = (struct log_sink){.name = u->name, .write = sink_write, .ctx = u};
+    return log_add_sink(log, &u->sink) ? CONSOLE_UART_NEW : CONSOLE_UART_FULL;
+}
+
+static enum console_uart_result speed_of_old(struct port_uart *u, u32 baud)
+{
+    if (baud && !u->waiting && uart_speed(&u->ops) != baud && uart_set_speed(&u->uart, baud))
+        return CONSOLE_UART_SPEED;
+    return CONSOLE_UART_HAD;
+}
+
+enum console_uart_result console_uart_add(struct log *log, const struct uart_place *place,
+                                          const char *source)
+{
+    struct port_uart *u = find(place);
+    enum console_uart_result result;
+
+    if (u)
+        return speed_of_old(u, place->baud);
+    if (nr_uarts == MAX_UARTS)
+        return CONSOLE_UART_FULL;
+    u = &uarts[nr_uarts];
+    *u = (struct port_uart){.place = *place, .source = source};
+    uart_place_text(place, u->name, sizeof(u->name));
+    if (place->mmio && place->base + UART_SPAN * place->stride > BOOT_MAPPED_LIMIT) {
+        u->waiting = true;
+        nr_uarts++;
+        return CONSOLE_UART_LATER;
+    }
+    if (place->mmio)
+        u->regs = phys_to_virt(place->base);
+    result = start(log, u);
+    if (result == CONSOLE_UART_NEW)
+        nr_uarts++;
+    return result;
+}
+
+u32 console_uart_speed(const struct uart_place *place)
+{
+    const struct port_uart *u = find(place);
+
+    return u && !u->waiting ? uart_speed(&u->ops) : 0;
+}
+
+void console_uart_remap(struct log *log, void *(*map)(void *ctx, u64 pa, u64 size), void *ctx)
+{
+    for (u32 i = 0; i < nr_uarts; i++) {
+        struct port_uart *u = &uarts[i];
+
+        if (!u->place.mmio)
+            continue;
+        u->regs = map(ctx, u->place.base, (u64)UART_SPAN * u->place.stride);
+        if (!u->regs) {
+            u->sink.dead = true;
+            continue;
+        }
+        if (u->waiting)
+            pr_info("console: %s: %s: %s", u->source, u->name, console_uart_text(start(log, u)));
+        u->waiting = false;
+    }
+}

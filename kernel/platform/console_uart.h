@@ -1,0 +1,41 @@
+/*
+ * The UARTs that the console uses: port or memory, any register width and distance, each one once.
+ * Boot CPU, while consoles are chosen; the sinks' writes are the log drain's.
+ * SPDX-License-Identifier: MIT
+ */
+#ifndef PERCH_PLATFORM_CONSOLE_UART_H
+#define PERCH_PLATFORM_CONSOLE_UART_H
+
+#include "kernel/base/console_spec.h"
+#include "kernel/base/log.h"
+
+/* What became of a request. */
+enum console_uart_result {
+    CONSOLE_UART_NEW,    /* answers, and is a sink now */
+    CONSOLE_UART_HAD,    /* is one already */
+    CONSOLE_UART_LATER,  /* above 4 GiB: console_uart_remap() will try */
+    CONSOLE_UART_ABSENT, /* nothing answers there */
+    CONSOLE_UART_SPEED,  /* no divisor gives that speed */
+    CONSOLE_UART_FULL,   /* no room for another */
+};
+
+/*
+ * Makes a sink of the UART at that place. One that is a sink already gets the speed, if a speed is
+ * asked for and it has another. source: who named it; a literal.
+ */
+enum console_uart_result console_uart_add(struct log *log, const struct uart_place *place,
+                                          const char *source);
+
+/* A few words for each result. */
+const char *console_uart_text(enum console_uart_result r);
+
+/* Its speed now, as the log says it; 0: unknown. */
+u32 console_uart_speed(const struct uart_place *place);
+
+/*
+ * Devices are reached through map from now on, or dropped when it returns NULL; those that waited
+ * for it are tried, each with a line.
+ */
+void console_uart_remap(struct log *log, void *(*map)(void *ctx, u64 pa, u64 size), void *ctx);
+
+#endif
