@@ -52,6 +52,7 @@ PURE_SRCS := \
 	smp/cpumap.c \
 	smp/park_core.c \
 	smp/tlb_core.c \
+	smp/trampoline_place.c \
 	smp/tsc_sync_core.c \
 	percpu/chunk.c \
 	percpu/chunk_alloc.c \

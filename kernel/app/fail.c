@@ -18,6 +18,27 @@ static bool asked(const struct kernel_options *o, const char *word)
     return list_contains(o->fail, word);
 }
 
+void fail_low_memory(const struct kernel_options *o, struct memblock *mb)
+{
+    static const char word[] = "low_memory";
+    const char *list = o->fail;
+    char item[OPT_TEXT_MAX];
+
+    while (list_next(&list, item, sizeof(item))) {
+        const char *rest = item + sizeof(word) - 1;
+        u64 page = SZ_1M / PAGE_SIZE;
+
+        if (strncmp(item, word, sizeof(word) - 1) != 0 || (*rest != ':' && *rest != '\0'))
+            continue;
+        if (*rest && (parse_u64(rest + 1, &page) || page == 0 || page > SZ_1M / PAGE_SIZE - 2))
+            pr_warn("command line: fail=%s: not understood", item);
+        else if (memblock_reserve(mb, 0, page * PAGE_SIZE) ||
+                 (*rest && memblock_reserve(mb, (page + 2) * PAGE_SIZE,
+                                            SZ_1M - (page + 2) * PAGE_SIZE)))
+            panic("memblock: no room for fail=low_memory");
+    }
+}
+
 void fail_early(const struct kernel_options *o)
 {
     if (asked(o, "premature"))

@@ -10,6 +10,7 @@
  *   unbacked   a write to the dynamic memory of a CPU that was never online
  *   returned   a write to dynamic per-CPU memory that was freed and given back
  *   test       nothing happens, but the run has failed
+ *   low_memory all memory below 1 MiB is taken; low_memory:N: all but the pages N and N + 1
  *   percpu     dynamic per-CPU memory misused in every way that the debug build names
  *   bare       a per-CPU pointer used without per_cpu_ptr
  *   end_s5, end_reset, end_kbd, end_cf9
@@ -21,6 +22,10 @@
 #define PERCH_APP_FAIL_H
 
 #include "kernel/base/cmdline.h"
+#include "mm/memblock.h"
+
+/* When memblock knows what the loader left. */
+void fail_low_memory(const struct kernel_options *o, struct memblock *mb);
 
 /* Before the per-CPU areas are set up; and at the end of the story. */
 void fail_early(const struct kernel_options *o);

@@ -4,6 +4,7 @@
  * SPDX-License-Identifier: MIT
  */
 #include "kernel/app/boot_state.h"
+#include "kernel/app/fail.h"
 #include "kernel/base/print.h"
 #include "kernel/base/sort.h"
 #include "kernel/platform/console.h"
@@ -76,6 +77,7 @@ void stage_memory(struct boot_state *s)
 
         boot_reserve(s, r->base, r->end, r->name);
     }
+    fail_low_memory(&s->opt, &s->mb);
     pr_info("Memory: %lluK/%lluK available",
             (unsigned long long)(memblock_node_free(&s->mb, MEMBLOCK_NODE_ANY) / SZ_1K),
             (unsigned long long)(memblock_node_without(&s->mb, MEMBLOCK_NODE_ANY, 0) / SZ_1K));

@@ -21,6 +21,7 @@
 #include "smp/cpus.h"
 #include "smp/lapic_timer.h"
 #include "smp/trampoline.h"
+#include "smp/trampoline_place.h"
 
 #define MAX_FAULTS 16
 
@@ -152,17 +153,12 @@ static u32 parse_faults(const char *list, struct smp_fault *faults)
 /* Memory the trampoline and its records need; false when the machine has none below the limits. */
 static bool smp_memory(struct boot_state *s, struct smp_config *config, u64 *table_size)
 {
-    struct memblock_request low = {
-        .size = TRAMPOLINE_SIZE, .align = PAGE_SIZE, .min_addr = PAGE_SIZE, .max_addr = SZ_1M};
     struct memblock_request table = {
         .size = smp_table_size(s->topo.cpu_count), .align = PAGE_SIZE, .max_addr = SZ_4G};
     struct memblock_result res;
 
-    if (memblock_alloc(&s->mb, &low, &res)) {
-        pr_err("smp: no memory below 1 MiB for the trampoline: only the boot CPU runs");
+    if (trampoline_place(&s->mb, &config->trampoline_pa))
         return false;
-    }
-    config->trampoline_pa = res.base;
     if (memblock_alloc(&s->mb, &table, &res)) {
         pr_err("smp: no memory below 4 GiB for the start records: only the boot CPU runs");
         return false;
