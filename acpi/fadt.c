@@ -40,6 +40,12 @@ static void registers(const struct acpi_fadt *f, struct fadt_info *out)
     out->acpi_disable = f->acpi_disable;
 }
 
+/* Length by revision, of the versions of the specification that raised it (5.2.9). */
+static size_t length_of(u8 revision)
+{
+    return revision >= 6 ? 276 : revision >= 5 ? 268 : revision >= 3 ? 244 : ACPI_FADT_V1_LEN;
+}
+
 int fadt_parse(const void *table, size_t len, struct fadt_info *out)
 {
     struct acpi_bytes bytes = {table, len};
@@ -50,6 +56,9 @@ int fadt_parse(const void *table, size_t len, struct fadt_info *out)
         firmware_finding(FW_FADT_SHORT, "length %zu, needs %u", len, ACPI_FADT_V1_LEN);
         return -EINVAL;
     }
+    if (len < length_of(f.h.revision))
+        firmware_finding(FW_FADT_LENGTH, "length %zu, revision %u has %zu", len, f.h.revision,
+                         length_of(f.h.revision));
     out->revision = f.h.revision;
     out->flags = f.flags;
     out->has_boot_flags = f.h.revision >= 2;

@@ -278,6 +278,8 @@ int madt_parse(const void *table, size_t len, struct madt_cpu *cpus, u32 max,
     while (acpi_walk_next(&w, &e))
         parse_entry(&p, &e);
     info->entries = w.index;
+    if (!info->enabled)
+        firmware_finding(FW_MADT_NO_CPU, "no enabled CPU in %u entries", info->entries);
     drop_duplicates(&p);
     if (info->no_room)
         pr_warn("ACPI: MADT: no room for %u CPUs", info->no_room);

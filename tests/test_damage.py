@@ -109,12 +109,14 @@ CASES = [
          instead(MADT, madt(lapic(0), lapic(1), lapic(1), lapic(0)))),
     Case("madt-no-boot-cpu", "madt-boot-cpu srat-cpu-unknown",
          instead(MADT, madt(lapic(1), ioapic()))),
+    Case("madt-no-cpu", "madt-no-cpu", instead(MADT, madt(ioapic())), cpus=1, nodes=(0,), up=2),
     Case("madt-second", "madt-second", instead(MADT, MADT, madt(lapic(0)))),
     Case("madt-x2apic-nobody", "", instead(MADT, madt(lapic(0), lapic(1), lapic(255),
                                                       local_x2apic(0xffffffff)))),
 
     # the other tables
     Case("fadt-short", "fadt-short", World([cut(fadt(), 80), *GOOD[1:]])),
+    Case("fadt-length", "fadt-length", World([cut(fadt(), 200), *GOOD[1:]])),
     Case("dsdt-in-the-rom", "table-length", World([fadt(0xfffffff0), *GOOD[1:]])),
 
     # RSDP, XSDT

@@ -57,6 +57,10 @@ test: $(TEST_NEEDS_$(TEST_KIND))
 	@BUILD=$(BUILD) $(if $(filter kernel,$(TEST_KIND)),PERCH_KTEST='$(PATTERN)') \
 		$(PYTEST) -q -n $(JOBS) $(TEST_ARGS)
 
+# ---- damage-sweep: tests/unit/damage_test.c with all ten wrong values of every byte ------------
+damage-sweep: $(BUILD)/host/unit/damage_test
+	DAMAGE_SWEEP=full $<
+
 # ---- layout-bin: the program behind `perch layout` --------------------------------------------
 layout-bin: $(BUILD)/perch-layout
 
@@ -78,9 +82,10 @@ help:
 	@echo 'make iso         build/perch.iso'
 	@echo 'make bench       WHAT=boot|percpu BENCH_ARGS="--check --runs 0 --machines 8/4"'
 	@echo 'make host-bins   the hosted tests; unit-NAME and model-NAME run one of them'
+	@echo 'make damage-sweep  every wrong value of every byte of real tables; perch test takes two of ten'
 	@echo 'make tsan-bins   the same under TSan, tests/tsan; tsan-NAME runs one of them'
 	@echo 'make libperch-percpu.a  the allocator as a library: build/lib, one header with it'
 	@echo 'make clean       removes build/'
 	@echo 'Variables: CROSS_COMPILE= CC= NASM= BUILD= PYTHON= JOBS='
 
-.PHONY: all clean iso run test layout-bin acpi-bin bench help
+.PHONY: all clean iso run test damage-sweep layout-bin acpi-bin bench help

@@ -47,6 +47,7 @@
     X(TABLE_SECOND,          "table-second",          WARN, BUG,  "ACPI")                          \
     /* FADT and what it leads to */                                                                \
     X(FADT_SHORT,            "fadt-short",            FAIL, BUG,  "FACP")                          \
+    X(FADT_LENGTH,           "fadt-length",           WARN, BUG,  "FACP")                          \
     X(DSDT_SIGNATURE,        "dsdt-signature",        FAIL, BUG,  "ACPI")                          \
     X(FACS_INVALID,          "facs-invalid",          FAIL, BUG,  "ACPI")                          \
     /* MADT */                                                                                     \
@@ -54,6 +55,7 @@
     X(MADT_SECOND,           "madt-second",           FAIL, BUG,  "ACPI")                          \
     X(MADT_ENTRY_CUT,        "madt-entry-cut",        FAIL, BUG,  "APIC")                          \
     X(MADT_ENTRY_LENGTH,     "madt-entry-length",     FAIL, BUG,  "APIC")                          \
+    X(MADT_NO_CPU,           "madt-no-cpu",           FAIL, BUG,  "APIC")                          \
     X(MADT_LAPIC_ADDRESS,    "madt-lapic-address",    FAIL, BUG,  "APIC")                          \
     X(MADT_X2APIC_LOW,       "madt-x2apic-low",       WARN, BUG,  "APIC")                          \
     X(MADT_CPU_DUPLICATE,    "madt-cpu-duplicate",    FAIL, BUG,  "APIC")                          \

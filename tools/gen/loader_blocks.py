@@ -1,0 +1,93 @@
+"""Records what loaders really hand over: tests/data/loader/NAME.bin, for the damage sweep and the fuzzers.
+
+Boots build/perch.elf by each way in under gdb, stops at the kernel's first instruction, and keeps the
+memory that its parser looks at: records of address and length (8 bytes each) and the bytes, the block
+itself first. Run by hand when a way in is added: tools/gen/loader_blocks.py (needs gdb, OVMF, GRUB).
+SPDX-License-Identifier: MIT
+"""
+import struct
+import subprocess
+import sys
+import tempfile
+from pathlib import Path
+
+ROOT = Path(__file__).resolve().parent.parent.parent
+sys.path.insert(0, str(ROOT / "tools"))
+
+import machine as machines  # noqa: E402
+import qemu  # noqa: E402
+
+PAGE = 4096
+WAYS = {"pvh-qboot": "pvh", "pvh-seabios": "pvh-seabios", "multiboot2-bios": "bios",
+        "multiboot2-uefi": "uefi"}
+
+
+def symbol(name):
+    out = subprocess.run(["nm", qemu.BUILD / "perch.elf"], capture_output=True, text=True, check=True)
+    return next(line.split()[0] for line in out.stdout.splitlines() if line.endswith(f" {name}"))
+
+
+class Guest:
+    """A machine's memory at its kernel's first instruction, and EBX there."""
+
+    def __init__(self, machine, workdir, entry):
+        args = qemu.argv(machine, workdir) + ["-S", "-gdb", f"unix:{workdir}/gdb,server=on,wait=off"]
+        process = subprocess.Popen(args, stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL)
+        commands = [f"target remote {workdir}/gdb", f"hbreak *0x{entry}", "continue",
+                    'printf "ebx=%#lx\\n", $rbx & 0xffffffff',
+                    f'monitor pmemsave 0 {machine.ram():#x} "{workdir}/memory"']
+        try:
+            out = subprocess.run(["gdb", "-nx", "-batch", *[x for c in commands for x in ("-ex", c)]],
+                                 capture_output=True, text=True, timeout=120).stdout
+        finally:
+            process.kill()
+            process.wait()
+        self.info = int(out.rpartition("ebx=")[2].split()[0], 16)
+        self.memory = (workdir / "memory").read_bytes()
+
+    def read(self, address, size):
+        return self.memory[address:address + size]
+
+
+def pvh_regions(guest, info):
+    """Start information, memory map, modules, and the pages of the strings."""
+    head = guest.read(info, 56)
+    _, _, _, modules, modlist, cmdline, _, memmap, entries, _ = struct.unpack("<IIIIQQQQII", head)
+    regions = [(info, head), (memmap, guest.read(memmap, 24 * entries))]
+    strings = [cmdline]
+    if modules:
+        table = guest.read(modlist, 32 * modules)
+        regions.append((modlist, table))
+        strings += [struct.unpack_from("<Q", table, 32 * i + 16)[0] for i in range(modules)]
+    for address in filter(None, strings):
+        text = guest.read(address, PAGE - address % PAGE)
+        # What is behind the string is of no interest, and zeroes keep the file the same.
+        if text:     # a module's string may be anywhere: qboot leaves it uninitialised
+            regions.append((address, text.split(b"\0")[0].ljust(len(text), b"\0")))
+    return regions
+
+
+def main():
+    out = ROOT / "tests/data/loader"
+    out.mkdir(parents=True, exist_ok=True)
+    for name, firmware in WAYS.items():
+        machine = machines.blocks(2, 2, "128M")
+        machine.firmware, machine.append = firmware, "run=report console=ttyS0"
+        if firmware.startswith("pvh"):
+            (qemu.BUILD / "module.txt").write_text("a module\n", encoding="ascii")
+            machine.qemu = ["-initrd", str(qemu.BUILD / "module.txt")]
+        with tempfile.TemporaryDirectory(prefix="perch-") as workdir:
+            pvh = firmware.startswith("pvh")
+            guest = Guest(machine, Path(workdir), symbol("pvh_start32" if pvh else "mb2_start32"))
+        if pvh:
+            regions = pvh_regions(guest, guest.info)
+        else:
+            size = struct.unpack("<I", guest.read(guest.info, 4))[0]
+            regions = [(guest.info, guest.read(guest.info, size))]
+        data = b"".join(struct.pack("<QQ", a, len(b)) + b for a, b in regions)
+        (out / f"{name}.bin").write_bytes(data)
+        print(name, [(hex(a), len(b)) for a, b in regions])
+
+
+if __name__ == "__main__":
+    main()
