@@ -50,6 +50,7 @@ PURE_SRCS := \
 	smp/bringup_state.c \
 	smp/call_core.c \
 	smp/cpumap.c \
+	smp/cpu_regs.c \
 	smp/park_core.c \
 	smp/tlb_core.c \
 	smp/trampoline_place.c \
@@ -164,6 +165,7 @@ HW_SRCS := \
 	kernel/app/memory_stage.c \
 	kernel/app/acpi_stage.c \
 	kernel/app/cxl_stage.c \
+	kernel/app/cpu_regs_stage.c \
 	kernel/app/smp_stage.c \
 	kernel/app/tsc_stage.c \
 	kernel/app/pages_stage.c \

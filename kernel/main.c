@@ -113,6 +113,9 @@ static void on_own_stack(void *state)
     stage_tsc(s);
     stage_done("tsc");
 
+    stage_cpu_regs(s);
+    stage_done("cpu_regs");
+
     stage_pages(s);
     stage_done("pages");
 

@@ -111,6 +111,9 @@ void stage_percpu(struct boot_state *s);
 /* Interrupts of the boot CPU, then every other CPU. */
 void stage_smp(struct boot_state *s);
 
+/* MTRRs, PAT, control registers and microcode of all CPUs, compared. Interrupts on. */
+void stage_cpu_regs(struct boot_state *s);
+
 /* Memblock's free memory to the page allocator; small-object memory; memblock is closed. */
 void stage_pages(struct boot_state *s);
 

@@ -11,6 +11,7 @@
  *   returned   a write to dynamic per-CPU memory that was freed and given back
  *   test       nothing happens, but the run has failed
  *   low_memory all memory below 1 MiB is taken; low_memory:N: all but the pages N and N + 1
+ *   cpu_regs:N CPU N reads an MTRR that firmware would have set otherwise than on the others
  *   percpu     dynamic per-CPU memory misused in every way that the debug build names
  *   bare       a per-CPU pointer used without per_cpu_ptr
  *   end_s5, end_reset, end_kbd, end_cf9

@@ -26,6 +26,11 @@
     X(MEMORY_LOW,            "memory-low",            WARN, NOTE, "memory")                        \
     /* what firmware left in the CPUs */                                                           \
     X(CPU_FIVE_LEVELS,       "cpu-five-levels",       INFO, NOTE, "CPU")                           \
+    X(CPU_MTRR,              "cpu-mtrr",              WARN, BUG,  "CPU")                           \
+    X(CPU_MTRR_RESET,        "cpu-mtrr-reset",        INFO, NOTE, "CPU")                           \
+    X(CPU_PAT,               "cpu-pat",               WARN, NOTE, "CPU")                           \
+    X(CPU_CONTROL,           "cpu-control",           WARN, NOTE, "CPU")                           \
+    X(CPU_MICROCODE,         "cpu-microcode",         WARN, BUG,  "CPU")                           \
     /* CEDT: CXL */                                                                                \
     X(CEDT_SHORT,            "cedt-short",            FAIL, BUG,  "CEDT")                          \
     X(CEDT_ENTRY_CUT,        "cedt-entry-cut",        FAIL, BUG,  "CEDT")                          \
