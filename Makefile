@@ -28,7 +28,10 @@ PURE_SRCS := \
 	acpi/cedt.c \
 	acpi/fadt.c \
 	acpi/hpet.c \
+	acpi/hmat.c \
+	acpi/hmat_check.c \
 	acpi/madt.c \
+	acpi/msct.c \
 	acpi/reader.c \
 	acpi/root.c \
 	acpi/rsdp.c \
@@ -38,6 +41,8 @@ PURE_SRCS := \
 	acpi/srat.c \
 	acpi/uart.c \
 	mm/numa.c \
+	mm/numa_check.c \
+	mm/numa_check_hmat.c \
 	mm/numa_cover.c \
 	mm/numa_cpus.c \
 	mm/numa_distance.c \
@@ -164,6 +169,7 @@ HW_SRCS := \
 	kernel/main.c \
 	kernel/app/memory_stage.c \
 	kernel/app/acpi_stage.c \
+	kernel/app/check_stage.c \
 	kernel/app/cxl_stage.c \
 	kernel/app/cpu_regs_stage.c \
 	kernel/app/smp_stage.c \
@@ -186,6 +192,7 @@ HW_SRCS := \
 	kernel/platform/clock.c \
 	kernel/platform/cpu_stacks.c \
 	kernel/app/report.c \
+	kernel/app/report_hmat.c \
 	kernel/app/report_percpu.c \
 	kernel/app/finish.c \
 	kernel/app/verdict_page.c \
@@ -385,9 +392,9 @@ $(BUILD)/perch-layout: $(LAYOUT_SRCS) $(wildcard tools/layout/*.h percpu/*.h)
 	$(Q)$(HOSTCC) -std=gnu11 -O2 -g -Wall -Wextra -Werror -I. -o $@ $(LAYOUT_SRCS)
 
 ACPI_TOOL_SRCS := $(wildcard tools/acpi/*.c) $(filter acpi/%,$(PURE_SRCS)) \
-	$(filter mm/numa%,$(PURE_SRCS)) kernel/base/firmware.c kernel/base/printf.c kernel/base/sort.c
+	$(filter mm/numa% mm/cxl%,$(PURE_SRCS)) kernel/base/firmware.c kernel/base/printf.c kernel/base/sort.c
 
-$(BUILD)/perch-acpi: $(ACPI_TOOL_SRCS) $(wildcard tools/acpi/*.h acpi/*.h mm/numa*.h \
+$(BUILD)/perch-acpi: $(ACPI_TOOL_SRCS) $(wildcard tools/acpi/*.h acpi/*.h mm/*.h \
 		kernel/base/*.h)
 	@mkdir -p $(@D)
 	@echo "  LD  $@"

@@ -35,6 +35,9 @@ static void add_cpu(struct madt_parser *p, struct madt_cpu cpu, u32 flags)
     struct madt_info *info = p->info;
     bool nobody = cpu.apic_id == (cpu.x2apic ? 0xffffffff : 0xff);
 
+    if (!p->raw && flags & ~(ACPI_MADT_CPU_ENABLED | ACPI_MADT_CPU_ONLINE_CAPABLE))
+        firmware_finding(FW_MADT_RESERVED, "entry %u: reserved flags of a CPU are set: 0x%x",
+                         cpu.entry, flags);
     cpu.enabled = flags & ACPI_MADT_CPU_ENABLED;
     cpu.online_capable =
         !cpu.enabled && info->revision >= 5 && (flags & ACPI_MADT_CPU_ONLINE_CAPABLE);
@@ -82,6 +85,14 @@ static void parse_ioapic(struct madt_parser *p, const struct acpi_entry *e)
 
     if (!take_entry(p, e, &io, sizeof(io)))
         return;
+    if (io.address == 0)
+        firmware_finding(FW_MADT_IOAPIC_ADDRESS, "entry %u: I/O APIC %u has address 0", e->index,
+                         io.id);
+    for (u32 i = 0; i < info->ioapic_count; i++)
+        if (info->ioapics[i].id == io.id)
+            firmware_finding(FW_MADT_IOAPIC_DUPLICATE,
+                             "entry %u: I/O APIC id %u is taken by the one at 0x%x", e->index,
+                             io.id, info->ioapics[i].address);
     if (info->ioapic_count == MADT_MAX_IOAPICS) {
         pr_warn("ACPI: MADT: no room for I/O APIC %u at 0x%x", io.id, io.address);
         return;
@@ -272,6 +283,9 @@ int madt_parse(const void *table, size_t len, struct madt_cpu *cpus, u32 max,
     }
     info->revision = head.h.revision;
     info->flags = head.flags;
+    if (head.flags & ~ACPI_MADT_PCAT_COMPAT)
+        firmware_finding(FW_MADT_RESERVED, "reserved flags at offset 0x28 are set: 0x%x",
+                         head.flags);
     info->pcat_compat = head.flags & ACPI_MADT_PCAT_COMPAT;
     info->lapic_address = head.lapic_address;
     acpi_walk_begin(&w, bytes, sizeof(head), FW_MADT_ENTRY_CUT);
@@ -281,6 +295,9 @@ int madt_parse(const void *table, size_t len, struct madt_cpu *cpus, u32 max,
     if (!info->enabled)
         firmware_finding(FW_MADT_NO_CPU, "no enabled CPU in %u entries", info->entries);
     drop_duplicates(&p);
+    if (info->disabled)
+        firmware_finding(FW_MADT_ENTRY_DISABLED, "%u of %u CPU entries are disabled",
+                         info->disabled, info->disabled + info->enabled);
     if (info->no_room)
         pr_warn("ACPI: MADT: no room for %u CPUs", info->no_room);
     return 0;

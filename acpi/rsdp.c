@@ -35,6 +35,10 @@ static bool parse_rsdp(struct acpi_bytes b, bool ignore_checksums, bool quiet,
     if (whole && (ignore_checksums || acpi_sum(b.data, r.length) == 0)) {
         out->xsdt = r.xsdt;
         out->len = r.length;
+        if (!r.xsdt && !quiet)
+            firmware_finding(FW_RSDP_NO_XSDT,
+                             "RSDP: revision %u, and no XSDT at offset 0x18: the RSDT is used",
+                             r.revision);
     } else if (!quiet) {
         firmware_finding(
             FW_RSDP_CHECKSUM,

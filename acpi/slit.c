@@ -85,6 +85,9 @@ int slit_parse(const void *table, size_t len, struct slit_view *view)
     view->n = (u32)s.n;
     view->matrix = (const u8 *)table + sizeof(s);
     view->oversize = len > view->needed;
+    if (view->oversize)
+        firmware_finding(FW_SLIT_OVERSIZE, "%zu bytes, its %u localities need %zu", len, view->n,
+                         view->needed);
     verdict = check_matrix(view);
     return verdict == SLIT_OK ? 0 : refuse(view, verdict);
 }

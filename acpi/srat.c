@@ -25,6 +25,13 @@ static bool take_entry(struct srat_parser *p, const struct acpi_entry *e, void *
     return false;
 }
 
+static void reserved(const struct acpi_entry *e, size_t at, u64 value)
+{
+    if (value)
+        firmware_finding(FW_SRAT_RESERVED, "entry %u: reserved bits at offset 0x%zx are 0x%llx",
+                         e->index, e->offset + at, (unsigned long long)value);
+}
+
 static void add_cpu(struct srat_parser *p, struct srat_cpu cpu)
 {
     struct srat_records *r = p->r;
@@ -44,6 +51,7 @@ static void parse_cpu(struct srat_parser *p, const struct acpi_entry *e)
 
     if (!take_entry(p, e, &c, sizeof(c), true))
         return;
+    reserved(e, 4, c.flags & ~ACPI_SRAT_ENABLED);
     hi = (u32)c.pxm_hi[0] | (u32)c.pxm_hi[1] << 8 | (u32)c.pxm_hi[2] << 16;
     add_cpu(p, (struct srat_cpu){
                    .apic_id = c.apic_id,
@@ -60,6 +68,8 @@ static void parse_x2apic(struct srat_parser *p, const struct acpi_entry *e)
 
     if (!take_entry(p, e, &c, sizeof(c), false))
         return;
+    reserved(e, 2, c.reserved1);
+    reserved(e, 12, c.flags & ~ACPI_SRAT_ENABLED);
     add_cpu(p, (struct srat_cpu){
                    .apic_id = c.apic_id,
                    .pxm = c.pxm,
@@ -77,6 +87,7 @@ static void parse_memory(struct srat_parser *p, const struct acpi_entry *e)
 
     if (!take_entry(p, e, &m, sizeof(m), false))
         return;
+    reserved(e, 28, m.flags & ~ACPI_SRAT_MEM_FLAGS);
     r->disabled += !(m.flags & SRAT_MEM_ENABLED);
     if (r->mem_count == r->mem_max) {
         r->no_room++;
@@ -91,7 +102,7 @@ static void parse_memory(struct srat_parser *p, const struct acpi_entry *e)
     };
 }
 
-/* 5.2.16.6; a device that reads and writes memory, of interest for its domain only. */
+/* 5.2.16.6 and 5.2.16.7: a device that reads and writes memory, or a port; its domain counts. */
 static void parse_initiator(struct srat_parser *p, const struct acpi_entry *e)
 {
     struct srat_records *r = p->r;
@@ -99,6 +110,7 @@ static void parse_initiator(struct srat_parser *p, const struct acpi_entry *e)
 
     if (!take_entry(p, e, &g, sizeof(g), false))
         return;
+    reserved(e, 24, g.flags & ~ACPI_SRAT_INITIATOR_FLAGS);
     r->disabled += !(g.flags & ACPI_SRAT_ENABLED);
     if (r->initiator_count == r->initiator_max) {
         r->no_room++;
@@ -108,6 +120,7 @@ static void parse_initiator(struct srat_parser *p, const struct acpi_entry *e)
         .pxm = g.pxm,
         .entry = e->index,
         .enabled = g.flags & ACPI_SRAT_ENABLED,
+        .port = e->type == ACPI_SRAT_PORT,
     };
 }
 
@@ -124,10 +137,14 @@ static void parse_entry(struct srat_parser *p, const struct acpi_entry *e)
         parse_x2apic(p, e);
         break;
     case ACPI_SRAT_INITIATOR:
+    case ACPI_SRAT_PORT:
         parse_initiator(p, e);
         break;
     default:
         p->r->unknown_types++;
+        if (e->type > ACPI_SRAT_LAST)
+            firmware_finding(FW_SRAT_ENTRY_TYPE, "entry %u at offset 0x%zx is of unknown type %u",
+                             e->index, e->offset, e->type);
     }
 }
 
@@ -141,7 +158,7 @@ void srat_count(const void *table, size_t len, struct srat_records *r)
     while (acpi_walk_next(&w, &e)) {
         r->cpu_max += e.type == ACPI_SRAT_CPU || e.type == ACPI_SRAT_X2APIC;
         r->mem_max += e.type == ACPI_SRAT_MEMORY;
-        r->initiator_max += e.type == ACPI_SRAT_INITIATOR;
+        r->initiator_max += e.type == ACPI_SRAT_INITIATOR || e.type == ACPI_SRAT_PORT;
     }
 }
 
@@ -161,6 +178,9 @@ int srat_parse(const void *table, size_t len, struct srat_records *r)
         return -EINVAL;
     }
     r->revision = head.h.revision;
+    if (head.reserved1 != 1)
+        firmware_finding(FW_SRAT_RESERVED, "reserved field at offset 0x24 is %u, must be 1",
+                         head.reserved1);
     acpi_walk_begin(&w, bytes, sizeof(head), FW_SRAT_ENTRY_CUT);
     while (acpi_walk_next(&w, &e))
         parse_entry(&p, &e);

@@ -4,8 +4,8 @@
  *
  * Rules (ACPI 6.5, 5.2.16): type 0 is exactly 16 bytes, types 1, 2 and 5 at least 40, 24 and 32; an
  * entry of another length is dropped with a "firmware bug:" line, and the rest is used. Up to table
- * revision 1 only the low 8 bits of a domain count (types 0 and 1). Other types are counted and
- * skipped.
+ * revision 1 only the low 8 bits of a domain count (types 0 and 1). Type 6 (ports) is read as type
+ * 5; other types are counted and skipped. Reserved bits that are set are reported.
  *
  * Context: any; never allocates; O(n). Pure.
  * SPDX-License-Identifier: MIT
@@ -38,6 +38,7 @@ struct srat_initiator {
     u32 pxm;
     u32 entry;
     bool enabled;
+    bool port; /* type 6: a place to plug memory into; its domain makes no node */
 };
 
 /* The caller sets the arrays and the *_max; srat_parse() sets the rest. */

@@ -166,8 +166,12 @@ enum acpi_srat_type {
     ACPI_SRAT_MEMORY = 1,
     ACPI_SRAT_X2APIC = 2,
     ACPI_SRAT_INITIATOR = 5,
+    ACPI_SRAT_PORT = 6,
+    ACPI_SRAT_LAST = 7, /* of those that ACPI 6.5 defines */
 };
-#define ACPI_SRAT_ENABLED (1u << 0)
+#define ACPI_SRAT_ENABLED         (1u << 0)
+#define ACPI_SRAT_MEM_FLAGS       0x0fu /* all that 5.2.16.2 defines, up to "specific purpose" */
+#define ACPI_SRAT_INITIATOR_FLAGS 0x03u /* enabled, architectural transactions */
 
 /* 5.2.16.1 Processor Local APIC/SAPIC Affinity */
 struct acpi_srat_cpu {
@@ -206,7 +210,7 @@ struct acpi_srat_x2apic {
 } PACKED;
 static_assert(sizeof(struct acpi_srat_x2apic) == 24, "SRAT type 2");
 
-/* 5.2.16.6 Generic Initiator Affinity */
+/* 5.2.16.6 Generic Initiator Affinity, 5.2.16.7 Generic Port Affinity */
 struct acpi_srat_initiator {
     u8 type, length;
     u8 reserved1;
@@ -279,5 +283,81 @@ struct acpi_hpet {
     u8 page_protection;
 } PACKED;
 static_assert(sizeof(struct acpi_hpet) == 56, "HPET");
+
+/* 5.2.28 Heterogeneous Memory Attribute Table; structures follow. */
+struct acpi_hmat {
+    struct acpi_header h;
+    u32 reserved;
+} PACKED;
+static_assert(sizeof(struct acpi_hmat) == 40, "HMAT");
+
+/* 5.2.28.2: what every structure of the HMAT begins with. */
+struct acpi_hmat_head {
+    u16 type;
+    u16 reserved;
+    u32 length;
+} PACKED;
+static_assert(sizeof(struct acpi_hmat_head) == 8, "HMAT structure");
+
+/* 5.2.28.3 Memory Proximity Domain Attributes; base and size count in revision 1 only. */
+struct acpi_hmat_proximity {
+    struct acpi_hmat_head head;
+    u16 flags;
+    u16 reserved1;
+    u32 initiator;
+    u32 memory;
+    u32 reserved2;
+    u64 base;
+    u64 size;
+} PACKED;
+static_assert(sizeof(struct acpi_hmat_proximity) == 40, "HMAT type 0");
+#define ACPI_HMAT_INITIATOR_VALID (1u << 0)
+#define ACPI_HMAT_MEMORY_VALID    (1u << 1) /* revision 1 */
+
+/* 5.2.28.4 System Locality Latency and Bandwidth Information; lists and entries follow. */
+struct acpi_hmat_locality {
+    struct acpi_hmat_head head;
+    u8 flags;
+    u8 data;
+    u8 min_transfer; /* revision 2 */
+    u8 reserved1;
+    u32 initiators;
+    u32 targets;
+    u32 reserved2;
+    u64 base_unit;
+} PACKED;
+static_assert(sizeof(struct acpi_hmat_locality) == 32, "HMAT type 1");
+
+/* 5.2.28.5 Memory Side Cache Information; SMBIOS handles of two bytes follow. */
+struct acpi_hmat_cache {
+    struct acpi_hmat_head head;
+    u32 memory;
+    u32 reserved1;
+    u64 size;
+    u32 attributes;
+    u16 reserved2;
+    u16 handles;
+} PACKED;
+static_assert(sizeof(struct acpi_hmat_cache) == 32, "HMAT type 2");
+
+/* 5.2.19 Maximum System Characteristics Table */
+struct acpi_msct {
+    struct acpi_header h;
+    u32 offset; /* of the first domain structure */
+    u32 max_domain;
+    u32 max_clock;
+    u64 max_address;
+} PACKED;
+static_assert(sizeof(struct acpi_msct) == 56, "MSCT");
+
+/* 5.2.19.1 Maximum Proximity Domain Information Structure */
+struct acpi_msct_domains {
+    u8 revision;
+    u8 length;
+    u32 first, last;
+    u32 max_cpus;
+    u64 max_memory;
+} PACKED;
+static_assert(sizeof(struct acpi_msct_domains) == 22, "MSCT domains");
 
 #endif

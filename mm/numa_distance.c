@@ -6,25 +6,6 @@
 #include "kernel/base/print.h"
 #include "mm/numa_internal.h"
 
-/* What the table says about itself; a refused one has been reported by slit_parse(). */
-static void judge_slit(struct numa_build *b)
-{
-    const struct slit_view *s = b->in->slit;
-
-    if (!s && b->t->node_count > 1)
-        firmware_finding(FW_SLIT_MISSING, "none for %u nodes: distances 10 and 20 are assumed",
-                         b->t->node_count);
-    if (!s || s->verdict != SLIT_OK)
-        return;
-    if (s->oversize)
-        firmware_finding(FW_SLIT_OVERSIZE, "%zu bytes, its %u localities need %zu", s->length, s->n,
-                         s->needed);
-    if (s->asymmetric)
-        firmware_finding(FW_SLIT_ASYMMETRIC, "distances are not the same both ways");
-    if (s->unreachable)
-        firmware_finding(FW_SLIT_UNREACHABLE, "distance 255: a node cannot reach another");
-}
-
 static void fill_from_slit(struct numa_build *b)
 {
     const struct slit_view *s = b->in->slit;
@@ -46,6 +27,41 @@ static void fill_from_slit(struct numa_build *b)
     t->distance_source = NUMA_DISTANCE_SLIT;
 }
 
+/* Between nodes in use; what the matrix has for domains that nobody uses is of no interest. */
+static void judge_pairs(const struct numa_topology *t)
+{
+    u32 odd = 0, far = 0, odd_a = 0, odd_b = 0, far_a = 0, far_b = 0;
+
+    for (u32 a = 0; a < t->node_count; a++) {
+        for (u32 b = 0; b < t->node_count; b++) {
+            u8 d = numa_distance(t, (s32)a, (s32)b), back = numa_distance(t, (s32)b, (s32)a);
+
+            if (a < b && d != back && odd++ == 0)
+                odd_a = a, odd_b = b;
+            if (d == SLIT_UNREACHABLE && far++ == 0)
+                far_a = a, far_b = b;
+        }
+    }
+    if (odd)
+        firmware_finding(FW_SLIT_ASYMMETRIC,
+                         "distance of node %u to node %u is %u, back it is %u; %u such pairs",
+                         odd_a, odd_b, numa_distance(t, (s32)odd_a, (s32)odd_b),
+                         numa_distance(t, (s32)odd_b, (s32)odd_a), odd);
+    if (far)
+        firmware_finding(FW_SLIT_UNREACHABLE,
+                         "distance of node %u to node %u is 255: unreachable; %u such distances",
+                         far_a, far_b, far);
+}
+
+/* Without an SRAT nobody knows which domains are in use, so all count. */
+static void judge_matrix(const struct slit_view *s)
+{
+    if (s->asymmetric)
+        firmware_finding(FW_SLIT_ASYMMETRIC, "distances are not the same both ways");
+    if (s->unreachable)
+        firmware_finding(FW_SLIT_UNREACHABLE, "a distance is 255: unreachable");
+}
+
 int numa_set_distances(struct numa_build *b)
 {
     struct numa_topology *t = b->t;
@@ -57,11 +73,17 @@ int numa_set_distances(struct numa_build *b)
         return -ENOMEM;
     for (size_t i = 0; i < n * n; i++)
         t->distances[i] = i / n == i % n ? SLIT_LOCAL : SLIT_REMOTE;
-    if (!t->from_srat)
+    if (!s && n > 1)
+        firmware_finding(FW_SLIT_MISSING, "none for %u nodes: distances 10 and 20 are assumed",
+                         t->node_count);
+    if (!s || s->verdict != SLIT_OK)
         return 0;
-    judge_slit(b);
-    if (s && s->verdict == SLIT_OK)
-        fill_from_slit(b);
+    if (!t->from_srat) {
+        judge_matrix(s);
+        return 0;
+    }
+    fill_from_slit(b);
+    judge_pairs(t);
     return 0;
 }
 

@@ -81,7 +81,7 @@ static void see_cpu(struct numa_build *b, const struct srat_cpu *c, struct apic_
 
 static void see_initiator(struct numa_build *b, const struct srat_initiator *g)
 {
-    s32 node = g->enabled ? node_of_pxm(b, g->pxm, g->entry) : NODE_NONE;
+    s32 node = g->enabled && !g->port ? node_of_pxm(b, g->pxm, g->entry) : NODE_NONE;
 
     if (node != NODE_NONE)
         b->t->nodes[node].has_initiator = true;

@@ -8,6 +8,7 @@
 
 #include "acpi/fadt.h"
 #include "acpi/hpet.h"
+#include "acpi/hmat.h"
 #include "acpi/madt.h"
 #include "acpi/root.h"
 #include "boot/boot_info.h"
@@ -60,6 +61,7 @@ struct boot_state {
     struct madt_info madt;
     struct madt_cpu *madt_cpus;
     struct numa_topology topo;
+    struct hmat hmat; /* empty when there is none */
     struct node_order order;
 
     /* paging, percpu, smp */

@@ -3,6 +3,7 @@
  * SPDX-License-Identifier: MIT
  */
 #include "kernel/app/report.h"
+#include "kernel/app/report_hmat.h"
 #include "kernel/app/report_json.h"
 #include "kernel/app/report_percpu.h"
 #include "kernel/base/clockmath.h"
@@ -168,6 +169,7 @@ void report_print(struct boot_state *s)
     machine(&r, s);
     nodes_and_memory(&r, s);
     distances(&r, &s->topo);
+    report_hmat(&r, &s->hmat);
     firmware(&r, firmware_found());
     tsc(&r, s);
     report_percpu(&r, s);

@@ -40,6 +40,7 @@
     /* RSDP, root table, any table */                                                              \
     X(RSDP_LOADER,           "rsdp-loader",           WARN, BUG,  "ACPI")                          \
     X(RSDP_CHECKSUM,         "rsdp-checksum",         FAIL, BUG,  "ACPI")                          \
+    X(RSDP_NO_XSDT,          "rsdp-no-xsdt",          FAIL, BUG,  "ACPI")                          \
     X(XSDT_LENGTH,           "xsdt-length",           FAIL, BUG,  "ACPI")                          \
     X(XSDT_NULL_ENTRY,       "xsdt-null-entry",       FAIL, BUG,  "ACPI")                          \
     X(XSDT_SIGNATURE,        "xsdt-signature",        FAIL, BUG,  "ACPI")                          \
@@ -64,9 +65,14 @@
     X(MADT_LAPIC_ADDRESS,    "madt-lapic-address",    FAIL, BUG,  "APIC")                          \
     X(MADT_X2APIC_LOW,       "madt-x2apic-low",       WARN, BUG,  "APIC")                          \
     X(MADT_CPU_DUPLICATE,    "madt-cpu-duplicate",    FAIL, BUG,  "APIC")                          \
+    X(MADT_UID_DUPLICATE,    "madt-uid-duplicate",    WARN, BUG,  "APIC")                          \
+    X(MADT_RESERVED,         "madt-reserved",         WARN, BUG,  "APIC")                          \
+    X(MADT_IOAPIC_ADDRESS,   "madt-ioapic-address",   FAIL, BUG,  "APIC")                          \
+    X(MADT_IOAPIC_DUPLICATE, "madt-ioapic-duplicate", WARN, BUG,  "APIC")                          \
     X(MADT_BOOT_CPU,         "madt-boot-cpu",         FAIL, BUG,  "APIC")                          \
     X(MADT_WAKEUP,           "madt-wakeup",           INFO, NOTE, "APIC")                          \
     X(MADT_WAKEUP_MAILBOX,   "madt-wakeup-mailbox",   FAIL, BUG,  "APIC")                          \
+    X(MADT_ENTRY_DISABLED,   "madt-entry-disabled",   INFO, NOTE, "APIC")                          \
     X(MADT_CPU_LIMIT,        "madt-cpu-limit",        INFO, NOTE, "APIC")                          \
     /* the CPUs themselves */                                                                      \
     X(X2APIC_ON,             "x2apic-on",             INFO, NOTE, "CPU")                           \
@@ -78,6 +84,8 @@
     X(SRAT_SHORT,            "srat-short",            FAIL, BUG,  "SRAT")                          \
     X(SRAT_ENTRY_CUT,        "srat-entry-cut",        FAIL, BUG,  "SRAT")                          \
     X(SRAT_ENTRY_LENGTH,     "srat-entry-length",     FAIL, BUG,  "SRAT")                          \
+    X(SRAT_RESERVED,         "srat-reserved",         WARN, BUG,  "SRAT")                          \
+    X(SRAT_ENTRY_TYPE,       "srat-entry-type",       INFO, NOTE, "SRAT")                          \
     X(SRAT_ENTRY_DISABLED,   "srat-entry-disabled",   INFO, NOTE, "SRAT")                          \
     X(SRAT_WRAPS,            "srat-wraps",            FAIL, BUG,  "SRAT")                          \
     X(SRAT_EMPTY_RANGE,      "srat-empty-range",      INFO, NOTE, "SRAT")                          \
@@ -91,6 +99,9 @@
     X(SRAT_CPU_MISSING,      "srat-cpu-missing",      FAIL, BUG,  "SRAT")                          \
     X(SRAT_CPU_UNKNOWN,      "srat-cpu-unknown",      WARN, NOTE, "SRAT")                          \
     X(SRAT_CPU_DISABLED,     "srat-cpu-disabled",     INFO, NOTE, "SRAT")                          \
+    X(SRAT_DOMAINS_SPARSE,   "srat-domains-sparse",   INFO, NOTE, "SRAT")                          \
+    X(SRAT_MEMORYLESS_NODE,  "srat-memoryless-node",  INFO, NOTE, "SRAT")                          \
+    X(SRAT_CPULESS_NODE,     "srat-cpuless-node",     INFO, NOTE, "SRAT")                          \
     /* SLIT */                                                                                     \
     X(SLIT_MISSING,          "slit-missing",          INFO, NOTE, "SLIT")                          \
     X(SLIT_SHORT,            "slit-short",            FAIL, BUG,  "SLIT")                          \
@@ -101,6 +112,22 @@
     X(SLIT_OVERSIZE,         "slit-oversize",         INFO, NOTE, "SLIT")                          \
     X(SLIT_ASYMMETRIC,       "slit-asymmetric",       WARN, NOTE, "SLIT")                          \
     X(SLIT_UNREACHABLE,      "slit-unreachable",      WARN, NOTE, "SLIT")                          \
+    /* HMAT, MSCT */                                                                               \
+    X(HMAT_SHORT,            "hmat-short",            FAIL, BUG,  "HMAT")                          \
+    X(HMAT_REVISION,         "hmat-revision",         WARN, NOTE, "HMAT")                          \
+    X(HMAT_STRUCTURE_CUT,    "hmat-structure-cut",    FAIL, BUG,  "HMAT")                          \
+    X(HMAT_STRUCTURE_LENGTH, "hmat-structure-length", FAIL, BUG,  "HMAT")                          \
+    X(HMAT_STRUCTURE_LONG,   "hmat-structure-long",   WARN, BUG,  "HMAT")                          \
+    X(HMAT_TYPE,             "hmat-type",             INFO, NOTE, "HMAT")                          \
+    X(HMAT_RESERVED,         "hmat-reserved",         WARN, BUG,  "HMAT")                          \
+    X(HMAT_DATA_TYPE,        "hmat-data-type",        FAIL, BUG,  "HMAT")                          \
+    X(HMAT_BASE_UNIT,        "hmat-base-unit",        FAIL, BUG,  "HMAT")                          \
+    X(HMAT_CACHE,            "hmat-cache",            WARN, BUG,  "HMAT")                          \
+    X(HMAT_DOMAIN,           "hmat-domain",           WARN, BUG,  "HMAT")                          \
+    X(HMAT_SLIT_ORDER,       "hmat-slit-order",       WARN, NOTE, "HMAT")                          \
+    X(MSCT_SHORT,            "msct-short",            FAIL, BUG,  "MSCT")                          \
+    X(MSCT_STRUCTURE,        "msct-structure",        FAIL, BUG,  "MSCT")                          \
+    X(MSCT_DOMAINS,          "msct-domains",          WARN, BUG,  "MSCT")                          \
     /* SPCR, DBG2 */                                                                               \
     X(SPCR_SHORT,            "spcr-short",            FAIL, BUG,  "SPCR")                          \
     X(SPCR_BAUD,             "spcr-baud",             WARN, BUG,  "SPCR")                          \

@@ -65,3 +65,63 @@ def initiator(pxm, flags=1):
 def slit(rows, extra=b""):
     """5.2.17"""
     return table("SLIT", struct.pack("<Q", len(rows)) + b"".join(map(bytes, rows)) + extra)
+
+
+def ioapic(number, address=0xfec00000):
+    """5.2.12.3"""
+    return struct.pack("<BBBBII", 1, 12, number, 0, address, 24 * number)
+
+
+def hmat(*structures, reserved=0, revision=2):
+    """5.2.28"""
+    return table("HMAT", struct.pack("<I", reserved) + b"".join(structures), revision)
+
+
+def proximity(initiator, domain, flags=1, base=0, reserved=0):
+    """5.2.28.3; base: revision 1 only"""
+    return struct.pack("<HHIHHIIIQQ", 0, 0, 40, flags, 0, initiator, domain, reserved, base, 0)
+
+
+def locality(rows, data=0, unit=1000, flags=0, initiators=None, targets=None, length=None):
+    """5.2.28.4; rows of entries, of each initiator to each target"""
+    initiators = list(range(len(rows))) if initiators is None else initiators
+    targets = list(range(len(rows[0]))) if targets is None else targets
+    body = b"".join(struct.pack("<I", pxm) for pxm in initiators + targets)
+    body += b"".join(struct.pack("<H", value) for row in rows for value in row)
+    size = 32 + len(body) if length is None else length
+    return struct.pack("<HHIBBBBIIIQ", 1, 0, size, flags, data, 0, 0, len(initiators),
+                       len(targets), 0, unit) + body
+
+
+def side_cache(domain, attributes=0x00401111, handles=(), size=1 << 30, length=None):
+    """5.2.28.5; the attributes: one level, direct, write back, lines of 64"""
+    size_of = 32 + 2 * len(handles) if length is None else length
+    return struct.pack("<HHIIIQIHH", 2, 0, size_of, domain, 0, size, attributes, 0,
+                       len(handles)) + b"".join(struct.pack("<H", h) for h in handles)
+
+
+def msct(highest, *ranges, offset=56):
+    """5.2.19; ranges: (first, last)"""
+    body = struct.pack("<IIIQ", offset, highest, 0, (1 << 46) - 1)
+    body += b"".join(struct.pack("<BBIIIQ", 1, 22, a, b, 16, 1 << 40) for a, b in ranges)
+    return table("MSCT", body)
+
+
+def spcr(address=0x3f8, baud=7, revision=2):
+    """Microsoft's SPCR, revision 2: a 16550 at a port"""
+    body = struct.pack("<B3xBBBBQBBIBBBBBBHHBBBIBI", 0, 1, 8, 0, 1, address, 2, 4, 4, baud, 0, 1,
+                       0, 3, 0, 0xffff, 0xffff, 0, 0, 0, 0, 0, 0)
+    return table("SPCR", body, revision)
+
+
+def dbg2(count=1, record=None):
+    """Microsoft's DBG2: one serial device at a port, without a name"""
+    if record is None:
+        record = struct.pack("<BHBHHHHHHHHH", 0, 38, 1, 0, 0, 0, 0, 0x8000, 0, 0, 22, 34)
+        record += struct.pack("<BBBBQI", 1, 8, 0, 1, 0x3f8, 8)
+    return table("DBG2", struct.pack("<II", 44, count) + record, 0)
+
+
+def fadt(length=276):
+    """5.2.9: nothing but zeros"""
+    return table("FACP", bytes(length - 36), 6)

@@ -32,13 +32,17 @@ def decode(folder):
     return [json.loads(line) for line in done.stdout.splitlines()]
 
 
-def decode_tables(tmp_path, **tables):
+def write_tables(tmp_path, **tables):
     folder = tmp_path / "tables"
     shutil.rmtree(folder, ignore_errors=True)
     folder.mkdir()
     for name, raw in tables.items():
         (folder / f"{name}.bin").write_bytes(raw)
-    return decode(folder)
+    return folder
+
+
+def decode_tables(tmp_path, **tables):
+    return decode(write_tables(tmp_path, **tables))
 
 
 def of(objects, kind, *fields):

@@ -33,6 +33,7 @@ FILES = {  # machines of tests/qemu, for what is not as it should be
     "absent": "linux-hotplug-4of8-2n",
     "offline": "maxcpus-option",
     "bios": "grub-bios",
+    "hmat": "hmat",
 }
 
 
@@ -233,6 +234,20 @@ def test_a_cpu_the_srat_forgot():
     assert unit["node"] == machine.cpu_node(unit["cpu"])
     assert findings(objects)["srat-cpu-missing"] == ("fail", "SRAT", 1)
     assert [x["fail"] for x in of(objects, "verdict") if x["id"] == "firmware"] == [1]
+
+
+def test_hmat():
+    """As tests/qemu/hmat.machine asks QEMU for it: nanoseconds and MiB/s."""
+    objects = parse(log_of("hmat")[1])
+    rows = {x["data"]: x for x in of(objects, "hmat") if "values" in x and x["initiator"] == 0}
+    assert rows["access-latency"]["values"][0] == 5 and rows["access-latency"]["unit"] == "ns"
+    assert rows["access-bandwidth"]["values"][0] == 200
+    attached = {x["memory"]: x["initiator"] for x in of(objects, "hmat") if "memory" in x}
+    assert attached == {0: 0, 1: 1, 2: 1}
+    cache, = of(objects, "cache")
+    assert (cache["pxm"], cache["size"], cache["line"]) == (0, 10240, 8)
+    assert (cache["associativity"], cache["policy"]) == ("direct", "write-back")
+    assert "srat-cpuless-node" in findings(objects)
 
 
 def test_overlapping_ranges():

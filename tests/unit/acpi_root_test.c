@@ -196,6 +196,117 @@ KTEST(acpi_root, copy_then_bios_scan)
     drop(&m);
 }
 
+/* XSDT: FADT (with DSDT and FACS), SRAT, SLIT, APIC; nothing is wrong with it. */
+static struct machine sound(void)
+{
+    struct table xsdt = list("XSDT", 8, LOW + 0x5000, HIGH, LOW + 0x3000), fadt, facs = {0};
+    struct machine m = {0};
+
+    shim_log_reset();
+    put(&xsdt, LOW + 0x4000, 8);
+    seal(&xsdt);
+    put_header(&fadt, "FACP", 6);
+    put(&fadt, LOW + 0x7000, 4), put(&fadt, LOW + 0x6000, 4), put(&fadt, 0, 276 - 44);
+    seal(&fadt);
+    for (int i = 0; i < 4; i++)
+        put(&facs, (u8)"FACS"[i], 1);
+    put(&facs, 64, 4), put(&facs, 0, 56);
+    add(&m, 0xf5290, rsdp(2));
+    add(&m, LOW + 0x1000, xsdt);
+    add(&m, HIGH, simple("SRAT"));
+    add(&m, LOW + 0x3000, simple("SLIT"));
+    add(&m, LOW + 0x4000, simple("APIC"));
+    add(&m, LOW + 0x5000, fadt);
+    add(&m, LOW + 0x6000, simple("DSDT"));
+    add(&m, LOW + 0x7000, facs);
+    return m;
+}
+
+/* Bytes at an offset of a block, and its checksum made right again. */
+static void change(struct machine *m, u32 block, size_t at, u64 value, size_t bytes)
+{
+    struct table *t = &m->blocks[block].t;
+
+    for (size_t i = 0; i < bytes; i++)
+        t->b[at + i] = (u8)(value >> (8 * i));
+    if (block == 0)
+        fix_sum(t, 8, 20), fix_sum(t, 32, 36);
+    else if (block != 7)
+        fix_sum(t, 9, t->len);
+}
+
+/* One more entry, or part of one, at the end of the XSDT. */
+static void append(struct machine *m, u64 value, size_t bytes)
+{
+    put(&m->blocks[1].t, value, bytes);
+    seal(&m->blocks[1].t);
+}
+
+#define SIG(s) ((u32)s[0] | (u32)s[1] << 8 | (u32)s[2] << 16 | (u32)s[3] << 24)
+
+/* Does it once, and says which finding it must be. */
+static enum firmware_id break_it(struct machine *m, int how)
+{
+    switch (how) {
+    case 0:
+        return change(m, 0, 0, SIG("none"), 4), FW_RSDP_LOADER;
+    case 1:
+        m->blocks[0].t.b[32] ^= 1;
+        return FW_RSDP_CHECKSUM;
+    case 2:
+        return change(m, 0, 24, 0, 8), FW_RSDP_NO_XSDT;
+    case 3:
+        return append(m, 0, 4), FW_XSDT_LENGTH;
+    case 4:
+        return append(m, 0, 8), FW_XSDT_NULL_ENTRY;
+    case 5:
+        return change(m, 1, 0, SIG("XSDX"), 4), FW_XSDT_SIGNATURE;
+    case 6:
+        m->blocks[1].t.len = 36;
+        return seal(&m->blocks[1].t), FW_XSDT_EMPTY;
+    case 7:
+        m->blocks[1].t.b[20] ^= 1;
+        return FW_XSDT_UNUSABLE;
+    case 8:
+        return append(m, 0x7000000000, 8), FW_TABLE_UNREACHABLE;
+    case 9:
+        return change(m, 3, 4, 35, 4), FW_TABLE_LENGTH;
+    case 10:
+        m->blocks[3].t.b[40] ^= 1;
+        return FW_TABLE_CHECKSUM;
+    case 11:
+        return append(m, LOW + 0x4000, 8), FW_TABLE_TWICE;
+    case 12:
+        return change(m, 3, 0, SIG("SRAT"), 4), FW_TABLE_SECOND;
+    case 13:
+        return change(m, 3, 0, SIG("APIC"), 4), FW_MADT_SECOND;
+    case 14:
+        return change(m, 6, 0, SIG("DSDX"), 4), FW_DSDT_SIGNATURE;
+    case 15:
+        return change(m, 7, 4, 63, 4), FW_FACS_INVALID;
+    }
+    return FIRMWARE_NR_IDS;
+}
+
+KTEST(acpi_root, each_finding_and_none_on_a_sound_machine)
+{
+    static struct acpi_root root;
+
+    for (int how = 0; how < 16; how++) {
+        struct machine m = sound();
+        enum firmware_id id;
+
+        REQUIRE_EQ(find(&m, &root), 0);
+        EXPECT_EQ(root.count, 7);
+        EXPECT_EQ(firmware_found()->nr_kept, 0);
+        id = break_it(&m, how);
+        find(&m, &root);
+        ktest_note("%s", firmware_kind(id)->id);
+        EXPECT_EQ(firmware_found()->count[id], 1);
+        drop(&m);
+    }
+}
+
 KTEST(acpi_root, nothing_usable)
 {
     static struct acpi_root root;

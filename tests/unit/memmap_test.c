@@ -85,6 +85,7 @@ KTEST(memmap, top_of_the_address_space)
     REQUIRE_EQ(count, 1);
     EXPECT_EQ(out[0].end, ~0ULL);
     EXPECT_TRUE(shim_log_contains("firmware bug: memory map: entry 1: begins at 0x5, ends at 0x3"));
+    EXPECT_EQ(firmware_found()->count[FW_MEMMAP_WRAPS], 1);
     EXPECT_EQ(shim_log_count(), 1);
     REQUIRE_EQ(memmap_normalise(map, 0, LIMIT, out, 8, &count, &clipped), 0);
     EXPECT_EQ(count, 0);

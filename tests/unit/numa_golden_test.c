@@ -139,7 +139,7 @@ static void check_decisions(const struct expect_machine *e, const struct machine
         EXPECT_EQ(numa_node_of(t, e->mems[i].base + e->mems[i].length - 1), e->mems[i].node);
     }
     EXPECT_EQ(shim_found(FIRMWARE_FAIL), 0);
-    EXPECT_EQ(shim_found(FIRMWARE_WARN), 0);
+    EXPECT_EQ(shim_found(FIRMWARE_WARN), firmware_found()->count[FW_SRAT_RESERVED]);
     EXPECT_EQ(t->uncovered_bytes, 0);
 }
 
@@ -173,7 +173,7 @@ static void check_machine(const struct expect_machine *e, bool with_ram)
     check_raw(e, &m);
     check_decisions(e, &m);
     check_distances(e, &m);
-    EXPECT_FALSE(shim_log_contains("firmware bug"));
+    EXPECT_EQ(shim_log_contains("firmware bug"), strstr(e->name, "touchsmart") != NULL);
     machine_free(&m);
 }
 

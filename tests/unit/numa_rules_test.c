@@ -163,6 +163,8 @@ static void check_uncovered(u64 gap, u32 fail)
     EXPECT_EQ(numa_node_of(&m.t, MIB(1)), 0);
     EXPECT_EQ(numa_node_of(&m.t, MIB(8)), 1);
     EXPECT_EQ(m.t.uncovered_bytes, gap + 4096);
+    EXPECT_EQ(firmware_found()->count[FW_SRAT_UNCOVERED], fail);
+    EXPECT_EQ(firmware_found()->count[FW_SRAT_UNCOVERED_SMALL], !fail);
     EXPECT_EQ(shim_found(FIRMWARE_FAIL), fail);
     EXPECT_EQ(m.t.nodes[1].ram_bytes, MIB(4) + gap);
     machine_free(&m);
@@ -352,6 +354,8 @@ KTEST(numa_rules, cpu_numbers_and_limit)
     EXPECT_EQ(m.t.cpus[1].apic_id, 0);
     EXPECT_EQ(m.t.cpus[2].apic_id, 1);
     EXPECT_TRUE(shim_log_contains_prefix("MADT: 2 CPUs are beyond the limit of 3"));
+    EXPECT_EQ(firmware_found()->count[FW_MADT_CPU_LIMIT], 1);
+    EXPECT_EQ(firmware_found()->count[FW_MADT_BOOT_CPU], 0);
     EXPECT_EQ(shim_log_matches("CPU limit of 3 reached. Ignoring further CPUs"), 1);
     machine_free(&m);
 

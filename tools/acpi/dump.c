@@ -17,7 +17,8 @@
 
 static const char names[DUMP_COUNT][5] = {
     [DUMP_FACP] = "FACP", [DUMP_APIC] = "APIC", [DUMP_SRAT] = "SRAT",
-    [DUMP_SLIT] = "SLIT", [DUMP_SPCR] = "SPCR", [DUMP_DBG2] = "DBG2",
+    [DUMP_SLIT] = "SLIT", [DUMP_HMAT] = "HMAT", [DUMP_MSCT] = "MSCT",
+    [DUMP_CEDT] = "CEDT", [DUMP_SPCR] = "SPCR", [DUMP_DBG2] = "DBG2",
 };
 
 int complain(const char *name, const char *fmt, ...)

@@ -125,6 +125,91 @@ static void slit(struct objects *all, const struct slit_view *v, const struct du
     objects_end(all);
 }
 
+/* One object for each initiator: a row of the matrix. */
+static void locality(struct objects *all, u32 structure, const struct hmat_locality *l)
+{
+    const char *unit = hmat_is_latency(l->data) ? "ns" : "MB/s";
+
+    for (u32 i = 0; i < l->initiators; i++) {
+        FILE *f = objects_begin(all, "hmat", structure);
+
+        fprintf(f,
+                ",\"structure\":%u,\"data\":\"%s\",\"unit\":\"%s\",\"hierarchy\":%u,"
+                "\"initiator\":%u,\"targets\":[",
+                structure, hmat_data_id(l->data), unit, l->hierarchy, hmat_initiator(l, i));
+        for (u32 t = 0; t < l->targets; t++)
+            fprintf(f, "%s%u", t ? "," : "", hmat_target(l, t));
+        fputs("],\"values\":[", f);
+        for (u32 t = 0; t < l->targets; t++) {
+            u32 value = hmat_value(l, i, t);
+
+            fputs(t ? "," : "", f);
+            if (value)
+                fprintf(f, "%u", value);
+            else
+                fputs("null", f);
+        }
+        fputc(']', f);
+        objects_end(all);
+    }
+}
+
+static void attached(struct objects *all, u32 structure, const struct hmat_proximity *p)
+{
+    FILE *f = objects_begin(all, "hmat", structure);
+
+    fprintf(f, ",\"structure\":%u,\"data\":\"attached-initiator\",\"memory\":", structure);
+    if (p->has_memory)
+        fprintf(f, "%u,\"initiator\":", p->memory);
+    else
+        fputs("null,\"initiator\":", f);
+    if (p->has_initiator)
+        fprintf(f, "%u", p->initiator);
+    else
+        fputs("null", f);
+    objects_end(all);
+}
+
+static void cache(struct objects *all, const struct hmat_cache *c)
+{
+    objects_add(all, "cache", c->memory,
+                ",\"pxm\":%u,\"size\":%llu,\"levels\":%u,\"level\":%u,\"associativity\":\"%s\","
+                "\"policy\":\"%s\",\"line\":%u",
+                c->memory, (ull)c->size, c->levels, c->level,
+                hmat_associativity_id(c->associativity), hmat_policy_id(c->policy), c->line);
+}
+
+static void hmat(struct objects *all, const struct hmat *h)
+{
+    struct hmat_walk w;
+    struct hmat_item item;
+
+    hmat_walk_begin(&w, h);
+    while (hmat_walk_next(&w, &item)) {
+        if (item.type == HMAT_LOCALITY)
+            locality(all, item.index, &item.locality);
+        else if (item.type == HMAT_CACHE)
+            cache(all, &item.cache);
+        else
+            attached(all, item.index, &item.proximity);
+    }
+}
+
+static void windows(struct objects *all, const struct acpi_machine *m)
+{
+    for (u32 i = 0; i < m->cedt.window_count; i++) {
+        const struct cedt_window *w = &m->cedt.windows[i];
+        char kinds[80];
+
+        objects_add(all, "cxl-window", w->base,
+                    ",\"base\":%llu,\"length\":%llu,\"node\":%s,\"ways\":%u,\"granularity\":%u,"
+                    "\"restrictions\":\"%s\"",
+                    (ull)w->base, (ull)w->size, node_or_null(cxl_window_node(&m->topo, w)).text,
+                    w->ways, w->granularity,
+                    cedt_restrictions_text(w->restrictions, kinds, sizeof(kinds)));
+    }
+}
+
 static void console(struct objects *all, u32 index, const char *table, const struct acpi_uart *u)
 {
     FILE *f = objects_begin(all, "console", index);
@@ -152,6 +237,8 @@ void emit_raw(struct objects *all, const struct acpi_machine *m, const struct du
 
     srat(all, m);
     slit(all, &m->slit, &d->t[DUMP_SLIT]);
+    hmat(all, &m->hmat);
+    windows(all, m);
     if (m->has_spcr)
         console(all, index++, "SPCR", &m->spcr.uart);
     for (u32 i = 0; m->has_dbg2 && i < m->dbg2.count; i++)

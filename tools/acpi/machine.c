@@ -65,6 +65,31 @@ static void read_consoles(struct acpi_machine *m, const struct dump *d)
         m->has_dbg2 = dbg2_parse(dbg2->data, dbg2->len, &m->dbg2) != -EINVAL;
 }
 
+static void read_windows(struct acpi_machine *m, const struct dump_table *t)
+{
+    if (!t->usable)
+        return;
+    cedt_count(t->data, t->len, &m->cedt);
+    m->cedt.bridges = must_calloc(m->cedt.bridge_max, sizeof(*m->cedt.bridges));
+    m->cedt.windows = must_calloc(m->cedt.window_max, sizeof(*m->cedt.windows));
+    if (cedt_parse(t->data, t->len, &m->cedt) == 0)
+        cxl_windows_report(&m->topo, &m->cedt);
+}
+
+static void check(struct acpi_machine *m, const struct dump *d, const struct numa_input *in,
+                  const struct numa_alloc *alloc)
+{
+    const struct dump_table *hmat = &d->t[DUMP_HMAT], *msct = &d->t[DUMP_MSCT];
+    struct numa_check c = {.in = in, .topo = &m->topo};
+    struct msct_info info;
+
+    if (hmat->usable && hmat_check(hmat->data, hmat->len, &m->hmat) == 0)
+        c.hmat = &m->hmat;
+    if (msct->usable && msct_check(msct->data, msct->len, &info) == 0)
+        c.msct = &info;
+    numa_check(&c, alloc);
+}
+
 void machine_read(struct acpi_machine *m, const struct dump *d)
 {
     static const struct numa_alloc alloc = {host_alloc, host_free, NULL};
@@ -84,6 +109,8 @@ void machine_read(struct acpi_machine *m, const struct dump *d)
     in.slit = slit->usable ? &m->slit : NULL;
     if (numa_build(&in, &alloc, &m->topo))
         panic("out of memory");
+    check(m, d, &in, &alloc);
+    read_windows(m, &d->t[DUMP_CEDT]);
     read_consoles(m, d);
 }
 
@@ -94,6 +121,8 @@ void machine_free(struct acpi_machine *m)
     free(m->srat.cpus);
     free(m->srat.mems);
     free(m->srat.initiators);
+    free(m->cedt.bridges);
+    free(m->cedt.windows);
     free(m->topo.cpus);
     free(m->topo.nodes);
     free(m->topo.memory);

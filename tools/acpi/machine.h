@@ -10,7 +10,8 @@
 
 #include "acpi/dbg2.h"
 #include "acpi/spcr.h"
-#include "mm/numa.h"
+#include "mm/cxl_windows.h"
+#include "mm/numa_check.h"
 #include "tools/acpi/dump.h"
 
 struct acpi_machine {
@@ -22,12 +23,15 @@ struct acpi_machine {
     struct srat_records srat;
     struct slit_view slit;
     struct numa_topology topo;
+    struct hmat hmat; /* empty when there is none */
+    struct cedt_records cedt;
     struct spcr_info spcr;
     struct dbg2_info dbg2;
     bool has_spcr, has_dbg2;
 };
 
-/* Parses and decides. The dump stays the caller's, and must outlive *m (the SLIT points into it).
+/* Parses and decides. The dump stays the caller's, and must outlive *m (SLIT and HMAT point into
+ * it).
  */
 void machine_read(struct acpi_machine *m, const struct dump *d);
 

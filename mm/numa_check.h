@@ -1,0 +1,29 @@
+/*
+ * What ACPI's tables say about each other: the checks that need more than one of them, or the
+ * finished topology. Promises findings (kernel/base/firmware.h) and nothing else; what follows from
+ * them was decided by numa_build(). docs/firmware-checks.md lists them.
+ *
+ * Context: boot CPU, once, after numa_build(). Pure. O(n log n) in CPUs, domains squared in HMAT.
+ * SPDX-License-Identifier: MIT
+ */
+#ifndef PERCH_MM_NUMA_CHECK_H
+#define PERCH_MM_NUMA_CHECK_H
+
+#include "acpi/hmat.h"
+#include "acpi/msct.h"
+#include "mm/numa.h"
+
+struct numa_check {
+    const struct numa_input *in;
+    const struct numa_topology *topo; /* of in */
+    const struct hmat *hmat;          /* NULL: none, or not usable */
+    const struct msct_info *msct;     /* the same */
+};
+
+/* alloc: scratch memory, given back; without memory, processor UIDs are not compared. */
+void numa_check(const struct numa_check *c, const struct numa_alloc *alloc);
+
+/* Parts of it, each in its file. */
+void numa_check_hmat(const struct numa_check *c);
+
+#endif
