@@ -37,7 +37,8 @@ def test_machine(path, logs, tmp_path, record_property):
     if machine.golden and not suites and "run=" not in machine.append:
         more = "run=report,test:placement.*"  # what a layout decides; the suites run elsewhere
     result = qemu.run(qemu.argv(machine, tmp_path, extra_append=more), machine.timeout,
-                      until=machine.until, measure=bool(machine.host_memory))
+                      until=machine.until, measure=bool(machine.host_memory),
+                      screen=qemu.Screen(tmp_path) if machine.screen else None)
     if machine.shutdown:
         result.ended_by = qemu.ended_by(tmp_path)
     log = Path(logs, f"{machine.name}.log")

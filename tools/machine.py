@@ -76,7 +76,9 @@ class Machine:
     kernel: str = "perch"         # perch, ubsan, clang, debug
     medium: str = "cdrom"         # cdrom, usb, pxe, ipxe: where bios and uefi find the image
     menu: bool = False            # boot build/perch.iso and its menu as they are, without exit=
-    console: str = "uart"         # uart, debugcon
+    console: str = "uart"         # uart, debugcon, com2, port, screen
+    gfx: str = ""                 # bios and uefi: a video mode, as GRUB's gfxpayload has it
+    screen: list = field(default_factory=list)    # regular expressions: the page left on it
     append: str = ""
     acpi: list = field(default_factory=list)      # tables of tests/data/asl by name
     tables: str = ""              # a machine of tests/data/acpi (or a directory) to replay
@@ -239,6 +241,10 @@ def _check(machine):
         raise MachineError(f"{machine.name}: unknown medium {machine.medium!r}")
     if machine.shutdown not in ("", "guest-shutdown", "guest-reset"):
         raise MachineError(f"{machine.name}: unknown shutdown {machine.shutdown!r}")
+    if machine.console not in ("uart", "debugcon", "com2", "port", "screen"):
+        raise MachineError(f"{machine.name}: unknown console {machine.console!r}")
+    if machine.console == "screen" and not machine.screen:
+        raise MachineError(f"{machine.name}: nothing would be judged")
     if not machine.reason.strip():
         raise MachineError(f"{machine.name}: no reason given")
     return machine

@@ -18,6 +18,7 @@ from pathlib import Path
 
 import iso
 from machine import MachineError, cpu_ranges
+from screen import Screen
 
 ROOT = Path(__file__).resolve().parent.parent
 BUILD = Path(os.environ.get("BUILD") or "build")
@@ -33,6 +34,16 @@ ICOUNT = ["-accel", "tcg,thread=single", "-icount", "shift=0,sleep=off",
 STILL_THERE = 1.0  # seconds after which a machine that said that it waits is believed
 
 
+# Where the log comes out. "port" is a place that only a table of firmware's tells.
+CONSOLES = {
+    "uart": ["-serial", "chardev:log"],
+    "com2": ["-serial", "none", "-device", "isa-serial,index=1,chardev=log"],
+    "port": ["-serial", "none", "-device", "isa-serial,iobase=0x3e0,irq=5,chardev=log"],
+    "debugcon": ["-serial", "none", "-device", "isa-debugcon,iobase=0xe9,chardev=log"],
+    "screen": ["-serial", "none"],
+}
+
+
 class Missing(Exception):
     """This machine cannot be run here; the text says why."""
 
@@ -44,6 +55,7 @@ class Result:
     seconds: float = 0.0
     stamps: list = field(default_factory=list)  # (seconds since the start, line)
     stderr: str = ""
+    page: list | None = None      # with Machine.screen: the lines of the page on it
     ended_by: str = ""            # QMP's reason for the end, with Machine.shutdown
     waited: bool = False          # with Machine.until: the line came, and QEMU had to be stopped
     peak: int = 0                 # bytes of host memory QEMU had in use at most; 0: not measured
@@ -171,7 +183,7 @@ def medium_args(machine, workdir, cmdline):
                 "-device", f"virtio-net-pci,netdev=net{own}", "-boot", "n"]
     path = BUILD / "perch.iso"
     if not machine.menu:
-        path = iso.cached(image(machine), cmdline, BUILD / "iso-cache")
+        path = iso.cached(image(machine), cmdline, BUILD / "iso-cache", machine.gfx)
     if machine.medium == "usb":
         return ["-drive", f"if=none,id=stick,format=raw,readonly=on,file={path}",
                 "-device", "qemu-xhci", "-device", "usb-storage,drive=stick"]
@@ -220,13 +232,14 @@ def argv(machine, workdir, accel="tcg", icount=False, gdb=False, extra_append=""
     args += ICOUNT if icount else ["-accel", "kvm" if accel == "kvm" else "tcg,thread=multi"]
     args += ["-m", f"{machine.ram() >> 20}M", *smp_args(machine), *numa_args(machine)]
     args += ["-display", "none", "-nodefaults", "-no-reboot", "-chardev", "stdio,id=log,signal=off"]
-    args += ["-serial", "chardev:log"] if machine.console == "uart" else [
-        "-serial", "none", "-device", "isa-debugcon,iobase=0xe9,chardev=log"]
+    args += CONSOLES[machine.console]
     args += ["-device", "isa-debug-exit,iobase=0xf4,iosize=0x4"]
     args += compile_tables(machine, workdir) + replay_args(machine, workdir)
     args += boot_args(machine, workdir, cmdline) + machine.qemu
     if machine.shutdown:
         args += qmp_args(workdir)
+    if machine.screen:
+        args += Screen.args(workdir)
     return args + (["-s", "-S"] if gdb else [])
 
 
@@ -240,9 +253,10 @@ def peak_memory(pid):
     return int(match.group(1)) << 10 if match else 0
 
 
-def run(args, timeout, on_line=None, until="", measure=False):
+def run(args, timeout, on_line=None, until="", measure=False, screen=None):
     """Starts QEMU, reads its log until it ends or the time (seconds; None: no limit) is over.
 
+    screen: a Screen; a run is over a while after a page of Perch's has appeared on it.
     until: a regular expression; QEMU that is still there a while after such a line has waited.
     measure: with each line its use of memory is looked at, which never falls."""
     result, start = Result(), time.monotonic()
@@ -259,6 +273,8 @@ def run(args, timeout, on_line=None, until="", measure=False):
                 result.peak = max(result.peak, peak_memory(process.pid))
             if on_line:
                 on_line(line)
+            if until and re.search(until, line):
+                seen.set()
 
     def read_errors():
         result.stderr = process.stderr.read().decode("utf-8", "replace")
@@ -270,6 +286,9 @@ def run(args, timeout, on_line=None, until="", measure=False):
         if until and seen.wait(timeout):
             result.waited = True
             timeout = STILL_THERE
+        if screen:
+            result.page = screen.page(process, timeout)
+            timeout = 0
         result.status = process.wait(timeout)
         result.waited = False
     except subprocess.TimeoutExpired:

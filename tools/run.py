@@ -47,7 +47,8 @@ def boot(machine, accel, gdb, log):
         args = qemu.argv(machine, Path(workdir), accel=accel, gdb=gdb)
         if gdb:
             print("perch: QEMU waits: gdb build/perch.elf -ex 'target remote :1234'", flush=True)
-        result = qemu.run(args, None if gdb else machine.timeout, show, machine.until)
+        result = qemu.run(args, None if gdb else machine.timeout, show, machine.until,
+                          screen=qemu.Screen(workdir) if machine.screen and not gdb else None)
         if machine.shutdown:
             result.ended_by = qemu.ended_by(Path(workdir))
     if log:

@@ -27,7 +27,33 @@ def lines_of(text):
     return [STAMP.sub("", line).rstrip() for line in text.splitlines()]
 
 
+def _in_order(patterns, lines):
+    """Those that no line matches after the line that matched the one before."""
+    problems, at = [], 0
+    for pattern in patterns:
+        found = next((i for i in range(at, len(lines)) if re.search(pattern, lines[i])), None)
+        if found is None:
+            where = " (after the ones before it)" if at else ""
+            problems.append(f"no line matches {pattern!r}{where}")
+        else:
+            at = found + 1
+    return problems
+
+
+def _screen(machine, result):
+    """The page that a run leaves there; with it the run's end is judged."""
+    if result.page is None:
+        return [f"no page on the screen after {result.seconds:.0f} s"]
+    problems = [f"screen: {problem}" for problem in _in_order(machine.screen, result.page)]
+    problems += [f"screen: unreadable: {line}" for line in result.page if "\ufffd" in line][:3]
+    if problems:
+        problems += [f"screen| {line}" for line in result.page if line]
+    return problems
+
+
 def _exit(machine, result):
+    if machine.screen:
+        return _screen(machine, result)
     if machine.until:
         return [] if result.waited else [f"did not wait after {machine.until!r}"]
     if result.status is None:
@@ -42,14 +68,10 @@ def _exit(machine, result):
 
 
 def _text(machine, lines):
-    problems, at = [], 0
-    for pattern in machine.expect:
-        found = next((i for i in range(at, len(lines)) if re.search(pattern, lines[i])), None)
-        if found is None:
-            where = " (after the ones before it)" if at else ""
-            problems.append(f"no line matches {pattern!r}{where}")
-        else:
-            at = found + 1
+    problems = _in_order(machine.expect, lines)
+    booted = sum(line.startswith("Perch: booted by ") for line in lines)
+    if booted > 1:  # a console that comes late gets everything, and once
+        problems.append(f"{booted} lines `Perch: booted by`")
     for pattern in machine.forbid:
         problems += [f"forbidden line: {line}" for line in lines if re.search(pattern, line)][:3]
     if machine.status != 37:
@@ -161,6 +183,8 @@ def judge(machine, result):
     """(problems, parsed KTAP) of one run. An empty list is a pass."""
     lines = lines_of(result.text)
     parsed = ktap.parse(result.text)
+    if machine.console == "screen":  # there is nothing else to look at
+        return _exit(machine, result), parsed
     problems = _exit(machine, result) + _text(machine, lines) + _tests(machine, parsed)
     if machine.status != 37:
         problems += _brought_up(machine, lines) + _placement(machine, lines)

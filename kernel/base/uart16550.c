@@ -26,6 +26,29 @@ enum {
 #define LSR_TEMT             0x40 /* the shift register is empty too */
 #define LSR_ABSENT           0xff
 
+u8 uart_mmio_read(void *mmio, u32 reg)
+{
+    const struct uart_mmio *m = mmio;
+    volatile u8 *at = m->regs + (size_t)reg * m->stride;
+
+    if (m->width == 4)
+        return (u8) * (volatile u32 *)at;
+    return m->width == 2 ? (u8) * (volatile u16 *)at : *at;
+}
+
+void uart_mmio_write(void *mmio, u32 reg, u8 val)
+{
+    const struct uart_mmio *m = mmio;
+    volatile u8 *at = m->regs + (size_t)reg * m->stride;
+
+    if (m->width == 4)
+        *(volatile u32 *)at = val;
+    else if (m->width == 2)
+        *(volatile u16 *)at = val;
+    else
+        *at = val;
+}
+
 static u8 rd(const struct uart_ops *ops, u32 reg)
 {
     return ops->read(ops->ctx, reg);

@@ -27,6 +27,18 @@ struct uart {
     u64 lost;       /* bytes given up on since the start */
 };
 
+/*
+ * Registers in memory as devices want them reached: an access of width bytes (1, 2 or 4), the next
+ * register stride bytes on. The context of uart_mmio_read() and uart_mmio_write() as ops.
+ */
+struct uart_mmio {
+    volatile u8 *regs;
+    u8 width, stride;
+};
+
+u8 uart_mmio_read(void *mmio, u32 reg);
+void uart_mmio_write(void *mmio, u32 reg, u8 val);
+
 #define UART_CLOCK      115200u /* baud at divisor 1 */
 #define UART_FIFO_SIZE  16
 #define UART_TIMEOUT_US 200000u  /* 16 bytes at 1200 baud take 133 ms */

@@ -19,7 +19,7 @@ struct port_uart {
     struct uart_ops ops;
     struct log_sink sink;
     struct uart_place place;
-    volatile u8 *regs; /* memory: where the registers can be reached now; NULL: a port */
+    struct uart_mmio mmio; /* memory: where the registers can be reached now */
     const char *source;
     char name[PLACE_TEXT];
     bool waiting; /* not reachable before console_uart_remap() */
@@ -59,29 +59,6 @@ static void port_write(void *ctx, u32 reg, u8 val)
     outb((u16)(((struct port_uart *)ctx)->place.base + reg), val);
 }
 
-static u8 mmio_read(void *ctx, u32 reg)
-{
-    const struct port_uart *u = ctx;
-    volatile u8 *at = u->regs + (size_t)reg * u->place.stride;
-
-    if (u->place.width == 4)
-        return (u8) * (volatile u32 *)at;
-    return u->place.width == 2 ? (u8) * (volatile u16 *)at : *at;
-}
-
-static void mmio_write(void *ctx, u32 reg, u8 val)
-{
-    const struct port_uart *u = ctx;
-    volatile u8 *at = u->regs + (size_t)reg * u->place.stride;
-
-    if (u->place.width == 4)
-        *(volatile u32 *)at = val;
-    else if (u->place.width == 2)
-        *(volatile u16 *)at = val;
-    else
-        *at = val;
-}
-
 static u64 now_us(void *ctx)
 {
     (void)ctx;
@@ -113,10 +90,10 @@ static struct port_uart *find(const struct uart_place *p)
 
 static enum console_uart_result start(struct log *log, struct port_uart *u)
 {
-    bool mmio = u->place.mmio;
-
-    u->ops =
-        (struct uart_ops){mmio ? mmio_read : port_read, mmio ? mmio_write : port_write, now_us, u};
+    if (u->place.mmio)
+        u->ops = (struct uart_ops){uart_mmio_read, uart_mmio_write, now_us, &u->mmio};
+    else
+        u->ops = (struct uart_ops){port_read, port_write, now_us, u};
     if (!uart_probe(&u->ops))
         return CONSOLE_UART_ABSENT;
     if (uart_init(&u->uart, &u->ops, u->place.baud))
@@ -153,7 +130,7 @@ enum console_uart_result console_uart_add(struct log *log, const struct uart_pla
         return CONSOLE_UART_LATER;
     }
     if (place->mmio)
-        u->regs = phys_to_virt(place->base);
+        u->mmio = (struct uart_mmio){phys_to_virt(place->base), place->width, place->stride};
     result = start(log, u);
     if (result == CONSOLE_UART_NEW)
         nr_uarts++;
@@ -174,8 +151,9 @@ void console_uart_remap(struct log *log, void *(*map)(void *ctx, u64 pa, u64 siz
 
         if (!u->place.mmio)
             continue;
-        u->regs = map(ctx, u->place.base, (u64)UART_SPAN * u->place.stride);
-        if (!u->regs) {
+        u->mmio = (struct uart_mmio){map(ctx, u->place.base, (u64)UART_SPAN * u->place.stride),
+                                     u->place.width, u->place.stride};
+        if (!u->mmio.regs) {
             u->sink.dead = true;
             continue;
         }

@@ -135,7 +135,7 @@ def test_time_out_fails_although_the_log_is_good(boot):
 def test_machine_that_waits(boot, monkeypatch):
     """It must say so, and must be there still; a log that stops before, or an end, is a failure."""
     monkeypatch.setattr(qemu, "STILL_THERE", 0.2)
-    text = MACHINE.replace("timeout = 20", "timeout = 2") + 'until = "cpu 3 node"\n'
+    text = MACHINE.replace("timeout = 20", "timeout = 6") + 'until = "cpu 3 node"\n'
     assert boot(LOG, sleep=30, text=text)[0] == []
     assert "did not wait" in boot(LOG, text=text)[0][0]
     assert "did not wait" in boot(LOG, sleep=30, text=text.replace("cpu 3", "cpu 9"))[0][0]
@@ -152,6 +152,32 @@ def test_reason_of_the_end(boot, tmp_path):
         (tmp_path / "qmp.out").write_text(greeting + (event if reason else ""), encoding="utf-8")
         result.ended_by = qemu.ended_by(tmp_path)
         assert (verdict.judge(machine, result)[0] == []) == good
+
+
+def test_page_on_the_screen(boot, tmp_path):
+    """The page decides, not the end of the run; each letter of it must be readable."""
+    text = MACHINE + 'screen = ["^Perch: all held", "^CPUs +4"]\n'
+    _, _, result = boot(LOG, text=text)
+    machine = machines.load(tmp_path / "fake.machine")
+    for page, words in ((["Perch: all held", "CPUs  4"], None), (None, "no page on the screen"),
+                        (["Perch: FAILED", "CPUs  4"], "all held"),
+                        (["CPUs  4", "Perch: all held"], "CPUs"),
+                        (["Perch: all held", "CPUs  4", "\ufffd"], "unreadable")):
+        result.page = page
+        problems = verdict.judge(machine, result)[0]
+        assert words in problems[0] if words else problems == []
+    machine.console = "screen"  # and with no log at all it is the only witness
+    result.text, result.page = "", ["Perch: all held", "CPUs  4"]
+    assert verdict.judge(machine, result)[0] == []
+    result.page = ["Perch: all held"]
+    assert verdict.judge(machine, result)[0]
+
+
+def test_lines_said_twice_fail(boot):
+    """A console that comes late is given what the others have had, once."""
+    line = "[    0.000050] Perch: booted by GRUB (Multiboot2)\n"
+    assert boot(line + LOG)[0] == []
+    assert "2 lines" in boot(line + LOG + line)[0][0]
 
 
 def test_forbidden_line_fails(boot):
@@ -182,6 +208,8 @@ def test_layout_is_compared_with_linux(boot):
 def test_wrong_machine_files_are_refused(tmp_path):
     for text, words in [("cpus = 1", "no reason"),
                         ('reason = "x"\ncpus = 1\ncolour = 1', "unknown key colour"),
+                        ('reason = "x"\ncpus = 1\nconsole = "lpt"', "unknown console"),
+                        ('reason = "x"\ncpus = 1\nconsole = "screen"', "nothing would be judged"),
                         ('reason = "x"', "no CPUs"), ("reason =", "fake.machine"),
                         ('reason = "x"\ncpus = 2\nnode = [{ cpus = "0" }]', "every CPU")]:
         path = tmp_path / "fake.machine"

@@ -194,3 +194,25 @@ KTEST(uart16550, speed_now_and_another)
     f.divisor[0] = f.divisor[1] = 0;
     EXPECT_EQ(uart_speed(&ops), 0);
 }
+
+/* Each register is reached by one access of its width, at its place, and nothing beside it. */
+KTEST(uart16550, registers_in_memory)
+{
+    for (u8 width = 1; width <= 4; width *= 2) {
+        for (u8 stride = width; stride <= 16; stride *= 2) {
+            u32 bytes[8 * 16 / 4];
+            u8 *b = (u8 *)bytes;
+            struct uart_mmio m = {b, width, stride};
+
+            memset(bytes, 0xee, sizeof(bytes));
+            for (u32 reg = 0; reg < 8; reg++) {
+                uart_mmio_write(&m, reg, (u8)(0x10 + reg));
+                EXPECT_EQ(uart_mmio_read(&m, reg), 0x10 + reg);
+            }
+            for (u32 i = 0; i < 8u * stride; i++)
+                EXPECT_EQ(b[i], i % stride == 0      ? 0x10 + i / stride
+                                : i % stride < width ? 0
+                                                     : 0xee);
+        }
+    }
+}
