@@ -14,20 +14,28 @@ extern u64 early_window_pt[512]; /* boot/entry32.asm */
 
 static u32 slots_used;
 
-/* Read-only, no-execute slots, handed out upwards and never reused. */
+/*
+ * Read-only, no-execute slots, handed out upwards; when they are used up, from the first again. So
+ * a mapping stays good while the window's other 2 MiB last, and in any case until the next call.
+ */
 static const void *map_high(u64 pa, size_t len)
 {
     u64 first = align_down(pa, PAGE_SIZE);
     u64 pages = (align_up(pa + len, PAGE_SIZE) - first) >> PAGE_SHIFT;
-    u64 va = EARLY_WINDOW_BASE + slots_used * PAGE_SIZE;
+    u64 va;
 
-    if (pages > EARLY_WINDOW_SIZE / PAGE_SIZE - slots_used) {
+    if (pages > EARLY_WINDOW_SIZE / PAGE_SIZE) {
         pr_warn("early window: no room for %llu bytes at 0x%llx", (unsigned long long)len,
                 (unsigned long long)pa);
         return NULL;
     }
-    for (u64 i = 0; i < pages; i++)
+    if (pages > EARLY_WINDOW_SIZE / PAGE_SIZE - slots_used)
+        slots_used = 0;
+    va = EARLY_WINDOW_BASE + slots_used * PAGE_SIZE;
+    for (u64 i = 0; i < pages; i++) {
         early_window_pt[slots_used++] = (first + i * PAGE_SIZE) | PTE_PRESENT | PTE_NX;
+        invlpg(va + i * PAGE_SIZE);
+    }
     return (const void *)(va + (pa - first));
 }
 

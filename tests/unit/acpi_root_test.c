@@ -141,6 +141,74 @@ KTEST(acpi_root, xsdt_first_with_a_table_above_4_gib)
     drop(&m);
 }
 
+/* As the kernel's window when its slots run out: a mapping is gone with the next one. */
+struct one_slot {
+    struct machine m;
+    void *slot;
+};
+
+static const void *map_one(void *ctx, u64 pa, size_t len)
+{
+    struct one_slot *o = ctx;
+    const void *p = map(&o->m, pa, len);
+
+    free(o->slot); /* whoever still reads it is seen by ASan */
+    o->slot = p ? malloc(len ? len : 1) : NULL;
+    if (o->slot)
+        memcpy(o->slot, p, len);
+    return o->slot;
+}
+
+static struct table high_rsdp(void)
+{
+    struct table t = rsdp(2);
+
+    for (int i = 0; i < 4; i++)
+        t.b[16 + i] = 0; /* no RSDT: it could not be reached */
+    for (int i = 0; i < 8; i++)
+        t.b[24 + i] = (u8)((HIGH + 0x1000) >> (8 * i));
+    fix_sum(&t, 8, 20);
+    fix_sum(&t, 32, 36);
+    return t;
+}
+
+/* Nothing at all below 4 GiB: RSDP by the loader's address, XSDT, FADT, DSDT, the others. */
+KTEST(acpi_root, everything_above_4_gib)
+{
+    static struct acpi_root root;
+    struct one_slot o = {0};
+    struct phys_window w = {map_one, &o};
+    struct acpi_rsdp_hint hint = {.pa = HIGH, .no_bios_scan = true};
+    struct table fadt;
+    struct range r;
+    const void *data;
+    size_t len;
+
+    shim_log_reset();
+    put_header(&fadt, "FACP", 6);
+    put(&fadt, 0, 140 - 36); /* X_DSDT: ACPI 6.5, 5.2.9 */
+    put(&fadt, HIGH + 0x4000, 8);
+    put(&fadt, 0, 276 - 148);
+    seal(&fadt);
+    add(&o.m, HIGH, high_rsdp());
+    add(&o.m, HIGH + 0x1000, list("XSDT", 8, HIGH + 0x2000, HIGH + 0x3000, HIGH + 0x5000));
+    add(&o.m, HIGH + 0x2000, fadt);
+    add(&o.m, HIGH + 0x3000, simple("SRAT"));
+    add(&o.m, HIGH + 0x4000, simple("DSDT"));
+    add(&o.m, HIGH + 0x5000, simple("APIC"));
+    REQUIRE_EQ(acpi_root_find(&w, &hint, &root), 0);
+    EXPECT_TRUE(root.from_xsdt);
+    EXPECT_EQ(acpi_table_map(&root, &w, "SRAT", 0, &data, &len), 0);
+    EXPECT_EQ(acpi_table_map(&root, &w, "DSDT", 0, &data, &len), 0);
+    EXPECT_EQ(acpi_table_map(&root, &w, "APIC", 0, &data, &len), 0);
+    EXPECT_EQ(len, 44);
+    for (u32 i = 0; acpi_root_range(&root, i, &r); i++)
+        EXPECT_TRUE(r.start >= SZ_4G);
+    EXPECT_EQ(shim_log_matches("firmware bug"), 0);
+    free(o.slot);
+    drop(&o.m);
+}
+
 KTEST(acpi_root, rsdt_when_xsdt_is_bad_or_absent)
 {
     static struct acpi_root root;
