@@ -193,6 +193,8 @@ HW_SRCS := \
 	kernel/platform/cpu_stacks.c \
 	kernel/app/report.c \
 	kernel/app/report_hmat.c \
+	kernel/app/summary.c \
+	kernel/app/version.c \
 	kernel/app/report_percpu.c \
 	kernel/app/finish.c \
 	kernel/app/verdict_page.c \
@@ -239,6 +241,16 @@ KCFLAGS := -std=gnu11 -ffreestanding -O2 -g -Wall -Wextra -Werror -mcmodel=kerne
 	-fno-delete-null-pointer-checks -I.
 GUARD := -fstack-protector-strong -mstack-protector-guard=tls -mstack-protector-guard-reg=gs
 GCC_GUARD := $(GUARD) -mstack-protector-guard-offset=$(CANARY_OFFSET)
+# The tree's name, for the log. The stamp changes only with it, and with it one object.
+VERSION := $(or $(shell git describe --always --dirty --abbrev=12 2>/dev/null),unknown)
+$(BUILD)/version: FORCE
+	@mkdir -p $(@D)
+	@echo '$(VERSION)' | cmp -s - $@ || echo '$(VERSION)' > $@
+FORCE:
+%/obj/kernel/app/version.o: KCFLAGS += -DPERCH_VERSION='"$(VERSION)"'
+$(foreach d,$(BUILD) $(BUILD)/debug $(BUILD)/ubsan $(BUILD)/clang,$(d)/obj/kernel/app/version.o): \
+	$(BUILD)/version
+
 KLDFLAGS := -nostdlib -static -z max-page-size=0x1000 -z noexecstack --build-id=none -T linker.ld
 UBSAN_FLAGS := -fsanitize=undefined -fno-sanitize=object-size
 CLANG ?= clang

@@ -11,6 +11,7 @@
 #include "kernel/app/placement.h"
 #include "kernel/app/stage.h"
 #include "kernel/app/tsc_stage.h"
+#include "kernel/app/version.h"
 #include "kernel/base/cpu.h"
 #include "kernel/base/cpu_local.h"
 #include "kernel/base/print.h"
@@ -63,7 +64,8 @@ static void read_boot_info(struct boot_state *s, enum boot_origin origin, u64 in
     console_init(&s->opt, &s->info);
     /* A benchmark's stages are not charged for the wire: each lets its lines go at its end. */
     console_hold(kernel_options_run(&s->opt, "bench", NULL, 0));
-    pr_info("Perch: booted by %s (%s)", s->info.loader[0] ? s->info.loader : "an unnamed loader",
+    pr_info("Perch %s: booted by %s (%s)", perch_version,
+            s->info.loader[0] ? s->info.loader : "an unnamed loader",
             origin == BOOT_PVH ? "PVH" : "Multiboot2");
     pr_info("Command line: %s%s", s->info.cmdline, s->info.cmdline_truncated ? " (cut)" : "");
     finish_arm(s); /* from here on a panic ends the run as the command line says */

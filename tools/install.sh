@@ -56,6 +56,7 @@ missing_for() {
     need clang can_sanitize clang
     need acpica-tools have iasl
     need python3-pytest "$PYTHON" -c 'import pytest' 2>/dev/null
+    need python3-yaml "$PYTHON" -c 'import yaml' 2>/dev/null
     need python3-pytest-xdist "$PYTHON" -c 'import xdist' 2>/dev/null
 }
 

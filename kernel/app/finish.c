@@ -8,6 +8,7 @@
 #include "kernel/app/ktest.h"
 #include "kernel/app/report.h"
 #include "kernel/app/stage.h"
+#include "kernel/app/summary.h"
 #include "kernel/app/verdict_page.h"
 #include "kernel/base/firmware.h"
 #include "kernel/base/glob.h"
@@ -19,7 +20,7 @@
 #include "percpu/percpu.h"
 #include "smp/cpus.h"
 
-static struct ktest_totals totals; /* of the run; the page shows them */
+static struct summary summary; /* of the run; the page shows its totals */
 
 /* The machine stays on: what is left on its screen. */
 static void show_page(enum power_result result)
@@ -27,7 +28,7 @@ static void show_page(enum power_result result)
     if (result == POWER_PANIC)
         console_panic_page();
     else
-        verdict_page(boot_state_get(), result == POWER_PASSED, &totals);
+        verdict_page(boot_state_get(), result == POWER_PASSED, &summary.tests);
 }
 
 static void end_after_panic(void)
@@ -70,15 +71,19 @@ static bool firmware_ok(const struct boot_state *s)
 
 static bool run_tests(struct boot_state *s)
 {
+    struct ktest_totals *totals = &summary.tests;
     char glob[64];
 
     if (!kernel_options_run(&s->opt, "test", glob, sizeof(glob)))
         return true;
-    ktest_run(glob[0] ? glob : NULL, &totals);
-    pr_info("test: %u passed, %u failed, %u skipped", totals.passed, totals.failed, totals.skipped);
-    if (totals.passed == 0)
+    totals->on_result = summary_case;
+    totals->ctx = &summary;
+    ktest_run(glob[0] ? glob : NULL, totals);
+    pr_info("test: %u passed, %u failed, %u skipped", totals->passed, totals->failed,
+            totals->skipped);
+    if (totals->passed == 0)
         pr_err("test: nothing ran");
-    return totals.failed == 0 && totals.passed != 0;
+    return totals->failed == 0 && totals->passed != 0;
 }
 
 static void run_bench(struct boot_state *s)
@@ -97,6 +102,7 @@ void finish(struct boot_state *s)
     char glob[64];
     bool ok;
 
+    summary.lava = s->opt.lava;
     if (kernel_options_run(&s->opt, "report", glob, sizeof(glob)))
         report_print(s);
     fail_late(&s->opt);
@@ -106,6 +112,8 @@ void finish(struct boot_state *s)
     ok &= percpu_damage() == 0;
     ok &= !fail_run(&s->opt);
     ok &= s->placement.wrong == 0 && ubsan_report_count() == 0 && firmware_ok(s);
+    summary_lava_verdict(&summary, ok);
+    summary_print(&summary, s, ok);
     pr_info("perch: %s", ok ? "all held" : "FAILED");
     power_end(ok ? POWER_PASSED : POWER_FAILED);
 }

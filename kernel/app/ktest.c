@@ -97,19 +97,25 @@ static u32 count_cases(ktest_iter first, const char *glob)
 
 static void run_case(const struct ktest_case *c, u32 number, struct ktest_totals *totals)
 {
+    enum ktest_result result = KTEST_PASSED;
+
     __atomic_store_n(&current.failures, 0, __ATOMIC_RELAXED);
     current.skip_reason = NULL;
     c->run();
     if (__atomic_load_n(&current.failures, __ATOMIC_RELAXED)) {
+        result = KTEST_FAILED;
         totals->failed++;
         log_raw("  not ok %u %s", number, c->name);
     } else if (current.skip_reason) {
+        result = KTEST_SKIPPED;
         totals->skipped++;
         log_raw("  ok %u %s # SKIP %s", number, c->name, current.skip_reason);
     } else {
         totals->passed++;
         log_raw("  ok %u %s", number, c->name);
     }
+    if (totals->on_result)
+        totals->on_result(totals->ctx, c->suite, c->name, result);
 }
 
 /* Runs the suite that begins with `first`; returns the first case of the next one. */

@@ -28,8 +28,13 @@ struct ktest_case {
         &ktest_case_##suite_##_##name_;                                                            \
     static void ktest_##suite_##_##name_(void)
 
+enum ktest_result { KTEST_PASSED, KTEST_FAILED, KTEST_SKIPPED };
+
 struct ktest_totals {
     u32 passed, failed, skipped;
+    /* Told of each case when its line is out. May be NULL. */
+    void (*on_result)(void *ctx, const char *suite, const char *name, enum ktest_result result);
+    void *ctx;
 };
 
 /*

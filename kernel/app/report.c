@@ -165,7 +165,7 @@ void report_print(struct boot_state *s)
 {
     struct report r;
 
-    report_begin(&r);
+    report_begin(&r, "REPORT");
     machine(&r, s);
     nodes_and_memory(&r, s);
     distances(&r, &s->topo);

@@ -11,10 +11,10 @@
 
 #define TAIL 18 /* ,"crc":"01234567"} */
 
-void report_begin(struct report *r)
+void report_begin(struct report *r, const char *name)
 {
-    *r = (struct report){0};
-    log_raw("-----BEGIN PERCH REPORT-----");
+    *r = (struct report){.name = name};
+    log_raw("-----BEGIN PERCH %s-----", name);
 }
 
 void report_object(struct report *r, const char *fmt, ...)
@@ -38,7 +38,7 @@ void report_object(struct report *r, const char *fmt, ...)
 
 void report_end(const struct report *r)
 {
-    log_raw("-----END PERCH REPORT lines=%u crc32=%08x-----", r->lines, r->crc);
+    log_raw("-----END PERCH %s lines=%u crc32=%08x-----", r->name, r->lines, r->crc);
 }
 
 /* RFC 8259, 7. Bytes that are not ASCII are taken for Latin-1: a line of the log has no others. */

@@ -15,12 +15,13 @@
 #define REPORT_LIST_MAX   320 /* the items of one object's array, with the NUL */
 
 struct report {
+    const char *name;
     u32 lines;
     u32 crc; /* of every line since the BEGIN marker, newlines included */
 };
 
-/* Sets up *r and prints the BEGIN marker. */
-void report_begin(struct report *r);
+/* Sets up *r and prints the BEGIN marker with this name, a literal: REPORT or SUMMARY. */
+void report_begin(struct report *r, const char *name);
 
 /* One object: fmt gives its fields, without braces; n goes in front and crc behind. */
 void report_object(struct report *r, const char *fmt, ...) PRINTF(2, 3);

@@ -80,8 +80,9 @@ struct kernel_options {
     u64 seed;
     bool strict_firmware;
     bool hotplug;
+    bool lava; /* a line for LAVA after each test case */
     /* Accepted as text; the parts that use them look inside. "" when not given. */
-    char fail[OPT_TEXT_MAX], soak[OPT_TEXT_MAX], lava[OPT_TEXT_MAX];
+    char fail[OPT_TEXT_MAX], soak[OPT_TEXT_MAX];
 };
 
 /* Fills every field. Unknown keys and bad values: one line each. cmdline may be NULL. */

@@ -209,7 +209,7 @@ static bool set_soak(struct kernel_options *o, const char *value)
 
 static bool set_lava(struct kernel_options *o, const char *value)
 {
-    return copy_text(o->lava, sizeof(o->lava), value);
+    return set_bool(&o->lava, value);
 }
 
 static const struct {

@@ -148,7 +148,7 @@ KTEST(options, every_key)
     EXPECT_TRUE(o.has_seed && o.seed == 0x1234 && o.strict_firmware && o.hotplug);
     EXPECT_STREQ(o.fail, "every:3");
     EXPECT_STREQ(o.soak, "10");
-    EXPECT_STREQ(o.lava, "on");
+    EXPECT_TRUE(o.lava);
 }
 
 KTEST(options, exit_off_again)
@@ -177,7 +177,7 @@ KTEST(options, bad_values_keep_what_was)
         "console=", "percpu_alloc=no", "percpu_dyn=-1", "percpu_atom=3K", "percpu_atom=2K",
         "percpu_reserved=x", "percpu_static=1Q", "percpu_promote=", "percpu_promote=1", "numa=yes",
         "nr_cpus=0", "nr_cpus=99999999999", "possible_cpus=", "maxcpus=-1", "loglevel=9", "seed=x",
-        "strict=all", "hotplug=1",
+        "strict=all", "hotplug=1", "lava=yes",
     };
     static struct kernel_options defaults;
 

@@ -5,6 +5,8 @@
  */
 #include "kernel/app/ktest.h"
 #include "kernel/base/glob.h"
+#include "kernel/base/printf.h"
+#include "kernel/base/string.h"
 #include "tests/host/shim.h"
 
 static bool armed;
@@ -71,6 +73,28 @@ KTEST(ktest, form)
         else
             EXPECT_STREQ(shim_raw_line(i), want[i]);
     }
+}
+
+static void note_result(void *ctx, const char *suite, const char *name, enum ktest_result result)
+{
+    char *text = ctx;
+    size_t len = strlen(text);
+
+    ksnprintf(text + len, 128 - len, "%s.%s=%d ", suite, name, result);
+}
+
+KTEST(ktest, results_are_told)
+{
+    char text[128] = "";
+    struct ktest_totals t = {.on_result = note_result, .ctx = text};
+
+    armed = true;
+    shim_raw_capture(true);
+    ktest_run("ktest_demo*", &t);
+    shim_raw_capture(false);
+    armed = false;
+    EXPECT_STREQ(text, "ktest_demo.a_passes=0 ktest_demo.b_fails=1 ktest_demo.c_skips=2 "
+                       "ktest_demo2.only=0 ");
 }
 
 KTEST(ktest, nothing_selected)

@@ -28,7 +28,7 @@ KTEST(report_json, lines_and_checksums)
     u32 all = 0;
 
     shim_raw_capture(true);
-    report_begin(&r);
+    report_begin(&r, "REPORT");
     report_object(&r, "\"type\":\"a\"");
     report_object(&r, "\"type\":\"%s\",\"x\":%u", "b", 7u);
     report_end(&r);
@@ -54,7 +54,7 @@ KTEST(report_json, a_full_line_and_one_more)
     memset(fill, 'x', sizeof(fill));
     fill[REPORT_LINE_MAX - CRC_FIELD - strlen("{\"n\":0,")] = '\0';
     shim_raw_capture(true);
-    report_begin(&r);
+    report_begin(&r, "REPORT");
     report_object(&r, "%s", fill);
     EXPECT_EQ(strlen(shim_raw_line(1)), (size_t)REPORT_LINE_MAX);
     crc_at_end(shim_raw_line(1));
