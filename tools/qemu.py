@@ -263,18 +263,20 @@ def run(args, timeout, on_line=None, until="", measure=False, screen=None):
     process = subprocess.Popen(args, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE,
                                stderr=subprocess.PIPE, start_new_session=True)
 
-    seen = threading.Event()
+    seen = threading.Event()  # the line came, or nothing more will
 
     def read_log():
         for raw in process.stdout:
             line = raw.decode("utf-8", "replace").replace("\r", "").rstrip("\n")
             result.stamps.append((time.monotonic() - start, line))
+            if until and not seen.is_set() and re.search(until, line):
+                result.waited = True
+                seen.set()
             if measure:
                 result.peak = max(result.peak, peak_memory(process.pid))
             if on_line:
                 on_line(line)
-            if until and re.search(until, line):
-                seen.set()
+        seen.set()
 
     def read_errors():
         result.stderr = process.stderr.read().decode("utf-8", "replace")
@@ -284,7 +286,6 @@ def run(args, timeout, on_line=None, until="", measure=False, screen=None):
         reader.start()
     try:
         if until and seen.wait(timeout):
-            result.waited = True
             timeout = STILL_THERE
         if screen:
             result.page = screen.page(process, timeout)
