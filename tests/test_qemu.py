@@ -1,5 +1,7 @@
 """Every machine file of tests/qemu: boots it, and lets tools/verdict.py judge it.
 
+PERCH_MACHINES names another folder: tests/qemu/huge, as `perch test huge` does.
+
 SPDX-License-Identifier: MIT
 """
 import os
@@ -20,7 +22,8 @@ def slow_first(path):
     return -int(limit.group(1)) if limit else 0, path.stem
 
 
-FILES = sorted((ROOT / "tests/qemu").glob("*.machine"), key=slow_first)
+FOLDER = ROOT / os.environ.get("PERCH_MACHINES", "tests/qemu")
+FILES = sorted(FOLDER.glob("*.machine"), key=slow_first)
 
 
 @pytest.mark.parametrize("path", [pytest.param(p, id=p.stem) for p in FILES])

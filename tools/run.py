@@ -14,7 +14,7 @@ import machine as machines
 import qemu
 import verdict
 
-SECONDS_PER_RUN = 300
+SECONDS_PER_RUN = 300  # and one for each CPU
 
 
 def chosen():
@@ -34,7 +34,7 @@ def chosen():
             raise machines.MachineError(f"unknown firmware {get('FIRMWARE')!r}: pvh, bios or uefi")
         machine.firmware = get("FIRMWARE")
     machine.append = f"{machine.append} {get('APPEND') or ''}".strip()
-    machine.timeout = max(machine.timeout, SECONDS_PER_RUN)
+    machine.timeout = max(machine.timeout, SECONDS_PER_RUN + machine.present())
     return machine
 
 

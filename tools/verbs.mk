@@ -27,7 +27,7 @@ export $(RUN_OPTIONS)
 run: $(BUILD)/perch.elf
 	@$(PYTHON) tools/run.py
 
-# ---- test: WHAT=unit|model|tsan|kernel|qemu|tools|runner|lint|fuzz, PATTERN=part of a name -----
+# ---- test: WHAT=unit|model|tsan|kernel|qemu|huge|tools|runner|lint|fuzz, PATTERN=part of a name
 # Named by a machine file's kernel=, beside $(BUILD)/perch.elf.
 KERNELS := $(BUILD)/perch.elf $(BUILD)/ubsan/perch.elf $(BUILD)/clang/perch.elf \
 	$(BUILD)/debug/perch.elf
@@ -37,6 +37,7 @@ TEST_NEEDS_model := host-bins
 TEST_NEEDS_tsan := tsan-bins
 TEST_NEEDS_kernel := $(BUILD)/perch.elf
 TEST_NEEDS_qemu := $(KERNELS) iso
+TEST_NEEDS_huge := $(BUILD)/perch.elf
 TEST_NEEDS_tools := $(TOOL_BINS) $(BUILD)/perch.elf library-tests
 TEST_NEEDS_runner :=
 TEST_NEEDS_lint := $(KERNELS)
@@ -49,12 +50,14 @@ TEST_ARGS_model := tests/test_unit.py -k 'model-$(PATTERN)'
 TEST_ARGS_tsan := tests/test_unit.py -k 'tsan-$(PATTERN)'
 TEST_ARGS_kernel := tests/test_qemu.py -k 'numa4-cpu8]'
 TEST_ARGS_qemu := tests/test_qemu.py tests/test_damage.py tests/test_acpi_high.py -k '$(PATTERN)'
+TEST_ARGS_huge := tests/test_qemu.py -k '$(PATTERN)'
 TEST_ARGS_all := -k '$(PATTERN)'
 TEST_KIND := $(or $(WHAT),all)
 TEST_ARGS := $(or $(TEST_ARGS_$(TEST_KIND)),tests/$(TEST_KIND) -k '$(PATTERN)')
 
 test: $(TEST_NEEDS_$(TEST_KIND))
 	@BUILD=$(BUILD) $(if $(filter kernel,$(TEST_KIND)),PERCH_KTEST='$(PATTERN)') \
+		$(if $(filter huge,$(TEST_KIND)),PERCH_MACHINES=tests/qemu/huge) \
 		$(PYTEST) -q -n $(JOBS) $(TEST_ARGS)
 
 # ---- damage-sweep: tests/unit/damage_test.c with all ten wrong values of every byte ------------
@@ -76,7 +79,7 @@ bench: $(BUILD)/perch.elf
 help:
 	@echo 'make             build/perch.elf and build/perch.iso'
 	@echo 'make run         NODES= CPUS= MEM= FIRMWARE= TOPOLOGY= TABLES= APPEND= ACCEL= GDB=1 LOG='
-	@echo 'make test        every test; WHAT=unit|model|tsan|kernel|qemu|tools|runner|lint|fuzz PATTERN='
+	@echo 'make test        every test; WHAT=unit|model|tsan|kernel|qemu|huge|tools|runner|lint|fuzz PATTERN='
 	@echo 'make layout-bin  build/perch-layout, the program behind ./perch layout'
 	@echo 'make acpi-bin    build/perch-acpi, the program behind ./perch acpi'
 	@echo 'make iso         build/perch.iso'
