@@ -391,7 +391,9 @@ $(FUZZ_BINS): $(BUILD)/fuzz/%: $(BUILD)/fuzz/tests/fuzz/%.o $(FUZZ_LIB)
 
 FUZZ_SECONDS ?= 60
 fuzz-%: $(BUILD)/fuzz/%_fuzz
-	$< -max_total_time=$(FUZZ_SECONDS) -max_len=8192 -use_value_profile=1
+	@mkdir -p $(BUILD)/fuzz/corpus/$*
+	$(PYTHON) tests/fuzz/seeds.py $(BUILD)/fuzz/corpus
+	$< -max_total_time=$(FUZZ_SECONDS) -max_len=8192 -use_value_profile=1 $(BUILD)/fuzz/corpus/$*
 
 # ---- programs for the host, on the kernel's own sources ----------------------------------------
 LAYOUT_SRCS := tools/layout/main.c tools/layout/json.c tools/layout/machine.c \

@@ -1,9 +1,10 @@
 /*
- * libFuzzer: one byte splits the input into SRAT and SLIT; the topology made of them must hold all
- * its promises, with RAM below and above 4 GiB.
+ * libFuzzer: SRAT, SLIT and MADT, the first two after their lengths (2 bytes each, little-endian);
+ * the topology made of them must hold all its promises, with RAM below and above 4 GiB.
  * SPDX-License-Identifier: MIT
  */
 #include "kernel/base/print.h"
+#include "tests/host/shim.h"
 #include "tests/unit/numa_host.h"
 
 int LLVMFuzzerTestOneInput(const u8 *data, size_t len);
@@ -19,20 +20,29 @@ static struct table copy_of(const u8 *data, size_t len)
     return t;
 }
 
+/* The next table: as long as the two bytes of its length say, or as there are bytes. */
+static struct table take(const u8 *data, size_t len, u32 which, size_t *at)
+{
+    size_t said = data[2 * which] | (size_t)data[2 * which + 1] << 8;
+    size_t size = MIN(said, len - *at);
+    struct table t = copy_of(data + *at, size);
+
+    *at += size;
+    return t;
+}
+
 int LLVMFuzzerTestOneInput(const u8 *data, size_t len)
 {
     static const struct range ram[] = {{0, 0x9f000}, {SZ_1M, SZ_2M}, {SZ_4G, 2 * SZ_4G}};
     struct machine m = {.ram = ram, .ram_count = ARRAY_SIZE(ram)};
-    size_t split;
+    size_t at = 4;
 
-    if (len < 1)
+    if (len < at)
         return 0;
-    split = MIN((size_t)data[0] * 8, len - 1);
-    m.srat = copy_of(data + 1, split);
-    m.slit = copy_of(data + 1 + split, len - 1 - split);
-    madt_begin(&m.madt, 5);
-    for (u32 i = 0; i < 8; i++)
-        madt_x2apic(&m.madt, i, 1);
+    shim_log_reset();
+    m.srat = take(data, len, 0, &at);
+    m.slit = take(data, len, 1, &at);
+    m.madt = copy_of(data + at, len - at);
     ASSERT(machine_build(&m) == 0);
     ASSERT(numa_verify(&m.t, ram, ARRAY_SIZE(ram)) == 0);
     machine_free(&m);
