@@ -93,6 +93,29 @@ def fadt(dsdt=0):
     return seal(header("FACP", 3) + bytes(body))
 
 
+# ---- SPCR, DBG2 (Microsoft's specifications) ----------------------------------------------------
+def gas(space, address, width=8, access=1):
+    """ACPI 6.5, 5.2.3.2."""
+    return struct.pack("<BBBBQ", space, width, 0, access, address)
+
+
+def spcr(space, address, interface=0, baud=7):
+    return seal(header("SPCR", 2) + bytes([interface, 0, 0, 0]) + gas(space, address) + bytes(6)
+                + bytes([baud]) + bytes(5) + b"\xff\xff\xff\xff" + bytes(12))
+
+
+def dbg2(*devices, count=None, offset=44):
+    count = len(devices) if count is None else count
+    return seal(header("DBG2", 0) + struct.pack("<II", offset, count) + b"".join(devices))
+
+
+def dbg2_port(space, address):
+    """A 16550: one address, one size, the name "." behind them."""
+    body = gas(space, address) + struct.pack("<I", 8) + b".\0"
+    return struct.pack("<BHBHHHHHHHHH", 0, 22 + len(body), 1, 2, 38, 0, 0, 0x8000, 0, 0, 22,
+                       34) + body
+
+
 # ---- a machine with these tables ----------------------------------------------------------------
 def rsdp(revision=2):
     """Pointers and checksums are the firmware's to fill in."""

@@ -14,8 +14,8 @@ import pytest
 import machine as machines
 import qemu
 import verdict
-from acpi_build import (World, cpu, fadt, ioapic, lapic, local_x2apic, madt, memory, put, seal,
-                        slit, srat, x2apic)
+from acpi_build import (World, cpu, dbg2, dbg2_port, fadt, ioapic, lapic, local_x2apic, madt,
+                        memory, put, seal, slit, spcr, srat, x2apic)
 
 M = 256 << 20
 MADT = madt(lapic(0), lapic(1), ioapic())
@@ -118,6 +118,14 @@ CASES = [
     Case("fadt-short", "fadt-short", World([cut(fadt(), 80), *GOOD[1:]])),
     Case("fadt-length", "fadt-length", World([cut(fadt(), 200), *GOOD[1:]])),
     Case("dsdt-in-the-rom", "table-length", World([fadt(0xfffffff0), *GOOD[1:]])),
+
+    Case("spcr-short", "spcr-short", World([*GOOD, cut(spcr(1, 0x3f8), 50)])),
+    Case("spcr-rubbish", "", World([*GOOD, spcr(0, (1 << 64) - 8, interface=0x12)]),
+         expect=("console: SPCR: refused: no room for the registers",)),
+    Case("spcr-nothing-there", "", World([*GOOD, spcr(1, 0x7000)]),
+         expect=("console: SPCR: port 0x7000: refused: no UART answers there",)),
+    Case("dbg2-nowhere", "dbg2-device", World([*GOOD, dbg2(count=255, offset=0xfffffff0)])),
+    Case("dbg2-runs-over", "dbg2-device", World([*GOOD, put(dbg2(dbg2_port(1, 0x3f8)), 45, 0xff)])),
 
     # RSDP, XSDT
     Case("xsdt-entries", "table-length table-unreachable xsdt-null-entry",
