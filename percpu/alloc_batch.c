@@ -63,13 +63,24 @@ u32 pcpu_take(struct pcpu_allocator *a, u32 size, u32 align, u8 tag, u32 n,
 /* ---- clearing ---------------------------------------------------------------------------- */
 
 /* Objects that lie one after the other are cleared as one piece. */
+struct piece {
+    uintptr_t end;
+    u32 bytes, words;
+};
+
 struct pieces {
     u32 n;
-    struct {
-        uintptr_t ptr;
-        u32 bytes;
-    } at[PCPU_BATCH_MAX];
+    u32 odd; /* not 0: some begin or end in the middle of a word of 8 bytes */
+    struct piece at[PCPU_BATCH_MAX];
 };
+
+static void add_piece(struct pieces *p, uintptr_t start, uintptr_t end)
+{
+    p->at[p->n].end = end;
+    p->at[p->n].bytes = (u32)(end - start);
+    p->at[p->n++].words = (u32)(end - start) / 8;
+    p->odd |= (start | end) % 8;
+}
 
 /* The first of the batch that lie in the first chunk, or that do not; how many they are. */
 static u32 collect(const struct pcpu_allocator *a, const struct pcpu_entry *batch, u32 n, u32 size,
@@ -79,7 +90,7 @@ static u32 collect(const struct pcpu_allocator *a, const struct pcpu_entry *batc
     uintptr_t start = batch->ptr, end = start;
     u32 i;
 
-    out->n = 0;
+    out->n = out->odd = 0;
     for (i = 0; i < n; i++) {
         uintptr_t ptr = batch[i].ptr;
 
@@ -90,24 +101,38 @@ static u32 collect(const struct pcpu_allocator *a, const struct pcpu_entry *batc
         } else if (ptr + size == start) {
             start = ptr;
         } else {
-            out->at[out->n].ptr = start;
-            out->at[out->n++].bytes = (u32)(end - start);
+            add_piece(out, start, end);
             start = ptr;
             end = ptr + size;
         }
     }
-    out->at[out->n].ptr = start;
-    out->at[out->n++].bytes = (u32)(end - start);
+    add_piece(out, start, end);
     return i;
 }
 
-static void clear_pieces(const struct pieces *p, u64 delta, const u64 *units, u32 nr_units)
+/* Only objects of 4 bytes make such pieces. */
+static void clear_odd_pieces(const struct pieces *p, u64 delta, const u64 *units, u32 nr_units)
 {
     for (u32 u = 0; u < nr_units; u++) {
         u64 off = delta + units[u];
 
         for (u32 i = 0; i < p->n; i++)
-            pcpu_clear((void *)(p->at[i].ptr + off), p->at[i].bytes);
+            pcpu_clear((void *)(p->at[i].end - p->at[i].bytes + off), p->at[i].bytes);
+    }
+}
+
+/* A function of its own: its loop is the heart of every free, and has the registers to itself. */
+static NOINLINE void clear_pieces(const struct pieces *p, u64 delta, const u64 *units, u32 nr_units)
+{
+    const struct piece *last = p->at + p->n - 1;
+
+    for (u32 u = 0; u < nr_units; u++) {
+        const struct piece *piece = p->at;
+        u64 off = delta + units[u];
+
+        do
+            pcpu_clear_words((void *)(piece->end + off), piece->words);
+        while (piece++ != last);
     }
 }
 
@@ -123,7 +148,10 @@ u64 pcpu_clear_batch(struct pcpu_allocator *a, const struct pcpu_entry *batch, u
         u32 units = first ? a->nr_cpus : live;
 
         done = collect(a, batch + i, n - i, size, live == a->nr_cpus, &pieces);
-        clear_pieces(&pieces, a->delta, first ? a->possible_off : a->live_off, units);
+        if (pieces.odd)
+            clear_odd_pieces(&pieces, a->delta, first ? a->possible_off : a->live_off, units);
+        else
+            clear_pieces(&pieces, a->delta, first ? a->possible_off : a->live_off, units);
         bytes += (u64)done * units * size;
     }
     return bytes;

@@ -26,62 +26,6 @@ typedef u32 __attribute__((may_alias)) pcpu_clear_u32;
         (p)[7] = 0;                                                                                \
     } while (0)
 
-/* n words at d: what is more than a multiple of 16 first, by a jump into the middle. */
-static inline void pcpu_clear_words(volatile pcpu_clear_u64 *d, size_t n)
-{
-    switch (n % 16) {
-    case 15:
-        d[14] = 0; /* fall through */
-    case 14:
-        d[13] = 0; /* fall through */
-    case 13:
-        d[12] = 0; /* fall through */
-    case 12:
-        d[11] = 0; /* fall through */
-    case 11:
-        d[10] = 0; /* fall through */
-    case 10:
-        d[9] = 0; /* fall through */
-    case 9:
-        d[8] = 0; /* fall through */
-    case 8:
-        d[7] = 0; /* fall through */
-    case 7:
-        d[6] = 0; /* fall through */
-    case 6:
-        d[5] = 0; /* fall through */
-    case 5:
-        d[4] = 0; /* fall through */
-    case 4:
-        d[3] = 0; /* fall through */
-    case 3:
-        d[2] = 0; /* fall through */
-    case 2:
-        d[1] = 0; /* fall through */
-    case 1:
-        d[0] = 0; /* fall through */
-    default:
-        break;
-    }
-    for (d += n % 16, n /= 16; n; n--, d += 16) {
-        PCPU_STORE8_(d);
-        PCPU_STORE8_(d + 8);
-    }
-}
-
-/* size bytes at p, both multiples of 4. */
-static inline void pcpu_clear(void *p, size_t size)
-{
-    if (((uintptr_t)p & 4) && size) {
-        *(volatile pcpu_clear_u32 *)p = 0;
-        p = (u8 *)p + 4;
-        size -= 4;
-    }
-    pcpu_clear_words(p, size / 8);
-    if (size & 4)
-        *(volatile pcpu_clear_u32 *)((u8 *)p + size - 4) = 0;
-}
-
 #define PCPU_STORE32_(p)                                                                           \
     do {                                                                                           \
         PCPU_STORE8_(p);                                                                           \
@@ -89,6 +33,56 @@ static inline void pcpu_clear(void *p, size_t size)
         PCPU_STORE8_((p) + 16);                                                                    \
         PCPU_STORE8_((p) + 24);                                                                    \
     } while (0)
+
+#define PCPU_CASE_(n)                                                                              \
+    case n:                                                                                        \
+        end[-(n)] = 0;                                                                             \
+        __attribute__((fallthrough))
+#define PCPU_CASE4_(n)                                                                             \
+    PCPU_CASE_((n) + 3);                                                                           \
+    PCPU_CASE_((n) + 2);                                                                           \
+    PCPU_CASE_((n) + 1);                                                                           \
+    PCPU_CASE_(n)
+#define PCPU_CASE16_(n)                                                                            \
+    PCPU_CASE4_((n) + 12);                                                                         \
+    PCPU_CASE4_((n) + 8);                                                                          \
+    PCPU_CASE4_((n) + 4);                                                                          \
+    PCPU_CASE4_(n)
+
+/*
+ * The n words before end: a jump into a row of stores, so that an object of any common size costs
+ * the same few instructions around its stores.
+ */
+static ALWAYS_INLINE void pcpu_clear_words(volatile pcpu_clear_u64 *end, size_t n)
+{
+    for (; n > 64; n -= 64) {
+        end -= 64;
+        PCPU_STORE32_(end);
+        PCPU_STORE32_(end + 32);
+    }
+    switch (n) {
+        PCPU_CASE16_(49);
+        PCPU_CASE16_(33);
+        PCPU_CASE16_(17);
+        PCPU_CASE16_(1);
+    default:
+        break;
+    }
+}
+
+/* size bytes at p, both multiples of 4. */
+static NOINLINE UNUSED void pcpu_clear(void *p, size_t size)
+{
+    if (((uintptr_t)p & 4) && size) {
+        *(volatile pcpu_clear_u32 *)p = 0;
+        p = (u8 *)p + 4;
+        size -= 4;
+    }
+    if (size & 4)
+        *(volatile pcpu_clear_u32 *)((u8 *)p + size - 4) = 0;
+    size &= ~(size_t)7;
+    pcpu_clear_words((pcpu_clear_u64 *)((u8 *)p + size), size / 8);
+}
 
 /* n whole pages at p. A function of its own: the loop is half a page of code. */
 static NOINLINE UNUSED void pcpu_clear_pages(void *p, u32 n)

@@ -22,9 +22,9 @@
 #define BENCH_CLEAR_BYTES 8
 /* and so many more for a page, for a piece of one unit, and for each turn of that one's loop. */
 #define BENCH_CLEAR_PAGE  20
-#define BENCH_CLEAR_PIECE 12
-#define BENCH_CLEAR_TURN  3
-#define BENCH_CLEAR_WORDS 16 /* of 8 bytes, in a turn */
+#define BENCH_CLEAR_PIECE 15
+#define BENCH_CLEAR_TURN  4
+#define BENCH_CLEAR_WORDS 64 /* of 8 bytes, in a turn */
 
 /* What an operation did beside its own work, from percpu_stats before and after it. */
 enum bench_class { BENCH_NOPOP, BENCH_POPULATE, BENCH_NEWCHUNK, BENCH_CLASSES };

@@ -143,7 +143,7 @@ static u64 clearing(const struct bench *b, const struct bench_op *op)
         return stores + MIN(op->blocks * b->cpus, op->cleared / PAGE_SIZE) * BENCH_CLEAR_PAGE;
     if (!op->cleared)
         return 0;
-    u64 turns = stores / b->cpus / BENCH_CLEAR_WORDS;
+    u64 turns = (stores / b->cpus - 1) / BENCH_CLEAR_WORDS; /* none for the last words */
     return stores + b->cpus * (BENCH_CLEAR_PIECE + turns * BENCH_CLEAR_TURN);
 }
 
