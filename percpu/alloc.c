@@ -16,9 +16,10 @@
 /* One object straight from a chunk: large, oddly aligned, or of the reserved area. */
 static void *alloc_direct(struct pcpu_allocator *a, u32 size, u32 align, u32 flags)
 {
+    struct pcpu_request r = {.size = size, .align = align, .n = 1, .tag = DIRECT_TAG};
     struct pcpu_entry e;
 
-    while (!pcpu_take(a, size, align, DIRECT_TAG, 1, &e)) {
+    while (!pcpu_take(a, &r, &e)) {
         if ((flags & PCPU_ATOMIC) || pcpu_grow(a, size, align))
             return NULL;
     }
@@ -166,8 +167,7 @@ static NOINLINE void free_direct(struct pcpu_allocator *a, uintptr_t ptr)
     struct pcpu_dchunk *ch = pcpu_chunk_of(a, ptr, &off);
 
     pcpu_set_tag(tag, PCPU_TAG_BIG);
-    pcpu_count(&a->cleared_bytes,
-               pcpu_clear_batch(a, &e, 1, pcpu_chunk_object_size(&ch->c, off)));
+    pcpu_count(&a->cleared_bytes, pcpu_clear_batch(a, &e, 1, pcpu_chunk_object_size(&ch->c, off)));
     pcpu_count(&a->direct_free, 1);
     pcpu_give_back(a, &e, 1);
 }
@@ -232,17 +232,21 @@ size_t pcpu_size(struct pcpu_allocator *a, const void *ptr)
 /* Of one class, straight from the chunks, a batch for each lock taken. */
 static u32 bulk_of_class(struct pcpu_allocator *a, u32 class, u32 flags, u32 n, void **ptrs)
 {
-    u32 size = pcpu_class_size(class) / PCPU_GRANULE,
-        align = pcpu_class_align(class) / PCPU_GRANULE;
+    struct pcpu_request r = {
+        .size = pcpu_class_size(class) / PCPU_GRANULE,
+        .align = pcpu_class_align(class) / PCPU_GRANULE,
+        .tag = (u8)(class | PCPU_TAG_OWNED),
+    };
     struct pcpu_entry batch[PCPU_BATCH_MAX];
     u32 done = 0;
 
     while (done < n) {
-        u32 got = pcpu_take(a, size, align, (u8)(class | PCPU_TAG_OWNED),
-                            MIN(n - done, PCPU_BATCH_MAX), batch);
+        u32 got;
 
+        r.n = MIN(n - done, PCPU_BATCH_MAX);
+        got = pcpu_take(a, &r, batch);
         if (!got) {
-            if ((flags & PCPU_ATOMIC) || pcpu_grow(a, size, align))
+            if ((flags & PCPU_ATOMIC) || pcpu_grow(a, r.size, r.align))
                 break;
             continue;
         }
@@ -252,7 +256,7 @@ static u32 bulk_of_class(struct pcpu_allocator *a, u32 class, u32 flags, u32 n, 
     }
     pcpu_count(&a->direct_alloc, done);
     if (flags & PCPU_ATOMIC)
-        pcpu_count_demand(a, (u64)done * size * PCPU_GRANULE);
+        pcpu_count_demand(a, (u64)done * r.size * PCPU_GRANULE);
     return done;
 }
 

@@ -28,8 +28,9 @@
 
 #define PCPU_MAX_CHUNKS       4096u
 #define PCPU_BATCH_MAX        64u    /* entries moved at a time */
+#define PCPU_ROW_MAX          16u    /* classes stocked by one miss */
 #define PCPU_SHARED_FROM_CPUS 65u    /* as many possible CPUs share magazines by group */
-#define PCPU_CACHE_PAGES      128u   /* of a unit, in all magazines; at least one page each */
+#define PCPU_CACHE_PAGES      256u   /* of a unit, in all magazines; at least one page each */
 #define PCPU_CACHE_MAX_BYTES  32768u /* of a unit, in one CPU's magazines */
 #define PCPU_RESERVE_BOOT     10u    /* empty blocks for PCPU_ATOMIC at the start, after a trim */
 #define PCPU_RESERVE_MIN      2u     /* what that decays to without such calls */
@@ -112,6 +113,7 @@ struct pcpu_mags {
     u64 refills, drains, evictions;
     u64 cleared_bytes;        /* of all units */
     u64 looked_through;       /* nr_free when idle time was last used to clear dirty entries */
+    u32 row_next;             /* class where the search for others to stock goes on */
     u16 clock;                /* misses */
     u16 missed[PCPU_CLASSES]; /* the clock at the class's last miss */
     u64 atomic_bytes; /* asked for by PCPU_ATOMIC since the last balance, at the slow path */

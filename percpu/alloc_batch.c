@@ -10,7 +10,7 @@
 
 /* ---- out of a chunk -------------------------------------------------------------------------- */
 
-static u32 take_from(struct pcpu_allocator *a, u32 number, u32 size, u32 align, u8 tag, u32 n,
+static u32 take_from(struct pcpu_allocator *a, u32 number, const struct pcpu_request *r,
                      struct pcpu_entry *batch)
 {
     u32 offs[PCPU_BATCH_MAX], got;
@@ -18,7 +18,8 @@ static u32 take_from(struct pcpu_allocator *a, u32 number, u32 size, u32 align, 
 
     if (!pcpu_lock_chunk(a, number, &l))
         return 0;
-    got = pcpu_chunk_alloc(&l.ch->c, size, align, tag, n, offs);
+    got = r->row ? pcpu_chunk_alloc_row(&l.ch->c, r->n, r->row, offs)
+                 : pcpu_chunk_alloc(&l.ch->c, r->size, r->align, r->tag, r->n, offs);
     for (u32 i = 0; i < got; i++)
         batch[i] = (struct pcpu_entry){l.ch->ptr + offs[i], pcpu_chunk_tag(&l.ch->c, offs[i])};
     pcpu_unlock_chunk(a, &l);
@@ -29,8 +30,7 @@ static u32 take_from(struct pcpu_allocator *a, u32 number, u32 size, u32 align, 
  * The lowest chunk with a populated hole, draining ones last. The hints are exact for the moment
  * they were written: a chunk that has just got room is found, unless its lock is still held.
  */
-u32 pcpu_take(struct pcpu_allocator *a, u32 size, u32 align, u8 tag, u32 n,
-              struct pcpu_entry *batch)
+u32 pcpu_take(struct pcpu_allocator *a, const struct pcpu_request *r, struct pcpu_entry *batch)
 {
     u32 end = pcpu_chunks_end(a);
     bool draining = false;
@@ -38,12 +38,12 @@ u32 pcpu_take(struct pcpu_allocator *a, u32 size, u32 align, u8 tag, u32 n,
     for (u32 i = 0; i < end; i++) {
         u64 hint = pcpu_hint(a, i);
 
-        if (pcpu_hint_populated(hint) < size)
+        if (pcpu_hint_populated(hint) < r->size)
             continue;
         if (hint & PCPU_HINT_DRAINING) {
             draining = true;
         } else {
-            u32 got = take_from(a, i, size, align, tag, n, batch);
+            u32 got = take_from(a, i, r, batch);
             if (got)
                 return got;
         }
@@ -51,8 +51,8 @@ u32 pcpu_take(struct pcpu_allocator *a, u32 size, u32 align, u8 tag, u32 n,
     for (u32 i = 0; draining && i < end; i++) {
         u64 hint = pcpu_hint(a, i);
 
-        if ((hint & PCPU_HINT_DRAINING) && pcpu_hint_populated(hint) >= size) {
-            u32 got = take_from(a, i, size, align, tag, n, batch);
+        if ((hint & PCPU_HINT_DRAINING) && pcpu_hint_populated(hint) >= r->size) {
+            u32 got = take_from(a, i, r, batch);
             if (got)
                 return got;
         }
@@ -63,23 +63,15 @@ u32 pcpu_take(struct pcpu_allocator *a, u32 size, u32 align, u8 tag, u32 n,
 /* ---- clearing ---------------------------------------------------------------------------- */
 
 /* Objects that lie one after the other are cleared as one piece. */
-struct piece {
-    uintptr_t end;
-    u32 bytes, words;
-};
-
 struct pieces {
     u32 n;
-    u32 odd; /* not 0: some begin or end in the middle of a word of 8 bytes */
-    struct piece at[PCPU_BATCH_MAX];
+    bool words; /* no piece begins or ends in the middle of one; else mid is where it begins */
+    struct pcpu_piece at[PCPU_BATCH_MAX];
 };
 
 static void add_piece(struct pieces *p, uintptr_t start, uintptr_t end)
 {
-    p->at[p->n].end = end;
-    p->at[p->n].bytes = (u32)(end - start);
-    p->at[p->n++].words = (u32)(end - start) / 8;
-    p->odd |= (start | end) % 8;
+    p->at[p->n++] = p->words ? pcpu_piece(start, end) : (struct pcpu_piece){start, end, 0};
 }
 
 /* The first of the batch that lie in the first chunk, or that do not; how many they are. */
@@ -90,7 +82,8 @@ static u32 collect(const struct pcpu_allocator *a, const struct pcpu_entry *batc
     uintptr_t start = batch->ptr, end = start;
     u32 i;
 
-    out->n = out->odd = 0;
+    out->n = 0;
+    out->words = size % 8 == 0;
     for (i = 0; i < n; i++) {
         uintptr_t ptr = batch[i].ptr;
 
@@ -110,28 +103,28 @@ static u32 collect(const struct pcpu_allocator *a, const struct pcpu_entry *batc
     return i;
 }
 
-/* Only objects of 4 bytes make such pieces. */
-static void clear_odd_pieces(const struct pieces *p, u64 delta, const u64 *units, u32 nr_units)
+/* Of objects of 4 bytes. */
+static void clear_halves(const struct pieces *p, u64 delta, const u64 *units, u32 nr_units)
 {
     for (u32 u = 0; u < nr_units; u++) {
         u64 off = delta + units[u];
 
         for (u32 i = 0; i < p->n; i++)
-            pcpu_clear((void *)(p->at[i].end - p->at[i].bytes + off), p->at[i].bytes);
+            pcpu_clear((void *)(p->at[i].mid + off), p->at[i].end - p->at[i].mid);
     }
 }
 
 /* A function of its own: its loop is the heart of every free, and has the registers to itself. */
 static NOINLINE void clear_pieces(const struct pieces *p, u64 delta, const u64 *units, u32 nr_units)
 {
-    const struct piece *last = p->at + p->n - 1;
+    const struct pcpu_piece *last = p->at + p->n - 1;
 
     for (u32 u = 0; u < nr_units; u++) {
-        const struct piece *piece = p->at;
+        const struct pcpu_piece *piece = p->at;
         u64 off = delta + units[u];
 
         do
-            pcpu_clear_words((void *)(piece->end + off), piece->words);
+            pcpu_clear_piece(piece, off);
         while (piece++ != last);
     }
 }
@@ -148,10 +141,8 @@ u64 pcpu_clear_batch(struct pcpu_allocator *a, const struct pcpu_entry *batch, u
         u32 units = first ? a->nr_cpus : live;
 
         done = collect(a, batch + i, n - i, size, live == a->nr_cpus, &pieces);
-        if (pieces.odd)
-            clear_odd_pieces(&pieces, a->delta, first ? a->possible_off : a->live_off, units);
-        else
-            clear_pieces(&pieces, a->delta, first ? a->possible_off : a->live_off, units);
+        (pieces.words ? clear_pieces : clear_halves)(&pieces, a->delta,
+                                                     first ? a->possible_off : a->live_off, units);
         bytes += (u64)done * units * size;
     }
     return bytes;
@@ -172,6 +163,15 @@ static void sort_pass(struct pcpu_entry *batch, u32 n, u32 gap)
     }
 }
 
+static bool ascending(const struct pcpu_entry *batch, u32 n)
+{
+    u32 i = 1;
+
+    while (i < n && batch[i].ptr > batch[i - 1].ptr)
+        i++;
+    return i == n;
+}
+
 static bool descending(const struct pcpu_entry *batch, u32 n)
 {
     u32 i = 1;
@@ -182,14 +182,16 @@ static bool descending(const struct pcpu_entry *batch, u32 n)
 }
 
 /*
- * By address. Freed one after the other, objects come back in the reverse order of their addresses;
- * else in any order (Shell's sort, at most PCPU_BATCH_MAX entries).
+ * By address. Freed one after the other, objects often come in the order of their addresses, or in
+ * the reverse of it; else in any order (Shell's sort, at most PCPU_BATCH_MAX entries).
  */
 static void sort_batch(struct pcpu_entry *batch, u32 n)
 {
     static const u32 gaps[] = {23, 10, 4};
 
-    if (n > 1 && descending(batch, n)) {
+    if (ascending(batch, n))
+        return;
+    if (descending(batch, n)) {
         for (u32 i = 0, j = n - 1; i < j; i++, j--) {
             struct pcpu_entry e = batch[i];
 

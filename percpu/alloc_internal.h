@@ -180,12 +180,18 @@ void pcpu_reserve_check(struct pcpu_allocator *a, u32 flags);
 /* ---- batches (alloc_batch.c) ------------------------------------------------------------------
  */
 
+/* What is wanted of a chunk: n objects of a size at an alignment, granules, with this tag. */
+struct pcpu_request {
+    u32 size, align, n;
+    u8 tag;
+    const u8 *row; /* not NULL: a row of n classes, of which size is the first's */
+};
+
 /*
- * Up to n objects of size granules with this tag out of populated holes; one chunk, one lock.
- * Returns how many; 0: no chunk has a fitting populated hole.
+ * As many of them as one chunk has populated holes for, with one lock; the tags say which.
+ * 0: no chunk has a fitting populated hole for the first.
  */
-u32 pcpu_take(struct pcpu_allocator *a, u32 size, u32 align, u8 tag, u32 n,
-              struct pcpu_entry *batch);
+u32 pcpu_take(struct pcpu_allocator *a, const struct pcpu_request *r, struct pcpu_entry *batch);
 
 /* Gives n clean objects, of any sizes and chunks, back to their chunks; sorts the batch. */
 void pcpu_give_back(struct pcpu_allocator *a, struct pcpu_entry *batch, u32 n);

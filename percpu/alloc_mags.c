@@ -9,6 +9,7 @@
 #include "percpu/alloc_internal.h"
 
 #define HOT_MISSES     8u     /* two misses of a class with so few others between them */
+#define ROW_AGE        256u   /* a class that missed within so many misses is in demand */
 #define SPILL          16u    /* entries that leave a full magazine at a time */
 #define EVICT_PART     8      /* so much of the quota is free after an eviction */
 #define IN_PLACE_BYTES 65536u /* of all units: about 8,000 instructions with interrupts off */
@@ -39,6 +40,8 @@ static struct pcpu_mags *new_mags(struct pcpu_allocator *a, s32 node, u32 quota,
     m->quota = m->left = quota;
     m->shared = shared;
     m->victim = PCPU_CLASS_4;
+    m->row_next = PCPU_CLASS_8;
+    m->clock = ROW_AGE; /* no class is in demand */
     next = (struct pcpu_entry *)((u8 *)m + align_up(sizeof(*m), 64));
     for (u32 c = PCPU_CLASS_4; c < PCPU_CLASSES; c++) {
         m->mag[c].entries = next;
@@ -130,19 +133,25 @@ static void dirty_are_clean(struct pcpu_mag *mag)
     mag->clean = mag->dirty = mag->cap = (u8)n;
 }
 
-/* Takes up to n entries out, dirty ones (else clean ones). */
+/*
+ * Takes up to n entries out, dirty ones (else clean ones); dirty ones in the order in which they
+ * were freed, which is often the order of their addresses.
+ */
 static u32 pull(struct pcpu_mags *m, u32 class, bool dirty, u32 n, struct pcpu_entry *out)
 {
     struct pcpu_mag *mag = &m->mag[class];
     u32 got = MIN(n, dirty ? (u32)(mag->cap - mag->dirty) : mag->clean);
     const struct pcpu_entry *from = mag->entries + (dirty ? mag->dirty : mag->clean - got);
 
-    for (u32 i = 0; i < got; i++)
-        out[i] = from[i];
-    if (dirty)
+    if (dirty) {
+        for (u32 i = got; i--;)
+            *out++ = from[i];
         mag->dirty = (u8)(mag->dirty + got);
-    else
+    } else {
+        for (u32 i = 0; i < got; i++)
+            out[i] = from[i];
         mag->clean = (u8)(mag->clean - got);
+    }
     cpu_local_add(m->left, got * pcpu_mag_size(mag));
     return got;
 }
@@ -201,16 +210,58 @@ static void put_clean(struct pcpu_allocator *a, u32 class, struct pcpu_entry *ba
         pcpu_mag_evict(a);
 }
 
+/* The same for a row, one of each class. */
+static void put_row(struct pcpu_allocator *a, const struct pcpu_entry *row, u32 n)
+{
+    struct pcpu_entry no_room[PCPU_ROW_MAX];
+    struct pcpu_mags *m;
+    u32 nr_no_room = 0;
+    bool over;
+    u64 irq;
+
+    m = pcpu_mags_enter(a, &irq);
+    for (u32 i = 0; i < n; i++) {
+        struct pcpu_mag *mag = &m->mag[*row[i].tag];
+
+        if (mag->clean == mag->dirty) {
+            no_room[nr_no_room++] = row[i];
+            continue;
+        }
+        mag->entries[mag->clean++] = row[i];
+        cpu_local_add(m->left, mag->minus);
+    }
+    over = m->left < 0;
+    pcpu_mags_exit(m, irq);
+    if (nr_no_room)
+        pcpu_give_back(a, no_room, nr_no_room);
+    if (over)
+        pcpu_mag_evict(a);
+}
+
 /* ---- a miss ---------------------------------------------------------------------------------- */
 
-/* n objects from populated holes, which are made as needed; 0: no memory. */
-static u32 refill(struct pcpu_allocator *a, u32 class, u32 n, u32 flags, struct pcpu_entry *batch)
-{
-    u32 size = pcpu_class_size(class) / PCPU_GRANULE;
-    u32 align = pcpu_class_align(class) / PCPU_GRANULE, got;
+/* What a miss asks the chunks for. */
+struct miss {
+    u32 class, want;
+    u32 nr_row; /* not 0: one each of these classes instead, its own first */
+    u8 row[PCPU_ROW_MAX];
+};
 
-    while (!(got = pcpu_take(a, size, align, (u8)class, n, batch))) {
-        if ((flags & PCPU_ATOMIC) || pcpu_grow(a, size, align))
+/* n objects, or a row, from populated holes, which are made as needed; 0: no memory. */
+static u32 refill(struct pcpu_allocator *a, const struct miss *miss, u32 n, u32 flags,
+                  struct pcpu_entry *batch)
+{
+    struct pcpu_request r = {
+        .size = pcpu_class_size(miss->class) / PCPU_GRANULE,
+        .align = pcpu_class_align(miss->class) / PCPU_GRANULE,
+        .n = miss->nr_row ? miss->nr_row : n,
+        .tag = (u8)miss->class,
+        .row = miss->nr_row ? miss->row : NULL,
+    };
+    u32 got;
+
+    while (!(got = pcpu_take(a, &r, batch))) {
+        if ((flags & PCPU_ATOMIC) || pcpu_grow(a, r.size, r.align))
             return 0;
     }
     pcpu_reserve_check(a, flags);
@@ -237,6 +288,37 @@ static u32 adapt(struct pcpu_mags *m, u32 class)
 }
 
 /*
+ * Where many sizes are in demand, each of them now and then, a miss stocks others that have run out
+ * as well: they lie in one hole, are taken with one lock, and cost a tenth of a miss of their own.
+ */
+static void plan_row(struct pcpu_mags *m, struct miss *miss)
+{
+    s64 room = m->left - m->quota / 8 - pcpu_class_size(miss->class);
+    u32 class = m->row_next;
+
+    miss->row[miss->nr_row++] = (u8)miss->class;
+    for (u32 i = PCPU_CLASS_8; i < PCPU_CLASS_ALIGNED && miss->nr_row < PCPU_ROW_MAX && room > 0;
+         i++) {
+        const struct pcpu_mag *mag = &m->mag[class];
+
+        if (!mag->clean && mag->dirty == mag->cap && mag->cap && class != miss->class &&
+            (u16)(m->clock - m->missed[class]) < ROW_AGE) {
+            miss->row[miss->nr_row++] = (u8)class;
+            room += mag->minus;
+        }
+        class = class + 1 < PCPU_CLASS_ALIGNED ? class + 1 : PCPU_CLASS_8;
+    }
+    m->row_next = class;
+    if (miss->nr_row == 1)
+        miss->nr_row = 0;
+}
+
+static inline bool has_steps(u32 class)
+{
+    return class >= PCPU_CLASS_8 && class < PCPU_CLASS_ALIGNED;
+}
+
+/*
  * Enough dirty entries, and little to clear: done where they are, interrupts off. True: the class
  * has clean ones now.
  */
@@ -254,8 +336,11 @@ static bool clear_in_place(struct pcpu_allocator *a, struct pcpu_mags *m, u32 cl
     return true;
 }
 
-/* What the magazine gives at once: a clean object, or all its dirty ones into the batch. */
-static u32 pull_any(struct pcpu_allocator *a, u32 class, bool *clean, u32 *want,
+/*
+ * What the magazine gives at once: a clean object, or all its dirty ones into the batch; and what
+ * to ask the chunks for if that is not enough.
+ */
+static u32 pull_any(struct pcpu_allocator *a, struct miss *miss, bool may_row, bool *clean,
                     struct pcpu_entry *batch)
 {
     struct pcpu_mags *m;
@@ -264,54 +349,62 @@ static u32 pull_any(struct pcpu_allocator *a, u32 class, bool *clean, u32 *want,
     u32 n;
 
     m = pcpu_mags_enter(a, &irq);
-    mag = &m->mag[class];
+    mag = &m->mag[miss->class];
     *clean = mag->clean != 0;
     if (!*clean) {
-        *want = adapt(m, class);
-        *clean = clear_in_place(a, m, class, *want);
+        miss->want = adapt(m, miss->class);
+        *clean = clear_in_place(a, m, miss->class, miss->want);
     }
-    n = pull(m, class, !*clean, *clean ? 1 : PCPU_BATCH_MAX, batch);
-    cpu_local_inc(m->nr_alloc);
+    n = pull(m, miss->class, !*clean, *clean ? 1 : PCPU_BATCH_MAX, batch);
+    if (!n && miss->want <= 2 && may_row && has_steps(miss->class))
+        plan_row(m, miss);
+    if (n)
+        cpu_local_inc(m->nr_alloc);
     pcpu_mags_exit(m, irq);
     return n;
 }
 
-static void count_refill(struct pcpu_allocator *a, u32 size, u32 flags, bool failed)
+/* The chunks gave so many bytes; first: the allocation is counted now, not by the magazine. */
+static void count_refill(struct pcpu_allocator *a, u32 bytes, u32 flags, bool first)
 {
     u64 irq;
     struct pcpu_mags *m = pcpu_mags_enter(a, &irq);
 
-    if (failed)
-        cpu_local_dec(m->nr_alloc);
-    else
-        cpu_local_inc(m->refills);
+    if (first)
+        cpu_local_inc(m->nr_alloc);
+    cpu_local_inc(m->refills);
     pcpu_mags_exit(m, irq);
-    if ((flags & PCPU_ATOMIC) && !failed)
-        pcpu_count_demand(a, size);
+    if (flags & PCPU_ATOMIC)
+        pcpu_count_demand(a, bytes);
 }
 
 void *pcpu_mag_alloc_slow(struct pcpu_allocator *a, u32 class, u32 flags)
 {
     struct pcpu_entry batch[PCPU_BATCH_MAX];
-    u32 size = pcpu_class_size(class), want = 0, n;
+    struct miss miss = {.class = class};
+    u32 size = pcpu_class_size(class), n;
     uintptr_t ptr;
     bool clean = false;
 
-    n = pull_any(a, class, &clean, &want, batch);
+    n = pull_any(a, &miss, !(flags & PCPU_ATOMIC), &clean, batch);
     if (n && !clean && (n > 1 || !(flags & PCPU_NOZERO)))
         count_cleared(a, pcpu_clear_batch(a, batch, n, size));
-    if (!clean && n < want) {
-        u32 got = refill(a, class, want - n, n ? flags | PCPU_ATOMIC : flags, batch + n);
+    if (!clean && n < miss.want) {
+        u32 got = refill(a, &miss, miss.want - n, n ? flags | PCPU_ATOMIC : flags, batch + n);
 
+        if (got)
+            count_refill(a, got * size, flags, n == 0);
         n += got;
-        count_refill(a, got * size, flags, n == 0);
         if (!n)
             return NULL;
     }
     /* The first one: it may be the dirty one of a caller that does not mind. */
     ptr = batch[0].ptr;
     pcpu_set_tag(batch[0].tag, class | PCPU_TAG_OWNED);
-    put_clean(a, class, batch + 1, n - 1);
+    if (miss.nr_row)
+        put_row(a, batch + 1, n - 1);
+    else
+        put_clean(a, class, batch + 1, n - 1);
     return (void *)ptr;
 }
 
@@ -427,7 +520,7 @@ bool pcpu_mag_clear_some(struct pcpu_allocator *a)
 {
     bool done = false;
 
-    for (u32 class = PCPU_CLASS_4; class < PCPU_CLASSES; class++) {
+    for (u32 class = PCPU_CLASS_4; class < PCPU_CLASSES; class ++) {
         u64 irq;
         struct pcpu_mags *m = pcpu_mags_enter(a, &irq);
 

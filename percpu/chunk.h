@@ -178,6 +178,14 @@ static inline u32 pcpu_chunk_max_any(const struct pcpu_chunk *c)
 u32 pcpu_chunk_alloc(struct pcpu_chunk *c, u32 size, u32 align, u8 tag, u32 n, u32 *offs);
 
 /*
+ * A row: one object of each of n classes of 8-byte steps (percpu/size_class.h), in this order, each
+ * behind the one before it in the lowest populated hole for the first, and what does not fit there
+ * in the next hole above it that holds the first of these. offs, bounds and result as above; the
+ * tags are the classes.
+ */
+u32 pcpu_chunk_alloc_row(struct pcpu_chunk *c, u32 n, const u8 *classes, u32 *offs);
+
+/*
  * Frees n objects that begin at these byte offsets (checked before; of any sizes, ascending order;
  * each block is summed up once). Their tags become 0. Returns the blocks that became empty by it.
  */

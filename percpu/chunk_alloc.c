@@ -7,6 +7,7 @@
 #include "percpu/chunk_hole.h"
 
 #define IN_BLOCK(g) ((g) & (PCPU_BLOCK_GRANULES - 1))
+#define ROW_ALIGN   (8u / PCPU_GRANULE)
 
 /* The block that is being changed. */
 struct edit {
@@ -251,21 +252,60 @@ u32 pcpu_chunk_alloc(struct pcpu_chunk *c, u32 size, u32 align, u8 tag, u32 n, u
     return done;
 }
 
+static inline u32 row_size(u8 class)
+{
+    return pcpu_class_size(class) / PCPU_GRANULE;
+}
+
+u32 pcpu_chunk_alloc_row(struct pcpu_chunk *c, u32 n, const u8 *classes, u32 *offs)
+{
+    u32 all = 0, done = 0, visits = 0, from = 0;
+    struct edit e;
+
+    for (u32 i = 0; i < n; i++)
+        all += row_size(classes[i]);
+    edit_begin(&e, c);
+    while (done < n && visits++ < PCPU_CHUNK_VISITS) {
+        u32 size = row_size(classes[done]), g;
+        struct pcpu_hole h = {.need = size};
+
+        if (size > c->root->pop.max || !hole_find(c, false, from, size, ROW_ALIGN, all, done, &h))
+            break;
+        for (g = h.at; done < n && g + size <= h.end; size = row_size(classes[done % n])) {
+            place(c, g, size, classes[done]);
+            offs[done++] = g << PCPU_GRANULE_SHIFT;
+            g += size;
+        }
+        take(&e, &h, g);
+        all -= g - h.at;
+        c->free_granules -= g - h.at;
+        from = h.end;
+    }
+    if (e.block != NO_BLOCK)
+        edit_close(&e);
+    c->nr_objects += done;
+    return done;
+}
+
 /* ---- giving back ----------------------------------------------------------------------------- */
 
-/* Takes the object at granule g out of the boundary map; returns its granules. */
-static inline u32 unplace(struct pcpu_chunk *c, struct pcpu_block *b, u32 g)
+/* Takes an object with PCPU_TAG_BIG out of the boundary map; returns its granules. */
+static NOINLINE u32 unplace_big(struct pcpu_chunk *c, u32 g)
 {
-    u8 tag = b->tag[IN_BLOCK(g)], kind = tag & PCPU_TAG_KIND;
-    u32 size;
+    u32 size = pcpu_object_granules(c, g, PCPU_TAG_BIG);
 
-    b->tag[IN_BLOCK(g)] = 0;
-    b->objects--;
-    if (kind != PCPU_TAG_BIG)
-        return pcpu_class_size(kind) / PCPU_GRANULE;
-    size = pcpu_object_granules(c, g, tag);
     write_size(c, g, 0);
     return size;
+}
+
+/* The same for any object, but for the count of them. */
+static inline u32 unplace(struct pcpu_chunk *c, struct pcpu_block *b, u32 g)
+{
+    u8 *tag = &b->tag[IN_BLOCK(g)];
+    u32 kind = *tag & PCPU_TAG_KIND;
+
+    *tag = 0;
+    return kind == PCPU_TAG_BIG ? unplace_big(c, g) : pcpu_class_size(kind) / PCPU_GRANULE;
 }
 
 /* [lo, hi) of a block; now: the block's runs. */
@@ -317,18 +357,17 @@ static u32 free_in_block(struct pcpu_chunk *c, u32 n, const u32 *offs, u32 *empt
 
         /* Neighbours are given back together. */
         do {
-            u32 size = unplace(c, b, first + hi);
-
-            c->free_granules += size;
-            hi += size;
+            hi += unplace(c, b, first + hi);
             g = ++i < n ? (offs[i] >> PCPU_GRANULE_SHIFT) - first : NO_GRANULE;
         } while (g == hi && hi < PCPU_BLOCK_GRANULES);
+        c->free_granules += hi - lo;
         if (hi > PCPU_BLOCK_GRANULES) {
             beyond = hi - PCPU_BLOCK_GRANULES;
             hi = PCPU_BLOCK_GRANULES;
         }
         give(b, lo, hi, &now);
     } while (g < PCPU_BLOCK_GRANULES);
+    b->objects -= i;
     *emptied += beyond ? give_beyond(c, block, &now, had_free, beyond)
                        : update_leaf(c, block, &now, had_free);
     return i;

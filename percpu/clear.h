@@ -49,39 +49,82 @@ typedef u32 __attribute__((may_alias)) pcpu_clear_u32;
     PCPU_CASE4_((n) + 4);                                                                          \
     PCPU_CASE4_(n)
 
+#define PCPU_ROW_WORDS 64u
+#define PCPU_FEW_WORDS 128u
+
 /*
- * The n words before end: a jump into a row of stores, so that an object of any common size costs
- * the same few instructions around its stores.
+ * A piece of memory in whole words: up to 128 of them before mid, then rows of 64 up to end. few:
+ * how many before mid, and 128 more when there is a row.
  */
-static ALWAYS_INLINE void pcpu_clear_words(volatile pcpu_clear_u64 *end, size_t n)
+struct pcpu_piece {
+    uintptr_t mid, end;
+    u32 few;
+};
+
+static inline struct pcpu_piece pcpu_piece(uintptr_t start, uintptr_t end)
 {
-    for (; n > 64; n -= 64) {
-        end -= 64;
-        PCPU_STORE32_(end);
-        PCPU_STORE32_(end + 32);
+    size_t words = (end - start) / 8;
+
+    if (words > PCPU_FEW_WORDS) {
+        u32 few = (u32)(words - 1) % PCPU_ROW_WORDS + 1 + PCPU_FEW_WORDS - PCPU_ROW_WORDS;
+
+        return (struct pcpu_piece){start + few * 8, end, few + PCPU_FEW_WORDS};
     }
-    switch (n) {
+    return (struct pcpu_piece){end, end, (u32)words};
+}
+
+/*
+ * A piece, off bytes further: a jump into a row of stores, so that objects of all common sizes cost
+ * the same few instructions around their stores.
+ */
+static ALWAYS_INLINE void pcpu_clear_piece(const struct pcpu_piece *p, u64 off)
+{
+    volatile pcpu_clear_u64 *end = (pcpu_clear_u64 *)(p->mid + off), *row, *last;
+    u32 few = p->few;
+
+again:
+    switch (few) {
+        PCPU_CASE16_(113);
+        PCPU_CASE16_(97);
+        PCPU_CASE16_(81);
+        PCPU_CASE16_(65);
         PCPU_CASE16_(49);
         PCPU_CASE16_(33);
         PCPU_CASE16_(17);
         PCPU_CASE16_(1);
-    default:
+    case 0:
         break;
+    default:
+        row = end;
+        last = (pcpu_clear_u64 *)(p->end + off); /* at least one row */
+        do {
+            PCPU_STORE32_(row);
+            PCPU_STORE32_(row + 32);
+            row += PCPU_ROW_WORDS;
+        } while (row != last);
+        few -= PCPU_FEW_WORDS;
+        goto again;
     }
 }
 
 /* size bytes at p, both multiples of 4. */
 static NOINLINE UNUSED void pcpu_clear(void *p, size_t size)
 {
-    if (((uintptr_t)p & 4) && size) {
-        *(volatile pcpu_clear_u32 *)p = 0;
-        p = (u8 *)p + 4;
-        size -= 4;
+    uintptr_t start = (uintptr_t)p, end = start + size;
+
+    if (start & 4 && size) {
+        *(volatile pcpu_clear_u32 *)start = 0;
+        start += 4;
     }
-    if (size & 4)
-        *(volatile pcpu_clear_u32 *)((u8 *)p + size - 4) = 0;
-    size &= ~(size_t)7;
-    pcpu_clear_words((pcpu_clear_u64 *)((u8 *)p + size), size / 8);
+    if (end & 4 && start < end) {
+        end -= 4;
+        *(volatile pcpu_clear_u32 *)end = 0;
+    }
+    if (start < end) {
+        struct pcpu_piece piece = pcpu_piece(start, end);
+
+        pcpu_clear_piece(&piece, 0);
+    }
 }
 
 /* n whole pages at p. A function of its own: the loop is half a page of code. */

@@ -20,11 +20,11 @@
 
 /* Clearing costs about one instruction for so many bytes (percpu/clear.h). */
 #define BENCH_CLEAR_BYTES 8
-/* and so many more for a page, for a piece of one unit, and for each turn of that one's loop. */
+/* and so many more for a page, for a piece of one unit, and for each row of a long piece. */
 #define BENCH_CLEAR_PAGE  20
-#define BENCH_CLEAR_PIECE 15
-#define BENCH_CLEAR_TURN  4
-#define BENCH_CLEAR_WORDS 64 /* of 8 bytes, in a turn */
+#define BENCH_CLEAR_PIECE 16
+#define BENCH_CLEAR_ROW   3
+#define BENCH_CLEAR_WORDS 64 /* of 8 bytes, in a row, of which a piece of 128 needs none */
 
 /* What an operation did beside its own work, from percpu_stats before and after it. */
 enum bench_class { BENCH_NOPOP, BENCH_POPULATE, BENCH_NEWCHUNK, BENCH_CLASSES };

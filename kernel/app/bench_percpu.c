@@ -133,7 +133,7 @@ void bench_settle(void)
 /*
  * What clearing costs at least (percpu/clear.h): the stores, and what is around those of a page, or
  * of one piece in each unit. How many pieces there were is not known: each more costs a way to its
- * stores and saves at most one turn of the loop, so what is taken off is never too much.
+ * stores and saves at most a row, so what is taken off is never too much.
  */
 static u64 clearing(const struct bench *b, const struct bench_op *op)
 {
@@ -143,8 +143,8 @@ static u64 clearing(const struct bench *b, const struct bench_op *op)
         return stores + MIN(op->blocks * b->cpus, op->cleared / PAGE_SIZE) * BENCH_CLEAR_PAGE;
     if (!op->cleared)
         return 0;
-    u64 turns = (stores / b->cpus - 1) / BENCH_CLEAR_WORDS; /* none for the last words */
-    return stores + b->cpus * (BENCH_CLEAR_PIECE + turns * BENCH_CLEAR_TURN);
+    u64 rows = bench_less(stores / b->cpus, BENCH_CLEAR_WORDS + 1) / BENCH_CLEAR_WORDS;
+    return stores + b->cpus * (BENCH_CLEAR_PIECE + rows * BENCH_CLEAR_ROW);
 }
 
 void bench_hold_work(void)

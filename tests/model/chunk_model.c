@@ -74,9 +74,9 @@ static u32 model_run(const struct model *m, const u8 *map, u32 from, u32 size, u
     return NONE;
 }
 
-/* The place that the rule of PCPU_CHUNK_TRIES names. */
-static u32 model_place(const struct model *m, const u8 *map, u32 from, u32 size, u32 align,
-                       u32 *end)
+/* The place that the rule of PCPU_CHUNK_TRIES names; enough: something was taken before. */
+static u32 model_place_after(const struct model *m, const u8 *map, u32 from, u32 size, u32 align,
+                             bool enough, u32 *end)
 {
     u32 tries = 0;
 
@@ -93,8 +93,16 @@ static u32 model_place(const struct model *m, const u8 *map, u32 from, u32 size,
             *end = sure_end;
             return (u32)align_up(sure, align);
         }
+        if (enough)
+            return NONE;
     }
     return NONE;
+}
+
+static u32 model_place(const struct model *m, const u8 *map, u32 from, u32 size, u32 align,
+                       u32 *end)
+{
+    return model_place_after(m, map, from, size, align, false, end);
 }
 
 static void model_set(struct model *m, u32 at, u32 size, u8 used)
@@ -234,6 +242,30 @@ static void do_alloc(struct model *m)
     model_take(m, &r, done, got);
     m->done[0] += done;
     m->done[1] += done < n;
+}
+
+static void do_row(struct model *m)
+{
+    u32 n = 1 + rnd(m, 8), got[8], done, k = 0, from = 0, at, end, size;
+    u8 classes[8];
+
+    for (u32 i = 0; i < n; i++)
+        classes[i] = (u8)(PCPU_CLASS_8 + rnd(m, PCPU_CLASS_ALIGNED - PCPU_CLASS_8));
+    done = pcpu_chunk_alloc_row(&m->c, n, classes, got);
+    for (u32 visits = 0; k < n && visits < PCPU_CHUNK_VISITS; visits++, from = end) {
+        size = pcpu_class_size(classes[k]) / PCPU_GRANULE;
+        at = model_place_after(m, m->used, from, size, 2, k > 0, &end);
+        if (at == NONE)
+            break;
+        for (; k < n && at + pcpu_class_size(classes[k]) / PCPU_GRANULE <= end; at += size, k++) {
+            size = pcpu_class_size(classes[k]) / PCPU_GRANULE;
+            CHECK(m, k < done && got[k] == at * PCPU_GRANULE);
+            model_object(m, at, size, classes[k]);
+        }
+    }
+    CHECK(m, k == done);
+    m->done[6] += done;
+    m->done[7] += done && done < n;
 }
 
 /* Up to max objects in ascending order: neighbours from some place on, or from all over. */
@@ -445,7 +477,9 @@ static void step(struct model *m, bool filling)
 {
     u32 k = rnd(m, 32);
 
-    if (k < (filling ? 16u : 7u))
+    if (k < (filling ? 3u : 1u))
+        do_row(m);
+    else if (k < (filling ? 16u : 7u))
         do_alloc(m);
     else if (k < 23)
         do_free(m, filling ? MAX_BATCH / 5 : MAX_BATCH);
@@ -492,7 +526,10 @@ static void live(const struct shape *s)
                (unsigned long long)m.done[0], (unsigned long long)m.done[1],
                (unsigned long long)m.done[2], (unsigned long long)m.done[3],
                (unsigned long long)m.done[4], (unsigned long long)m.done[5]);
+    ktest_note("%llu in rows, %llu of them cut short", (unsigned long long)m.done[6],
+               (unsigned long long)m.done[7]);
     EXPECT_LT(s->ops / 4, m.done[0]);
+    EXPECT_LT(0, m.done[7]);
     EXPECT_LT(0, m.done[1]);
     EXPECT_TRUE(m.region || (m.done[3] + m.done[4] && m.done[5]));
     model_end(&m);
