@@ -114,20 +114,20 @@ static void add_screen(void)
 
 /* ---- UARTs ----------------------------------------------------------------------------------- */
 
-static void say_uart(const char *source, const struct uart_place *place, bool chosen,
+static void say_uart(const char *source, const struct uart_place *place, const char *what,
                      const char *why)
 {
     char name[64];
-    u32 speed = chosen ? console_uart_speed(place) : 0;
+    u32 speed = console_uart_speed(place);
 
     uart_place_text(place, name, sizeof(name));
     if (speed)
-        pr_info("console: %s: %s at %u baud: chosen: %s", source, name, speed, why);
+        pr_info("console: %s: %s at %u baud: %s: %s", source, name, speed, what, why);
     else
-        pr_info("console: %s: %s: %s: %s", source, name, chosen ? "chosen" : "refused", why);
+        pr_info("console: %s: %s: %s: %s", source, name, what, why);
 }
 
-/* True: it is in use now, or will be as soon as it can be reached. */
+/* True: it is in use. One that can be reached only later is not counted on: others are tried. */
 static bool add_uart(const char *source, const struct uart_place *place)
 {
     enum console_uart_result r;
@@ -135,12 +135,16 @@ static bool add_uart(const char *source, const struct uart_place *place)
 
     if (place->mmio && boot_map &&
         boot_info_in_ram(boot_map, place->base, place->base + 8ULL * place->stride)) {
-        say_uart(source, place, false, "that is RAM");
+        say_uart(source, place, "refused", "that is RAM");
         return false;
     }
     r = console_uart_add(&the_log, place, source);
-    chosen = r == CONSOLE_UART_NEW || r == CONSOLE_UART_HAD || r == CONSOLE_UART_LATER;
-    say_uart(source, place, chosen, console_uart_text(r));
+    chosen = r == CONSOLE_UART_NEW || r == CONSOLE_UART_HAD;
+    say_uart(source, place,
+             chosen                    ? "chosen"
+             : r == CONSOLE_UART_LATER ? "waits"
+                                       : "refused",
+             console_uart_text(r));
     return chosen;
 }
 

@@ -36,7 +36,7 @@ const char *console_uart_text(enum console_uart_result r)
     case CONSOLE_UART_HAD:
         return "in use already";
     case CONSOLE_UART_LATER:
-        return "above 4 GiB, tried later";
+        return "above 4 GiB, tried when it can be reached";
     case CONSOLE_UART_ABSENT:
         return "no UART answers there";
     case CONSOLE_UART_SPEED:

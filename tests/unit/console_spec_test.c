@@ -78,6 +78,30 @@ KTEST(console_spec, refused_with_a_reason)
     }
 }
 
+/* Whatever is typed: no crash, and what is accepted can be used as it is. */
+KTEST(console_spec, any_text)
+{
+    static const char letters[] = "uart,iomspcdbg2fb0123456789xXtySn,,,";
+    u64 seed = 14;
+    u32 good = 0;
+
+    for (u32 i = 0; i < 200000; i++) {
+        char text[40] = "uart,mmio,0x";
+        size_t len = i % 3 ? strlen(text) : 0;
+
+        for (; len < sizeof(text) - 1 && (seed = seed * 6364136223846793005ULL + 1) >> 60; len++)
+            text[len] = letters[(seed >> 33) % (sizeof(letters) - 1)];
+        text[len] = 0;
+        if (console_spec_parse(text, &spec, &why) || spec.kind != CONSOLE_UART)
+            continue;
+        good++;
+        REQUIRE_TRUE(spec.uart.base && is_pow2(spec.uart.stride) && spec.uart.stride <= 16 &&
+                     spec.uart.width <= spec.uart.stride && spec.uart.baud <= 115200 &&
+                     (spec.uart.mmio || spec.uart.base <= 0xfff8));
+    }
+    EXPECT_TRUE(good > 1000);
+}
+
 KTEST(console_spec, names)
 {
     struct uart_place p = com_place(1);
