@@ -68,25 +68,22 @@ static int check(struct dump_table *t, const char *path, const char *sig)
 static int read_table(struct dump_table *t, const char *path, const char *sig)
 {
     FILE *f = fopen(path, "rb");
+    u8 piece[4096];
     size_t got;
+    int err;
 
     if (!f)
         return errno == ENOENT ? 0 : complain(path, "%s", strerror(errno));
-    t->data = must_calloc(1, ACPI_TABLE_MAX + 1);
     errno = 0;
-    while ((got = fread(t->data + t->len, 1, ACPI_TABLE_MAX + 1 - t->len, f)) > 0)
+    /* Always exactly its size, so that a sanitizer sees one byte too far. */
+    while (t->len <= ACPI_TABLE_MAX && (got = fread(piece, 1, sizeof(piece), f)) > 0) {
+        t->data = must_realloc(t->data, t->len + got);
+        memcpy(t->data + t->len, piece, got);
         t->len += got;
-    if (ferror(f)) {
-        fclose(f);
-        return complain(path, "%s", strerror(errno ? errno : EIO));
     }
+    err = ferror(f) ? (errno ? errno : EIO) : 0;
     fclose(f);
-    /* Exactly its size, so that a sanitizer sees one byte too far. */
-    u8 *exact = must_calloc(1, t->len);
-    memcpy(exact, t->data, t->len);
-    free(t->data);
-    t->data = exact;
-    return check(t, path, sig);
+    return err ? complain(path, "%s", strerror(err)) : check(t, path, sig);
 }
 
 int dump_read(struct dump *d, const char *dir)

@@ -23,12 +23,18 @@ void *must_calloc(size_t count, size_t size)
     return p;
 }
 
+void *must_realloc(void *p, size_t size)
+{
+    p = realloc(p, size);
+    if (!p)
+        out_of_memory();
+    return p;
+}
+
 static void grow(struct objects *all)
 {
     all->max = all->max ? 2 * all->max : 256;
-    all->o = realloc(all->o, all->max * sizeof(*all->o));
-    if (!all->o)
-        out_of_memory();
+    all->o = must_realloc(all->o, all->max * sizeof(*all->o));
 }
 
 FILE *objects_begin(struct objects *all, const char *type, u64 number)

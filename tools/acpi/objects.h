@@ -41,4 +41,7 @@ void objects_print(struct objects *all, FILE *to);
 /* As calloc() of at least one byte, but never NULL. */
 void *must_calloc(size_t count, size_t size);
 
+/* As realloc(), but never NULL; size is not 0. */
+void *must_realloc(void *p, size_t size);
+
 #endif
