@@ -65,11 +65,12 @@ def one_line(number, line):
         raise ReportError(f"line {number}: {why}") from None
 
 
-def parse(text):
-    """The objects of the one report in a log without CR; ReportError says what is wrong."""
+def parse(text, name="REPORT"):
+    """The objects of the one block of this name in a log without CR, or a ReportError."""
     lines = text.split("\n")
-    begins = [i for i, line in enumerate(lines) if line == BEGIN]
-    ends = [(i, m) for i, m in ((i, END.fullmatch(line)) for i, line in enumerate(lines)) if m]
+    begins = [i for i, line in enumerate(lines) if line == BEGIN.replace("REPORT", name)]
+    end = re.compile(END.pattern.replace("REPORT", name))
+    ends = [(i, m) for i, m in ((i, end.fullmatch(line)) for i, line in enumerate(lines)) if m]
     if len(begins) != 1 or len(ends) != 1 or ends[0][0] < begins[0]:
         raise ReportError(f"{len(begins)} BEGIN lines, {len(ends)} END lines")
     inside, match = lines[begins[0] + 1:ends[0][0]], ends[0][1]
@@ -219,6 +220,39 @@ def test_report(case):
         check(machine, objects)
     if case == "group112":
         assert len(of(objects, "group")) > len(groups_of(objects)), "no group was split"
+
+
+@pytest.mark.parametrize("case", ["8c4n", "unlisted", "overlap", "offline", "bios"])
+def test_summary(case):
+    """It says what the report says, and comes last but for the verdict."""
+    machine, text = log_of(case)
+    whole, objects = parse(text), parse(text, "SUMMARY")
+    assert [x["type"] for x in objects[:3]] == ["run", "processor", "counts"]
+    assert {x["type"] for x in objects[3:]} <= {"finding"}
+    run, processor, counts = objects[:3]
+    assert run["result"] == "passed" and re.fullmatch(r"[0-9a-z.-]+", run["version"])
+    assert all(run[key] == whole[0][key] for key in ("door", "loader"))
+    assert all(counts[key] == whole[0][key] for key in ("nodes", "cpus", "online"))
+    ranges = sum(b - a for parts in machine.node_ranges().values() for a, b in parts)
+    assert ranges - (2 << 20) < counts["ram"] < ranges
+    assert processor["vendor"] == "AuthenticAMD" and processor["hypervisor"] == "TCGTCGTCGTCG"
+    found = {x["id"]: (x["severity"], x["count"]) for x in of(objects, "finding")}
+    told = {}
+    for x in of(whole, "firmware"):
+        told[x["id"]] = (x["severity"], told.get(x["id"], (0, 0))[1] + x["count"])
+    assert found == told
+    after = text[text.index("-----END PERCH SUMMARY"):].splitlines()[1:]
+    assert re.search(r"perch: all held$", after[0]) and len(after) == 1
+
+
+def test_summary_of_a_failed_run_without_serial_numbers(tmp_path):
+    """fail=test fails the run without a case; what identifies this one machine is not in the log."""
+    machine = changed(machines.blocks(1, 1, "128M"), append="run=report fail=test", qemu=[
+        "-smbios", "type=1,manufacturer=Maker,serial=SERIAL-4711", "-uuid",
+        "deadbeef-1234-5678-9abc-def012345678"])
+    text = qemu.run(qemu.argv(machine, tmp_path), 90).text
+    assert parse(text, "SUMMARY")[0]["result"] == "failed"
+    assert not re.search("serial-4711|deadbeef", text, re.I)
 
 
 def findings(objects):
