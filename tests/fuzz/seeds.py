@@ -10,9 +10,12 @@ import struct
 import sys
 from pathlib import Path
 
+sys.path.insert(0, str(Path(__file__).resolve().parent.parent / "tools"))
+import acpi_tables  # noqa: E402
+
 DATA = Path(__file__).resolve().parent.parent / "data"
 MACHINES = sorted(path for path in (DATA / "acpi").iterdir() if path.is_dir())
-TABLES = {"acpi_madt": ["APIC"], "acpi_srat": ["SRAT"], "acpi_slit": ["SLIT"], "acpi_hmat": ["HMAT"],
+TABLES = {"acpi_madt": ["APIC"], "acpi_srat": ["SRAT"], "acpi_slit": ["SLIT"], "acpi_hmat": ["MSCT"],
           "acpi_fadt": ["FACP"], "acpi_uart": ["SPCR", "DBG2"]}
 ROOT_BASE, FUZZ_BASE = 0x1000, 0x10000    # acpi_root_fuzz.c, boot_fuzz.h
 CMDLINES = ["run=report,test:percpu.* end=halt exit=isa-debug loglevel=7",
@@ -72,8 +75,19 @@ def write(directory, target, name, data):
         (directory / target / name).write_bytes(data)
 
 
+def hmats():
+    """No machine of tests/data has an HMAT: made-up ones of both revisions."""
+    t = acpi_tables
+    parts = [t.proximity(0, 1), t.locality([[50, 120, 250], [120, 50, 300]]),
+             t.locality([[9000, 4000]], data=3, unit=1, targets=[1, 5]),
+             t.side_cache(1, handles=(17, 18))]
+    return [t.hmat(*parts, revision=revision) for revision in (1, 2)]
+
+
 def main(directory):
     directory = Path(directory)
+    for i, table_bytes in enumerate(hmats()):
+        write(directory, "acpi_hmat", f"made-up-{i}", table_bytes)
     for machine in MACHINES:
         for target, names in TABLES.items():
             for name in names:
