@@ -25,8 +25,8 @@ enum boot_mem_type boot_mem_type_of_e820(u32 type)
     case E820_UNUSABLE:
         return BOOT_MEM_UNUSABLE;
     case E820_PMEM:
-        return BOOT_MEM_PMEM;
     case E820_PRAM:
+        return BOOT_MEM_PMEM;
     case E820_SOFT_RESERVED:
         return BOOT_MEM_SPECIAL;
     case E820_RESERVED:

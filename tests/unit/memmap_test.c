@@ -2,6 +2,7 @@
  * boot/memmap: the printed form, the limit, wraps and the edges of the address space.
  * SPDX-License-Identifier: MIT
  */
+#include "boot/boot_info_build.h"
 #include "boot/memmap.h"
 #include "kernel/app/ktest.h"
 #include "kernel/base/errno.h"
@@ -89,4 +90,21 @@ KTEST(memmap, top_of_the_address_space)
     EXPECT_EQ(shim_log_count(), 1);
     REQUIRE_EQ(memmap_normalise(map, 0, LIMIT, out, 8, &count, &clipped), 0);
     EXPECT_EQ(count, 0);
+}
+
+/* Memory that holds somebody's data is never taken for RAM that is used last. */
+KTEST(memmap, types_of_the_bios_map)
+{
+    static const struct {
+        u32 type;
+        enum boot_mem_type want;
+    } cases[] = {
+        {1, BOOT_MEM_RAM},      {2, BOOT_MEM_RESERVED},  {3, BOOT_MEM_ACPI},
+        {4, BOOT_MEM_NVS},      {5, BOOT_MEM_UNUSABLE},  {6, BOOT_MEM_RESERVED},
+        {7, BOOT_MEM_PMEM},     {12, BOOT_MEM_PMEM},     {0xefffffff, BOOT_MEM_SPECIAL},
+        {0, BOOT_MEM_RESERVED}, {99, BOOT_MEM_RESERVED},
+    };
+
+    for (size_t i = 0; i < ARRAY_SIZE(cases); i++)
+        EXPECT_EQ(boot_mem_type_of_e820(cases[i].type), cases[i].want);
 }
