@@ -9,6 +9,9 @@
 
 #include "kernel/base/types.h"
 
+#undef memcpy
+#undef memset
+
 void *memcpy(void *restrict dst, const void *restrict src, size_t n)
 {
     void *d = dst;
