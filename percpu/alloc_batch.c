@@ -233,6 +233,6 @@ void pcpu_give_back(struct pcpu_allocator *a, struct pcpu_entry *batch, u32 n)
         pcpu_chunk_free(&ch->c, same, offs);
         pcpu_unlock_chunk(a, &l);
     }
-    if (pcpu_empty_blocks(a) > (s64)pcpu_reserve_target(a) + PCPU_RETURN_SLACK)
+    if (pcpu_too_many_empty(a))
         pcpu_defer(a, PCPU_WORK_RETURN);
 }

@@ -91,17 +91,42 @@ static u32 list_busy(const struct pcpu_chunk *c, u32 first, u32 count, u32 *bloc
     return n;
 }
 
-/* Blocks that the reserve should get when `used` of the empty ones have gone to an object. */
-static u32 reserve_missing(const struct pcpu_allocator *a, u32 used)
+/*
+ * Once for many blocks costs little more than for one: a call that populates leaves a 32nd of what
+ * is populated as empty blocks, as far as clearing them is not too much for one call.
+ */
+static u32 grow_ahead(struct pcpu_allocator *a)
+{
+    u64 live = atomic_load_explicit(&a->nr_live, memory_order_relaxed), pages = 0;
+    u32 ahead;
+
+    for (u32 node = 0; node < a->env->nr_nodes; node++)
+        pages += atomic_load_explicit(&a->env->count[node].populated, memory_order_relaxed);
+    ahead = (u32)MIN(pages / (32 * live), PCPU_GROW_AHEAD_PAGES / live);
+    ahead = MAX(MIN(ahead, PCPU_GROW_AHEAD_MAX), PCPU_GROW_AHEAD);
+    atomic_store_explicit(&a->grow_ahead, ahead, memory_order_relaxed);
+    return ahead;
+}
+
+/* Blocks that the reserve should get. */
+static u32 reserve_missing(struct pcpu_allocator *a)
+{
+    s64 left = MAX(pcpu_empty_blocks(a), 0), target = pcpu_reserve_target(a);
+
+    return left < target / 2 ? (u32)(MAX(target, (s64)grow_ahead(a)) - left) : 0;
+}
+
+/* And with an object that is populated, to which `used` of the empty ones go. */
+static u32 ahead_missing(struct pcpu_allocator *a, u32 used)
 {
     s64 left = MAX(pcpu_empty_blocks(a) - (s64)used, 0), target = pcpu_reserve_target(a);
 
-    return left < target / 2 ? (u32)(MAX(target, (s64)PCPU_GROW_AHEAD) - left) : 0;
+    return left <= target ? (u32)(target - left) + grow_ahead(a) : 0;
 }
 
 /*
- * Together with the n blocks of an object in the hole [first, first + count): what the reserve
- * would ask for right afterwards, when it fits the batch. Returns how many all are, in order.
+ * Together with the n blocks of an object in the hole [first, first + count): the reserve, and what
+ * is populated ahead, as far as it fits the batch. Returns how many all are, in order.
  */
 static u32 add_reserve(struct pcpu_allocator *a, struct pcpu_chunk *c, u32 first, u32 count,
                        u32 *blocks, u32 n)
@@ -110,7 +135,7 @@ static u32 add_reserve(struct pcpu_allocator *a, struct pcpu_chunk *c, u32 first
 
     for (u32 b = first; b < first + count; b++)
         used += c->state[b] == PCPU_POPULATED && c->blocks[b]->free == PCPU_BLOCK_GRANULES;
-    got = pcpu_chunk_grow_reserve(c, MIN(reserve_missing(a, used), GROW_BATCH - n), more);
+    got = pcpu_chunk_grow_reserve(c, MIN(ahead_missing(a, used), GROW_BATCH - n), more);
     if (got)
         pcpu_count(&a->inline_work, 1);
     /* Two lists in order become one, from the top. */
@@ -180,7 +205,8 @@ static int grow(struct pcpu_allocator *a, u32 size, u32 align, bool reserve)
         err = pcpu_make_chunk(a, size, align);
         if (err)
             return err;
-        err = grow_somewhere(a, size, align, reserve);
+        /* This call has done enough. */
+        err = grow_somewhere(a, size, align, false);
     }
     return err;
 }
@@ -243,7 +269,7 @@ u32 pcpu_grow_reserve(struct pcpu_allocator *a, u32 n)
 
 void pcpu_reserve_check(struct pcpu_allocator *a, u32 flags)
 {
-    u32 missing;
+    u32 n;
 
     if (likely(!pcpu_reserve_low(a)))
         return;
@@ -251,9 +277,9 @@ void pcpu_reserve_check(struct pcpu_allocator *a, u32 flags)
         pcpu_defer(a, PCPU_WORK_REFILL);
         return;
     }
-    missing = reserve_missing(a, 0);
-    if (missing) {
-        pcpu_grow_reserve(a, missing);
+    n = reserve_missing(a);
+    if (n) {
+        pcpu_grow_reserve(a, n);
         pcpu_count(&a->inline_work, 1);
     }
 }

@@ -174,6 +174,13 @@ static inline bool pcpu_reserve_low(const struct pcpu_allocator *a)
     return pcpu_empty_blocks(a) < pcpu_reserve_target(a) / 2; /* at least 1 */
 }
 
+/* More than the reserve, what was populated ahead, and some. */
+static inline bool pcpu_too_many_empty(const struct pcpu_allocator *a)
+{
+    return pcpu_empty_blocks(a) > (s64)pcpu_reserve_target(a) + PCPU_RETURN_SLACK +
+                                      atomic_load_explicit(&a->grow_ahead, memory_order_relaxed);
+}
+
 /* After an allocation from the chunks: fills the reserve, now or later. */
 void pcpu_reserve_check(struct pcpu_allocator *a, u32 flags);
 
