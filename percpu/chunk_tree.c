@@ -158,23 +158,70 @@ static void refresh_both(struct pcpu_chunk *c, u32 level, u32 i)
     refresh_node(c, level, i, true);
 }
 
-/* The leaves of these blocks become this; pop: their populated runs change, too. */
+/* A node whose eight children are all like this one. */
+static ALWAYS_INLINE void node_of_same(struct pcpu_tree_node *node,
+                                       const struct pcpu_tree_node *child)
+{
+    u32 pop = child->pop.max * FANOUT, all = child->all.max * FANOUT;
+
+    node->pop = (struct pcpu_runs){pop, pop, pop};
+    node->all = (struct pcpu_runs){all, all, all};
+    node->nr_unpopulated = child->nr_unpopulated * FANOUT;
+    node->nr_empty = child->nr_empty * FANOUT;
+}
+
+/* The list may be in any order. */
+static ALWAYS_INLINE bool eight_in_order(const u32 *blocks)
+{
+    for (u32 i = 1; i < FANOUT; i++)
+        if (blocks[i] != blocks[0] + i)
+            return false;
+    return true;
+}
+
+/* Eight blocks of one parent: their leaves and the parent. */
+static ALWAYS_INLINE void set_eight(struct pcpu_chunk *c, u32 block,
+                                    const struct pcpu_tree_node *leaf)
+{
+    for (u32 i = 0; i < FANOUT; i++)
+        c->level[0][block + i] = *leaf;
+    node_of_same(&c->level[1][block >> FANOUT_SHIFT], leaf);
+}
+
+/* The nodes above `block` from `level` on, but those that are above the next block, too. */
+static ALWAYS_INLINE void refresh_path(struct pcpu_chunk *c, u32 block, u32 next, u32 level,
+                                       bool pop)
+{
+    /* The nodes that it shares with the next are the next one's; the last has none. */
+    u32 apart = next == NO_BLOCK ? ~0u : (block ^ next) >> FANOUT_SHIFT * (level - 1);
+
+    block >>= FANOUT_SHIFT * (level - 1);
+    for (; level <= c->height && apart >= FANOUT; level++) {
+        block >>= FANOUT_SHIFT;
+        apart >>= FANOUT_SHIFT;
+        if (pop)
+            refresh_both(c, level, block);
+        else
+            refresh_any(c, level, block);
+    }
+}
+
+/* The leaves of these blocks become this (all alike); pop: their populated runs change, too. */
 static ALWAYS_INLINE void set_leaves(struct pcpu_chunk *c, u32 n, const u32 *blocks,
                                      const struct pcpu_tree_node *leaf, bool pop)
 {
-    for (u32 k = 0; k < n; k++) {
-        /* The nodes that it shares with the next are the next one's; the last has none. */
-        u32 block = blocks[k], apart = k + 1 < n ? block ^ blocks[k + 1] : ~0u;
+    for (u32 k = 0; k < n;) {
+        u32 block = blocks[k], level = 1, done = 1;
 
-        c->level[0][block] = *leaf;
-        for (u32 level = 1; level <= c->height && apart >= FANOUT; level++) {
-            block >>= FANOUT_SHIFT;
-            apart >>= FANOUT_SHIFT;
-            if (pop)
-                refresh_both(c, level, block);
-            else
-                refresh_any(c, level, block);
+        if (block % FANOUT == 0 && c->height && n - k >= FANOUT && eight_in_order(blocks + k)) {
+            set_eight(c, block, leaf);
+            level = 2;
+            done = FANOUT;
+        } else {
+            c->level[0][block] = *leaf;
         }
+        k += done;
+        refresh_path(c, block, k < n ? blocks[k] : NO_BLOCK, level, pop);
     }
 }
 
