@@ -1,13 +1,14 @@
 /*
- * Metadata of blocks, ready for use: three in a piece of memory that fits a page, cleared when the
- * piece is made. A block that is returned is entirely free, and so is its metadata clean: it goes
- * back into the pool as it is, and a block that is populated later costs no clearing. See alloc.h.
- * SPDX-License-Identifier: MIT
+ * Metadata of blocks, ready for use: three in a piece of memory that fits a page, or 27 in one of
+ * eight pages where many are wanted at once, cleared when the piece is made. A block that is
+ * returned is entirely free, and so is its metadata clean: it goes back into the pool as it is, and
+ * a block that is populated later costs no clearing. See alloc.h. SPDX-License-Identifier: MIT
  */
 #include "percpu/alloc_internal.h"
 
-#define PER_PIECE 3u
-#define KEEP      64u /* so many free ones are kept at least */
+#define FEW  3u
+#define MANY 27u
+#define KEEP 64u /* so many free ones are kept at least */
 
 struct pcpu_meta {
     struct pcpu_block block; /* first: its address is this one's */
@@ -17,10 +18,12 @@ struct pcpu_meta {
 
 struct piece {
     struct piece *next;
-    u32 nr_free;
-    struct pcpu_meta meta[PER_PIECE];
+    u32 nr_free, nr;
+    struct pcpu_meta meta[];
 };
-static_assert(sizeof(struct piece) <= PAGE_SIZE, "one page");
+#define PIECE_BYTES(n) (sizeof(struct piece) + (n) * sizeof(struct pcpu_meta))
+static_assert(PIECE_BYTES(FEW) <= PAGE_SIZE, "one page");
+static_assert(PIECE_BYTES(MANY) <= 8 * PAGE_SIZE, "eight pages");
 
 static void push(struct pcpu_meta_pool *p, struct pcpu_meta *m)
 {
@@ -40,58 +43,74 @@ static struct pcpu_meta *pop(struct pcpu_meta_pool *p)
     return m;
 }
 
-/* Pieces for n more; how many metas they have, which is less than n when memory ends. */
-static struct piece *new_pieces(struct pcpu_allocator *a, u32 n, u32 *got)
+/* Metadata for `want` more or less; NULL: no memory. */
+static struct piece *new_piece(struct pcpu_allocator *a, u32 want)
 {
-    struct piece *list = NULL;
+    struct piece *piece = NULL;
+    u32 nr = MANY;
 
-    for (*got = 0; *got < n; *got += PER_PIECE) {
-        struct piece *piece = pcpu_meta_alloc(a, pcpu_this_node(a), sizeof(*piece));
-
-        if (!piece)
-            break;
-        for (u32 i = 0; i < PER_PIECE; i++) {
-            pcpu_block_init(&piece->meta[i].block);
-            piece->meta[i].piece = piece;
-        }
-        atomic_fetch_add_explicit(&a->env->cleared_bytes, PER_PIECE * sizeof(struct pcpu_block),
-                                  memory_order_relaxed);
-        piece->nr_free = 0;
-        piece->next = list;
-        list = piece;
+    if (want > MANY / 2)
+        piece = pcpu_meta_alloc(a, pcpu_this_node(a), PIECE_BYTES(nr));
+    if (!piece) {
+        nr = FEW;
+        piece = pcpu_meta_alloc(a, pcpu_this_node(a), PIECE_BYTES(nr));
     }
-    return list;
+    if (!piece)
+        return NULL;
+    piece->nr = nr;
+    piece->nr_free = 0;
+    for (u32 i = 0; i < nr; i++) {
+        pcpu_block_init(&piece->meta[i].block);
+        piece->meta[i].piece = piece;
+    }
+    atomic_fetch_add_explicit(&a->env->cleared_bytes, nr * sizeof(struct pcpu_block),
+                              memory_order_relaxed);
+    return piece;
 }
 
-/* Takes what there is, up to n; the new pieces are put in first. */
-static u32 take(struct pcpu_meta_pool *p, struct piece *list, u32 n, struct pcpu_block **metas)
+/* Takes what there is, up to n. */
+static u32 take(struct pcpu_meta_pool *p, u32 n, struct pcpu_block **metas)
 {
     u64 flags = spin_lock_irqsave(&p->lock);
     u32 got = 0;
 
-    for (; list; list = list->next)
-        for (u32 i = 0; i < PER_PIECE; i++)
-            push(p, &list->meta[i]);
     for (; got < n && p->free; got++)
         metas[got] = &pop(p)->block;
     spin_unlock_irqrestore(&p->lock, flags);
     return got;
 }
 
+/* The first n of a new piece (all, if there are fewer); the others go into the pool. How many. */
+static u32 take_new(struct pcpu_meta_pool *p, struct piece *piece, u32 n, struct pcpu_block **metas)
+{
+    u32 got = MIN(n, piece->nr);
+    u64 flags;
+
+    for (u32 i = 0; i < got; i++)
+        metas[i] = &piece->meta[i].block;
+    if (got == piece->nr)
+        return got;
+    flags = spin_lock_irqsave(&p->lock);
+    for (u32 i = piece->nr; i-- > got;)
+        push(p, &piece->meta[i]);
+    spin_unlock_irqrestore(&p->lock, flags);
+    return got;
+}
+
 bool pcpu_metas_get(struct pcpu_allocator *a, u32 n, struct pcpu_block **metas)
 {
-    u32 got = take(&a->metas, NULL, n, metas), fresh = 1;
+    u32 got = take(&a->metas, n, metas);
 
-    /* Others may take from the new ones. */
-    while (got < n && fresh) {
-        struct piece *list = new_pieces(a, n - got, &fresh);
+    while (got < n) {
+        struct piece *piece = new_piece(a, n - got);
 
-        got += take(&a->metas, list, n - got, metas + got);
+        if (!piece) {
+            pcpu_metas_put(a, got, metas);
+            return false;
+        }
+        got += take_new(&a->metas, piece, n - got, metas + got);
     }
-    if (got == n)
-        return true;
-    pcpu_metas_put(a, got, metas);
-    return false;
+    return true;
 }
 
 /* Takes the pieces out of the pool that are entirely free. */
@@ -103,7 +122,7 @@ static struct piece *unused(struct pcpu_meta_pool *p)
     while (*at) {
         struct piece *piece = (*at)->piece;
 
-        if (piece->nr_free < PER_PIECE) {
+        if (piece->nr_free < piece->nr) {
             at = &(*at)->next;
             continue;
         }
@@ -123,7 +142,7 @@ static u32 free_pieces(struct pcpu_allocator *a, struct piece *list)
 
     for (struct piece *next; list; list = next, n++) {
         next = list->next;
-        pcpu_meta_free(a, list, sizeof(*list));
+        pcpu_meta_free(a, list, PIECE_BYTES(list->nr));
     }
     return n;
 }
@@ -195,7 +214,7 @@ const char *pcpu_metas_verify(struct pcpu_allocator *a)
     for (const struct pcpu_meta *m = a->metas.free; m; m = m->next, n++) {
         if (memcmp(&m->block, &clean, sizeof(clean)) != 0)
             return "metadata in the pool is not clean";
-        if (!m->piece->nr_free || m->piece->nr_free > PER_PIECE)
+        if (!m->piece->nr_free || m->piece->nr_free > m->piece->nr)
             return "free metadata of a piece";
     }
     return n == a->metas.nr_free ? NULL : "nr_free of the metadata pool";
