@@ -34,9 +34,9 @@
 #define PCPU_CACHE_MAX_BYTES  32768u /* of a unit, in one CPU's magazines */
 #define PCPU_RESERVE_BOOT     10u    /* empty blocks for PCPU_ATOMIC at the start, after a trim */
 #define PCPU_RESERVE_MIN      2u     /* what that decays to without such calls */
-#define PCPU_GROW_AHEAD       8u     /* a call that populates leaves so many empty blocks at least */
-#define PCPU_GROW_AHEAD_MAX   56u    /* and at most: a 32nd of what is populated, */
-#define PCPU_GROW_AHEAD_PAGES 128u   /* and so many pages of all units, for it clears them */
+#define PCPU_GROW_AHEAD       8u     /* a call that populates leaves so many empty blocks, */
+#define PCPU_GROW_AHEAD_MAX   112u   /* or more, the more is populated, up to this, */
+#define PCPU_GROW_AHEAD_PAGES 128u   /* and at most so many pages of all units: it clears them */
 #define PCPU_RESERVE_HOLD     4u     /* looks that leave it as it is after it grew */
 #define PCPU_RESERVE_MAX      256u
 #define PCPU_RETURN_SLACK     32u /* empty blocks above both before any is returned */
@@ -212,7 +212,7 @@ struct pcpu_allocator {
     /* Reserve. */
     _Atomic s64 nr_empty; /* populated blocks without an object, all chunks but the reserved one */
     _Atomic u32 reserve_target;
-    _Atomic u32 grow_ahead; /* so many empty blocks more after a call that populates: the last one */
+    _Atomic u32 grow_ahead; /* so many more after a call that populates: the last one */
     u64 demand; /* bytes that PCPU_ATOMIC calls asked for since the last decay; balance_mutex */
     u32 reserve_hold; /* looks to come that do not decay it; balance_mutex */
 

@@ -5,7 +5,7 @@
  */
 #include "percpu/alloc_internal.h"
 
-#define GROW_BATCH 64u
+#define GROW_BATCH 128u
 
 static int back_blocks(struct pcpu_allocator *a, struct pcpu_dchunk *ch, const u32 *blocks, u32 n)
 {
@@ -92,18 +92,21 @@ static u32 list_busy(const struct pcpu_chunk *c, u32 first, u32 count, u32 *bloc
 }
 
 /*
- * Once for many blocks costs little more than for one: a call that populates leaves a 32nd of what
- * is populated as empty blocks, as far as clearing them is not too much for one call.
+ * Once for many blocks costs little more than for one: a call that populates leaves some empty
+ * ones, a 32nd of the first 512 and an eighth of what is populated beyond, as far as clearing them
+ * is not too much for one call.
  */
 static u32 grow_ahead(struct pcpu_allocator *a)
 {
-    u64 live = atomic_load_explicit(&a->nr_live, memory_order_relaxed), pages = 0;
+    u64 live = atomic_load_explicit(&a->nr_live, memory_order_relaxed), blocks = 0;
     u32 ahead;
 
     for (u32 node = 0; node < a->env->nr_nodes; node++)
-        pages += atomic_load_explicit(&a->env->count[node].populated, memory_order_relaxed);
-    ahead = (u32)MIN(pages / (32 * live), PCPU_GROW_AHEAD_PAGES / live);
-    ahead = MAX(MIN(ahead, PCPU_GROW_AHEAD_MAX), PCPU_GROW_AHEAD);
+        blocks += atomic_load_explicit(&a->env->count[node].populated, memory_order_relaxed);
+    blocks /= live;
+    ahead = (u32)(MIN(blocks, 512) / 32 + (blocks - MIN(blocks, 512)) / 8);
+    ahead = MIN(ahead, MIN(PCPU_GROW_AHEAD_MAX, PCPU_GROW_AHEAD_PAGES / (u32)live));
+    ahead = MAX(ahead, PCPU_GROW_AHEAD);
     atomic_store_explicit(&a->grow_ahead, ahead, memory_order_relaxed);
     return ahead;
 }
@@ -138,8 +141,12 @@ static u32 add_reserve(struct pcpu_allocator *a, struct pcpu_chunk *c, u32 first
     got = pcpu_chunk_grow_reserve(c, MIN(ahead_missing(a, used), GROW_BATCH - n), more);
     if (got)
         pcpu_count(&a->inline_work, 1);
-    /* Two lists in order become one, from the top. */
     all = n + got;
+    if (got && (!n || more[0] > blocks[n - 1])) {
+        memcpy(blocks + n, more, got * sizeof(*blocks));
+        return all;
+    }
+    /* Two lists in order become one, from the top. */
     for (u32 at = all; got;)
         blocks[--at] = n && blocks[n - 1] > more[got - 1] ? blocks[--n] : more[--got];
     return all;

@@ -397,6 +397,7 @@ u64 pcpu_trim(struct pcpu_allocator *a)
     atomic_demand(a);
     a->demand = 0;
     a->reserve_hold = PCPU_RESERVE_HOLD;
+    atomic_store_explicit(&a->grow_ahead, PCPU_GROW_AHEAD, memory_order_relaxed);
     atomic_store_explicit(&a->reserve_target, PCPU_RESERVE_BOOT, memory_order_relaxed);
     pcpu_return_empty(a, PCPU_RESERVE_BOOT, ~0u);
     gather_reserve(a);

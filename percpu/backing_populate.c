@@ -58,6 +58,21 @@ static inline void blocks_in(const struct populate *p, const struct pcpu_part *p
     *end = p->blocks[p->n - 1] < part->hi ? p->n : lower_bound(p, part->hi);
 }
 
+/*
+ * How many of blocks[i, end), which ascend, follow each other from the first on. All of them,
+ * nearly always, which the last one tells.
+ */
+static inline u32 run_of(const u32 *blocks, u32 i, u32 end)
+{
+    u32 n = 1;
+
+    if (blocks[end - 1] - blocks[i] == end - 1 - i)
+        return end - i;
+    while (blocks[i + n] == blocks[i] + n)
+        n++;
+    return n;
+}
+
 /* ---- pages ----------------------------------------------------------------------------------- */
 
 /* The wished pages; -ENOMEM: what came before stays in the list. */
@@ -103,7 +118,8 @@ static int provide(struct populate *p, struct pcpu_range *r)
 
     if (r->block)
         return 0;
-    pcpu_for_each_part(part, r) {
+    pcpu_for_each_part(part, r)
+    {
         if (!bitmap_test_bit(p->b->served, part->cpu))
             continue;
         blocks_in(p, part, &i, &end);
@@ -123,7 +139,8 @@ static int provide_all(struct populate *p)
 {
     struct pcpu_range *r;
 
-    pcpu_for_each_range(r, p->b) {
+    pcpu_for_each_range(r, p->b)
+    {
         int err = provide(p, r);
 
         if (err)
@@ -148,7 +165,8 @@ static void give_up(struct populate *p)
             n = 0;
         }
     }
-    pcpu_for_each_range(r, p->b) {
+    pcpu_for_each_range(r, p->b)
+    {
         if (r->block && !r->nr_real) {
             p->pages->block_free(p->pages->ctx, r->block);
             r->block = 0;
@@ -232,10 +250,8 @@ static inline void fill_part(struct populate *p, struct pcpu_range *r, const str
 
     blocks_in(p, part, &i, &end);
     while (i < end) {
-        u32 index = pcpu_part_index(part, p->blocks[i]), n = 1;
+        u32 index = pcpu_part_index(part, p->blocks[i]), n = run_of(p->blocks, i, end);
 
-        while (i + n < end && p->blocks[i + n] == p->blocks[i] + n)
-            n++;
         i += n;
         if (unlikely(!served)) {
             p->maps->set_zero(p->maps->ctx, r->slot, index, n);
@@ -255,7 +271,8 @@ static void fill_range(struct populate *p, struct pcpu_range *r)
     const struct pcpu_part *part;
     u32 before = r->nr_real;
 
-    pcpu_for_each_part(part, r) {
+    pcpu_for_each_part(part, r)
+    {
         if (part->node != p->node) {
             count_done(p);
             p->node = part->node;
@@ -283,20 +300,26 @@ static int populate_locked(struct pcpu_backing *b, const u32 *blocks, u32 n)
         give_up(&p);
         return err;
     }
-    pcpu_for_each_range(r, b)
-        fill_range(&p, r);
+    pcpu_for_each_range(r, b) fill_range(&p, r);
     count_done(&p);
-    for (u32 i = 0; i < n; i++)
-        bitmap_set_bit(b->populated, blocks[i]);
+    for (u32 i = 0, run; i < n; i += run) {
+        run = run_of(blocks, i, n);
+        bitmap_set(b->populated, blocks[i], run);
+    }
     return 0;
 }
 
 /* Ascending, in the unit, and not populated: else a page would be lost under another one. */
 static bool may_populate(const struct pcpu_backing *b, const u32 *blocks, u32 n)
 {
-    for (u32 i = 0; i < n; i++) {
-        if (blocks[i] >= b->env->layout->nr_blocks || pcpu_block_populated(b, blocks[i]) ||
-            (i && blocks[i] <= blocks[i - 1]))
+    for (u32 i = 1; i < n; i++)
+        if (blocks[i] <= blocks[i - 1])
+            return false;
+    if (blocks[n - 1] >= b->env->layout->nr_blocks)
+        return false;
+    for (u32 i = 0, run; i < n; i += run) {
+        run = run_of(blocks, i, n);
+        if (bitmap_next_set(b->populated, blocks[i] + run, blocks[i]) != blocks[i] + run)
             return false;
     }
     return true;

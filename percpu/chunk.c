@@ -90,6 +90,21 @@ void pcpu_chunk_init_region(struct pcpu_chunk *c, u32 nr_blocks, void *memory, s
 
 /* ---- population ------------------------------------------------------------------------------ */
 
+/* Four at a time: the list is long, and nothing else is done for each of it here. */
+static void set_states(u8 *state, u32 n, const u32 *blocks, u8 to)
+{
+    u32 i = 0;
+
+    for (; i + 4 <= n; i += 4) {
+        state[blocks[i]] = to;
+        state[blocks[i + 1]] = to;
+        state[blocks[i + 2]] = to;
+        state[blocks[i + 3]] = to;
+    }
+    for (; i < n; i++)
+        state[blocks[i]] = to;
+}
+
 /* Blocks without objects; one of the two states is BUSY. */
 static void change_state(struct pcpu_chunk *c, u32 n, const u32 *blocks, enum pcpu_block_state from,
                          enum pcpu_block_state to)
@@ -98,8 +113,7 @@ static void change_state(struct pcpu_chunk *c, u32 n, const u32 *blocks, enum pc
 
     if (!n)
         return;
-    for (u32 i = 0; i < n; i++)
-        c->state[blocks[i]] = (u8)to;
+    set_states(c->state, n, blocks, (u8)to);
     c->nr_busy += to == PCPU_BUSY ? n : -n;
     c->nr_populated += populated;
     c->nr_empty += populated;

@@ -173,18 +173,28 @@ static ALWAYS_INLINE void node_of_same(struct pcpu_tree_node *node,
 /* The list may be in any order. */
 static ALWAYS_INLINE bool eight_in_order(const u32 *blocks)
 {
+    u32 other = 0;
+
     for (u32 i = 1; i < FANOUT; i++)
-        if (blocks[i] != blocks[0] + i)
-            return false;
-    return true;
+        other |= (blocks[i] - blocks[0]) ^ i;
+    return !other;
 }
 
 /* Eight blocks of one parent: their leaves and the parent. */
 static ALWAYS_INLINE void set_eight(struct pcpu_chunk *c, u32 block,
                                     const struct pcpu_tree_node *leaf)
 {
-    for (u32 i = 0; i < FANOUT; i++)
-        c->level[0][block + i] = *leaf;
+    struct pcpu_tree_node *to = &c->level[0][block];
+
+    /* Written out, as above. */
+    to[0] = *leaf;
+    to[1] = *leaf;
+    to[2] = *leaf;
+    to[3] = *leaf;
+    to[4] = *leaf;
+    to[5] = *leaf;
+    to[6] = *leaf;
+    to[7] = *leaf;
     node_of_same(&c->level[1][block >> FANOUT_SHIFT], leaf);
 }
 

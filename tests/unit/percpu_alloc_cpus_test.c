@@ -486,3 +486,29 @@ KTEST(percpu_alloc_cpus, idle_clears)
     EXPECT_VALID(r);
     rig_end(r);
 }
+
+/* A CPU that cannot begin must not look again and again: who is at it takes its work over. */
+KTEST(percpu_alloc_cpus, work_is_left_to_who_balances)
+{
+    struct alloc_rig *r = rig_new(&(struct world_shape){.nr_nodes = 1, .nr_cpus = 32});
+    struct percpu_node_stats st;
+    void *ptr[40];
+
+    r->idle = 9;
+    EXPECT_EQ(pcpu_alloc_bulk(&r->a, 4096, 8, 0, 40, ptr), 40);
+    spin_lock(&r->a.balance_mutex);
+    host_cpu_number = 9;
+    EXPECT_TRUE(pcpu_idle_pending(&r->a));
+    EXPECT_FALSE(pcpu_idle_work(&r->a));
+    EXPECT_FALSE(pcpu_idle_pending(&r->a));
+    host_cpu_number = 0;
+    EXPECT_FALSE(pcpu_work_pending(&r->a));
+    pcpu_balance_unlock(&r->a);
+    EXPECT_TRUE(pcpu_work_pending(&r->a));
+    EXPECT_TRUE(pcpu_idle_work(&r->a));
+    pcpu_node_stats(&r->a, 0, &st);
+    EXPECT_GE(st.leaves_2m, 2);
+    EXPECT_FALSE(pcpu_work_pending(&r->a));
+    pcpu_free_bulk(&r->a, 40, ptr);
+    rig_end(r);
+}

@@ -3,7 +3,6 @@
  * a trim leaves, large pages, other nodes, pressure.
  * SPDX-License-Identifier: MIT
  */
-#include "percpu/alloc_internal.h"
 #include "tests/host/alloc_rig.h"
 
 static const struct world_shape small = {.nr_nodes = 2, .nr_cpus = 4};
@@ -330,6 +329,40 @@ KTEST(percpu_alloc_memory, churn)
     rig_end(r);
 }
 
+/*
+ * A call that populates does the more at once the more there is, and never more than what its bound
+ * for all units allows: 128 pages, 32 blocks of 4 CPUs.
+ */
+KTEST(percpu_alloc_memory, growth_runs_ahead_within_its_bound)
+{
+    struct alloc_rig *r = rig_new(&small);
+    static void *ptr[1500];
+    u32 calls = 0, most = 0, early = 0;
+
+    for (u32 i = 0; i < ARRAY_SIZE(ptr); i++) {
+        u64 before = stats(r).populated_blocks, more;
+
+        ptr[i] = pcpu_alloc(&r->a, 4096, 8, 0);
+        EXPECT_TRUE(ptr[i] != NULL);
+        more = stats(r).populated_blocks - before;
+        calls += more != 0;
+        most = MAX(most, (u32)more);
+        if (i == 200)
+            early = most;
+        EXPECT_LE(stats(r).empty_blocks, PCPU_RESERVE_BOOT + PCPU_GROW_AHEAD_PAGES / 4);
+    }
+    EXPECT_LE(early, PCPU_RESERVE_BOOT + PCPU_GROW_AHEAD + 1);
+    EXPECT_GE(most, 16);
+    EXPECT_LE(most, PCPU_RESERVE_BOOT + PCPU_GROW_AHEAD_PAGES / 4 + 1);
+    EXPECT_LE(calls, ARRAY_SIZE(ptr) / 12);
+    EXPECT_VALID(r);
+    pcpu_free_bulk(&r->a, ARRAY_SIZE(ptr), ptr);
+    pcpu_trim(&r->a);
+    EXPECT_LE(stats(r).empty_blocks, PCPU_RESERVE_BOOT);
+    EXPECT_VALID(r);
+    rig_end(r);
+}
+
 /* ---- large pages -------------------------------------------------------------------------------
  */
 
@@ -389,30 +422,6 @@ KTEST(percpu_alloc_memory, promotion_is_deferred_work)
     host_cpu_number = 0;
     EXPECT_GE(node_stats(r, 0).leaves_2m, 2);
     EXPECT_EQ(wrong(r, ptr, 40), 0);
-    pcpu_free_bulk(&r->a, 40, ptr);
-    rig_end(r);
-}
-
-/* A CPU that cannot begin must not look again and again: who is at it takes its work over. */
-KTEST(percpu_alloc_memory, work_is_left_to_who_balances)
-{
-    struct alloc_rig *r = rig_new(&dense);
-    void *ptr[40];
-
-    r->idle = 9;
-    fill_chunk(r, ptr, 40);
-    spin_lock(&r->a.balance_mutex);
-    host_cpu_number = 9;
-    EXPECT_TRUE(pcpu_idle_pending(&r->a));
-    EXPECT_FALSE(pcpu_idle_work(&r->a));
-    EXPECT_FALSE(pcpu_idle_pending(&r->a));
-    host_cpu_number = 0;
-    EXPECT_FALSE(pcpu_work_pending(&r->a));
-    pcpu_balance_unlock(&r->a);
-    EXPECT_TRUE(pcpu_work_pending(&r->a));
-    EXPECT_TRUE(pcpu_idle_work(&r->a));
-    EXPECT_GE(node_stats(r, 0).leaves_2m, 2);
-    EXPECT_FALSE(pcpu_work_pending(&r->a));
     pcpu_free_bulk(&r->a, 40, ptr);
     rig_end(r);
 }
