@@ -77,7 +77,7 @@ static void read_microcode(struct cpu_regs *r)
 /* A variable MTRR that is not in use gets another base, as careless firmware would leave it. */
 static void spoil(struct cpu_regs *r, u32 pairs)
 {
-    u32 base = CPU_REG_MTRR_VAR + 2 * (pairs - 1);
+    u32 base = pairs ? CPU_REG_MTRR_VAR + 2 * (pairs - 1) : 0;
     u64 was = r->value[base];
 
     if (!pairs || r->value[base + 1] & PHYSMASK_VALID) {
