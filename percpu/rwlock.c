@@ -9,6 +9,7 @@
 #include "percpu/rwlock.h"
 
 #include "kernel/base/print.h"
+#include "kernel/base/spinlock.h"
 
 int percpu_rwlock_init(const struct percpu_lib *lib, struct percpu_rwlock *l)
 {
@@ -35,11 +36,11 @@ static u64 sum_readers(const struct percpu_rwlock *l)
 /* Interrupts stay on, so that who waits serves what others ask of it. */
 static void queue_enter(struct percpu_rwlock *l)
 {
-    u32 ticket = atomic_fetch_add_explicit(&l->next, 1, memory_order_relaxed);
+    u32 ticket = atomic_fetch_add_explicit(&l->next, 1, memory_order_relaxed), looks = 0;
 
     ASSERT(local_irqs_enabled());
     while (atomic_load_explicit(&l->head, memory_order_acquire) != ticket)
-        cpu_relax();
+        spin_wait(&looks, l);
 }
 
 static void queue_leave(struct percpu_rwlock *l)
@@ -61,6 +62,7 @@ void percpu_down_read_slow(struct percpu_rwlock *l)
 
 int percpu_down_write(struct percpu_rwlock *l)
 {
+    u32 looks = 0;
     int err;
 
     queue_enter(l);
@@ -72,7 +74,7 @@ int percpu_down_write(struct percpu_rwlock *l)
         return err;
     }
     while (sum_readers(l))
-        cpu_relax();
+        spin_wait(&looks, l);
     atomic_store_explicit(&l->gate, RWLOCK_HELD, memory_order_relaxed);
     return 0;
 }

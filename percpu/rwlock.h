@@ -12,6 +12,8 @@
  * Interrupt handlers use down_read_trylock, which never waits and so may come at any time, above a
  * reader too. up_read may run on another CPU than down_read, and in an interrupt.
  *
+ * Every wait ends: a lock that is held, or waited for, until spin_wait() gives up is a panic.
+ *
  * Context: down_read and down_write: thread context, interrupts on (who waits serves cross-calls),
  * outside of the CPU guard. down_read_trylock, up_read: any context. up_write: the thread that has
  * the lock.

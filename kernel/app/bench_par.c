@@ -9,6 +9,7 @@
 #include "kernel/base/cpu_local.h"
 #include "kernel/base/deadline.h"
 #include "kernel/base/print.h"
+#include "kernel/base/spinlock.h"
 #include "kernel/base/string.h"
 #include "smp/call.h"
 #include "smp/cpus.h"
@@ -85,10 +86,11 @@ static void work(void *arg)
     struct par *p = arg;
     u32 cpu = cpu_number();
     struct worker *w = &p->worker[cpu];
+    u32 looks = 0;
 
     __atomic_fetch_add(&p->ready, 1, __ATOMIC_ACQ_REL);
     while (__atomic_load_n(&p->ready, __ATOMIC_ACQUIRE) < p->cpus)
-        cpu_relax();
+        spin_wait(&looks, p);
     bench_step_begin();
     switch (p->pattern) {
     case PATTERN_PAIR:
@@ -228,11 +230,11 @@ struct wall {
 static void wall_work(void *arg)
 {
     struct wall *w = arg;
-    u32 cpu = cpu_number();
+    u32 cpu = cpu_number(), looks = 0;
 
     __atomic_fetch_add(&w->ready, 1, __ATOMIC_ACQ_REL);
     while (__atomic_load_n(&w->ready, __ATOMIC_ACQUIRE) < w->cpus)
-        cpu_relax();
+        spin_wait(&looks, w);
     u64 t0 = rdtsc();
     for (u32 i = 0; i < WALL_PAIRS; i++)
         percpu_free(percpu_alloc(SIZE, SIZE, PCPU_ATOMIC | PCPU_NOWARN));

@@ -10,6 +10,7 @@
 
 #include <stdatomic.h>
 #include "kernel/base/cpu_local.h"
+#include "kernel/base/print.h"
 
 struct spinlock {
     atomic_bool taken;
@@ -22,10 +23,26 @@ static inline bool spin_trylock(struct spinlock *l)
            !atomic_exchange_explicit(&l->taken, true, memory_order_acquire);
 }
 
+/*
+ * One more look, of *looks so far (from 0), at what another CPU must change. A panic when it never
+ * does: a CPU that died with a lock would make the others hang without a word. Counted, not timed,
+ * so that it needs no clock: at least some ten seconds of nothing but looking.
+ */
+#define SPIN_LOOKS (1u << 31)
+static inline void spin_wait(u32 *looks, const void *what)
+{
+    if (unlikely(++*looks >= SPIN_LOOKS))
+        panic("CPU %u waits without end for what is at %p", cpu_number(), what);
+    cpu_relax();
+}
+
+/* Any wait ends: see spin_wait(). */
 static inline void spin_lock(struct spinlock *l)
 {
+    u32 looks = 0;
+
     while (!spin_trylock(l))
-        cpu_relax();
+        spin_wait(&looks, l);
 }
 
 static inline void spin_unlock(struct spinlock *l)
