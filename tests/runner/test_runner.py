@@ -126,7 +126,7 @@ def test_other_status_fails(boot, status):
 
 
 def test_time_out_fails_although_the_log_is_good(boot):
-    problems, _, result = boot(LOG, sleep=30, text=MACHINE.replace("timeout = 20", "timeout = 1"))
+    problems, _, result = boot(LOG, sleep=30, text=MACHINE.replace("timeout = 20", "timeout = 4"))
     assert result.status is None and result.seconds < 10
     assert any("time-out" in problem for problem in problems)
     assert result.tail(3).splitlines() == LOG.splitlines()[-3:]
