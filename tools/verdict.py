@@ -19,6 +19,7 @@ STAMP = re.compile(r"^\[ *\d+\.\d{6}\] ?")
 BAD = [re.compile(r"^UBSAN:"), re.compile(r"\bpanic\b", re.I), re.compile(r"assertion failed")]
 PLACED = re.compile(r"^percpu: cpu (\d+) node (\d+) unit \[mem 0x([0-9a-f]+)-0x([0-9a-f]+)\]"
                     r" node (\d+) (\w+)")
+BOOTED = re.compile(r"^Perch \S+: booted by ")
 BROUGHT = re.compile(r"^smp: Brought up (\d+) nodes?, (\d+) CPUs?$")
 
 
@@ -69,9 +70,9 @@ def _exit(machine, result):
 
 def _text(machine, lines):
     problems = _in_order(machine.expect, lines)
-    booted = sum(line.startswith("Perch: booted by ") for line in lines)
+    booted = sum(bool(BOOTED.match(line)) for line in lines)
     if booted > 1:  # a console that comes late gets everything, and once
-        problems.append(f"{booted} lines `Perch: booted by`")
+        problems.append(f"{booted} lines `Perch ...: booted by`")
     for pattern in machine.forbid:
         problems += [f"forbidden line: {line}" for line in lines if re.search(pattern, line)][:3]
     if machine.status != 37:

@@ -28,7 +28,7 @@ static void show_page(enum power_result result)
     if (result == POWER_PANIC)
         console_panic_page();
     else
-        verdict_page(boot_state_get(), result == POWER_PASSED, &summary.tests);
+        verdict_page(boot_state_get(), result == POWER_PASSED, &summary);
 }
 
 static void end_after_panic(void)

@@ -73,7 +73,7 @@ static const char *plain(char *text)
 }
 
 /* CPUID leaves 0x80000002 to 0x80000004 (SDM vol. 2): 48 characters, blanks in front. */
-static const char *brand(char text[49])
+const char *summary_cpu_name(char text[49])
 {
     u32 words[12] = {0}, max, b, c, d;
 
@@ -114,7 +114,8 @@ static void processor(struct report *r)
     report_object(r,
                   "\"type\":\"processor\",\"vendor\":\"%s\",\"family\":%u,\"model\":%u,"
                   "\"stepping\":%u,\"name\":\"%s\",\"hypervisor\":\"%s\"",
-                  plain(id.vendor), id.family, id.model, eax1 & 0xf, brand(name), hypervisor(host));
+                  plain(id.vendor), id.family, id.model, eax1 & 0xf, summary_cpu_name(name),
+                  hypervisor(host));
 }
 
 static void counts(struct report *r, const struct summary *s, const struct boot_state *b)

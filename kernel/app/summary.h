@@ -28,6 +28,9 @@ void summary_case(void *summary, const char *suite, const char *name, enum ktest
 /* The verdict as a case named "perch", with lava=on. */
 void summary_lava_verdict(const struct summary *s, bool passed);
 
+/* The name CPUID gives this CPU, into text; returns where it begins there. */
+const char *summary_cpu_name(char text[49]);
+
 /* Prints the block. */
 void summary_print(const struct summary *s, const struct boot_state *b, bool passed);
 

@@ -3,7 +3,7 @@
  * SPDX-License-Identifier: MIT
  */
 #include "kernel/app/verdict_page.h"
-#include "kernel/base/cpu.h"
+#include "kernel/app/version.h"
 #include "kernel/base/deadline.h"
 #include "kernel/base/firmware.h"
 #include "kernel/base/print.h"
@@ -36,42 +36,25 @@ static void PRINTF(2, 3) line(struct page_text *p, const char *fmt, ...)
     p->text[p->len] = '\0';
 }
 
-/* CPUID 80000002h to 80000004h: up to 47 letters (SDM vol. 2, CPUID). */
-static const char *cpu_brand(char brand[49])
-{
-    u32 *words = (u32 *)(void *)brand, a, b, c, d;
-
-    cpuid(0x80000000, 0, &a, &b, &c, &d);
-    if (a < 0x80000004)
-        return "a CPU without a name";
-    for (u32 i = 0; i < 3; i++)
-        cpuid(0x80000002 + i, 0, &words[4 * i], &words[4 * i + 1], &words[4 * i + 2],
-              &words[4 * i + 3]);
-    brand[48] = '\0';
-    while (*brand == ' ')
-        brand++;
-    return brand;
-}
-
 static void machine(struct page_text *p, const struct boot_state *s)
 {
     const struct numa_topology *t = &s->topo;
-    char brand[52] ALIGNED(4) = "";
+    char name[49];
 
     if (s->has_acpi)
         line(p, "Machine   %.6s %.8s (ACPI), %s", s->acpi.tables[0].oem_id,
-             s->acpi.tables[0].oem_table_id, cpu_brand(brand));
+             s->acpi.tables[0].oem_table_id, summary_cpu_name(name));
     else
-        line(p, "Machine   no ACPI tables, %s", cpu_brand(brand));
+        line(p, "Machine   no ACPI tables, %s", summary_cpu_name(name));
     line(p, "CPUs      %u of %u online, %u node%s", cpus_online(), t->cpu_count, t->node_count,
          t->node_count == 1 ? "" : "s");
     line(p, "Memory    %llu MiB", (ull)(memblock_phys_mem_size(&s->mb) >> 20));
 }
 
-static void figures(struct page_text *p, const struct boot_state *s,
-                    const struct ktest_totals *tests)
+static void figures(struct page_text *p, const struct boot_state *s, const struct summary *sum)
 {
     const struct pcpu_first_chunk *fc = &s->first_chunk;
+    const struct ktest_totals *tests = &sum->tests;
 
     line(p, "Per-CPU   static %llu, reserved %llu, dynamic %llu, unit %llu bytes",
          (ull)(fc->static_area.end - fc->static_area.start),
@@ -84,6 +67,8 @@ static void figures(struct page_text *p, const struct boot_state *s,
              tests->skipped);
     else
         line(p, "Tests     not run");
+    for (u32 i = 0; i < sum->nr_failed; i++)
+        line(p, "  failed  %s", sum->failed[i]);
     line(p, "Time      %llu ms since the start", (ull)(uptime_us() / 1000));
     line(p, "Options   %s", s->info.cmdline);
 }
@@ -110,20 +95,19 @@ static void findings(struct page_text *p)
     }
 }
 
-void verdict_page(struct boot_state *s, bool ok, const struct ktest_totals *tests)
+void verdict_page(struct boot_state *s, bool ok, const struct summary *sum)
 {
     static struct page_text page;
 
     if (!screen_ready())
         return;
     machine(&page, s);
-    figures(&page, s, tests);
+    figures(&page, s, sum);
     line(&page, "%s", "");
     findings(&page);
     line(&page, "%s", "");
     line(&page,
-         "Please send the whole log of the serial line, or a photograph of this page, to the");
-    line(&page,
-         "people you have this image from. docs/real-hardware.md says what each line means.");
+         "To report this machine: the whole log of the serial line, or a photograph of this");
+    line(&page, "page (docs/real-hardware.md, \"What to send\"). This is Perch %s.", perch_version);
     screen_page(ok ? " Perch: all held" : " Perch: FAILED", ok ? FB_GOOD : FB_BAD, page.text);
 }

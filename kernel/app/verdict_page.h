@@ -8,9 +8,9 @@
 #define PERCH_APP_VERDICT_PAGE_H
 
 #include "kernel/app/boot_state.h"
-#include "kernel/app/ktest.h"
+#include "kernel/app/summary.h"
 
-/* Draws it, last of all. tests: all 0 when none were asked for. */
-void verdict_page(struct boot_state *s, bool ok, const struct ktest_totals *tests);
+/* Draws it, last of all. Tests that were not asked for are 0 in the summary. */
+void verdict_page(struct boot_state *s, bool ok, const struct summary *sum);
 
 #endif

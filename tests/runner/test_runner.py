@@ -175,7 +175,7 @@ def test_page_on_the_screen(boot, tmp_path):
 
 def test_lines_said_twice_fail(boot):
     """A console that comes late is given what the others have had, once."""
-    line = "[    0.000050] Perch: booted by GRUB (Multiboot2)\n"
+    line = "[    0.000050] Perch 1a2b3c: booted by GRUB (Multiboot2)\n"
     assert boot(line + LOG)[0] == []
     assert "2 lines" in boot(line + LOG + line)[0][0]
 
