@@ -252,6 +252,18 @@ def test_a_slit_alone_is_judged(tmp_path):
     assert ids(got) == ["slit-oversize", "slit-asymmetric", "slit-unreachable"]
 
 
+def test_many_of_one_kind_are_counted(tmp_path):
+    got = decode_tables(tmp_path, SRAT=t.srat(
+        *CPUS, *MEMORY, *[t.memory(2**64 - 4096, 8192, 1)] * 100, *[SHORT_CPU] * 20))
+    counts = {}
+    for x in of(got, "firmware"):
+        counts[x["id"]] = counts.get(x["id"], 0) + x.get("count", 1)
+    assert counts["srat-wraps"] == 100 and counts["srat-entry-length"] == 20
+    assert ids(got).count("srat-wraps") == 17
+    more = [x["count"] for x in of(got, "firmware") if "count" in x]
+    assert more == [4, 84]  # sorted by the number, as every type
+
+
 def test_port_domains_are_known_and_make_no_node(tmp_path):
     port = bytearray(t.initiator(9))
     port[0] = 6

@@ -247,9 +247,11 @@ void emit_raw(struct objects *all, const struct acpi_machine *m, const struct du
 
 /* ---- findings -------------------------------------------------------------------------------- */
 
-static FILE *finding(struct objects *all, enum firmware_id id, const char *table, const char *text)
+/* more: how many others of its id it stands for; its only number. */
+static FILE *finding(struct objects *all, enum firmware_id id, u32 more, const char *table,
+                     const char *text)
 {
-    FILE *f = objects_begin(all, "firmware", 0);
+    FILE *f = objects_begin(all, "firmware", more);
 
     fprintf(f, ",\"severity\":\"%s\",\"id\":\"%s\",\"table\":\"", firmware_severity(id),
             firmware_kind(id)->id);
@@ -263,7 +265,7 @@ static FILE *finding(struct objects *all, enum firmware_id id, const char *table
 void emit_findings(struct objects *all, const struct firmware_findings *found)
 {
     for (u32 i = 0; i < found->nr_kept; i++) {
-        finding(all, found->kept[i].id, found->kept[i].table, found->kept[i].text);
+        finding(all, found->kept[i].id, 0, found->kept[i].table, found->kept[i].text);
         objects_end(all);
     }
     for (u32 id = 0; id < FIRMWARE_NR_IDS; id++) {
@@ -271,7 +273,7 @@ void emit_findings(struct objects *all, const struct firmware_findings *found)
 
         if (!more)
             continue;
-        fprintf(finding(all, id, firmware_kind(id)->table, "more of the same, only counted"),
+        fprintf(finding(all, id, more, firmware_kind(id)->table, "more of the same, only counted"),
                 ",\"count\":%u", more);
         objects_end(all);
     }
