@@ -106,6 +106,7 @@ PURE_SRCS := \
 	boot/efi_memmap.c \
 	boot/multiboot2.c \
 	boot/pvh.c \
+	boot/smbios.c \
 	boot/memmap.c \
 	kernel/base/cmdline.c \
 	kernel/platform/power_ways.c \

@@ -125,6 +125,8 @@ struct boot_info {
     u32 rsdp_len;
     u64 rsdp_phys;
 
+    u64 efi_system_table; /* where it lies; 0: not UEFI, or not said */
+
     struct boot_framebuffer fb;
 };
 

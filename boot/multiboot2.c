@@ -21,6 +21,7 @@ enum mb2_tag_type {
     MB2_MODULE = 3,
     MB2_MMAP = 6,
     MB2_FRAMEBUFFER = 8,
+    MB2_EFI64 = 12,
     MB2_ACPI_OLD = 14,
     MB2_ACPI_NEW = 15,
     MB2_EFI_MMAP = 17,
@@ -269,6 +270,10 @@ static void take_tag(const struct mbi *m, u32 off, const struct mb2_tag *tag, st
         break;
     case MB2_FRAMEBUFFER:
         take_framebuffer(m, off, tag->size, out);
+        break;
+    case MB2_EFI64: /* 3.6.10: the system table's address */
+        if (tag->size >= sizeof(*tag) + sizeof(out->efi_system_table))
+            memcpy(&out->efi_system_table, m->bytes + off + sizeof(*tag), 8);
         break;
     case MB2_ACPI_OLD:
     case MB2_ACPI_NEW:

@@ -73,12 +73,27 @@ static void read_boot_info(struct boot_state *s, enum boot_origin origin, u64 in
         panic("the loader's information cannot be used (%d)", err);
 }
 
+/* For whoever reads a log without knowing where it comes from. */
+static void name_machine(struct boot_state *s)
+{
+    const struct smbios_texts *t = &s->smbios;
+
+    if (smbios_read(&early_window, s->info.efi_system_table, &s->smbios))
+        pr_info("MACHINE: not named by SMBIOS");
+    else
+        pr_info("MACHINE: %s %s, firmware %s %s", t->vendor, t->product, t->bios_vendor,
+                t->bios_version);
+}
+
 void kernel_main(enum boot_origin origin, u64 info_phys)
 {
     percpu_offsets_poison();
     early_traps();
     read_boot_info(&boot, origin, info_phys);
     stage_done("boot_info");
+
+    name_machine(&boot);
+    stage_done("smbios");
 
     stage_memory(&boot);
     stage_done("memory");

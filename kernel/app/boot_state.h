@@ -13,6 +13,7 @@
 #include "acpi/root.h"
 #include "boot/boot_info.h"
 #include "boot/memmap.h"
+#include "boot/smbios.h"
 #include "kernel/base/cmdline.h"
 #include "kernel/base/percpu_defs.h"
 #include "kernel/platform/paging.h"
@@ -40,6 +41,7 @@ struct placement_totals {
 struct boot_state {
     struct kernel_options opt;
     struct boot_info info;
+    struct smbios_texts smbios;
 
     /* memory_stage.c: normalised memory map, RAM of it, memblock over it. */
     struct boot_mem_range map[BOOT_MAX_MAP];

@@ -118,6 +118,15 @@ static void processor(struct report *r)
                   hypervisor(host));
 }
 
+/* Its texts are printable and without quotes. */
+static void maker(struct report *r, const struct smbios_texts *t)
+{
+    report_object(r,
+                  "\"type\":\"maker\",\"vendor\":\"%s\",\"product\":\"%s\","
+                  "\"firmware\":\"%s\",\"firmware_version\":\"%s\"",
+                  t->vendor, t->product, t->bios_vendor, t->bios_version);
+}
+
 static void counts(struct report *r, const struct summary *s, const struct boot_state *b)
 {
     u64 ram = 0;
@@ -150,6 +159,7 @@ void summary_print(const struct summary *s, const struct boot_state *b, bool pas
             "the whole log");
     report_begin(&r, "SUMMARY");
     run(&r, b, passed);
+    maker(&r, &b->smbios);
     processor(&r);
     counts(&r, s, b);
     findings(&r);

@@ -227,9 +227,10 @@ def test_summary(case):
     """It says what the report says, and comes last but for the verdict."""
     machine, text = log_of(case)
     whole, objects = parse(text), parse(text, "SUMMARY")
-    assert [x["type"] for x in objects[:3]] == ["run", "processor", "counts"]
-    assert {x["type"] for x in objects[3:]} <= {"finding"}
-    run, processor, counts = objects[:3]
+    assert [x["type"] for x in objects[:4]] == ["run", "maker", "processor", "counts"]
+    assert {x["type"] for x in objects[4:]} <= {"finding"}
+    run, maker, processor, counts = objects[:4]
+    assert (maker["vendor"], maker["product"]) == ("QEMU", "Standard PC (Q35 + ICH9, 2009)")
     assert run["result"] == "passed" and re.fullmatch(r"[0-9a-z.-]+", run["version"])
     assert all(run[key] == whole[0][key] for key in ("door", "loader"))
     assert all(counts[key] == whole[0][key] for key in ("nodes", "cpus", "online"))
@@ -252,6 +253,7 @@ def test_summary_of_a_failed_run_without_serial_numbers(tmp_path):
         "deadbeef-1234-5678-9abc-def012345678"])
     text = qemu.run(qemu.argv(machine, tmp_path), 90).text
     assert parse(text, "SUMMARY")[0]["result"] == "failed"
+    assert "MACHINE: Maker Standard PC" in text
     assert not re.search("serial-4711|deadbeef", text, re.I)
 
 
