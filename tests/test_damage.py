@@ -14,8 +14,8 @@ import pytest
 import machine as machines
 import qemu
 import verdict
-from acpi_build import (World, cpu, dbg2, dbg2_port, fadt, ioapic, lapic, local_x2apic, madt,
-                        memory, put, seal, slit, spcr, srat, x2apic)
+from acpi_build import (World, cpu, dbg2, dbg2_port, fadt, header, ioapic, lapic, local_x2apic,
+                        madt, memory, put, seal, slit, spcr, srat, x2apic)
 
 M = 256 << 20
 MADT = madt(lapic(0), lapic(1), ioapic())
@@ -119,6 +119,8 @@ CASES = [
     Case("fadt-length", "fadt-length", World([cut(fadt(), 200), *GOOD[1:]])),
     Case("dsdt-in-the-rom", "table-length", World([fadt(0xfffffff0), *GOOD[1:]])),
 
+    Case("hmat-zero-length", "hmat-structure-cut",
+         World([*GOOD, seal(header("HMAT", 2) + bytes(4) + bytes(8))])),
     Case("spcr-short", "spcr-short", World([*GOOD, cut(spcr(1, 0x3f8), 50)])),
     Case("spcr-rubbish", "", World([*GOOD, spcr(0, (1 << 64) - 8, interface=0x12)]),
          expect=("console: SPCR: refused: no room for the registers",)),

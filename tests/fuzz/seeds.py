@@ -14,9 +14,10 @@ sys.path.insert(0, str(Path(__file__).resolve().parent.parent / "tools"))
 import acpi_tables  # noqa: E402
 
 DATA = Path(__file__).resolve().parent.parent / "data"
-MACHINES = sorted(path for path in (DATA / "acpi").iterdir() if path.is_dir())
-TABLES = {"acpi_madt": ["APIC"], "acpi_srat": ["SRAT"], "acpi_slit": ["SLIT"], "acpi_hmat": ["MSCT"],
-          "acpi_fadt": ["FACP"], "acpi_uart": ["SPCR", "DBG2"]}
+MACHINES = sorted(path for path in (DATA / "acpi").iterdir() if path.is_dir()) + [DATA / "qemu-acpi"]
+TABLES = {"acpi_madt": ["APIC"], "acpi_srat": ["SRAT"], "acpi_slit": ["SLIT"],
+          "acpi_hmat": ["HMAT", "MSCT"],
+          "acpi_fadt": ["FACP"], "acpi_cedt": ["CEDT"], "acpi_uart": ["SPCR", "DBG2"]}
 ROOT_BASE, FUZZ_BASE = 0x1000, 0x10000    # acpi_root_fuzz.c, boot_fuzz.h
 CMDLINES = ["run=report,test:percpu.* end=halt exit=isa-debug loglevel=7",
             "console=ttyS1,115200 console=uart,mmio,0xfe032000,4,57600 console=spcr",

@@ -15,9 +15,6 @@ BUILD = Path(os.environ.get("BUILD", "build"))
 TARGETS = sorted(path.stem for path in Path("tests/fuzz").glob("*_fuzz.c"))
 
 
-NO_SEEDS = {"acpi_cedt_fuzz"}   # no table of a real machine is here
-
-
 @pytest.fixture(scope="module")
 def seeds(tmp_path_factory):
     directory = tmp_path_factory.mktemp("seeds")
@@ -28,9 +25,9 @@ def seeds(tmp_path_factory):
 @pytest.mark.parametrize("name", TARGETS)
 def test_target(name, seeds, tmp_path):
     corpus = seeds / name.removesuffix("_fuzz")
-    assert corpus.exists() != (name in NO_SEEDS)
+    assert any(corpus.iterdir()), "seeds.py has nothing for it"
     done = subprocess.run([str((BUILD / "fuzz" / name).resolve()), "-seed=1", "-runs=50000",
                            "-max_total_time=5", "-max_len=8192", "-timeout=5",
-                           *([str(corpus)] if corpus.exists() else [])],
+                           str(corpus)],
                           cwd=tmp_path, capture_output=True, text=True, timeout=120)
     assert done.returncode == 0, done.stderr[-3000:]

@@ -9,13 +9,18 @@
 
 #include <stdio.h>
 
+#include "acpi/cedt.h"
 #include "acpi/dbg2.h"
 #include "acpi/fadt.h"
+#include "acpi/hmat.h"
 #include "acpi/hpet.h"
+#include "acpi/msct.h"
 #include "acpi/root.h"
 #include "acpi/s5.h"
 #include "acpi/spcr.h"
 #include "kernel/app/ktest.h"
+#include "mm/cxl_windows.h"
+#include "mm/numa_check.h"
 #include "tests/host/shim.h"
 #include "tests/unit/numa_host.h"
 
@@ -114,11 +119,11 @@ static inline void world_machine(struct world *w, const struct piece *madt,
             w->ram[w->ram_count++] = (struct range){mems[i].base, mems[i].base + mems[i].length};
 }
 
-/* RSDP, XSDT and the tables of tests/data/acpi/NAME. */
+/* RSDP, XSDT and the tables of tests/data/NAME. */
 static inline void world_load(struct world *w, const char *name)
 {
-    static const char *const files[] = {"APIC", "SRAT", "SLIT", "FACP", "HPET",
-                                        "SPCR", "DBG2", "MSCT", "MCFG"};
+    static const char *const files[] = {"APIC", "SRAT", "SLIT", "FACP", "HPET", "SPCR",
+                                        "DBG2", "MSCT", "MCFG", "HMAT", "CEDT"};
     struct table xsdt;
     char path[256];
 
@@ -128,7 +133,7 @@ static inline void world_load(struct world *w, const char *name)
         struct table t;
         u64 pa = WORLD_BASE + w->count * WORLD_STEP;
 
-        snprintf(path, sizeof(path), "tests/data/acpi/%s/%s.bin", name, files[i]);
+        snprintf(path, sizeof(path), "tests/data/%s/%s.bin", name, files[i]);
         t = read_whole(path);
         if (!t.len)
             continue;
@@ -214,11 +219,66 @@ static inline struct table borrowed(const struct world *w, const struct acpi_roo
     return t;
 }
 
+/* What stands in the HMAT, by its own walk. */
+static inline void digest_hmat(u64 *h, const struct hmat *hmat)
+{
+    struct hmat_walk walk;
+    struct hmat_item item;
+
+    hmat_walk_begin(&walk, hmat);
+    while (hmat_walk_next(&walk, &item)) {
+        digest(h, item.type), digest(h, item.offset);
+        if (item.type == HMAT_PROXIMITY)
+            digest(h, item.proximity.initiator), digest(h, item.proximity.memory);
+        if (item.type == HMAT_CACHE)
+            digest(h, item.cache.memory), digest(h, item.cache.size);
+        if (item.type != HMAT_LOCALITY)
+            continue;
+        digest(h, item.locality.data);
+        for (u32 i = 0; i < item.locality.initiators; i++)
+            for (u32 t = 0; t < item.locality.targets; t++)
+                digest(h, hmat_value(&item.locality, i, t));
+    }
+}
+
+/* The checks between the tables, and what stands in HMAT and CEDT. */
+static inline void world_check(struct world *w, const struct acpi_root *root, struct machine *m,
+                               u64 *h)
+{
+    static struct cedt_bridge bridges[64];
+    static struct cedt_window windows[64];
+    struct cedt_records r = {
+        .bridges = bridges, .windows = windows, .bridge_max = 64, .window_max = 64};
+    struct numa_alloc alloc = {.alloc = machine_alloc, .ctx = m};
+    struct numa_check c = {.in = &m->in, .topo = &m->t};
+    struct msct_info msct;
+    struct hmat hmat;
+    const void *data;
+    size_t len;
+
+    if (world_table(w, root, "HMAT", &data, &len) && hmat_check(data, len, &hmat) == 0) {
+        hmat_log(&hmat);
+        digest_hmat(h, &hmat);
+        c.hmat = &hmat;
+    }
+    if (world_table(w, root, "MSCT", &data, &len) && msct_check(data, len, &msct) == 0) {
+        digest(h, msct.max_domains);
+        c.msct = &msct;
+    }
+    numa_check(&c, &alloc);
+    if (!world_table(w, root, "CEDT", &data, &len) || cedt_parse(data, len, &r))
+        return;
+    for (u32 i = 0; i < r.window_count; i++)
+        digest(h, windows[i].base), digest(h, windows[i].size);
+    cxl_windows_report(&m->t, &r);
+}
+
 /* What the kernel decides on this machine. False: numa_verify() found the topology wrong. */
 static inline bool world_boot(struct world *w, bool ignore_checksums, u64 *decided)
 {
     static struct acpi_root root;
     struct phys_window window = {world_map, w};
+    bool tables = false;
     struct acpi_rsdp_hint hint = {
         .pa = WORLD_BASE, .no_bios_scan = true, .ignore_checksums = ignore_checksums};
     struct machine m = {.ram = w->ram, .ram_count = w->ram_count, .boot_apic_id = w->boot_apic_id};
@@ -227,6 +287,7 @@ static inline bool world_boot(struct world *w, bool ignore_checksums, u64 *decid
     shim_log_reset();
     *decided = 0xcbf29ce484222325ULL;
     if (acpi_root_find(&window, &hint, &root) == 0) {
+        tables = true;
         m.madt = borrowed(w, &root, "APIC");
         m.srat = borrowed(w, &root, "SRAT");
         m.slit = borrowed(w, &root, "SLIT");
@@ -234,6 +295,8 @@ static inline bool world_boot(struct world *w, bool ignore_checksums, u64 *decid
     }
     good = machine_build(&m) == 0 && numa_verify(&m.t, w->ram, w->ram_count) == 0;
     digest_topology(decided, &m.t);
+    if (tables && good)
+        world_check(w, &root, &m, decided);
     m.madt.b = m.srat.b = m.slit.b = NULL;
     machine_free(&m);
     return good;

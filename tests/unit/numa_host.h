@@ -17,6 +17,7 @@ struct machine {
     u32 ram_count, boot_apic_id, max_cpus, max_nodes;
     bool off;
 
+    struct numa_input in; /* as numa_build() had it */
     struct madt_cpu *cpus;
     struct madt_info madt_info;
     struct srat_records records;
@@ -67,6 +68,7 @@ static inline int machine_build(struct machine *m)
         slit_parse(m->slit.b, m->slit.len, &m->slit_view);
         in.slit = &m->slit_view;
     }
+    m->in = in;
     return numa_build(&in, &alloc, &m->t);
 }
 

@@ -1,4 +1,5 @@
-"""Records what loaders really hand over: tests/data/loader/NAME.bin, for the damage sweep and the fuzzers.
+"""Records what loaders really hand over, tests/data/loader/NAME.bin, and the tables of a QEMU machine with
+HMAT and CEDT, tests/data/qemu-acpi/*.bin, which no real machine here has: for damage sweep and fuzzers.
 
 Boots build/perch.elf by each way in under gdb, stops at the kernel's first instruction, and keeps the
 memory that its parser looks at: records of address and length (8 bytes each) and the bytes, the block
@@ -67,7 +68,37 @@ def pvh_regions(guest, info):
     return regions
 
 
+CXL = ["-device", "pxb-cxl,bus_nr=12,bus=pcie.0,id=cxl.1"]
+
+
+def acpi_tables(memory):
+    """{signature: table} by RSDP (of revision 0, in the BIOS segment) and RSDT."""
+    at = next(a for a in range(0xe0000, 0x100000, 16)
+              if memory[a:a + 8] == b"RSD PTR " and sum(memory[a:a + 20]) & 0xff == 0)
+    rsdt = struct.unpack_from("<I", memory, at + 16)[0]
+    length = struct.unpack_from("<I", memory, rsdt + 4)[0]
+    out = {}
+    for place in struct.unpack_from(f"<{(length - 36) // 4}I", memory, rsdt + 36):
+        size = struct.unpack_from("<I", memory, place + 4)[0]
+        out[memory[place:place + 4].decode()] = memory[place:place + size]
+    return out
+
+
+def qemu_tables(out):
+    out.mkdir(parents=True, exist_ok=True)
+    machine = machines.load(ROOT / "tests/qemu/hmat.machine")
+    machine.machine += ",cxl=on,cxl-fmw.0.targets.0=cxl.1,cxl-fmw.0.size=4G"
+    machine.qemu = machine.qemu + CXL
+    with tempfile.TemporaryDirectory(prefix="perch-") as workdir:
+        guest = Guest(machine, Path(workdir), symbol("pvh_start32"))
+    for name, table in acpi_tables(guest.memory).items():
+        if name in ("APIC", "SRAT", "SLIT", "HMAT", "CEDT", "FACP", "HPET"):
+            (out / f"{name}.bin").write_bytes(table)
+            print(name, len(table))
+
+
 def main():
+    qemu_tables(ROOT / "tests/data/qemu-acpi")
     out = ROOT / "tests/data/loader"
     out.mkdir(parents=True, exist_ok=True)
     for name, firmware in WAYS.items():
