@@ -278,7 +278,7 @@ static u32 adapt(struct pcpu_mags *m, u32 class)
     struct pcpu_mag *mag = &m->mag[class];
     u16 age = (u16)(m->clock - m->missed[class]);
 
-    mag->want = (u8)(age <= HOT_MISSES ? MIN(2 * mag->want, MAX(1, mag->max / 2))
+    mag->want = (u8)(age <= HOT_MISSES ? MIN(2 * mag->want, MAX(1, mag->max * 9 / 16))
                                        : MAX(1, mag->want / 2));
     /* A second one costs next to nothing while there is room for it. */
     if (mag->want == 1 && mag->max > 1 && m->left > m->quota / 4)
