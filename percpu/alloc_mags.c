@@ -293,7 +293,7 @@ static u32 adapt(struct pcpu_mags *m, u32 class)
  */
 static void plan_row(struct pcpu_mags *m, struct miss *miss)
 {
-    s64 room = m->left - m->quota / 8 - pcpu_class_size(miss->class);
+    s64 room = m->left - m->quota / 16 - pcpu_class_size(miss->class);
     u32 class = m->row_next;
 
     miss->row[miss->nr_row++] = (u8)miss->class;
