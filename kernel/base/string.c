@@ -9,10 +9,8 @@
 
 #include "kernel/base/types.h"
 
-#undef memcpy
-#undef memset
-
-void *memcpy(void *restrict dst, const void *restrict src, size_t n)
+/* In parentheses where string.h has a macro of that name. */
+void *(memcpy)(void *restrict dst, const void *restrict src, size_t n)
 {
     void *d = dst;
     const void *s = src;
@@ -41,7 +39,7 @@ static void copy_down(u8 *dst, const u8 *src, size_t n)
 void *memmove(void *dst, const void *src, size_t n)
 {
     if ((uintptr_t)dst - (uintptr_t)src >= n)
-        return memcpy(dst, src, n);
+        return (memcpy)(dst, src, n);
     copy_down(dst, src, n);
     return dst;
 }
@@ -61,7 +59,7 @@ static inline void *store_block(void *d, u64 pattern)
     return (u8 *)d + STORE_BLOCK;
 }
 
-void *memset(void *dst, int c, size_t n)
+void *(memset)(void *dst, int c, size_t n)
 {
     void *d = dst;
     u64 pattern = (u8)c * 0x0101010101010101ULL;
