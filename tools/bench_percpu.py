@@ -34,6 +34,7 @@ SHOWN = ("fast op=alloc med", "fast op=free med", "fast op=pair locked",
          "slow op=refill part=less_batch p99", "slow op=drain part=less_batch p99",
          "populate per_page_unit_net", "newchunk part=net med", "newchunk part=gross med",
          "trace total", "trace net", "trace op=alloc sum", "trace op=alloc_net sum",
+         "trace op=alloc with_background", "trace op=alloc_net with_background",
          "trace op=alloc med", "trace op=alloc p99", "trace op=alloc max", "trace op=free med",
          "trace op=drain sum", "slow deferred", "background per_pair", "background per_trace_op",
          "cleared per_pair", "cleared trace",
@@ -74,6 +75,10 @@ def derived(found):
         end = found.get(f"trace {old}_pages_per_unit")
         if start is not None and end is not None:
             found[f"trace {new}_pages_per_unit"] = max(0.0, end - start)
+    for part in ("alloc", "alloc_net"):
+        calls, background = found.get(f"trace op={part} sum"), found.get("trace background")
+        if calls is not None and background is not None:
+            found[f"trace op={part} with_background"] = calls + background
     return found
 
 

@@ -14,6 +14,8 @@ bench: percpu size=8 op=alloc_grow n=10 min=40 med=42 sum=380
 bench: percpu size=8 op=pair_steady n=2000 gross=70.335 net=69.311 failed=0
 bench: trace lcg_end=97a88d9e762cc1eb frees=4038
 bench: trace start_pages_per_unit=3 peak_pages_per_unit=390 after_drain_pages_per_unit=2
+bench: trace op=alloc n=10000 min=53 sum=1000
+bench: trace total=1500 net=1200 calls=1300 background=200 failed=0
 bench: par cpus=2 size=8 pattern=pair pairs=2048 locked=0.031
 bench: par cpus=4 size=8 pattern=pair pairs=4096 locked=0.062
 bench: verify ok=1
@@ -36,6 +38,12 @@ def test_growth_and_what_is_left_are_differences():
     found, _ = bench.figures(LOG)
     assert found["trace growth_pages_per_unit"] == 387
     assert found["trace left_pages_per_unit"] == 0
+
+
+def test_allocations_are_judged_with_the_deferred_work():
+    found, _ = bench.figures(LOG)
+    assert found["trace op=alloc with_background"] == 1200
+    assert "trace op=alloc_net with_background" not in found
 
 
 @pytest.mark.parametrize("line", [
