@@ -247,7 +247,7 @@ VERSION := $(or $(shell git describe --always --dirty --abbrev=12 2>/dev/null),u
 $(BUILD)/version: FORCE
 	@mkdir -p $(@D)
 	@echo '$(VERSION)' | cmp -s - $@ || echo '$(VERSION)' > $@
-FORCE:
+.PHONY: FORCE
 %/obj/kernel/app/version.o: KCFLAGS += -DPERCH_VERSION='"$(VERSION)"'
 $(foreach d,$(BUILD) $(BUILD)/debug $(BUILD)/ubsan $(BUILD)/clang,$(d)/obj/kernel/app/version.o): \
 	$(BUILD)/version
