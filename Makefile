@@ -117,6 +117,7 @@ PURE_SRCS := \
 # CPU-local: pure but for kernel/base/cpu_local.h, which has a hosted twin.
 LOCAL_SRCS := \
 	kernel/base/log.c \
+	kernel/base/spinlock.c \
 	percpu/alloc.c \
 	percpu/alloc_addr.c \
 	percpu/alloc_batch.c \

@@ -10,7 +10,6 @@
 
 #include <stdatomic.h>
 #include "kernel/base/cpu_local.h"
-#include "kernel/base/print.h"
 
 struct spinlock {
     atomic_bool taken;
@@ -23,6 +22,9 @@ static inline bool spin_trylock(struct spinlock *l)
            !atomic_exchange_explicit(&l->taken, true, memory_order_acquire);
 }
 
+/* The panic of spin_wait(). (spinlock.c) */
+void spin_never_ends(const void *what) NORETURN;
+
 /*
  * One more look, of *looks so far (from 0), at what another CPU must change. A panic when it never
  * does: a CPU that died with a lock would make the others hang without a word. Counted, not timed,
@@ -32,7 +34,7 @@ static inline bool spin_trylock(struct spinlock *l)
 static inline void spin_wait(u32 *looks, const void *what)
 {
     if (unlikely(++*looks >= SPIN_LOOKS))
-        panic("CPU %u waits without end for what is at %p", cpu_number(), what);
+        spin_never_ends(what);
     cpu_relax();
 }
 

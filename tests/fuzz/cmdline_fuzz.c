@@ -38,7 +38,6 @@ static void check_options(const struct kernel_options *o)
     for (u32 i = 0; i < o->n_consoles; i++)
         ASSERT(ends(o->consoles[i], OPT_TEXT_MAX));
     ASSERT(ends(o->fail, sizeof(o->fail)) && ends(o->soak, sizeof(o->soak)));
-    ASSERT(ends(o->lava, sizeof(o->lava)));
     ASSERT(o->end <= END_WAIT && o->percpu_alloc <= PERCPU_ALLOC_PAGE);
     if (kernel_options_run(o, "test", glob, sizeof(glob)))
         ASSERT(ends(glob, sizeof(glob)));

@@ -4,7 +4,7 @@
 # percpu.c is a hardware source only because of its file-scope state.
 LIBRARY_SRCS := $(filter percpu/%,$(PURE_SRCS) $(LOCAL_SRCS)) percpu/percpu.c percpu/percpu_common.c \
 	$(filter mm/buddy%,$(LOCAL_SRCS)) mm/vspace.c mm/vspace_congruent.c \
-	kernel/base/bitmap.c kernel/base/sort.c kernel/base/printf.c \
+	kernel/base/bitmap.c kernel/base/sort.c kernel/base/printf.c kernel/base/spinlock.c \
 	$(wildcard tools/library/*.c)
 LIBRARY_HEADERS := $(wildcard percpu/*.h kernel/base/*.h tools/library/*.h \
 	tools/library/kernel/base/*.h tools/library/percpu/*.h)
