@@ -520,7 +520,7 @@ bool pcpu_mag_clear_some(struct pcpu_allocator *a)
 {
     bool done = false;
 
-    for (u32 class = PCPU_CLASS_4; class < PCPU_CLASSES; class ++) {
+    for (u32 class = PCPU_CLASS_4; class < PCPU_CLASSES; class++) {
         u64 irq;
         struct pcpu_mags *m = pcpu_mags_enter(a, &irq);
 
