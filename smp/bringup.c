@@ -298,6 +298,17 @@ static int start_all(struct bringup *b)
     return err;
 }
 
+/* How long it took to give up: the whole deadline, whoever it was that did not come. */
+static void say_given_up(const struct smp_config *config, const struct bringup_result *r)
+{
+    u64 ms = config->tsc_hz / 1000;
+
+    if (r->given_up)
+        pr_warn("smp: %u CPU%s given up after %lu ms without progress, %lu ms after the first INIT",
+                r->given_up, r->given_up == 1 ? "" : "s", r->silent_ticks / ms,
+                r->total_ticks / ms);
+}
+
 /* Who is online is entered here too: a processor may be between its claim and its own entry. */
 static void collect(const struct bringup *b)
 {
@@ -321,6 +332,7 @@ static void collect(const struct bringup *b)
         r->ap_ticks_max = MAX(r->ap_ticks_max, ticks);
         r->ap_ticks_sum += ticks;
     }
+    say_given_up(b->config, &r->batch);
     if (first_failed)
         firmware_finding(FW_CPU_SILENT, "%u enabled CPUs did not start, the first is APIC 0x%02x",
                          r->batch.given_up, first_failed->apic_id);
@@ -367,9 +379,8 @@ static bool alone_with_its_id(u32 cpu)
 {
     u32 other;
 
-    for_each_possible_cpu(other)
-        if (other != cpu && cpu_map.apic_id[other] == cpu_map.apic_id[cpu])
-            return false;
+    for_each_possible_cpu(other) if (other != cpu &&
+                                     cpu_map.apic_id[other] == cpu_map.apic_id[cpu]) return false;
     return true;
 }
 
@@ -423,5 +434,6 @@ int smp_start_one(u32 cpu)
         return err;
     bringup_failure_text(b.table.records, text, sizeof(text));
     pr_err("%s", text);
+    say_given_up(b.config, &result.batch);
     return -ETIMEDOUT;
 }

@@ -21,6 +21,7 @@ struct bringup_times bringup_default_times(u64 ticks_per_ms, bool hypervisor, bo
         .init_wait = old_cpu && !hypervisor ? OLD_INIT_WAIT_MS * ticks_per_ms : 0,
         .retry_init_wait = RETRY_INIT_WAIT_MS * ticks_per_ms,
         .second_startup = SECOND_STARTUP_US * ticks_per_ms / 1000 * factor,
+        .retry = DEADLINE_MS * ticks_per_ms * factor / 2,
         .deadline = DEADLINE_MS * ticks_per_ms * factor,
     };
 }
@@ -89,28 +90,40 @@ static bool silent(const struct bringup_batch *b, const struct smp_record *rec)
     return bringup_stage(rec) == STAGE_NONE && !b->ops->arrived(b->ctx, rec);
 }
 
-/* Grows whenever a processor reaches one more stage. */
+/* How far it came, in any attempt. */
+static u32 farthest(const struct bringup_batch *b, const struct smp_record *rec)
+{
+    u32 stage = MAX((u32)rec->best, (u32)bringup_stage(rec));
+
+    if (bringup_state(rec) == BRING_ONLINE)
+        return STAGES;
+    return stage == STAGE_NONE && b->ops->arrived(b->ctx, rec) ? STAGE_REAL_MODE : stage;
+}
+
+/* Grows whenever a processor gets farther than ever before: not by coming that far once more. */
 static u64 progress(const struct bringup_batch *b)
 {
     u64 sum = 0;
 
-    for (u32 i = 0; i < b->n; i++) {
-        const struct smp_record *rec = &b->rec[i];
-
-        sum += bringup_state(rec) == BRING_ONLINE ? STAGES : bringup_stage(rec);
-        sum += b->ops->arrived(b->ctx, rec);
-    }
+    for (u32 i = 0; i < b->n; i++)
+        sum += farthest(b, &b->rec[i]);
     return sum;
 }
 
-/*
- * Until all are online, or `ticks` passed without progress. Looks at one record at a time, so as to
- * leave the others' cache lines alone; at all of them only a few times per deadline. True: all
- * online.
+/* The one deadline of a batch: since when there has been no progress. Lives through all attempts.
  */
-static bool wait_online(const struct bringup_batch *b, u64 ticks)
+struct silence {
+    u64 since, seen;
+};
+
+/*
+ * Until all are online, or there has been no progress for `ticks`. Looks at one record at a time,
+ * so as to leave the others' cache lines alone; at all of them only a few times per deadline. True:
+ * all online.
+ */
+static bool wait_online(const struct bringup_batch *b, struct silence *s, u64 ticks)
 {
-    u64 start = now(b), looked = start, seen = progress(b);
+    u64 looked = now(b);
     u32 i = 0;
 
     for (;;) {
@@ -125,11 +138,10 @@ static bool wait_online(const struct bringup_batch *b, u64 ticks)
             continue;
         looked = t;
         p = progress(b);
-        if (p != seen)
-            start = t;
-        else if (t - start > ticks)
+        if (p > s->seen)
+            *s = (struct silence){t, p};
+        else if (t - s->since > ticks)
             return false;
-        seen = p;
     }
 }
 
@@ -145,7 +157,9 @@ static void repeat_startup(const struct bringup_batch *b, struct bringup_result 
     }
 }
 
-static bool run_attempt(const struct bringup_batch *b, u32 attempt, struct bringup_result *result)
+/* True: all online. */
+static bool run_attempt(const struct bringup_batch *b, u32 attempt, struct silence *s,
+                        struct bringup_result *result)
 {
     u64 init_wait = attempt == 1 ? b->times.init_wait : b->times.retry_init_wait;
     u64 t[4];
@@ -160,11 +174,12 @@ static bool run_attempt(const struct bringup_batch *b, u32 attempt, struct bring
     if (attempt == 1) {
         result->init_ticks = t[1] - t[0];
         result->startup_ticks = t[3] - t[2];
+        s->since = t[3];
     }
-    if (wait_online(b, b->times.second_startup))
+    if (wait_online(b, s, t[3] - s->since + b->times.second_startup))
         return true;
     repeat_startup(b, result);
-    return wait_online(b, b->times.deadline);
+    return wait_online(b, s, attempt == 1 ? b->times.retry : b->times.deadline);
 }
 
 /* An arrival that never got as far as its record is the only trace of stage 1. */
@@ -196,6 +211,7 @@ static u32 count_wanted(const struct bringup_batch *b)
 
 void bringup_run(struct bringup_batch *batch, struct bringup_result *result)
 {
+    struct silence silence = {0};
     u64 start = now(batch);
     bool done = batch->n == 0;
 
@@ -203,12 +219,13 @@ void bringup_run(struct bringup_batch *batch, struct bringup_result *result)
     for (u32 attempt = 1; attempt <= BRINGUP_ATTEMPTS && !done; attempt++) {
         if (attempt > 1)
             result->retried = count_wanted(batch);
-        done = run_attempt(batch, attempt, result);
+        done = run_attempt(batch, attempt, &silence, result);
         if (!done)
             note_arrivals(batch);
     }
     if (!done)
         give_up(batch);
+    result->silent_ticks = done ? 0 : now(batch) - silence.since;
     result->given_up = count_wanted(batch);
     result->online = batch->n - result->given_up;
     result->total_ticks = now(batch) - start;

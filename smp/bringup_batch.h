@@ -1,11 +1,12 @@
 /*
  * Starting many processors as one batch with one set of deadlines: INIT to all, start-up IPI to
- * all, a second one to those that are silent, then one wait; who is silent is tried once more and
- * then put back to INIT and left out. A dead processor costs two time-outs, whatever their number,
- * and never stops the boot.
+ * all, a second one to those that are silent; half-way through the deadline INIT and start-up once
+ * more to those that are not online; at its end they are put back to INIT and left out. Dead
+ * processors cost one deadline, whatever their number, and never stop the boot.
  *
- * A deadline restarts as long as any processor makes progress: on a busy hypervisor a processor can
- * be late by seconds without being dead.
+ * The deadline restarts as long as any processor gets farther than it was: on a busy hypervisor a
+ * processor can be late by seconds without being dead. One that its host does not run at all loses
+ * nothing by the second INIT, and one that is stuck does not gain time by coming as far once more.
  *
  * Pure: the boot CPU's side only, hardware by ops, times in ticks of ops->now. Boot CPU; allocates
  * nothing; waits by reading the clock, without PAUSE, which costs a round through all virtual CPUs
@@ -36,7 +37,8 @@ struct bringup_times {
     u64 init_wait;       /* between INIT and start-up, first attempt */
     u64 retry_init_wait; /* the same in the second: an INIT in flight must have arrived */
     u64 second_startup;  /* after the first, to silent processors only */
-    u64 deadline;        /* without progress */
+    u64 retry;           /* without progress: the second attempt begins */
+    u64 deadline;        /* the same from the same moment: the end of both attempts */
 };
 
 struct bringup_batch {
@@ -51,6 +53,7 @@ struct bringup_result {
     u32 online, given_up;
     u32 retried;        /* processors that needed the second attempt */
     u32 second_startup; /* start-up IPIs repeated */
+    u64 silent_ticks;   /* from the last progress to giving up; 0: nobody was given up */
     u64 init_ticks;     /* sending INIT to all, first attempt */
     u64 startup_ticks;  /* sending the first start-up IPI to all, first attempt */
     u64 total_ticks;    /* from the first INIT to the end */
@@ -59,7 +62,8 @@ struct bringup_result {
 /*
  * How long to wait, for ticks_per_ms: INIT needs 10 ms before the start-up IPI on processors before
  * the Pentium 4 and Athlon 64 only, 0 elsewhere and under a hypervisor (Linux: init_udelay); under
- * a hypervisor deadlines are 20 times as long (2 s instead of 100 ms).
+ * a hypervisor deadlines are 20 times as long (2 s instead of 100 ms). The retry is in their
+ * middle.
  */
 struct bringup_times bringup_default_times(u64 ticks_per_ms, bool hypervisor, bool old_cpu);
 
