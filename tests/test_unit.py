@@ -38,7 +38,7 @@ def test_hosted(kind, name, logs, record_property):
     cases = ktap.parse(text)
     record_property("ktap", cases.counts())
     record_property("skips", cases.skipped)
-    problems = cases.errors + [f"failed: {case}" for case in cases.failed]
+    problems = cases.errors + cases.failures()
     if not cases.found:
         problems.append("no KTAP")
     if status != 0:

@@ -11,6 +11,7 @@ from dataclasses import dataclass, field
 VERSION = re.compile(r"^( *)(?:KTAP|TAP) version \d+\s*$")
 PLAN = re.compile(r"^( *)1\.\.(\d+)(?:\s*# *SKIP\b.*)?\s*$")
 RESULT = re.compile(r"^( *)(ok|not ok) (\d+)(?: -)?(?: ([^#]*?))?\s*(?:# *(.*))?$")
+SAID_LINES = 12  # shown of what a failed case said
 
 
 @dataclass
@@ -31,10 +32,15 @@ class Ktap:
     failed: list = field(default_factory=list)
     skipped: list = field(default_factory=list)  # (name, reason)
     errors: list = field(default_factory=list)
+    said: dict = field(default_factory=dict)  # of a failed case: the lines before its result
     found: bool = False
 
     def counts(self):
         return len(self.passed), len(self.failed), len(self.skipped)
+
+    def failures(self):
+        """A text for each failed case: its name, and what it said, line by line."""
+        return ["\n    ".join([f"failed: {name}", *self.said[name]]) for name in self.failed]
 
 
 def _close(block, out):
@@ -44,7 +50,7 @@ def _close(block, out):
         out.errors.append(f"KTAP: plan of {block.plan}, {block.seen} results")
 
 
-def _result(block, match, out, suite):
+def _result(block, match, out, suite, said):
     ok, number, name, note = match[2] == "ok", int(match[3]), match[4], match[5]
     block.seen += 1
     if number != block.seen:
@@ -63,6 +69,7 @@ def _result(block, match, out, suite):
         out.passed.append(full)
     else:
         out.failed.append(full)
+        out.said[full] = said[-SAID_LINES:]
     return not ok
 
 
@@ -70,6 +77,7 @@ def parse(text):
     """Reads the whole text; never raises. found is False when there is no version line at all."""
     out, stack, suites = Ktap(), [], {}
     failed = {}
+    said = []  # since the last line that was KTAP's own
     for line in text.splitlines():
         line = line.rstrip("\r")
         version = VERSION.match(line)
@@ -80,6 +88,7 @@ def parse(text):
             stack.append(Block(indent))
             failed[indent] = False
             out.found = True
+            said = []
             continue
         sub = re.match(r"^( *)# Subtest: (.*?)\s*$", line)
         if sub:
@@ -88,6 +97,7 @@ def parse(text):
         plan, result = PLAN.match(line), RESULT.match(line)
         match = plan or result
         if not match or not stack:
+            said.append(line.strip())
             continue
         indent = len(match.group(1))
         while len(stack) > 1 and stack[-1].indent > indent:
@@ -103,7 +113,9 @@ def parse(text):
                 out.errors.append("KTAP: two plans in one block")
             block.plan = int(plan.group(2))
         else:
-            failed[indent] |= _result(block, result, out, suites.get(indent) if indent else None)
+            failed[indent] |= _result(block, result, out, suites.get(indent) if indent else None,
+                                      said)
+        said = []
     while stack:
         _close(stack.pop(), out)
     return out

@@ -89,7 +89,7 @@ def _tests(machine, parsed):
     elif machine.runs_tests() and not parsed.passed and not parsed.failed and not parsed.skipped:
         problems.append("KTAP without a single case")
     if machine.status in (0, 33):  # 0: powered off by ACPI, as without exit=
-        problems += [f"failed: {name}" for name in parsed.failed]
+        problems += parsed.failures()
     return problems
 
 
