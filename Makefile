@@ -336,6 +336,23 @@ $(HOST_BINS): $(BUILD)/host/%: $(BUILD)/host/tests/%.o $(HOST_LIB)
 	@echo "  LD  $@"
 	$(Q)$(HOSTCC) $(HOST_CFLAGS) -o $@ $< $(HOST_LIB)
 
+# ---- tests/damage: the same sources once more, fast; undefined behaviour traps -------------------
+SWEEP_CFLAGS := -std=gnu11 -g -O2 -Wall -Wextra -Werror -fno-omit-frame-pointer \
+	-fsanitize=undefined -fsanitize-undefined-trap-on-error -Itests/host -I.
+DAMAGE_BINS := $(patsubst tests/%.c,$(BUILD)/sweep/%,$(wildcard tests/damage/*.c))
+SWEEP_OBJS := $(patsubst %.c,$(BUILD)/sweep/%.o,$(PURE_SRCS) tests/host/shim.c tests/host/main.c \
+	kernel/app/ktest.c)
+
+$(BUILD)/sweep/%.o: %.c
+	@mkdir -p $(@D)
+	@echo "  CC  $<"
+	$(Q)$(HOSTCC) $(SWEEP_CFLAGS) -MMD -MP -c $< -o $@
+
+$(DAMAGE_BINS): $(BUILD)/sweep/%: $(BUILD)/sweep/tests/%.o $(SWEEP_OBJS)
+	@mkdir -p $(@D)
+	@echo "  LD  $@"
+	$(Q)$(HOSTCC) $(SWEEP_CFLAGS) -o $@ $^
+
 unit-%: $(BUILD)/host/unit/%_test
 	$<
 

@@ -1,5 +1,5 @@
 """Every hosted program, judged by its KTAP: tests/unit and tests/model under ASan and UBSan,
-tests/tsan under TSan.
+tests/tsan under TSan, tests/damage fast and between guard pages.
 
 SPDX-License-Identifier: MIT
 """
@@ -11,8 +11,8 @@ import ktap
 import tsan_run
 from conftest import BUILD, ROOT
 
-KINDS = {"unit": "_test", "model": "_model", "tsan": "_test"}
-FOLDERS = {"unit": "host/unit", "model": "host/model", "tsan": "tsan"}
+KINDS = {"unit": "_test", "model": "_model", "tsan": "_test", "damage": ""}
+FOLDERS = {"unit": "host/unit", "model": "host/model", "tsan": "tsan", "damage": "sweep/damage"}
 SECONDS = 300
 
 

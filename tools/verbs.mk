@@ -27,13 +27,14 @@ export $(RUN_OPTIONS)
 run: $(BUILD)/perch.elf
 	@$(PYTHON) tools/run.py
 
-# ---- test: WHAT=unit|model|tsan|kernel|qemu|huge|tools|runner|lint|fuzz, PATTERN=part of a name
+# ---- test: WHAT=unit|model|damage|tsan|kernel|qemu|huge|tools|runner|lint|fuzz, PATTERN=part of a name
 # Named by a machine file's kernel=, beside $(BUILD)/perch.elf.
 KERNELS := $(BUILD)/perch.elf $(BUILD)/ubsan/perch.elf $(BUILD)/clang/perch.elf \
 	$(BUILD)/debug/perch.elf
 
 TEST_NEEDS_unit := host-bins
 TEST_NEEDS_model := host-bins
+TEST_NEEDS_damage := $(DAMAGE_BINS)
 TEST_NEEDS_tsan := tsan-bins
 TEST_NEEDS_kernel := $(BUILD)/perch.elf
 TEST_NEEDS_qemu := $(KERNELS) iso
@@ -42,11 +43,12 @@ TEST_NEEDS_tools := $(TOOL_BINS) $(BUILD)/perch.elf library-tests
 TEST_NEEDS_runner :=
 TEST_NEEDS_lint := $(KERNELS)
 TEST_NEEDS_fuzz := $(FUZZ_BINS)
-TEST_NEEDS_all := host-bins tsan-bins $(KERNELS) iso $(TOOL_BINS) $(FUZZ_BINS) library-tests
+TEST_NEEDS_all := host-bins tsan-bins $(DAMAGE_BINS) $(KERNELS) iso $(TOOL_BINS) $(FUZZ_BINS) library-tests
 
 # TOOL_BINS and FUZZ_BINS are the Makefile's lists of hosted tools and fuzz programs.
 TEST_ARGS_unit := tests/test_unit.py -k 'unit-$(PATTERN)'
 TEST_ARGS_model := tests/test_unit.py -k 'model-$(PATTERN)'
+TEST_ARGS_damage := tests/test_unit.py -k 'damage-$(PATTERN)'
 TEST_ARGS_tsan := tests/test_unit.py -k 'tsan-$(PATTERN)'
 TEST_ARGS_kernel := tests/test_qemu.py -k 'numa4-cpu8]'
 TEST_ARGS_qemu := tests/test_qemu.py tests/test_damage.py tests/test_acpi_high.py -k '$(PATTERN)'
@@ -60,8 +62,10 @@ test: $(TEST_NEEDS_$(TEST_KIND))
 		$(if $(filter huge,$(TEST_KIND)),PERCH_MACHINES=tests/qemu/huge) \
 		$(PYTEST) -q -n $(JOBS) $(TEST_ARGS)
 
-# ---- damage-sweep: tests/unit/damage_test.c with all ten wrong values of every byte ------------
-damage-sweep: $(BUILD)/host/unit/damage_test
+# ---- damage-sweep: all 255 wrong values of every byte, in JOBS processes; ten of them under ASan ---
+damage-sweep: $(BUILD)/host/unit/damage_test $(DAMAGE_BINS)
+	seq 0 $$(($(JOBS) - 1)) | DAMAGE_PART=full xargs -P $(JOBS) -I K \
+		env DAMAGE_SHARE=K/$(JOBS) $(BUILD)/sweep/damage/every_value
 	DAMAGE_SWEEP=full $<
 
 # ---- layout-bin: the program behind `perch layout` --------------------------------------------
@@ -79,13 +83,13 @@ bench: $(BUILD)/perch.elf
 help:
 	@echo 'make             build/perch.elf and build/perch.iso'
 	@echo 'make run         NODES= CPUS= MEM= FIRMWARE= TOPOLOGY= TABLES= APPEND= ACCEL= GDB=1 LOG='
-	@echo 'make test        every test; WHAT=unit|model|tsan|kernel|qemu|huge|tools|runner|lint|fuzz PATTERN='
+	@echo 'make test        every test; WHAT=unit|model|damage|tsan|kernel|qemu|huge|tools|runner|lint|fuzz PATTERN='
 	@echo 'make layout-bin  build/perch-layout, the program behind ./perch layout'
 	@echo 'make acpi-bin    build/perch-acpi, the program behind ./perch acpi'
 	@echo 'make iso         build/perch.iso'
 	@echo 'make bench       WHAT=boot|percpu BENCH_ARGS="--check --runs 0 --machines 8/4"'
 	@echo 'make host-bins   the hosted tests; unit-NAME and model-NAME run one of them'
-	@echo 'make damage-sweep  every wrong value of every byte of real tables; perch test takes two of ten'
+	@echo 'make damage-sweep  all 255 wrong values of every byte of real tables and loader blocks'
 	@echo 'make tsan-bins   the same under TSan, tests/tsan; tsan-NAME runs one of them'
 	@echo 'make libperch-percpu.a  the allocator as a library: build/lib, one header with it'
 	@echo 'make clean       removes build/'

@@ -1,11 +1,20 @@
 /*
- * Heap sort (Williams, Floyd), sifting down in a loop.
+ * Heap sort (Williams, Floyd), sifting down in a loop; what is in order already is left as it is,
+ * because tables mostly are, and that is the worst case of a heap sort.
  * SPDX-License-Identifier: MIT
  */
 #include "kernel/base/sort.h"
 
 static void swap(u8 *a, u8 *b, size_t size)
 {
+    for (; size >= sizeof(u64); size -= sizeof(u64), a += sizeof(u64), b += sizeof(u64)) {
+        u64 x, y;
+
+        __builtin_memcpy(&x, a, sizeof(x));
+        __builtin_memcpy(&y, b, sizeof(y));
+        __builtin_memcpy(a, &y, sizeof(y));
+        __builtin_memcpy(b, &x, sizeof(x));
+    }
     while (size--) {
         u8 t = *a;
 
@@ -32,8 +41,18 @@ static void sift_down(u8 *base, size_t root, size_t n, size_t size, sort_compare
     }
 }
 
+static bool in_order(const u8 *base, size_t n, size_t size, sort_compare compare, void *ctx)
+{
+    for (size_t i = 1; i < n; i++)
+        if (compare(base + (i - 1) * size, base + i * size, ctx) > 0)
+            return false;
+    return true;
+}
+
 void sort(void *base, size_t n, size_t size, sort_compare compare, void *ctx)
 {
+    if (in_order(base, n, size, compare, ctx))
+        return;
     for (size_t i = n / 2; i-- > 0;)
         sift_down(base, i, n, size, compare, ctx);
     for (size_t end = n; end-- > 1;) {

@@ -18,7 +18,7 @@ struct lines {
 static pthread_mutex_t lock = PTHREAD_MUTEX_INITIALIZER;
 static struct lines kept, raw;
 static enum log_level kept_level[SHIM_MAX_LINES];
-static bool raw_captured;
+static bool raw_captured, quiet;
 
 static __thread bool panic_armed;
 static __thread jmp_buf panic_jump;
@@ -34,6 +34,10 @@ void log_line(enum log_level level, const char *fmt, ...)
     char text[SHIM_LINE_MAX];
     va_list ap;
 
+    if (quiet) {
+        kept.count++;
+        return;
+    }
     va_start(ap, fmt);
     vsnprintf(text, sizeof(text), fmt, ap);
     va_end(ap);
@@ -117,7 +121,14 @@ u32 shim_found(enum firmware_class class)
 void shim_log_reset(void)
 {
     kept.count = 0;
-    memset(&found, 0, sizeof(found));
+    memset(found.count, 0, sizeof(found.count));
+    memset(found.shown, 0, sizeof(found.shown));
+    found.nr_kept = 0; /* what is in kept[] then means nothing; to clear it takes long */
+}
+
+void shim_log_quiet(bool on)
+{
+    quiet = on;
 }
 
 size_t shim_log_count(void)

@@ -23,6 +23,9 @@
 void shim_log_reset(void);
 size_t shim_log_count(void);
 
+/* While on, lines are counted, but neither formatted nor kept. One thread only. */
+void shim_log_quiet(bool on);
+
 /* Line i since the reset, without stamp or newline; "" when it is not kept. */
 const char *shim_log_line(size_t i);
 enum log_level shim_log_level(size_t i);
