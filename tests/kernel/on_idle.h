@@ -80,21 +80,25 @@ static inline void on_idle_add(struct on_idle *o, u32 cpu)
     cpu_kick(cpu);
 }
 
-/* Waits until fn has run `runs` times in all, and nobody is in it; then all is as it was before. */
+/*
+ * Waits until fn has run `runs` times in all, and nobody is in it; then all is as it was before.
+ * at_work is 0 once: who comes later has not been asked, and is at work for a look at most.
+ */
 static inline void on_idle_end(struct on_idle *o, u32 runs)
 {
     struct deadline d = deadline_start(10 * 1000000);
+    bool at_work;
 
     while (atomic_load(&o->runs) < runs && !deadline_passed(&d))
         ;
     atomic_store(&o->again, false);
     for (u32 i = 0; i < CPUMAP_WORDS; i++)
         atomic_store(&o->todo[i], 0);
-    while (atomic_load(&o->at_work) && !deadline_passed(&d))
+    while ((at_work = atomic_load(&o->at_work) != 0) && !deadline_passed(&d))
         ;
     cpu_idle_set_ops(o->before);
     EXPECT_GE(o->runs, runs);
-    EXPECT_EQ(o->at_work, 0);
+    EXPECT_FALSE(at_work);
 }
 
 #endif
