@@ -146,12 +146,12 @@ static u32 free_number(const struct pcpu_allocator *a)
     return n;
 }
 
-/* From here on others find it. */
+/* From here on others find it, and write its hint: this one comes before. */
 static void publish(struct pcpu_allocator *a, struct pcpu_dchunk *ch)
 {
     ch->live = true;
-    atomic_store_explicit(&a->chunks[ch->number], ch, memory_order_release);
     atomic_store_explicit(&a->hint[ch->number], hint_of(ch), memory_order_relaxed);
+    atomic_store_explicit(&a->chunks[ch->number], ch, memory_order_release);
     if (ch->number >= pcpu_chunks_end(a))
         atomic_store_explicit(&a->chunks_end, ch->number + 1, memory_order_release);
 }
