@@ -115,6 +115,8 @@ static u32 find_run(const struct pageblock *pb, u32 order)
 
         for (u32 j = 1; j < step; j++)
             all &= pb->free[i + j];
+        if (!all)
+            continue;
         if (order >= 6) {
             if (all == ~0ULL)
                 return i * 64;

@@ -5,6 +5,7 @@
  * a block that is populated later costs no clearing. See alloc.h. SPDX-License-Identifier: MIT
  */
 #include "percpu/alloc_internal.h"
+#include "percpu/clear.h"
 
 #define FEW  3u
 #define MANY 27u
@@ -59,11 +60,12 @@ static struct piece *new_piece(struct pcpu_allocator *a, u32 want)
         return NULL;
     piece->nr = nr;
     piece->nr_free = 0;
-    for (u32 i = 0; i < nr; i++) {
-        pcpu_block_init(&piece->meta[i].block);
-        piece->meta[i].piece = piece;
+    pcpu_clear(piece->meta, nr * sizeof(piece->meta[0]));
+    for (struct pcpu_meta *m = piece->meta, *end = m + nr; m != end; m++) {
+        pcpu_block_init_zero(&m->block);
+        m->piece = piece;
     }
-    atomic_fetch_add_explicit(&a->env->cleared_bytes, nr * sizeof(struct pcpu_block),
+    atomic_fetch_add_explicit(&a->env->cleared_bytes, nr * sizeof(piece->meta[0]),
                               memory_order_relaxed);
     return piece;
 }
@@ -86,8 +88,8 @@ static u32 take_new(struct pcpu_meta_pool *p, struct piece *piece, u32 n, struct
     u32 got = MIN(n, piece->nr);
     u64 flags;
 
-    for (u32 i = 0; i < got; i++)
-        metas[i] = &piece->meta[i].block;
+    for (struct pcpu_meta *m = piece->meta, *end = m + got; m != end; m++)
+        *metas++ = &m->block;
     if (got == piece->nr)
         return got;
     flags = spin_lock_irqsave(&p->lock);

@@ -125,17 +125,6 @@ static void finish_return(struct pcpu_allocator *a, u32 number, const u32 *block
     pcpu_metas_retire(a, returned, metas);
 }
 
-/* take_empty gives them from the top; lists of blocks are cheapest upwards (percpu/chunk.h). */
-static void reverse(u32 *blocks, u32 n)
-{
-    for (u32 i = 0; i < n / 2; i++) {
-        u32 t = blocks[i];
-
-        blocks[i] = blocks[n - 1 - i];
-        blocks[n - 1 - i] = t;
-    }
-}
-
 static u32 return_from(struct pcpu_allocator *a, u32 number, u32 max)
 {
     u32 blocks[RETURN_BATCH], n, returned = 0;
@@ -149,7 +138,6 @@ static u32 return_from(struct pcpu_allocator *a, u32 number, u32 max)
     pcpu_unlock_chunk(a, &l);
     if (!n)
         return 0;
-    reverse(blocks, n);
     if (pcpu_backing_return(&ch->backing, blocks, n, &returned))
         pr_warn("percpu: chunk %u: %u of %u blocks could not be returned", number, n - returned, n);
     finish_return(a, number, blocks, n, returned);

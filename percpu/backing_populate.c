@@ -6,6 +6,7 @@
  */
 #include "percpu/backing_internal.h"
 
+#include "percpu/block_list.h"
 #include "percpu/clear.h"
 
 /* Pages in the order of their use; each one's first word is the next one's address, 0 at the end.
@@ -56,21 +57,6 @@ static inline void blocks_in(const struct populate *p, const struct pcpu_part *p
 {
     *i = part->lo ? lower_bound(p, part->lo) : 0;
     *end = p->blocks[p->n - 1] < part->hi ? p->n : lower_bound(p, part->hi);
-}
-
-/*
- * How many of blocks[i, end), which ascend, follow each other from the first on. All of them,
- * nearly always, which the last one tells.
- */
-static inline u32 run_of(const u32 *blocks, u32 i, u32 end)
-{
-    u32 n = 1;
-
-    if (blocks[end - 1] - blocks[i] == end - 1 - i)
-        return end - i;
-    while (blocks[i + n] == blocks[i] + n)
-        n++;
-    return n;
 }
 
 /* ---- pages ----------------------------------------------------------------------------------- */
@@ -250,7 +236,7 @@ static inline void fill_part(struct populate *p, struct pcpu_range *r, const str
 
     blocks_in(p, part, &i, &end);
     while (i < end) {
-        u32 index = pcpu_part_index(part, p->blocks[i]), n = run_of(p->blocks, i, end);
+        u32 index = pcpu_part_index(part, p->blocks[i]), n = pcpu_blocks_run(p->blocks, i, end);
 
         i += n;
         if (unlikely(!served)) {
@@ -303,7 +289,7 @@ static int populate_locked(struct pcpu_backing *b, const u32 *blocks, u32 n)
     pcpu_for_each_range(r, b) fill_range(&p, r);
     count_done(&p);
     for (u32 i = 0, run; i < n; i += run) {
-        run = run_of(blocks, i, n);
+        run = pcpu_blocks_run(blocks, i, n);
         bitmap_set(b->populated, blocks[i], run);
     }
     return 0;
@@ -318,7 +304,7 @@ static bool may_populate(const struct pcpu_backing *b, const u32 *blocks, u32 n)
     if (blocks[n - 1] >= b->env->layout->nr_blocks)
         return false;
     for (u32 i = 0, run; i < n; i += run) {
-        run = run_of(blocks, i, n);
+        run = pcpu_blocks_run(blocks, i, n);
         if (bitmap_next_set(b->populated, blocks[i] + run, blocks[i]) != blocks[i] + run)
             return false;
     }

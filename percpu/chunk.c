@@ -90,21 +90,6 @@ void pcpu_chunk_init_region(struct pcpu_chunk *c, u32 nr_blocks, void *memory, s
 
 /* ---- population ------------------------------------------------------------------------------ */
 
-/* Four at a time: the list is long, and nothing else is done for each of it here. */
-static void set_states(u8 *state, u32 n, const u32 *blocks, u8 to)
-{
-    u32 i = 0;
-
-    for (; i + 4 <= n; i += 4) {
-        state[blocks[i]] = to;
-        state[blocks[i + 1]] = to;
-        state[blocks[i + 2]] = to;
-        state[blocks[i + 3]] = to;
-    }
-    for (; i < n; i++)
-        state[blocks[i]] = to;
-}
-
 /* Blocks without objects; one of the two states is BUSY. */
 static void change_state(struct pcpu_chunk *c, u32 n, const u32 *blocks, enum pcpu_block_state from,
                          enum pcpu_block_state to)
@@ -113,7 +98,10 @@ static void change_state(struct pcpu_chunk *c, u32 n, const u32 *blocks, enum pc
 
     if (!n)
         return;
-    set_states(c->state, n, blocks, (u8)to);
+    for (u32 i = 0, run; i < n; i += run) {
+        run = pcpu_blocks_run(blocks, i, n);
+        memset(c->state + blocks[i], to, run);
+    }
     c->nr_busy += to == PCPU_BUSY ? n : -n;
     c->nr_populated += populated;
     c->nr_empty += populated;
@@ -145,22 +133,50 @@ int pcpu_chunk_grow(struct pcpu_chunk *c, u32 size, u32 align, u32 *first, u32 *
     return 0;
 }
 
-static bool is_unpopulated(const struct pcpu_chunk *c, u32 block)
+/* The first block of [block, end) that is not UNPOPULATED; end: all of them are. */
+static u32 unpopulated_end(const struct pcpu_chunk *c, u32 block, u32 end)
 {
-    return block < c->nr_blocks && c->state[block] == PCPU_UNPOPULATED;
+    const u64 eight = 0x0101010101010101ULL * PCPU_UNPOPULATED;
+    const u8 *state = c->state;
+
+    for (u64 states; block + 8 <= end; block += 8) {
+        memcpy(&states, state + block, sizeof(states));
+        if (states != eight)
+            break;
+    }
+    while (block < end && state[block] == PCPU_UNPOPULATED)
+        block++;
+    return block;
+}
+
+static void list_run(u32 *blocks, u32 first, u32 n)
+{
+    u32 *end = blocks + n;
+
+    for (; end - blocks >= 4; blocks += 4, first += 4) {
+        blocks[0] = first;
+        blocks[1] = first + 1;
+        blocks[2] = first + 2;
+        blocks[3] = first + 3;
+    }
+    while (blocks != end)
+        *blocks++ = first++;
 }
 
 u32 pcpu_chunk_grow_reserve(struct pcpu_chunk *c, u32 max, u32 *blocks)
 {
     u32 n = 0, next = 0;
 
-    for (; n < max; n++) {
-        /* The next is the next, or the tree must be asked. */
-        if (!n || !is_unpopulated(c, next))
-            next = pcpu_tree_next_unpopulated(c, next);
+    while (n < max) {
+        u32 end;
+
+        next = pcpu_tree_next_unpopulated(c, next);
         if (next == NO_BLOCK)
             break;
-        blocks[n] = next++;
+        end = unpopulated_end(c, next, MIN(next + (max - n), c->nr_blocks));
+        list_run(blocks + n, next, end - next);
+        n += end - next;
+        next = end;
     }
     change_state(c, n, blocks, PCPU_UNPOPULATED, PCPU_BUSY);
     return n;
@@ -169,14 +185,26 @@ u32 pcpu_chunk_grow_reserve(struct pcpu_chunk *c, u32 max, u32 *blocks)
 void pcpu_chunk_populate_done(struct pcpu_chunk *c, u32 n, const u32 *blocks,
                               struct pcpu_block **metas)
 {
-    for (u32 i = 0; i < n; i++)
-        c->blocks[blocks[i]] = metas[i];
+    for (u32 i = 0, run; i < n; i += run) {
+        run = pcpu_blocks_run(blocks, i, n);
+        memcpy(&c->blocks[blocks[i]], metas + i, run * sizeof(*metas));
+    }
     change_state(c, n, blocks, PCPU_BUSY, PCPU_POPULATED);
 }
 
 static bool is_empty(const struct pcpu_chunk *c, u32 block)
 {
     return c->state[block] == PCPU_POPULATED && c->blocks[block]->free == PCPU_BLOCK_GRANULES;
+}
+
+static void reverse(u32 *blocks, u32 n)
+{
+    for (u32 i = 0; i < n / 2; i++) {
+        u32 t = blocks[i];
+
+        blocks[i] = blocks[n - 1 - i];
+        blocks[n - 1 - i] = t;
+    }
 }
 
 u32 pcpu_chunk_take_empty(struct pcpu_chunk *c, u32 max, u32 *blocks)
@@ -196,6 +224,7 @@ u32 pcpu_chunk_take_empty(struct pcpu_chunk *c, u32 max, u32 *blocks)
             break;
         blocks[n] = below = block;
     }
+    reverse(blocks, n);
     change_state(c, n, blocks, PCPU_POPULATED, PCPU_BUSY);
     return n;
 }

@@ -38,6 +38,7 @@
 #define PERCH_PERCPU_CHUNK_H
 
 #include "kernel/base/errno.h"
+#include "kernel/base/string.h"
 #include "kernel/base/types.h"
 #include "percpu/size_class.h"
 
@@ -114,6 +115,11 @@ void pcpu_chunk_init_region(struct pcpu_chunk *c, u32 nr_blocks, void *memory, s
 /* ---- population ------------------------------------------------------------------------------ */
 
 /*
+ * Lists of blocks ascend (percpu/block_list.h). A run of neighbours costs one way up the tree, and
+ * next to nothing for each of its blocks.
+ */
+
+/*
  * The lowest hole of the `all` tree that holds size granules at a multiple of align granules (a
  * power of two): the blocks that an object there would touch. Those of them that are UNPOPULATED
  * become BUSY, their number is returned in *nr_busy; the caller populates exactly these and calls
@@ -131,16 +137,20 @@ u32 pcpu_chunk_grow_reserve(struct pcpu_chunk *c, u32 max, u32 *blocks);
  */
 void pcpu_block_init(struct pcpu_block *meta);
 
-/*
- * n blocks BUSY -> POPULATED, entirely free, with this clean metadata. Here and below: one way up
- * the tree for all blocks of a list; cheapest when they are in order.
- */
+/* The same in memory that is zero. */
+static inline void pcpu_block_init_zero(struct pcpu_block *meta)
+{
+    memset(meta->word_run, 64, sizeof(meta->word_run));
+    meta->free = PCPU_BLOCK_GRANULES;
+}
+
+/* n blocks BUSY -> POPULATED, entirely free, with this clean metadata. */
 void pcpu_chunk_populate_done(struct pcpu_chunk *c, u32 n, const u32 *blocks,
                               struct pcpu_block **metas);
 
 /*
- * POPULATED blocks that are entirely free -> BUSY, up to max, highest first; returns how many (of a
- * permanent chunk none). Their metadata stays until pcpu_chunk_unpopulate_done().
+ * POPULATED blocks that are entirely free -> BUSY, the highest ones, up to max; returns how many
+ * (of a permanent chunk none). Their metadata stays until pcpu_chunk_unpopulate_done().
  */
 u32 pcpu_chunk_take_empty(struct pcpu_chunk *c, u32 max, u32 *blocks);
 

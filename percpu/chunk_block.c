@@ -11,8 +11,7 @@
 void pcpu_block_init(struct pcpu_block *b)
 {
     pcpu_clear(b, sizeof(*b));
-    memset(b->word_run, 64, sizeof(b->word_run));
-    b->free = PCPU_BLOCK_GRANULES;
+    pcpu_block_init_zero(b);
 }
 
 /* Length of the longest run of ones. */
@@ -47,12 +46,30 @@ static inline void take_in_word(struct pcpu_block *b, u32 w, u64 mask)
     b->word_run[w] = (u8)longest_ones(~x);
 }
 
+/* Most of the blocks of a large object. */
+static void take_all(struct pcpu_block *b)
+{
+    u64 *word = b->taken, *end = word + PCPU_BLOCK_WORDS;
+
+    for (; word != end; word += 4) {
+        word[0] = FULL;
+        word[1] = FULL;
+        word[2] = FULL;
+        word[3] = FULL;
+    }
+    memset(b->word_run, 0, sizeof(b->word_run));
+}
+
 void pcpu_block_take(struct pcpu_block *b, u32 lo, u32 hi)
 {
     u32 w = lo >> 6, last = (hi - 1) >> 6;
     u64 first_mask = FULL << (lo & 63), last_mask = FULL >> (63 - ((hi - 1) & 63));
 
     b->free -= hi - lo;
+    if (hi - lo == PCPU_BLOCK_GRANULES) {
+        take_all(b);
+        return;
+    }
     if (w == last) {
         take_in_word(b, w, first_mask & last_mask);
         return;

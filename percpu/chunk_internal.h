@@ -7,6 +7,7 @@
 #ifndef PERCH_PERCPU_CHUNK_INTERNAL_H
 #define PERCH_PERCPU_CHUNK_INTERNAL_H
 
+#include "percpu/block_list.h"
 #include "percpu/chunk.h"
 
 #define BLOCK_GRANULE_SHIFT 10
@@ -96,7 +97,7 @@ void pcpu_tree_count_empty(struct pcpu_chunk *c, u32 block, u32 add);
 
 /*
  * Blocks without objects went from one state to another: their leaves and the nodes above them, in
- * one pass. Cheapest in order. One of the two states is BUSY.
+ * one pass. In ascending order. One of the two states is BUSY.
  */
 void pcpu_tree_set(struct pcpu_chunk *c, u32 n, const u32 *blocks, enum pcpu_block_state from,
                    enum pcpu_block_state to);

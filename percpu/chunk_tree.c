@@ -148,90 +148,88 @@ static ALWAYS_INLINE void refresh_node(struct pcpu_chunk *c, u32 level, u32 i, b
         node->all = node->pop; /* they differ by UNPOPULATED blocks only */
 }
 
-static void refresh_any(struct pcpu_chunk *c, u32 level, u32 i)
+static NOINLINE void refresh_any(struct pcpu_chunk *c, u32 level, u32 i)
 {
     refresh_node(c, level, i, false);
 }
 
-static void refresh_both(struct pcpu_chunk *c, u32 level, u32 i)
+static NOINLINE void refresh_both(struct pcpu_chunk *c, u32 level, u32 i)
 {
     refresh_node(c, level, i, true);
 }
 
-/* A node whose eight children are all like this one. */
-static ALWAYS_INLINE void node_of_same(struct pcpu_tree_node *node,
-                                       const struct pcpu_tree_node *child)
+static inline void refresh(struct pcpu_chunk *c, u32 level, u32 i, bool pop)
 {
-    u32 pop = child->pop.max * FANOUT, all = child->all.max * FANOUT;
-
-    node->pop = (struct pcpu_runs){pop, pop, pop};
-    node->all = (struct pcpu_runs){all, all, all};
-    node->nr_unpopulated = child->nr_unpopulated * FANOUT;
-    node->nr_empty = child->nr_empty * FANOUT;
+    if (pop)
+        refresh_both(c, level, i);
+    else
+        refresh_any(c, level, i);
 }
 
-/* The list may be in any order. */
-static ALWAYS_INLINE bool eight_in_order(const u32 *blocks)
+static_assert(sizeof(struct pcpu_tree_node) == 4 * sizeof(u64), "four words");
+
+typedef u64 __attribute__((may_alias)) node_word;
+
+/*
+ * n nodes that are all like this one. They are many, so a word at a time; a function of its own,
+ * for inlined the compiler knows their fields, and stores one after the other.
+ */
+static NOINLINE void fill(struct pcpu_tree_node *nodes, u32 n, const struct pcpu_tree_node *like)
 {
-    u32 other = 0;
+    const node_word *from = (const node_word *)like;
+    node_word *to = (node_word *)nodes, *end = to + (size_t)n * 4;
+    u64 a = from[0], b = from[1], c = from[2], d = from[3];
 
-    for (u32 i = 1; i < FANOUT; i++)
-        other |= (blocks[i] - blocks[0]) ^ i;
-    return !other;
-}
-
-/* Eight blocks of one parent: their leaves and the parent. */
-static ALWAYS_INLINE void set_eight(struct pcpu_chunk *c, u32 block,
-                                    const struct pcpu_tree_node *leaf)
-{
-    struct pcpu_tree_node *to = &c->level[0][block];
-
-    /* Written out, as above. */
-    to[0] = *leaf;
-    to[1] = *leaf;
-    to[2] = *leaf;
-    to[3] = *leaf;
-    to[4] = *leaf;
-    to[5] = *leaf;
-    to[6] = *leaf;
-    to[7] = *leaf;
-    node_of_same(&c->level[1][block >> FANOUT_SHIFT], leaf);
-}
-
-/* The nodes above `block` from `level` on, but those that are above the next block, too. */
-static ALWAYS_INLINE void refresh_path(struct pcpu_chunk *c, u32 block, u32 next, u32 level,
-                                       bool pop)
-{
-    /* The nodes that it shares with the next are the next one's; the last has none. */
-    u32 apart = next == NO_BLOCK ? ~0u : (block ^ next) >> FANOUT_SHIFT * (level - 1);
-
-    block >>= FANOUT_SHIFT * (level - 1);
-    for (; level <= c->height && apart >= FANOUT; level++) {
-        block >>= FANOUT_SHIFT;
-        apart >>= FANOUT_SHIFT;
-        if (pop)
-            refresh_both(c, level, block);
-        else
-            refresh_any(c, level, block);
+    if (n & 1) {
+        to[0] = a;
+        to[1] = b;
+        to[2] = c;
+        to[3] = d;
+        to += 4;
+    }
+    for (; to != end; to += 8) {
+        to[0] = to[4] = a;
+        to[1] = to[5] = b;
+        to[2] = to[6] = c;
+        to[3] = to[7] = d;
     }
 }
 
-/* The leaves of these blocks become this (all alike); pop: their populated runs change, too. */
-static ALWAYS_INLINE void set_leaves(struct pcpu_chunk *c, u32 n, const u32 *blocks,
-                                     const struct pcpu_tree_node *leaf, bool pop)
+/* A node whose eight children are all like this one. */
+static ALWAYS_INLINE struct pcpu_tree_node above_same(struct pcpu_tree_node child)
 {
-    for (u32 k = 0; k < n;) {
-        u32 block = blocks[k], level = 1, done = 1;
+    u32 pop = child.pop.max * FANOUT, all = child.all.max * FANOUT;
 
-        if (block % FANOUT == 0 && c->height && n - k >= FANOUT && eight_in_order(blocks + k)) {
-            set_eight(c, block, leaf);
-            level = 2;
-            done = FANOUT;
-        } else {
-            c->level[0][block] = *leaf;
-        }
-        k += done;
-        refresh_path(c, block, k < n ? blocks[k] : NO_BLOCK, level, pop);
+    return (struct pcpu_tree_node){.pop = {pop, pop, pop},
+                                   .all = {all, all, all},
+                                   .nr_unpopulated = child.nr_unpopulated * FANOUT,
+                                   .nr_empty = child.nr_empty * FANOUT};
+}
+
+/*
+ * The run of blocks [first, last] becomes like this leaf; pop: their populated runs change, too. On
+ * each level, the nodes that have only blocks of the run below them are alike as well, which leaves
+ * one at each end to be summed up; but what is above the next run, too, is the next one's.
+ */
+static void set_run(struct pcpu_chunk *c, u32 first, u32 last, u32 next, struct pcpu_tree_node like,
+                    bool pop)
+{
+    u32 lo = first, hi = last + 1; /* nodes that are alike */
+
+    fill(&c->level[0][lo], hi - lo, &like);
+    for (u32 level = 1; level <= c->height; level++) {
+        first >>= FANOUT_SHIFT;
+        last >>= FANOUT_SHIFT;
+        next >>= FANOUT_SHIFT;
+        lo = (lo + FANOUT - 1) >> FANOUT_SHIFT;
+        hi >>= FANOUT_SHIFT;
+        like = above_same(like);
+        if (lo < hi)
+            fill(&c->level[level][lo], hi - lo, &like);
+        if (first < last && (first < lo || lo >= hi))
+            refresh(c, level, first, pop);
+        if (last != next && (last >= hi || lo >= hi))
+            refresh(c, level, last, pop);
     }
 }
 
@@ -239,6 +237,7 @@ void pcpu_tree_set(struct pcpu_chunk *c, u32 n, const u32 *blocks, enum pcpu_blo
                    enum pcpu_block_state to)
 {
     struct pcpu_tree_node leaf = {no_runs, no_runs, 0, 0};
+    bool pop = from == PCPU_POPULATED || to == PCPU_POPULATED;
 
     if (to != PCPU_BUSY)
         leaf.all = full_runs;
@@ -247,10 +246,11 @@ void pcpu_tree_set(struct pcpu_chunk *c, u32 n, const u32 *blocks, enum pcpu_blo
         leaf.nr_empty = 1;
     }
     leaf.nr_unpopulated = to == PCPU_UNPOPULATED;
-    if (from == PCPU_POPULATED || to == PCPU_POPULATED)
-        set_leaves(c, n, blocks, &leaf, true);
-    else
-        set_leaves(c, n, blocks, &leaf, false);
+    for (u32 i = 0, run; i < n; i += run) {
+        run = pcpu_blocks_run(blocks, i, n);
+        set_run(c, blocks[i], blocks[i + run - 1], i + run < n ? blocks[i + run] : NO_BLOCK, leaf,
+                pop);
+    }
 }
 
 void pcpu_tree_refresh(struct pcpu_chunk *c, u32 first, u32 last)

@@ -340,16 +340,15 @@ enum { POPULATE, UNTAKE, UNPOPULATE };
 static void do_settle(struct model *m)
 {
     static struct settle s;
-    u32 i = rnd(m, m->c.nr_blocks);
+    bool all = rnd(m, 2); /* long runs, or short ones */
 
     memset(s.n, 0, sizeof(s.n));
-    /* From somewhere on and round: lists need not be in order. */
-    for (u32 n = 0; n < m->c.nr_blocks; n++, i = (i + 1) % m->c.nr_blocks) {
+    for (u32 i = 0; i < m->c.nr_blocks; i++) {
         u32 how;
 
-        if (m->state[i] != PCPU_BUSY || rnd(m, 2))
+        if (m->state[i] != PCPU_BUSY || (!all && rnd(m, 2)))
             continue;
-        how = !rnd(m, 8) ? UNPOPULATE : m->meta[i] && rnd(m, 2) ? UNTAKE : POPULATE;
+        how = !rnd(m, all ? 64 : 8) ? UNPOPULATE : m->meta[i] && rnd(m, 2) ? UNTAKE : POPULATE;
         if (how == POPULATE)
             s.metas[s.n[how]] = m->meta[i] = m->meta[i] ? m->meta[i] : clean_meta();
         s.blocks[how][s.n[how]++] = i;
@@ -390,9 +389,15 @@ static void do_grow(struct model *m)
     m->done[3] += busy;
 }
 
+/* How long a list may get: most are short, some take whatever there is. */
+static u32 any_max(struct model *m)
+{
+    return 1 + rnd(m, rnd(m, 8) ? 16 : m->c.nr_blocks);
+}
+
 static void do_reserve(struct model *m)
 {
-    u32 blocks[16], max = 1 + rnd(m, 16), n = pcpu_chunk_grow_reserve(&m->c, max, blocks), k = 0;
+    u32 blocks[512], max = any_max(m), n = pcpu_chunk_grow_reserve(&m->c, max, blocks), k = 0;
 
     for (u32 i = 0; i < m->c.nr_blocks && k < max; i++) {
         if (m->state[i] != PCPU_UNPOPULATED)
@@ -407,12 +412,12 @@ static void do_reserve(struct model *m)
 
 static void do_return(struct model *m)
 {
-    u32 blocks[16], max = 1 + rnd(m, 16), n = pcpu_chunk_take_empty(&m->c, max, blocks), k = 0;
+    u32 blocks[512], max = any_max(m), n = pcpu_chunk_take_empty(&m->c, max, blocks), k = 0;
 
     for (u32 i = m->c.nr_blocks; i-- && k < max && !m->region;) {
         if (m->state[i] != PCPU_POPULATED || m->in_use[i])
             continue;
-        CHECK(m, k < n && blocks[k] == i);
+        CHECK(m, k < n && blocks[n - 1 - k] == i);
         k++;
         model_state(m, i, PCPU_BUSY);
     }

@@ -113,7 +113,7 @@ KTEST(chunk, reserve_from_below_return_from_above)
     EXPECT_EQ(pcpu_chunk_free(&r.c, 1, &(u32){0}), 5);
     EXPECT_SOUND(&r);
     EXPECT_EQ(pcpu_chunk_take_empty(&r.c, 2, blocks), 2);
-    EXPECT_TRUE(blocks[0] == 4 && blocks[1] == 3);
+    EXPECT_TRUE(blocks[0] == 3 && blocks[1] == 4);
     EXPECT_SOUND(&r);
     rig_free(&r);
 }
