@@ -8,6 +8,7 @@
 #include "acpi/reader.h"
 #include "acpi/tables.h"
 #include "kernel/base/errno.h"
+#include "kernel/base/printf.h"
 
 /* The first generic address; a port with several (none is known) is reached by its first. */
 static struct acpi_uart port(struct acpi_bytes record, const struct acpi_dbg2_device *d)
@@ -26,6 +27,7 @@ static void take(struct acpi_bytes record, size_t offset, u32 index,
                  const struct acpi_dbg2_device *d, struct dbg2_info *out)
 {
     struct acpi_uart u;
+    char what[48];
 
     if (d->port_type != DBG2_SERIAL) {
         out->others++;
@@ -37,6 +39,8 @@ static void take(struct acpi_bytes record, size_t offset, u32 index,
                          "device %u at offset 0x%zx: %u addresses at offset 0x%x do not fit its %u "
                          "bytes",
                          index, offset, d->gas_count, d->gas_offset, d->length);
+    ksnprintf(what, sizeof(what), "device %u at offset 0x%zx: ", index, offset);
+    acpi_uart_report(&u, FW_DBG2_ADDRESS, FW_DBG2_DISABLED, what);
     if (out->count == DBG2_MAX_PORTS)
         out->dropped++;
     else

@@ -60,6 +60,7 @@ int spcr_parse(const void *table, size_t len, struct spcr_info *out)
     if (s.h.revision < 2 && s.interface > ACPI_SERIAL_16550_SUBSET &&
         out->uart.verdict != ACPI_UART_DISABLED)
         out->uart.verdict = ACPI_UART_TYPE;
+    acpi_uart_report(&out->uart, FW_SPCR_ADDRESS, FW_SPCR_DISABLED, "");
     if (out->uart.verdict != ACPI_UART_OK)
         return -ENODEV;
     speed(&s, out);

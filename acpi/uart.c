@@ -23,6 +23,10 @@ const char *acpi_uart_verdict_text(enum acpi_uart_verdict v)
         return "no room for the registers at that address";
     case ACPI_UART_WIDTH:
         return "an access width that no 16550 has";
+    case ACPI_UART_BEYOND:
+        return "beyond the CPU's physical addresses";
+    case ACPI_UART_RAM:
+        return "that is RAM";
     }
     return "?";
 }
@@ -65,4 +69,34 @@ static enum acpi_uart_verdict decide(struct acpi_uart *u)
 void acpi_uart_decide(struct acpi_uart *u)
 {
     u->verdict = decide(u);
+}
+
+enum acpi_uart_verdict acpi_uart_here(const struct acpi_uart *u, u32 phys_bits, bool in_ram)
+{
+    if (u->verdict != ACPI_UART_OK || !u->mmio)
+        return u->verdict;
+    if (u->base + acpi_uart_span(u) > 1ULL << phys_bits)
+        return ACPI_UART_BEYOND;
+    return in_ram ? ACPI_UART_RAM : ACPI_UART_OK;
+}
+
+void acpi_uart_report(const struct acpi_uart *u, enum firmware_id address,
+                      enum firmware_id disabled, const char *what)
+{
+    switch (u->verdict) {
+    case ACPI_UART_DISABLED:
+        firmware_finding(disabled, "%saddress 0: no port is named", what);
+        break;
+    case ACPI_UART_SPACE:
+    case ACPI_UART_RANGE:
+    case ACPI_UART_WIDTH:
+    case ACPI_UART_BEYOND:
+    case ACPI_UART_RAM:
+        firmware_finding(address, "%saddress 0x%llx, space %u, width %u, access size %u: %s", what,
+                         (unsigned long long)u->gas.address, u->gas.space, u->gas.bit_width,
+                         u->gas.access, acpi_uart_verdict_text(u->verdict));
+        break;
+    default:
+        break;
+    }
 }

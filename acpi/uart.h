@@ -12,6 +12,7 @@
 #define PERCH_ACPI_UART_H
 
 #include "acpi/fadt.h"
+#include "kernel/base/firmware.h"
 #include "kernel/base/types.h"
 
 /* DBG2 table 3, serial port subtypes (port type 0x8000); SPCR revision 2 and up uses the same. */
@@ -29,6 +30,8 @@ enum acpi_uart_verdict {
     ACPI_UART_SPACE,    /* neither port nor memory */
     ACPI_UART_RANGE,    /* eight registers do not fit behind the address */
     ACPI_UART_WIDTH,    /* an access size no UART has */
+    ACPI_UART_BEYOND,   /* beyond the physical address width of the CPU */
+    ACPI_UART_RAM,      /* that is RAM */
 };
 
 struct acpi_uart {
@@ -45,6 +48,25 @@ struct acpi_uart {
 
 /* Decides over u->type and u->gas: fills verdict, base, mmio, width and stride. */
 void acpi_uart_decide(struct acpi_uart *u);
+
+/*
+ * What this machine makes of a UART that the table alone leaves usable: OK, BEYOND or RAM. in_ram:
+ * one of its registers lies there, by the boot memory map.
+ */
+enum acpi_uart_verdict acpi_uart_here(const struct acpi_uart *u, u32 phys_bits, bool in_ram);
+
+/*
+ * The finding for a verdict that is about the address, into `address` or, for address 0,
+ * `disabled`; what: "" or the device it is about, with ": " behind. Others are no fault.
+ */
+void acpi_uart_report(const struct acpi_uart *u, enum firmware_id address,
+                      enum firmware_id disabled, const char *what);
+
+/* Bytes that the registers take up. */
+static inline u64 acpi_uart_span(const struct acpi_uart *u)
+{
+    return 8ULL * u->stride;
+}
 
 /* A few words for each verdict, for "refused: ...". */
 const char *acpi_uart_verdict_text(enum acpi_uart_verdict v);

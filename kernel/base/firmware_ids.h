@@ -131,8 +131,12 @@
     /* SPCR, DBG2 */                                                                               \
     X(SPCR_SHORT,            "spcr-short",            FAIL, BUG,  "SPCR")                          \
     X(SPCR_BAUD,             "spcr-baud",             WARN, BUG,  "SPCR")                          \
+    X(SPCR_ADDRESS,          "spcr-address",          FAIL, BUG,  "SPCR")                          \
+    X(SPCR_DISABLED,         "spcr-disabled",         INFO, NOTE, "SPCR")                          \
     X(DBG2_SHORT,            "dbg2-short",            FAIL, BUG,  "DBG2")                          \
     X(DBG2_DEVICE,           "dbg2-device",           FAIL, BUG,  "DBG2")                          \
+    X(DBG2_ADDRESS,          "dbg2-address",          FAIL, BUG,  "DBG2")                          \
+    X(DBG2_DISABLED,         "dbg2-disabled",         INFO, NOTE, "DBG2")                          \
     /* clocks */                                                                                   \
     X(HPET_SHORT,            "hpet-short",            FAIL, BUG,  "HPET")                          \
     X(HPET_ADDRESS,          "hpet-address",          FAIL, BUG,  "HPET")                          \

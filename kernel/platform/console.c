@@ -158,20 +158,41 @@ static void probe_com(void)
     }
 }
 
-/*
- * What SPCR or DBG2 names. The divisor for a speed is known where the clock is: at ports, and where
- * the table says it is the PC's; elsewhere firmware's speed stays.
- */
-static bool add_from_table(const char *table, const struct acpi_uart *u)
+/* SDM vol. 2, CPUID 80000008h; 36 where it is missing. */
+static u32 phys_bits(void)
 {
+    u32 a, b, c, d;
+
+    cpuid(0x80000000, 0, &a, &b, &c, &d);
+    if (a < 0x80000008)
+        return 36;
+    cpuid(0x80000008, 0, &a, &b, &c, &d);
+    return a & 0xff;
+}
+
+/*
+ * What SPCR or DBG2 names; id: the finding when it lies where no UART can be. The divisor for a
+ * speed is known where the clock is: at ports, and where the table says it is the PC's; elsewhere
+ * firmware's speed stays.
+ */
+static bool add_from_table(const char *table, const struct acpi_uart *uart, enum firmware_id id)
+{
+    struct acpi_uart here = *uart, *u = &here;
     struct uart_place place = {
         .base = u->base, .mmio = u->mmio, .width = u->width, .stride = u->stride, .baud = u->baud};
 
+    if (u->verdict == ACPI_UART_OK) {
+        bool in_ram =
+            u->mmio && boot_map && boot_info_in_ram(boot_map, u->base, u->base + acpi_uart_span(u));
+
+        u->verdict = acpi_uart_here(u, phys_bits(), in_ram);
+        acpi_uart_report(u, id, id, "");
+    }
     if (u->verdict == ACPI_UART_TYPE) {
         pr_info("console: %s: refused: interface type 0x%x is no 16550", table, u->type);
         return false;
     }
-    if (u->verdict != ACPI_UART_OK) {
+    if (u->verdict != ACPI_UART_OK && u->verdict != ACPI_UART_RAM) {
         pr_info("console: %s: refused: %s", table, acpi_uart_verdict_text(u->verdict));
         return false;
     }
@@ -186,7 +207,7 @@ static bool add_spcr(const struct spcr_info *spcr)
         pr_info("console: SPCR: there is none");
         return false;
     }
-    return add_from_table("SPCR", &spcr->uart);
+    return add_from_table("SPCR", &spcr->uart, FW_SPCR_ADDRESS);
 }
 
 /* The first of its ports that answers. */
@@ -195,7 +216,7 @@ static bool add_dbg2(const struct dbg2_info *dbg2)
     if (!dbg2 || !dbg2->count)
         pr_info("console: DBG2: %s", dbg2 ? "no serial port in it" : "there is none");
     for (u32 i = 0; dbg2 && i < dbg2->count; i++)
-        if (add_from_table("DBG2", &dbg2->ports[i]))
+        if (add_from_table("DBG2", &dbg2->ports[i], FW_DBG2_ADDRESS))
             return true;
     return false;
 }

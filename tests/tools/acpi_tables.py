@@ -114,11 +114,11 @@ def spcr(address=0x3f8, baud=7, revision=2):
     return table("SPCR", body, revision)
 
 
-def dbg2(count=1, record=None):
+def dbg2(count=1, record=None, address=0x3f8):
     """Microsoft's DBG2: one serial device at a port, without a name"""
     if record is None:
         record = struct.pack("<BHBHHHHHHHHH", 0, 38, 1, 0, 0, 0, 0, 0x8000, 0, 0, 22, 34)
-        record += struct.pack("<BBBBQI", 1, 8, 0, 1, 0x3f8, 8)
+        record += struct.pack("<BBBBQI", 1, 8, 0, 1, address, 8)
     return table("DBG2", struct.pack("<II", 44, count) + record, 0)
 
 

@@ -130,8 +130,12 @@ CASES = {
     "msct-domains": ({"MSCT": t.msct(0)}, []),
     "spcr-short": ({"SPCR": t.table("SPCR", bytes(20))}, []),
     "spcr-baud": ({"SPCR": t.spcr(baud=99)}, []),
+    "spcr-address": ({"SPCR": t.spcr(address=0x1fff8)}, []),
+    "spcr-disabled": ({"SPCR": t.spcr(address=0)}, []),
     "dbg2-short": ({"DBG2": t.table("DBG2", ZERO)}, []),
     "dbg2-device": ({"DBG2": t.dbg2(count=2)}, []),
+    "dbg2-address": ({"DBG2": t.dbg2(address=0x10000)}, []),
+    "dbg2-disabled": ({"DBG2": t.dbg2(address=0)}, []),
 }
 CASES["msct-structure"][0]["MSCT"] = t.seal(CASES["msct-structure"][0]["MSCT"])
 
@@ -184,11 +188,11 @@ def test_every_finding_about_a_table_is_tested_somewhere():
 REAL = {
     "asustek-m4a88td-v-evo-usb3-822e": ["madt-entry-disabled"],
     "dell-poweredge-r820-e598": ["madt-entry-disabled", "srat-entry-disabled",
-                                 "srat-domains-sparse"],
+                                 "srat-domains-sparse", "spcr-disabled"],
     "evga-x299-micro-4b64": ["madt-entry-disabled", "slit-oversize", "srat-entry-disabled"],
-    "hewlett-packard-proliant-dl165-g7-1979": ["madt-entry-disabled"],
+    "hewlett-packard-proliant-dl165-g7-1979": ["madt-entry-disabled", "spcr-disabled"],
     "hewlett-packard-proliant-dl360-g7-60dc": ["madt-entry-disabled", "srat-entry-disabled",
-                                               "slit-missing"],
+                                               "slit-missing", "spcr-disabled"],
     "hewlett-packard-touchsmart-tx2-6909": ["madt-entry-disabled", "srat-reserved"],
     "huanan-x99-qd4-v1-0-734c": ["srat-entry-disabled"],
     "supermicro-h8dgu-57ed": ["madt-entry-disabled", "srat-memoryless-node",

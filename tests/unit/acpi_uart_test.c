@@ -100,7 +100,16 @@ KTEST(acpi_uart, spcr_memory_by_width)
 
 static enum acpi_uart_verdict refused(u8 revision, u8 interface, struct gas g)
 {
+    u32 count[3];
+
     EXPECT_EQ(parse_spcr(spcr_table(revision, interface, g, 7)), -ENODEV);
+    for (u32 k = 0; k < 3; k++)
+        count[k] = shim_found(k);
+    /* No fault: another kind of port. No port: nothing to do. The rest: an address that is none. */
+    EXPECT_EQ(count[FIRMWARE_FAIL],
+              spcr.uart.verdict != ACPI_UART_TYPE && spcr.uart.verdict != ACPI_UART_DISABLED);
+    EXPECT_EQ(count[FIRMWARE_INFO], spcr.uart.verdict == ACPI_UART_DISABLED);
+    EXPECT_EQ(count[FIRMWARE_WARN], 0);
     return spcr.uart.verdict;
 }
 
@@ -117,7 +126,30 @@ KTEST(acpi_uart, spcr_refused)
     EXPECT_EQ(refused(2, 0, (struct gas){0, 32, 3, 0xfe034002}), ACPI_UART_RANGE); /* misaligned */
     EXPECT_EQ(refused(2, 0, (struct gas){0, 64, 4, 0xfe034000}), ACPI_UART_WIDTH);
     EXPECT_EQ(refused(2, 0, (struct gas){0, 8, 9, 0xfe034000}), ACPI_UART_WIDTH);
-    EXPECT_EQ(shim_log_count(), 0); /* none of it is called a bug: it is nothing for us */
+    EXPECT_TRUE(
+        shim_log_contains("firmware bug: SPCR: address 0xfe034000, space 0, width 8, access "
+                          "size 9: an access width that no 16550 has"));
+}
+
+KTEST(acpi_uart, where_this_machine_has_no_uart)
+{
+    struct acpi_uart u;
+
+    REQUIRE_EQ(parse_spcr(spcr_table(2, 0x12, (struct gas){0, 32, 3, 0x7fffffffe0}, 7)), 0);
+    u = spcr.uart;
+    EXPECT_EQ(acpi_uart_here(&u, 39, false), ACPI_UART_OK); /* its last byte is the last there is */
+    EXPECT_EQ(acpi_uart_here(&u, 38, false), ACPI_UART_BEYOND);
+    EXPECT_EQ(acpi_uart_here(&u, 38, true), ACPI_UART_BEYOND);
+    EXPECT_EQ(acpi_uart_here(&u, 52, true), ACPI_UART_RAM);
+    u.verdict = acpi_uart_here(&u, 52, true);
+    acpi_uart_report(&u, FW_DBG2_ADDRESS, FW_DBG2_DISABLED, "device 0: ");
+    EXPECT_TRUE(shim_log_contains("firmware bug: DBG2: device 0: address 0x7fffffffe0, space 0, "
+                                  "width 32, access size 3: that is RAM"));
+    EXPECT_EQ(shim_found(FIRMWARE_FAIL), 1);
+
+    REQUIRE_EQ(parse_spcr(spcr_table(2, 0, (struct gas){1, 8, 1, 0x3f8}, 7)), 0);
+    u = spcr.uart;
+    EXPECT_EQ(acpi_uart_here(&u, 36, true), ACPI_UART_OK); /* ports are not in memory */
 }
 
 KTEST(acpi_uart, spcr_clock_and_precise_baud)
@@ -225,6 +257,22 @@ KTEST(acpi_uart, dbg2_damage)
     dbg2_device(&t, 0x8000, 0, 1, (struct gas){1, 8, 0, 0x3f8});
     EXPECT_EQ(parse_dbg2(t), -ENODEV);
     EXPECT_EQ(parse_dbg2(dbg2_table(0)), -ENODEV);
+}
+
+KTEST(acpi_uart, dbg2_addresses)
+{
+    struct table t = dbg2_table(3);
+
+    dbg2_device(&t, 0x8000, 0, 1, (struct gas){1, 8, 0, 0});
+    dbg2_device(&t, 0x8000, 0, 1, (struct gas){1, 8, 0, 0x103f8});
+    dbg2_device(&t, 0x8000, 0x12, 1, (struct gas){0, 32, 3, 0xfe034001});
+    EXPECT_EQ(parse_dbg2(t), -ENODEV);
+    EXPECT_EQ(dbg2.count, 3);
+    EXPECT_TRUE(shim_log_contains("DBG2: device 0 at offset 0x2c: address 0: no port is named"));
+    EXPECT_TRUE(shim_log_contains("firmware bug: DBG2: device 1 at offset 0x54: address 0x103f8"));
+    EXPECT_TRUE(shim_log_contains("firmware bug: DBG2: device 2 at offset 0x7c: address "
+                                  "0xfe034001"));
+    EXPECT_TRUE(shim_found(FIRMWARE_FAIL) == 2 && shim_found(FIRMWARE_INFO) == 1);
 }
 
 KTEST(acpi_uart, dbg2_of_a_real_machine)
