@@ -58,6 +58,7 @@ class Result:
     page: list | None = None      # with Machine.screen: the lines of the page on it
     ended_by: str = ""            # QMP's reason for the end, with Machine.shutdown
     waited: bool = False          # with Machine.until: the line came, and QEMU had to be stopped
+    silent: float | None = None   # seconds without a line, when that was why it was stopped
     peak: int = 0                 # bytes of host memory QEMU had in use at most; 0: not measured
 
     def tail(self, lines=20):
@@ -253,9 +254,25 @@ def peak_memory(pid):
     return int(match.group(1)) << 10 if match else 0
 
 
-def run(args, timeout, on_line=None, until="", measure=False, screen=None):
+def wait(process, timeout, silence, result, start):
+    """Until QEMU ends, `timeout` seconds are over, or no line came for `silence` seconds."""
+    while True:
+        now = time.monotonic() - start
+        quiet = now - (result.stamps[-1][0] if result.stamps else 0)
+        left = [end - at for end, at in ((timeout, now), (silence, quiet)) if end is not None]
+        if left and min(left) <= 0:
+            result.silent = quiet if timeout is None or now < timeout else None
+            raise subprocess.TimeoutExpired("qemu", now)
+        try:
+            return process.wait(min(left) if left else None)
+        except subprocess.TimeoutExpired:
+            pass
+
+
+def run(args, timeout, on_line=None, until="", measure=False, screen=None, silence=None):
     """Starts QEMU, reads its log until it ends or the time (seconds; None: no limit) is over.
 
+    silence: seconds without a new line after which it is over, too (not with until or screen).
     screen: a Screen; a run is over a while after a page of Perch's has appeared on it.
     until: a regular expression; QEMU that is still there a while after such a line has waited.
     measure: with each line its use of memory is looked at, which never falls."""
@@ -290,7 +307,10 @@ def run(args, timeout, on_line=None, until="", measure=False, screen=None):
         if screen:
             result.page = screen.page(process, timeout)
             timeout = 0
-        result.status = process.wait(timeout)
+        if until or screen:
+            result.status = process.wait(timeout)
+        else:
+            result.status = wait(process, timeout, silence, result, start)
         result.waited = False
     except subprocess.TimeoutExpired:
         pass

@@ -2,6 +2,8 @@
 
 Takes its options from the environment, as `make run NODES=4 CPUS=8` passes them: NODES, CPUS, MEM,
 FIRMWARE (pvh, bios, uefi), TOPOLOGY (a machine file), TABLES (a directory of ACPI tables), APPEND, ACCEL (tcg, kvm), GDB, LOG.
+A run is over when QEMU ends, or when no line came for 300 s and a second for each CPU
+(PERCH_SILENCE: so many seconds), and says so.
 SPDX-License-Identifier: MIT
 """
 import os
@@ -14,7 +16,9 @@ import machine as machines
 import qemu
 import verdict
 
-SECONDS_PER_RUN = 300  # and one for each CPU
+# Without a new line, and one more for each CPU: a machine of 1,024 takes long, but is not silent.
+SECONDS_OF_SILENCE = 300
+WHOLE_RUN = 10  # times as long, for one that never ends
 
 
 def chosen():
@@ -34,8 +38,13 @@ def chosen():
             raise machines.MachineError(f"unknown firmware {get('FIRMWARE')!r}: pvh, bios or uefi")
         machine.firmware = get("FIRMWARE")
     machine.append = f"{machine.append} {get('APPEND') or ''}".strip()
-    machine.timeout = max(machine.timeout, SECONDS_PER_RUN + machine.present())
+    machine.timeout = max(machine.timeout, WHOLE_RUN * silence_of(machine))
     return machine
+
+
+def silence_of(machine):
+    """Seconds without a new line of the log after which a run is given up."""
+    return int(os.environ.get("PERCH_SILENCE") or SECONDS_OF_SILENCE + machine.present())
 
 
 def boot(machine, accel, gdb, log):
@@ -48,7 +57,8 @@ def boot(machine, accel, gdb, log):
         if gdb:
             print("perch: QEMU waits: gdb build/perch.elf -ex 'target remote :1234'", flush=True)
         result = qemu.run(args, None if gdb else machine.timeout, show, machine.until,
-                          screen=qemu.Screen(workdir) if machine.screen and not gdb else None)
+                          screen=qemu.Screen(workdir) if machine.screen and not gdb else None,
+                          silence=None if gdb else silence_of(machine))
         if machine.shutdown:
             result.ended_by = qemu.ended_by(Path(workdir))
     if log:

@@ -57,6 +57,9 @@ def _exit(machine, result):
         return _screen(machine, result)
     if machine.until:
         return [] if result.waited else [f"did not wait after {machine.until!r}"]
+    if result.status is None and result.silent is not None:
+        return [f"time-out: no new line for {result.silent:.0f} s, "
+                f"{result.seconds:.0f} s after the start"]
     if result.status is None:
         return [f"time-out: no end after {result.seconds:.0f} s"]
     if result.status != machine.status:

@@ -3,11 +3,13 @@
 SPDX-License-Identifier: MIT
 """
 import os
+import re
 import subprocess
 import sys
 
 import pytest
 
+import run as perch_run
 from conftest import ROOT
 from test_runner import LOG
 
@@ -25,6 +27,30 @@ def run(tmp_path):
                               capture_output=True, text=True)
 
     return start
+
+
+def test_a_slow_run_is_not_given_up(run):
+    """The limit counts from the last line: all lines together take longer."""
+    pace = 8 / len(LOG.splitlines())
+    done = run(LOG, PERCH_SILENCE="6", FAKE_PACE=str(pace))
+    assert done.returncode == 0, done.stdout
+    assert "all held in" in done.stdout.splitlines()[-1]
+
+
+def test_a_silent_run_is_given_up(run):
+    done = run(LOG, PERCH_SILENCE="3", FAKE_SLEEP="60")
+    assert done.returncode == 1
+    assert "FAILED" in done.stdout.splitlines()[-1]
+    assert re.search(r"time-out: no new line for [3-9] s, \d+ s after the start", done.stdout)
+
+
+@pytest.mark.parametrize("cpus, seconds", [("8", 308), ("1024", 1324)])
+def test_the_limit_grows_with_cpus(cpus, seconds, monkeypatch):
+    for name in ("TOPOLOGY", "TABLES", "NODES", "PERCH_SILENCE", "APPEND", "FIRMWARE"):
+        monkeypatch.delenv(name, raising=False)
+    monkeypatch.setenv("CPUS", cpus)
+    machine = perch_run.chosen()
+    assert perch_run.silence_of(machine) == seconds and machine.timeout >= 10 * seconds
 
 
 def test_good_run(run, tmp_path):
