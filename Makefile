@@ -127,6 +127,7 @@ LOCAL_SRCS := \
 	percpu/alloc_mags.c \
 	percpu/alloc_meta.c \
 	percpu/alloc_stats.c \
+	percpu/alloc_strip.c \
 	percpu/alloc_verify.c \
 	percpu/alloc_work.c \
 	percpu/page_cache.c \

@@ -28,7 +28,6 @@
 
 #define PCPU_MAX_CHUNKS       4096u
 #define PCPU_BATCH_MAX        64u    /* entries moved at a time */
-#define PCPU_ROW_MAX          16u    /* classes stocked by one miss */
 #define PCPU_SHARED_FROM_CPUS 65u    /* as many possible CPUs share magazines by group */
 #define PCPU_CACHE_PAGES      256u   /* of a unit, in all magazines; at least one page each */
 #define PCPU_CACHE_MAX_BYTES  32768u /* of a unit, in one CPU's magazines */
@@ -101,6 +100,13 @@ static inline u32 pcpu_mag_size(const struct pcpu_mag *mag)
 }
 static_assert(sizeof(struct pcpu_mag) == 16, "indexed by a shift on the fast path");
 
+/* Zeroed memory of a chunk that is no object yet (percpu/chunk.h). bytes 0: none. */
+struct pcpu_strip {
+    const struct pcpu_dchunk *ch; /* it stays as long as there are bytes */
+    uintptr_t ptr;
+    u32 bytes;
+};
+
 /*
  * One CPU's, or a group's. The numbers are changed by cpu_local_*() by whoever has interrupts off
  * (and the lock), and read by anybody who wants to know about.
@@ -115,7 +121,8 @@ struct pcpu_mags {
     u64 refills, drains, evictions;
     u64 cleared_bytes;        /* of all units */
     u64 looked_through;       /* nr_free when idle time was last used to clear dirty entries */
-    u32 row_next;             /* class where the search for others to stock goes on */
+    struct pcpu_strip strip;  /* what objects that are not stocked are cut from */
+    bool overflowed;          /* more came than fits since the chunks were last asked */
     u16 clock;                /* misses */
     u16 missed[PCPU_CLASSES]; /* the clock at the class's last miss */
     u64 atomic_bytes; /* asked for by PCPU_ATOMIC since the last balance, at the slow path */

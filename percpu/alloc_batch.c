@@ -18,12 +18,31 @@ static u32 take_from(struct pcpu_allocator *a, u32 number, const struct pcpu_req
 
     if (!pcpu_lock_chunk(a, number, &l))
         return 0;
-    got = r->row ? pcpu_chunk_alloc_row(&l.ch->c, r->n, r->row, offs)
-                 : pcpu_chunk_alloc(&l.ch->c, r->size, r->align, r->tag, r->n, offs);
+    got = pcpu_chunk_alloc(&l.ch->c, r->size, r->align, r->tag, r->n, offs);
     for (u32 i = 0; i < got; i++)
         batch[i] = (struct pcpu_entry){l.ch->ptr + offs[i], pcpu_chunk_tag(&l.ch->c, offs[i])};
     pcpu_unlock_chunk(a, &l);
     return got;
+}
+
+static u32 strip_from(struct pcpu_allocator *a, u32 number, const struct pcpu_request *r)
+{
+    struct pcpu_locked l;
+    u32 off, got;
+
+    if (!pcpu_lock_chunk(a, number, &l))
+        return 0;
+    got = pcpu_chunk_take_strip(&l.ch->c, r->size, r->max, &off);
+    if (got)
+        *r->strip = (struct pcpu_strip){l.ch, l.ch->ptr + off, got * PCPU_GRANULE};
+    pcpu_unlock_chunk(a, &l);
+    return got != 0;
+}
+
+static u32 any_from(struct pcpu_allocator *a, u32 number, const struct pcpu_request *r,
+                    struct pcpu_entry *batch)
+{
+    return r->strip ? strip_from(a, number, r) : take_from(a, number, r, batch);
 }
 
 /*
@@ -43,7 +62,7 @@ u32 pcpu_take(struct pcpu_allocator *a, const struct pcpu_request *r, struct pcp
         if (hint & PCPU_HINT_DRAINING) {
             draining = true;
         } else {
-            u32 got = take_from(a, i, r, batch);
+            u32 got = any_from(a, i, r, batch);
             if (got)
                 return got;
         }
@@ -52,7 +71,7 @@ u32 pcpu_take(struct pcpu_allocator *a, const struct pcpu_request *r, struct pcp
         u64 hint = pcpu_hint(a, i);
 
         if ((hint & PCPU_HINT_DRAINING) && pcpu_hint_populated(hint) >= r->size) {
-            u32 got = take_from(a, i, r, batch);
+            u32 got = any_from(a, i, r, batch);
             if (got)
                 return got;
         }
@@ -233,6 +252,20 @@ void pcpu_give_back(struct pcpu_allocator *a, struct pcpu_entry *batch, u32 n)
         pcpu_chunk_free(&ch->c, same, offs);
         pcpu_unlock_chunk(a, &l);
     }
+    if (pcpu_too_many_empty(a))
+        pcpu_defer(a, PCPU_WORK_RETURN);
+}
+
+void pcpu_give_strip(struct pcpu_allocator *a, const struct pcpu_strip *strip)
+{
+    struct pcpu_locked l;
+
+    if (!strip->bytes)
+        return;
+    if (!pcpu_lock_chunk(a, strip->ch->number, &l))
+        panic("percpu: chunk %u went with a strip in it", strip->ch->number);
+    pcpu_chunk_give_strip(&l.ch->c, (u32)(strip->ptr - l.ch->ptr), strip->bytes / PCPU_GRANULE);
+    pcpu_unlock_chunk(a, &l);
     if (pcpu_too_many_empty(a))
         pcpu_defer(a, PCPU_WORK_RETURN);
 }

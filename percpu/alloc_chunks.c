@@ -230,7 +230,7 @@ int pcpu_make_chunk(struct pcpu_allocator *a, u32 size, u32 align)
 
 static bool unused(const struct pcpu_chunk *c)
 {
-    return !c->nr_objects && !c->nr_populated && !c->nr_busy;
+    return !c->nr_populated && !c->nr_busy;
 }
 
 static void nothing(void *arg)

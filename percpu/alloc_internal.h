@@ -191,14 +191,18 @@ void pcpu_reserve_check(struct pcpu_allocator *a, u32 flags);
 struct pcpu_request {
     u32 size, align, n;
     u8 tag;
-    const u8 *row; /* not NULL: a row of n classes, of which size is the first's */
+    struct pcpu_strip *strip; /* not NULL: a strip of size or more, up to max, is put here */
+    u32 max;
 };
 
 /*
- * As many of them as one chunk has populated holes for, with one lock; the tags say which.
+ * As many of them as one chunk has populated holes for, with one lock (1: a strip).
  * 0: no chunk has a fitting populated hole for the first.
  */
 u32 pcpu_take(struct pcpu_allocator *a, const struct pcpu_request *r, struct pcpu_entry *batch);
+
+/* What is left of a strip (maybe nothing) is free again. */
+void pcpu_give_strip(struct pcpu_allocator *a, const struct pcpu_strip *strip);
 
 /* Gives n clean objects, of any sizes and chunks, back to their chunks; sorts the batch. */
 void pcpu_give_back(struct pcpu_allocator *a, struct pcpu_entry *batch, u32 n);
@@ -259,8 +263,34 @@ void pcpu_free_slow(struct pcpu_allocator *a, uintptr_t ptr);
 void pcpu_mag_evict(struct pcpu_allocator *a);
 /* Everything this CPU's magazines hold goes back. Shared ones too. */
 void pcpu_mag_drain_all(struct pcpu_allocator *a);
+/*
+ * The same, true, if they overflowed since the chunks were last asked for objects: more is freed
+ * than is allocated, and what is held serves nobody. In idle time, or when it is asked for.
+ */
+bool pcpu_mag_drain_overflowed(struct pcpu_allocator *a);
 /* Dirty entries of classes without clean ones become clean. */
 bool pcpu_mag_clear_some(struct pcpu_allocator *a);
+
+/* ---- strips (alloc_strip.c); the set is entered, classes are of 8-byte steps --------------------
+ */
+
+/* An object off the set's strip, the user's and counted; NULL: the strip is too short. */
+void *pcpu_strip_cut_one(const struct pcpu_allocator *a, struct pcpu_mags *m, u32 class);
+/* Up to n of them, nobody's yet; how many. */
+u32 pcpu_strip_cut_some(const struct pcpu_allocator *a, struct pcpu_mags *m, u32 class, u32 n,
+                        struct pcpu_entry *out);
+/* What is left of it leaves the set. */
+void pcpu_strip_leave(struct pcpu_mags *m, struct pcpu_strip *out);
+
+/* What to ask the chunks for: a strip of up to so many bytes, in the place of a shorter one. */
+struct pcpu_new_strip {
+    u32 max;
+    struct pcpu_strip ended;
+};
+void pcpu_strip_plan(struct pcpu_mags *m, struct pcpu_new_strip *new);
+/* An object off a new strip, the user's and counted; NULL: no memory. The set is not entered. */
+void *pcpu_strip_renew(struct pcpu_allocator *a, u32 class, u32 flags,
+                       const struct pcpu_new_strip *new);
 
 /* ---- background (alloc_work.c) ----------------------------------------------------------------
  */

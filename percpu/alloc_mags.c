@@ -6,10 +6,10 @@
  * with interrupts as the caller had them.
  * SPDX-License-Identifier: MIT
  */
-#include "percpu/alloc_internal.h"
+#include "percpu/alloc_fast.h"
 
-#define HOT_MISSES     8u     /* two misses of a class with so few others between them */
-#define ROW_AGE        256u   /* a class that missed within so many misses is in demand */
+#define HOT_MISSES     4u     /* two misses of a class with so few others between them */
+#define STOCK_FROM     8u     /* a refill that asks for fewer is cut from the strip, as needed */
 #define SPILL          16u    /* entries that leave a full magazine at a time */
 #define EVICT_PART     8      /* so much of the quota is free after an eviction */
 #define IN_PLACE_BYTES 65536u /* of all units: about 8,000 instructions with interrupts off */
@@ -40,8 +40,7 @@ static struct pcpu_mags *new_mags(struct pcpu_allocator *a, s32 node, u32 quota,
     m->quota = m->left = quota;
     m->shared = shared;
     m->victim = PCPU_CLASS_4;
-    m->row_next = PCPU_CLASS_8;
-    m->clock = ROW_AGE; /* no class is in demand */
+    m->clock = HOT_MISSES + 1; /* no class is in demand */
     next = (struct pcpu_entry *)((u8 *)m + align_up(sizeof(*m), 64));
     for (u32 c = PCPU_CLASS_4; c < PCPU_CLASSES; c++) {
         m->mag[c].entries = next;
@@ -210,53 +209,17 @@ static void put_clean(struct pcpu_allocator *a, u32 class, struct pcpu_entry *ba
         pcpu_mag_evict(a);
 }
 
-/* The same for a row, one of each class. */
-static void put_row(struct pcpu_allocator *a, const struct pcpu_entry *row, u32 n)
-{
-    struct pcpu_entry no_room[PCPU_ROW_MAX];
-    struct pcpu_mags *m;
-    u32 nr_no_room = 0;
-    bool over;
-    u64 irq;
+/* ---- from the chunks -------------------------------------------------------------------------
+ */
 
-    m = pcpu_mags_enter(a, &irq);
-    for (u32 i = 0; i < n; i++) {
-        struct pcpu_mag *mag = &m->mag[*row[i].tag];
-
-        if (mag->clean == mag->dirty) {
-            no_room[nr_no_room++] = row[i];
-            continue;
-        }
-        mag->entries[mag->clean++] = row[i];
-        cpu_local_add(m->left, mag->minus);
-    }
-    over = m->left < 0;
-    pcpu_mags_exit(m, irq);
-    if (nr_no_room)
-        pcpu_give_back(a, no_room, nr_no_room);
-    if (over)
-        pcpu_mag_evict(a);
-}
-
-/* ---- a miss ---------------------------------------------------------------------------------- */
-
-/* What a miss asks the chunks for. */
-struct miss {
-    u32 class, want;
-    u32 nr_row; /* not 0: one each of these classes instead, its own first */
-    u8 row[PCPU_ROW_MAX];
-};
-
-/* n objects, or a row, from populated holes, which are made as needed; 0: no memory. */
-static u32 refill(struct pcpu_allocator *a, const struct miss *miss, u32 n, u32 flags,
-                  struct pcpu_entry *batch)
+/* n objects from populated holes, which are made as needed; 0: no memory. */
+static u32 refill(struct pcpu_allocator *a, u32 class, u32 n, u32 flags, struct pcpu_entry *batch)
 {
     struct pcpu_request r = {
-        .size = pcpu_class_size(miss->class) / PCPU_GRANULE,
-        .align = pcpu_class_align(miss->class) / PCPU_GRANULE,
-        .n = miss->nr_row ? miss->nr_row : n,
-        .tag = (u8)miss->class,
-        .row = miss->nr_row ? miss->row : NULL,
+        .size = pcpu_class_size(class) / PCPU_GRANULE,
+        .align = pcpu_class_align(class) / PCPU_GRANULE,
+        .n = n,
+        .tag = (u8)class,
     };
     u32 got;
 
@@ -280,42 +243,14 @@ static u32 adapt(struct pcpu_mags *m, u32 class)
 
     mag->want = (u8)(age <= HOT_MISSES ? MIN(2 * mag->want, MAX(1, mag->max * 9 / 16))
                                        : MAX(1, mag->want / 2));
-    /* A second one costs next to nothing while there is room for it. */
-    if (mag->want == 1 && mag->max > 1 && m->left > m->quota / 4)
-        mag->want = 2;
     m->missed[class] = m->clock++;
-    return mag->want;
-}
-
-/*
- * Where many sizes are in demand, each of them now and then, a miss stocks others that have run out
- * as well: they lie in one hole, are taken with one lock, and cost a tenth of a miss of their own.
- */
-static void plan_row(struct pcpu_mags *m, struct miss *miss)
-{
-    s64 room = m->left - m->quota / 16 - pcpu_class_size(miss->class);
-    u32 class = m->row_next;
-
-    miss->row[miss->nr_row++] = (u8)miss->class;
-    for (u32 i = PCPU_CLASS_8; i < PCPU_CLASS_ALIGNED && miss->nr_row < PCPU_ROW_MAX && room > 0;
-         i++) {
-        const struct pcpu_mag *mag = &m->mag[class];
-
-        if (!mag->clean && mag->dirty == mag->cap && mag->cap && class != miss->class &&
-            (u16)(m->clock - m->missed[class]) < ROW_AGE) {
-            miss->row[miss->nr_row++] = (u8)class;
-            room += mag->minus;
-        }
-        class = class + 1 < PCPU_CLASS_ALIGNED ? class + 1 : PCPU_CLASS_8;
+    if (!pcpu_class_has_steps(class)) {
+        /* A second one costs next to nothing while there is room for it. */
+        if (mag->want == 1 && mag->max > 1 && m->left > m->quota / 4)
+            mag->want = 2;
+        return mag->want;
     }
-    m->row_next = class;
-    if (miss->nr_row == 1)
-        miss->nr_row = 0;
-}
-
-static inline bool has_steps(u32 class)
-{
-    return class >= PCPU_CLASS_8 && class < PCPU_CLASS_ALIGNED;
+    return mag->want < STOCK_FROM ? 1 : mag->want;
 }
 
 /*
@@ -336,35 +271,7 @@ static bool clear_in_place(struct pcpu_allocator *a, struct pcpu_mags *m, u32 cl
     return true;
 }
 
-/*
- * What the magazine gives at once: a clean object, or all its dirty ones into the batch; and what
- * to ask the chunks for if that is not enough.
- */
-static u32 pull_any(struct pcpu_allocator *a, struct miss *miss, bool may_row, bool *clean,
-                    struct pcpu_entry *batch)
-{
-    struct pcpu_mags *m;
-    struct pcpu_mag *mag;
-    u64 irq;
-    u32 n;
-
-    m = pcpu_mags_enter(a, &irq);
-    mag = &m->mag[miss->class];
-    *clean = mag->clean != 0;
-    if (!*clean) {
-        miss->want = adapt(m, miss->class);
-        *clean = clear_in_place(a, m, miss->class, miss->want);
-    }
-    n = pull(m, miss->class, !*clean, *clean ? 1 : PCPU_BATCH_MAX, batch);
-    if (!n && miss->want <= 2 && may_row && has_steps(miss->class))
-        plan_row(m, miss);
-    if (n)
-        cpu_local_inc(m->nr_alloc);
-    pcpu_mags_exit(m, irq);
-    return n;
-}
-
-/* The chunks gave so many bytes; first: the allocation is counted now, not by the magazine. */
+/* An object comes from a chunk, at the caller's; so many bytes of memory were asked for. */
 static void count_refill(struct pcpu_allocator *a, u32 bytes, u32 flags, bool first)
 {
     u64 irq;
@@ -373,39 +280,94 @@ static void count_refill(struct pcpu_allocator *a, u32 bytes, u32 flags, bool fi
     if (first)
         cpu_local_inc(m->nr_alloc);
     cpu_local_inc(m->refills);
+    m->overflowed = false;
     pcpu_mags_exit(m, irq);
     if (flags & PCPU_ATOMIC)
         pcpu_count_demand(a, bytes);
 }
 
-void *pcpu_mag_alloc_slow(struct pcpu_allocator *a, u32 class, u32 flags)
+/* ---- a miss ----------------------------------------------------------------------------------
+ */
+
+/*
+ * What this CPU has of a class into a batch: all dirty ones, cleared, and if that is too few, what
+ * the strip has. Returns how many; *enough: no need to ask the chunks.
+ */
+static u32 own_batch(struct pcpu_allocator *a, u32 class, u32 flags, u32 want, bool *enough,
+                     struct pcpu_entry *batch)
+{
+    u64 irq;
+    struct pcpu_mags *m = pcpu_mags_enter(a, &irq);
+    u32 n = pull(m, class, true, PCPU_BATCH_MAX, batch), more = 0;
+
+    if (n < want && pcpu_class_has_steps(class))
+        more = pcpu_strip_cut_some(a, m, class, want - n, batch + n);
+    if (n + more)
+        cpu_local_inc(m->nr_alloc);
+    pcpu_mags_exit(m, irq);
+    if (n > 1 || (n && !(flags & PCPU_NOZERO)))
+        count_cleared(a, pcpu_clear_batch(a, batch, n, pcpu_class_size(class)));
+    *enough = more || n >= want;
+    return n + more;
+}
+
+/* From what this CPU has (own: there is something), and from the chunks what is missing. */
+static NOINLINE void *from_batch(struct pcpu_allocator *a, u32 class, u32 flags, u32 want, bool own)
 {
     struct pcpu_entry batch[PCPU_BATCH_MAX];
-    struct miss miss = {.class = class};
-    u32 size = pcpu_class_size(class), n;
-    uintptr_t ptr;
-    bool clean = false;
+    bool enough = false;
+    u32 n = own ? own_batch(a, class, flags, want, &enough, batch) : 0;
 
-    n = pull_any(a, &miss, !(flags & PCPU_ATOMIC), &clean, batch);
-    if (n && !clean && (n > 1 || !(flags & PCPU_NOZERO)))
-        count_cleared(a, pcpu_clear_batch(a, batch, n, size));
-    if (!clean && n < miss.want) {
-        u32 got = refill(a, &miss, miss.want - n, n ? flags | PCPU_ATOMIC : flags, batch + n);
+    if (!enough) {
+        u32 got = refill(a, class, want - n, n ? flags | PCPU_ATOMIC : flags, batch + n);
 
         if (got)
-            count_refill(a, got * size, flags, n == 0);
+            count_refill(a, got * pcpu_class_size(class), flags, n == 0);
         n += got;
         if (!n)
             return NULL;
     }
     /* The first one: it may be the dirty one of a caller that does not mind. */
-    ptr = batch[0].ptr;
     pcpu_set_tag(batch[0].tag, class | PCPU_TAG_OWNED);
-    if (miss.nr_row)
-        put_row(a, batch + 1, n - 1);
-    else
-        put_clean(a, class, batch + 1, n - 1);
-    return (void *)ptr;
+    put_clean(a, class, batch + 1, n - 1);
+    return (void *)batch[0].ptr;
+}
+
+/*
+ * At once: an object that is clean, or is so now, or off the strip. Else what to ask the chunks
+ * for.
+ */
+void *pcpu_mag_alloc_slow(struct pcpu_allocator *a, u32 class, u32 flags)
+{
+    u64 irq;
+    struct pcpu_mags *m = pcpu_mags_enter(a, &irq);
+    struct pcpu_mag *mag = &m->mag[class];
+    struct pcpu_new_strip new;
+    bool own, strip = false;
+    void *ptr = NULL;
+    u32 want = 0;
+
+    if (!mag->clean) {
+        want = adapt(m, class);
+        clear_in_place(a, m, class, want);
+    }
+    own = mag->dirty < mag->cap;
+    if (mag->clean) {
+        ptr = pcpu_alloc_fast(m, class);
+    } else if (want == 1 && !own && pcpu_class_has_steps(class)) {
+        strip = true;
+        ptr = pcpu_strip_cut_one(a, m, class);
+        if (!ptr)
+            pcpu_strip_plan(m, &new);
+    }
+    own |= m->strip.bytes >= pcpu_mag_size(mag);
+    pcpu_mags_exit(m, irq);
+    if (ptr && strip && (flags & PCPU_ATOMIC))
+        pcpu_count_demand(a, pcpu_class_size(class));
+    if (ptr)
+        return ptr;
+    return strip ? pcpu_strip_renew(a, class, flags, &new)
+                 : from_batch(a, class, flags, want, own);
 }
 
 /* ---- too many -------------------------------------------------------------------------------- */
@@ -459,6 +421,7 @@ void pcpu_mag_put(struct pcpu_allocator *a, uintptr_t ptr)
     if (mag->clean == mag->dirty && mag->cap == mag->max) {
         take_out(m, class, MIN((mag->max + 1u) / 2, SPILL), &out);
         cpu_local_inc(m->drains);
+        m->overflowed = true;
     }
     pcpu_set_tag(tag, class);
     push(m, class, true, 1, &extra);
@@ -494,6 +457,7 @@ static bool evict_some(struct pcpu_allocator *a, bool all)
     }
     if (out.n)
         cpu_local_inc(m->drains);
+    m->overflowed = !all;
     more = m->left < enough;
     pcpu_mags_exit(m, irq);
     if (out.n)
@@ -509,8 +473,27 @@ void pcpu_mag_evict(struct pcpu_allocator *a)
 
 void pcpu_mag_drain_all(struct pcpu_allocator *a)
 {
+    struct pcpu_strip strip;
+    u64 irq;
+    struct pcpu_mags *m = pcpu_mags_enter(a, &irq);
+
+    pcpu_strip_leave(m, &strip);
+    pcpu_mags_exit(m, irq);
+    pcpu_give_strip(a, &strip);
     while (evict_some(a, true))
         ;
+}
+
+bool pcpu_mag_drain_overflowed(struct pcpu_allocator *a)
+{
+    u64 irq;
+    struct pcpu_mags *m = pcpu_mags_enter(a, &irq);
+    bool overflowed = m->overflowed;
+
+    pcpu_mags_exit(m, irq);
+    if (overflowed)
+        pcpu_mag_drain_all(a);
+    return overflowed;
 }
 
 /* ---- background ------------------------------------------------------------------------------ */

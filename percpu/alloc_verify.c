@@ -45,10 +45,20 @@ static bool free_space_is_zero(struct pcpu_allocator *a, const struct pcpu_dchun
 /* ---- chunks ------------------------------------------------------------------------------------
  */
 
+/* Granules of it in strips. */
+static u64 strips_of(const struct pcpu_allocator *a, const struct pcpu_dchunk *ch)
+{
+    u64 bytes = 0;
+
+    for (u32 i = 0; i < a->nr_mags; i++)
+        bytes += a->all_mags[i]->strip.ch == ch ? a->all_mags[i]->strip.bytes : 0;
+    return bytes / PCPU_GRANULE;
+}
+
 static const char *verify_chunk(struct pcpu_allocator *a, struct pcpu_dchunk *ch)
 {
     u64 hint = pcpu_hint(a, ch->number);
-    const char *bad = pcpu_chunk_verify(&ch->c);
+    const char *bad = pcpu_chunk_verify(&ch->c, strips_of(a, ch));
 
     if (!bad && !ch->fixed)
         bad = pcpu_backing_verify(&ch->backing);
@@ -114,15 +124,37 @@ static const char *verify_mag(struct pcpu_allocator *a, const struct pcpu_mags *
     return bad;
 }
 
+/* All of it is taken, of no object, and zero. */
+static const char *verify_strip(struct pcpu_allocator *a, const struct pcpu_strip *s)
+{
+    u32 off;
+
+    for (u32 i = 0; i < s->bytes; i += PCPU_GRANULE) {
+        const u8 *tag = pcpu_tag_of(a, s->ptr + i);
+
+        if (pcpu_chunk_of(a, s->ptr + i, &off) != s->ch || !tag || *tag)
+            return "a strip is not its chunk's, or has an object in it";
+        if (!bitmap_test_bit(s->ch->c.blocks[off >> PCPU_BLOCK_SHIFT]->taken,
+                             off / PCPU_GRANULE % PCPU_BLOCK_GRANULES))
+            return "a strip has free memory in it";
+    }
+    return !s->bytes || is_zero(a, s->ch, (u32)(s->ptr - s->ch->ptr), s->bytes)
+               ? NULL
+               : "a strip is not zero";
+}
+
 static const char *verify_mags(struct pcpu_allocator *a)
 {
     for (u32 i = 0; i < a->nr_mags; i++) {
         const struct pcpu_mags *m = a->all_mags[i];
-        u32 bytes = 0;
+        u32 bytes = m->strip.bytes;
+        const char *bad = verify_strip(a, &m->strip);
+
+        if (bad)
+            return bad;
 
         for (u32 c = PCPU_CLASS_4; c < PCPU_CLASSES; c++) {
-            const char *bad = verify_mag(a, m, c);
-
+            bad = verify_mag(a, m, c);
             if (bad)
                 return bad;
             bytes += (m->mag[c].clean + m->mag[c].cap - m->mag[c].dirty) * pcpu_class_size(c);

@@ -287,7 +287,7 @@ static bool balance(struct pcpu_allocator *a, u32 max_return, _Atomic u64 *count
 /* Asked for, it is done before the call returns: another CPU's balance is waited for. */
 bool pcpu_balance(struct pcpu_allocator *a)
 {
-    bool done = pcpu_mag_clear_some(a);
+    bool done = pcpu_mag_drain_overflowed(a) | pcpu_mag_clear_some(a);
 
     spin_lock(&a->balance_mutex);
     done |= balance_locked(a, PCPU_WORK_REFILL | PCPU_WORK_RETURN | PCPU_WORK_PROMOTE, ~0u);
@@ -321,7 +321,7 @@ bool pcpu_idle_work(struct pcpu_allocator *a)
 {
     bool done = pcpu_work_pending(a) && balance(a, ~0u, &a->background);
 
-    if (freed_since(a, true) && pcpu_mag_clear_some(a)) {
+    if (freed_since(a, true) && (pcpu_mag_drain_overflowed(a) | pcpu_mag_clear_some(a))) {
         pcpu_count(&a->background, 1);
         done = true;
     }
@@ -366,7 +366,7 @@ static void gather_reserve(struct pcpu_allocator *a)
 
         if (!pcpu_lock_chunk(a, i, &l))
             continue;
-        n += l.ch->c.nr_objects ? 0 : l.ch->c.nr_empty;
+        n += l.ch->c.nr_empty == l.ch->c.nr_populated ? l.ch->c.nr_empty : 0;
         pcpu_unlock_chunk(a, &l);
     }
     if (n && pcpu_grow_reserve(a, n))

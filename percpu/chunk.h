@@ -21,17 +21,17 @@
  * Boundary map: one byte per granule (percpu/size_class.h): 0 where no object begins.
  *
  * Invariants (pcpu_chunk_verify, which recomputes everything by brute force):
- *  - a set bit of the allocation map belongs to exactly one object or to a hidden edge; each object
- *    begins at a tag and covers its size in set bits; all other tags are 0 (but the size bytes of a
- *    big object);
+ *  - a set bit of the allocation map belongs to exactly one object, to a strip or to a hidden
+ *    edge; each object begins at a tag and covers its size in set bits; all other tags are 0 (but
+ *    the size bytes of a big object);
  *  - the tree and all counters are what the maps and states say; the metadata of a BUSY block that
  *    is on its way back (take_empty) says "entirely free".
  *
  * Offsets and sizes are granules where nothing else is said. A unit is below 2^28 granules (1 GiB).
  *
  * Pure. The caller holds the chunk's lock for everything but pcpu_chunk_tag() and
- * pcpu_chunk_object_size() on an object it owns; any context; allocates nothing: block metadata and
- * the chunk's arrays come from the caller.
+ * pcpu_chunk_object_size() on an object it owns or makes of its strip; any context; allocates
+ * nothing: block metadata and the chunk's arrays come from the caller.
  * SPDX-License-Identifier: MIT
  */
 #ifndef PERCH_PERCPU_CHUNK_H
@@ -64,7 +64,6 @@ struct pcpu_block {
     u8 tag[PCPU_BLOCK_GRANULES] ALIGNED(8); /* boundary map */
     u8 word_run[PCPU_BLOCK_WORDS]; /* longest free run inside each word, 0..64 */
     u32 free;                      /* granules */
-    u32 objects;                   /* that begin here */
 };
 
 struct pcpu_runs {
@@ -93,8 +92,7 @@ struct pcpu_chunk {
     u32 nr_populated;  /* blocks */
     u32 nr_busy;
     u32 nr_absent;
-    u32 nr_empty;   /* populated and entirely free */
-    u64 nr_objects; /* in magazines too */
+    u32 nr_empty; /* populated and entirely free */
 };
 
 /* Bytes for the arrays of a chunk of so many blocks; a multiple of 64. */
@@ -188,12 +186,16 @@ static inline u32 pcpu_chunk_max_any(const struct pcpu_chunk *c)
 u32 pcpu_chunk_alloc(struct pcpu_chunk *c, u32 size, u32 align, u8 tag, u32 n, u32 *offs);
 
 /*
- * A row: one object of each of n classes of 8-byte steps (percpu/size_class.h), in this order, each
- * behind the one before it in the lowest populated hole for the first, and what does not fit there
- * in the next hole above it that holds the first of these. offs, bounds and result as above; the
- * tags are the classes.
+ * A strip: taken granules without an object, from which their owner makes objects one behind the
+ * other, by nothing but writing their tags (classes of 8-byte steps, percpu/size_class.h), and
+ * without the chunk's lock. It begins in the lowest populated hole for size granules at a multiple
+ * of 8 bytes, and has what is free behind them, up to max granules in all and to the end of the
+ * block in which the size ends; sizes are even. Returns its granules, and *off, its byte offset; 0
+ * when nothing fits. give_strip: n granules of it are free again, which are no object; returns the
+ * blocks that became empty by it.
  */
-u32 pcpu_chunk_alloc_row(struct pcpu_chunk *c, u32 n, const u8 *classes, u32 *offs);
+u32 pcpu_chunk_take_strip(struct pcpu_chunk *c, u32 size, u32 max, u32 *off);
+u32 pcpu_chunk_give_strip(struct pcpu_chunk *c, u32 off, u32 n);
 
 /*
  * Frees n objects that begin at these byte offsets (checked before; of any sizes, ascending order;
@@ -233,7 +235,7 @@ void pcpu_chunk_stats(const struct pcpu_chunk *c, struct pcpu_chunk_stats *out);
 int pcpu_chunk_walk(const struct pcpu_chunk *c, int (*fn)(void *ctx, u32 off, u32 size, u8 tag),
                     void *ctx);
 
-/* NULL, or which invariant is broken. O(granules). */
-const char *pcpu_chunk_verify(const struct pcpu_chunk *c);
+/* NULL, or which invariant is broken; strips: the granules in strips. O(granules). */
+const char *pcpu_chunk_verify(const struct pcpu_chunk *c, u64 strips);
 
 #endif

@@ -7,7 +7,7 @@
 #include "percpu/chunk_hole.h"
 
 #define IN_BLOCK(g) ((g) & (PCPU_BLOCK_GRANULES - 1))
-#define ROW_ALIGN   (8u / PCPU_GRANULE)
+#define STRIP_ALIGN (8u / PCPU_GRANULE)
 
 /* The block that is being changed. */
 struct edit {
@@ -170,7 +170,6 @@ static inline void place(struct pcpu_chunk *c, u32 g, u32 size, u8 tag)
     struct pcpu_block *b = c->blocks[g >> BLOCK_GRANULE_SHIFT];
 
     b->tag[IN_BLOCK(g)] = tag;
-    b->objects++;
     if ((tag & PCPU_TAG_KIND) == PCPU_TAG_BIG)
         write_size(c, g, size);
 }
@@ -248,43 +247,24 @@ u32 pcpu_chunk_alloc(struct pcpu_chunk *c, u32 size, u32 align, u8 tag, u32 n, u
     if (e.block != NO_BLOCK)
         edit_close(&e);
     c->free_granules -= (u64)done * size;
-    c->nr_objects += done;
     return done;
 }
 
-static inline u32 row_size(u8 class)
+u32 pcpu_chunk_take_strip(struct pcpu_chunk *c, u32 size, u32 max, u32 *off)
 {
-    return pcpu_class_size(class) / PCPU_GRANULE;
-}
-
-u32 pcpu_chunk_alloc_row(struct pcpu_chunk *c, u32 n, const u8 *classes, u32 *offs)
-{
-    u32 all = 0, done = 0, visits = 0, from = 0;
+    struct pcpu_hole h = {.need = size};
     struct edit e;
+    u32 end;
 
-    for (u32 i = 0; i < n; i++)
-        all += row_size(classes[i]);
+    if (size > c->root->pop.max || !hole_find(c, false, 0, size, STRIP_ALIGN, size, false, &h))
+        return 0;
+    end = MIN(h.end, h.at + max) & ~(STRIP_ALIGN - 1);
     edit_begin(&e, c);
-    while (done < n && visits++ < PCPU_CHUNK_VISITS) {
-        u32 size = row_size(classes[done]), g;
-        struct pcpu_hole h = {.need = size};
-
-        if (size > c->root->pop.max || !hole_find(c, false, from, size, ROW_ALIGN, all, done, &h))
-            break;
-        for (g = h.at; done < n && g + size <= h.end; size = row_size(classes[done % n])) {
-            place(c, g, size, classes[done]);
-            offs[done++] = g << PCPU_GRANULE_SHIFT;
-            g += size;
-        }
-        take(&e, &h, g);
-        all -= g - h.at;
-        c->free_granules -= g - h.at;
-        from = h.end;
-    }
-    if (e.block != NO_BLOCK)
-        edit_close(&e);
-    c->nr_objects += done;
-    return done;
+    take(&e, &h, end);
+    edit_close(&e);
+    c->free_granules -= end - h.at;
+    *off = h.at << PCPU_GRANULE_SHIFT;
+    return end - h.at;
 }
 
 /* ---- giving back ----------------------------------------------------------------------------- */
@@ -367,7 +347,6 @@ static u32 free_in_block(struct pcpu_chunk *c, u32 n, const u32 *offs, u32 *empt
         }
         give(b, lo, hi, &now);
     } while (g < PCPU_BLOCK_GRANULES);
-    b->objects -= i;
     *emptied += beyond ? give_beyond(c, block, &now, had_free, beyond)
                        : update_leaf(c, block, &now, had_free);
     return i;
@@ -377,10 +356,22 @@ u32 pcpu_chunk_free(struct pcpu_chunk *c, u32 n, const u32 *offs)
 {
     u32 emptied = 0;
 
-    c->nr_objects -= n;
     for (u32 done; n; n -= done, offs += done)
         done = free_in_block(c, n, offs, &emptied);
     return emptied;
+}
+
+u32 pcpu_chunk_give_strip(struct pcpu_chunk *c, u32 off, u32 n)
+{
+    u32 block = off >> PCPU_BLOCK_SHIFT, lo = IN_BLOCK(off >> PCPU_GRANULE_SHIFT);
+    u32 here = MIN(n, PCPU_BLOCK_GRANULES - lo);
+    struct pcpu_runs now = c->level[0][block].pop;
+    u32 had_free = c->blocks[block]->free;
+
+    give(c->blocks[block], lo, lo + here, &now);
+    c->free_granules += n;
+    return here < n ? give_beyond(c, block, &now, had_free, n - here)
+                    : update_leaf(c, block, &now, had_free);
 }
 
 u32 pcpu_object_granules(const struct pcpu_chunk *c, u32 g, u8 tag)

@@ -223,7 +223,6 @@ u32 pcpu_block_fill(struct pcpu_block *b, u32 from, u32 size, u32 align, u8 tag,
             offs[done++] = base + at * PCPU_GRANULE;
         }
     }
-    b->objects += done;
     return done;
 }
 

@@ -30,7 +30,7 @@ u32 pcpu_block_find(const struct pcpu_block *b, u32 from, u32 size);
 
 /*
  * Up to n objects of size (at most 64) at multiples of align (at most 64, and size is one of them)
- * between from and the block's end, lowest first: map, tags and object count. offs[i] gets where,
+ * between from and the block's end, lowest first: map and tags. offs[i] gets where,
  * in bytes from the block's start, plus base.
  */
 u32 pcpu_block_fill(struct pcpu_block *b, u32 from, u32 size, u32 align, u8 tag, u32 n, u32 base,

@@ -10,11 +10,10 @@
 
 struct look {
     const struct pcpu_chunk *c;
-    u32 end; /* granules of the unit */
-    u64 nr_objects;
+    u32 end;        /* granules of the unit */
+    u64 strips;     /* granules that are taken and of no object */
     u32 left;       /* granules of the current object that are still to come */
     u32 size_bytes; /* of them: tag bytes that hold its size */
-    u32 objects;    /* that begin in the current block */
 };
 
 static const char *verify_shape(const struct pcpu_chunk *c)
@@ -76,8 +75,6 @@ static const char *verify_object(struct look *l, u32 g, u8 tag)
         return "object outside of the region";
     l->left = size;
     l->size_bytes = (tag & PCPU_TAG_KIND) == PCPU_TAG_BIG ? 4 : 0;
-    l->objects++;
-    l->nr_objects++;
     return NULL;
 }
 
@@ -104,7 +101,8 @@ static const char *verify_granule(struct look *l, const struct pcpu_block *b, u3
     }
     if (g < l->c->start || g >= l->c->end)
         return taken ? NULL : "granule outside of the region is free";
-    return taken ? "taken granule that belongs to nothing" : NULL;
+    l->strips += taken;
+    return NULL;
 }
 
 static u32 longest_in_word(u64 taken)
@@ -151,7 +149,6 @@ static const char *verify_block(struct look *l, u32 block)
     const struct pcpu_block *b = l->c->blocks[block];
     u32 base = block * GRANULES, i = 0;
 
-    l->objects = 0;
     while (i < GRANULES) {
         const char *broken;
 
@@ -164,8 +161,6 @@ static const char *verify_block(struct look *l, u32 block)
         if (broken)
             return broken;
     }
-    if (l->objects != b->objects)
-        return "objects of a block";
     return verify_words(b);
 }
 
@@ -176,7 +171,7 @@ static const char *verify_leaving(const struct pcpu_block *b)
         if (b->tag[i])
             return "tag in a block that leaves";
     }
-    if (b->free != GRANULES || b->objects)
+    if (b->free != GRANULES)
         return "a block leaves that is not empty";
     return verify_words(b);
 }
@@ -200,9 +195,8 @@ static const char *verify_maps(struct look *l)
     return l->left ? "object reaches out of the unit" : NULL;
 }
 
-static const char *verify_counters(const struct look *l)
+static const char *verify_counters(const struct pcpu_chunk *c)
 {
-    const struct pcpu_chunk *c = l->c;
     u32 states[PCPU_POPULATED + 1] = {0}, empty = 0;
     u64 free = 0;
 
@@ -221,9 +215,7 @@ static const char *verify_counters(const struct look *l)
         return "nr_populated";
     if (c->nr_empty != empty)
         return "nr_empty";
-    if (c->free_granules != free)
-        return "free_granules";
-    return c->nr_objects == l->nr_objects ? NULL : "nr_objects";
+    return c->free_granules == free ? NULL : "free_granules";
 }
 
 /* ---- the tree: each node's runs are counted in the maps of its span ----------------------------
@@ -299,13 +291,15 @@ static const char *verify_node(const struct pcpu_chunk *c, const struct pcpu_tre
     return node->nr_empty == empty ? NULL : "tree: nr_empty";
 }
 
-const char *pcpu_chunk_verify(const struct pcpu_chunk *c)
+const char *pcpu_chunk_verify(const struct pcpu_chunk *c, u64 strips)
 {
     struct look l = {.c = c, .end = c->nr_blocks * GRANULES};
     const char *broken = verify_shape(c);
 
     broken = broken ? broken : verify_maps(&l);
-    broken = broken ? broken : verify_counters(&l);
+    broken = broken ? broken : verify_counters(c);
+    if (!broken && l.strips != strips)
+        broken = "taken granules that belong to nothing";
     for (u32 level = 0, span = 1; level <= c->height && !broken; level++, span *= 8) {
         /* The root has no neighbours; elsewhere they come by eight. */
         u32 nodes = level == c->height ? 1 : (c->nr_blocks + 8 * span - 1) / (8 * span) * 8;

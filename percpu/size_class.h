@@ -43,6 +43,12 @@ static inline u32 pcpu_class_of(size_t size, size_t align)
     return PCPU_CLASS_ALIGNED + (u32)__builtin_ctzll(size) - 4;
 }
 
+/* Is it one of the 8-byte steps? */
+static inline bool pcpu_class_has_steps(u32 class)
+{
+    return class >= PCPU_CLASS_8 && class < PCPU_CLASS_ALIGNED;
+}
+
 /* Bytes of an object of a class 1..PCPU_CLASSES-1. */
 static inline u32 pcpu_class_size(u32 class)
 {

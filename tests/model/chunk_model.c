@@ -5,136 +5,7 @@
  * agree.
  * SPDX-License-Identifier: MIT
  */
-#include <stdlib.h>
-#include <string.h>
-#include "kernel/app/ktest.h"
-#include "percpu/chunk.h"
-
-#define B          PCPU_BLOCK_GRANULES
-#define MAX_BATCH  64
-#define NONE       (~0u)
-#define ROOM(size) ((size) + 64) /* memchr may be asked for nothing at the end */
-
-struct shape {
-    u32 blocks;
-    u32 start, end; /* bytes; end 0: an ordinary chunk */
-    u32 ops, check_every;
-    u64 seed;
-};
-
-struct model {
-    struct pcpu_chunk c;
-    void *memory;
-    u32 n; /* granules */
-    bool region;
-    u8 *used;     /* 0: free in a populated block */
-    u8 *used_any; /* 0: the same, or in an UNPOPULATED block */
-    u8 *tag, *begins;
-    u32 *size;   /* where an object begins */
-    u32 *in_use; /* of a block: used granules */
-    u8 *state;
-    struct pcpu_block **meta;
-    u32 objects;
-    u64 least_free; /* granules of populated blocks, when half of the unit or more is populated */
-    u64 seed, failures;
-    u64 done[8];
-};
-
-static u32 rnd(struct model *m, u32 below)
-{
-    m->seed ^= m->seed << 13;
-    m->seed ^= m->seed >> 7;
-    m->seed ^= m->seed << 17;
-    return (u32)((m->seed >> 16) % below);
-}
-
-#define CHECK(m, cond)                                                                             \
-    do {                                                                                           \
-        if (!(cond) && !(m)->failures++)                                                           \
-            ktest_fail(__FILE__, __LINE__, "expected %s", #cond);                                  \
-    } while (0)
-
-/* ---- the model ------------------------------------------------------------------------------- */
-
-static u32 next(const struct model *m, const u8 *map, u8 value, u32 from)
-{
-    const u8 *at = from < m->n ? memchr(map + from, value, m->n - from) : NULL;
-
-    return at ? (u32)(at - map) : m->n;
-}
-
-/* The lowest run of size at or above from; its end too. */
-static u32 model_run(const struct model *m, const u8 *map, u32 from, u32 size, u32 *end)
-{
-    for (u32 at = next(m, map, 0, from); at < m->n; at = next(m, map, 0, *end)) {
-        *end = next(m, map, 1, at);
-        if (*end - at >= size)
-            return at;
-    }
-    return NONE;
-}
-
-/* The place that the rule of PCPU_CHUNK_TRIES names; enough: something was taken before. */
-static u32 model_place_after(const struct model *m, const u8 *map, u32 from, u32 size, u32 align,
-                             bool enough, u32 *end)
-{
-    u32 tries = 0;
-
-    for (u32 at; (at = model_run(m, map, from, size, end)) != NONE; from = *end) {
-        u64 place = align_up(at, align);
-        u32 sure_end, sure;
-
-        if (place + size <= *end)
-            return (u32)place;
-        if (++tries != PCPU_CHUNK_TRIES)
-            continue;
-        sure = model_run(m, map, *end, size + align - 1, &sure_end);
-        if (sure != NONE) {
-            *end = sure_end;
-            return (u32)align_up(sure, align);
-        }
-        if (enough)
-            return NONE;
-    }
-    return NONE;
-}
-
-static u32 model_place(const struct model *m, const u8 *map, u32 from, u32 size, u32 align,
-                       u32 *end)
-{
-    return model_place_after(m, map, from, size, align, false, end);
-}
-
-static void model_set(struct model *m, u32 at, u32 size, u8 used)
-{
-    memset(m->used + at, used, size);
-    memset(m->used_any + at, used, size);
-    for (u32 g = at, part; size; g += part, size -= part) {
-        part = MIN(size, B - g % B);
-        m->in_use[g / B] += used ? part : -part;
-    }
-}
-
-/* Both maps and the state of a block that is entirely free. */
-static void model_state(struct model *m, u32 block, enum pcpu_block_state state)
-{
-    m->state[block] = (u8)state;
-    memset(m->used + block * B, state != PCPU_POPULATED, B);
-    memset(m->used_any + block * B, state == PCPU_BUSY || state == PCPU_ABSENT, B);
-}
-
-static void model_object(struct model *m, u32 at, u32 size, u8 tag)
-{
-    bool here = tag != 0;
-
-    model_set(m, at, size, here);
-    m->tag[at] = tag;
-    m->begins[at] = here;
-    m->size[at] = size;
-    m->objects += here ? 1 : -1u;
-    for (u32 i = 1; m->size[at] >= 5 && i <= 4; i++)
-        m->tag[at + i] = (tag & PCPU_TAG_KIND) == PCPU_TAG_BIG ? size >> (7 * i - 7) & 127 : 0;
-}
+#include "tests/model/chunk_model.h"
 
 /* ---- comparing ------------------------------------------------------------------------------- */
 
@@ -159,11 +30,15 @@ static void compare_block(struct model *m, u32 block)
 
 static void compare(struct model *m)
 {
-    const char *broken = pcpu_chunk_verify(&m->c);
+    const char *broken;
+    u64 strips = 0;
+
+    for (u32 i = 0; i < MAX_STRIPS; i++)
+        strips += m->strip[i].n;
+    broken = pcpu_chunk_verify(&m->c, strips);
 
     if (broken && !m->failures++)
         ktest_fail(__FILE__, __LINE__, "verify: %s", broken);
-    CHECK(m, m->c.nr_objects == m->objects);
     for (u32 i = 0; i < m->c.nr_blocks; i++) {
         CHECK(m, m->c.state[i] == m->state[i]);
         if (m->state[i] == PCPU_POPULATED)
@@ -244,29 +119,71 @@ static void do_alloc(struct model *m)
     m->done[1] += done < n;
 }
 
-static void do_row(struct model *m)
-{
-    u32 n = 1 + rnd(m, 8), got[8], done, k = 0, from = 0, at, end, size;
-    u8 classes[8];
+/* ---- strips ---------------------------------------------------------------------------------- */
 
-    for (u32 i = 0; i < n; i++)
-        classes[i] = (u8)(PCPU_CLASS_8 + rnd(m, PCPU_CLASS_ALIGNED - PCPU_CLASS_8));
-    done = pcpu_chunk_alloc_row(&m->c, n, classes, got);
-    for (u32 visits = 0; k < n && visits < PCPU_CHUNK_VISITS; visits++, from = end) {
-        size = pcpu_class_size(classes[k]) / PCPU_GRANULE;
-        at = model_place_after(m, m->used, from, size, 2, k > 0, &end);
-        if (at == NONE)
-            break;
-        for (; k < n && at + pcpu_class_size(classes[k]) / PCPU_GRANULE <= end; at += size, k++) {
-            size = pcpu_class_size(classes[k]) / PCPU_GRANULE;
-            CHECK(m, k < done && got[k] == at * PCPU_GRANULE);
-            model_object(m, at, size, classes[k]);
-        }
-    }
-    CHECK(m, k == done);
-    m->done[6] += done;
-    m->done[7] += done && done < n;
+static void take_strip(struct model *m, u32 i)
+{
+    u32 size = 2 * (1 + rnd(m, 64)), max = size + rnd(m, 2 * B), off, at, end, n;
+
+    n = pcpu_chunk_take_strip(&m->c, size, max, &off);
+    at = model_place(m, m->used, 0, size, 2, &end);
+    CHECK(m, (at == NONE) == !n);
+    if (!n || m->failures)
+        return;
+    end = MIN(MIN(end, (u32)align_up(at + size, B)), at + max) & ~1u;
+    CHECK(m, off == at * PCPU_GRANULE && n == end - at);
+    model_set(m, at, n, 1);
+    m->strip[i].at = at;
+    m->strip[i].n = n;
+    m->done[6]++;
 }
+
+/* An object, as its owner makes it. */
+static void cut_strip(struct model *m, u32 i)
+{
+    u32 class = PCPU_CLASS_8 + rnd(m, PCPU_CLASS_ALIGNED - PCPU_CLASS_8), at = m->strip[i].at;
+    u32 size = pcpu_class_size(class) / PCPU_GRANULE;
+    u8 tag = (u8)(class | (rnd(m, 2) ? PCPU_TAG_OWNED : 0));
+
+    if (m->strip[i].n < size)
+        return;
+    *pcpu_chunk_tag(&m->c, at * PCPU_GRANULE) = tag;
+    model_set(m, at, size, 0); /* the same granules once more */
+    model_object(m, at, size, tag);
+    m->strip[i].at += size;
+    m->strip[i].n -= size;
+    m->done[7]++;
+}
+
+static void end_strip(struct model *m, u32 i)
+{
+    u32 at = m->strip[i].at, n = m->strip[i].n, emptied = 0;
+
+    if (!n)
+        return;
+    for (u32 block = at / B; block <= (at + n - 1) / B; block++)
+        emptied -= m->in_use[block] == 0;
+    model_set(m, at, n, 0);
+    for (u32 block = at / B; block <= (at + n - 1) / B; block++)
+        emptied += m->in_use[block] == 0;
+    CHECK(m, pcpu_chunk_give_strip(&m->c, at * PCPU_GRANULE, n) == emptied);
+    m->strip[i].n = 0;
+    m->done[8]++;
+}
+
+static void do_strip(struct model *m)
+{
+    u32 i = rnd(m, MAX_STRIPS);
+
+    if (!m->strip[i].n)
+        take_strip(m, i);
+    else if (rnd(m, 8))
+        cut_strip(m, i);
+    else
+        end_strip(m, i);
+}
+
+/* ---- the other way --------------------------------------------------------------------------- */
 
 /* Up to max objects in ascending order: neighbours from some place on, or from all over. */
 static u32 choose(struct model *m, u32 max, u32 *at)
@@ -483,7 +400,7 @@ static void step(struct model *m, bool filling)
     u32 k = rnd(m, 32);
 
     if (k < (filling ? 3u : 1u))
-        do_row(m);
+        do_strip(m);
     else if (k < (filling ? 16u : 7u))
         do_alloc(m);
     else if (k < 23)
@@ -502,6 +419,8 @@ static void step(struct model *m, bool filling)
 
 static void drain(struct model *m)
 {
+    for (u32 i = 0; i < MAX_STRIPS; i++)
+        end_strip(m, i);
     while (m->objects && !m->failures)
         do_free(m, MAX_BATCH);
     CHECK(m, m->region || m->c.nr_empty == m->c.nr_populated);
@@ -531,10 +450,10 @@ static void live(const struct shape *s)
                (unsigned long long)m.done[0], (unsigned long long)m.done[1],
                (unsigned long long)m.done[2], (unsigned long long)m.done[3],
                (unsigned long long)m.done[4], (unsigned long long)m.done[5]);
-    ktest_note("%llu in rows, %llu of them cut short", (unsigned long long)m.done[6],
-               (unsigned long long)m.done[7]);
+    ktest_note("%llu strips, %llu cut from them, %llu given back", (unsigned long long)m.done[6],
+               (unsigned long long)m.done[7], (unsigned long long)m.done[8]);
     EXPECT_LT(s->ops / 4, m.done[0]);
-    EXPECT_LT(0, m.done[7]);
+    EXPECT_TRUE(m.done[6] && m.done[7] && m.done[8]);
     EXPECT_LT(0, m.done[1]);
     EXPECT_TRUE(m.region || (m.done[3] + m.done[4] && m.done[5]));
     model_end(&m);

@@ -100,7 +100,7 @@ static inline void rig_free(struct chunk_rig *r)
 
 static inline const char *rig_broken(const struct chunk_rig *r)
 {
-    const char *broken = pcpu_chunk_verify(&r->c);
+    const char *broken = pcpu_chunk_verify(&r->c, 0);
 
     return broken ? broken : "sound";
 }

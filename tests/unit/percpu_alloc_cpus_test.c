@@ -73,52 +73,6 @@ static u32 cached(const struct alloc_rig *r, u32 cpu)
     return (u32)(r->a.own_mags[cpu]->quota - r->a.own_mags[cpu]->left);
 }
 
-static u64 refills(struct alloc_rig *r)
-{
-    struct percpu_stats st;
-
-    pcpu_get_stats(&r->a, &st);
-    return st.refills;
-}
-
-/* One of each size that goes by steps; how many refills they took. */
-static u64 one_of_each(struct alloc_rig *r, u32 flags, void **ptr)
-{
-    u64 before = refills(r);
-
-    for (u32 i = 0; i < 64; i++) {
-        ptr[i] = pcpu_alloc(&r->a, 8 + 8 * i, 8, flags);
-        EXPECT_TRUE(ptr[i] != NULL);
-        EXPECT_EQ(pcpu_size(&r->a, ptr[i]), 8 + 8 * i);
-    }
-    EXPECT_VALID(r);
-    return refills(r) - before;
-}
-
-KTEST(percpu_alloc_cpus, a_miss_stocks_other_sizes_in_demand)
-{
-    struct alloc_rig *r = rig_new(&(struct world_shape){.nr_nodes = 2, .nr_cpus = 4});
-    static void *ptr[4][64];
-
-    EXPECT_EQ(one_of_each(r, 0, ptr[0]), 64); /* not one was in demand before */
-    pcpu_trim(&r->a);
-    EXPECT_EQ(cached(r, 0), 0);
-    EXPECT_LT(one_of_each(r, 0, ptr[1]), 32); /* in holes of that size, three a row */
-    EXPECT_LE(cached(r, 0), (u64)r->a.own_mags[0]->quota);
-    /* What stands ready for atomic callers is not for stock. */
-    pcpu_trim(&r->a);
-    EXPECT_EQ(one_of_each(r, PCPU_ATOMIC, ptr[2]), 64);
-    /* No longer in demand: others have missed, again and again. */
-    for (u32 i = 0; i < 300; i++) {
-        pcpu_free(&r->a, pcpu_alloc(&r->a, i % 2 ? 1024 : 2048, 8, 0));
-        pcpu_trim(&r->a);
-    }
-    EXPECT_EQ(one_of_each(r, 0, ptr[3]), 64);
-    for (u32 i = 0; i < 4; i++)
-        pcpu_free_bulk(&r->a, 64, ptr[i]);
-    rig_end(r);
-}
-
 /* A CPU that parks keeps nothing, and what it was asked to do is not lost. */
 KTEST(percpu_alloc_cpus, parking)
 {
