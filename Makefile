@@ -155,6 +155,7 @@ HW_SRCS := \
 	smp/apic.c \
 	smp/bringup.c \
 	smp/call.c \
+	smp/call_hw.c \
 	smp/cpus.c \
 	smp/idle.c \
 	smp/lapic_timer.c \

@@ -8,7 +8,7 @@
 #include "kernel/base/cpu_local.h"
 #include "kernel/base/print.h"
 #include "smp/apic.h"
-#include "smp/call_core.h"
+#include "smp/call_hw.h"
 #include "smp/cpus.h"
 #include "smp/nmi.h"
 
@@ -22,18 +22,6 @@ struct nmi_question {
 static DEFINE_PER_CPU_ALIGNED(struct call_cpu, call_cpu);
 static DEFINE_PER_CPU(struct nmi_question, nmi_question);
 
-static struct call_cpu *of_cpu(void *ctx, u32 cpu)
-{
-    (void)ctx;
-    return per_cpu_ptr(&call_cpu, cpu);
-}
-
-static void kick(void *ctx, u32 cpu)
-{
-    (void)ctx;
-    apic_send_ipi(cpu_map.apic_id[cpu], VEC_CALL);
-}
-
 static void ask_by_nmi(void *ctx, u32 cpu)
 {
     struct nmi_question *q = per_cpu_ptr(&nmi_question, cpu);
@@ -44,44 +32,22 @@ static void ask_by_nmi(void *ctx, u32 cpu)
     smp_nmi_send(cpu);
 }
 
-static u64 now(void *ctx)
-{
-    (void)ctx;
-    cpu_relax();
-    return rdtsc();
-}
-
-static void serve_self(void *ctx)
-{
-    u64 flags = local_irq_save();
-
-    (void)ctx;
-    smp_call_serve();
-    local_irq_restore(flags);
-}
-
-static bool is_online(void *ctx, u32 cpu)
-{
-    (void)ctx;
-    return cpu_is_online(cpu);
-}
+static struct call_kind kind = {&call_cpu, VEC_CALL, smp_call_serve};
 
 static struct call_ops ops = {
-    .of = of_cpu,
-    .kick = kick,
+    .ctx = &kind,
+    .of = call_hw_of,
+    .kick = call_hw_kick,
     .nmi = ask_by_nmi,
-    .now = now,
-    .serve = serve_self,
-    .online = is_online,
-    .deadline = 1ULL << 34, /* some seconds, until the clock is known */
+    .now = call_hw_now,
+    .serve = call_hw_serve,
+    .online = call_hw_online,
+    .deadline = CALL_FIRST_DEADLINE,
 };
 
 u64 smp_call_set_deadline(u64 ticks)
 {
-    u64 old = ops.deadline;
-
-    ops.deadline = ticks;
-    return old;
+    return call_set_deadline(&ops, ticks);
 }
 
 bool smp_call_serve(void)

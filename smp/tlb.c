@@ -8,7 +8,7 @@
 #include "kernel/base/cpu_local.h"
 #include "kernel/base/print.h"
 #include "smp/apic.h"
-#include "smp/call_core.h"
+#include "smp/call_hw.h"
 #include "smp/cpus.h"
 #include "smp/nmi.h"
 
@@ -21,62 +21,28 @@ static DEFINE_PER_CPU(struct tlb_work, tlb_work);
 static DEFINE_PER_CPU(struct tlb_stats, tlb_stats);
 static DEFINE_PER_CPU(bool, tlb_in_nmi);
 
-static struct call_cpu *of_cpu(void *ctx, u32 cpu)
-{
-    (void)ctx;
-    return per_cpu_ptr(&tlb_call, cpu);
-}
-
-static void kick(void *ctx, u32 cpu)
-{
-    (void)ctx;
-    apic_send_ipi(cpu_map.apic_id[cpu], VEC_TLB);
-}
-
 static void kick_by_nmi(void *ctx, u32 cpu)
 {
     (void)ctx;
     smp_nmi_send(cpu); /* which looks at all callers: the reason stands there */
 }
 
-static u64 now(void *ctx)
-{
-    (void)ctx;
-    cpu_relax();
-    return rdtsc();
-}
-
-static void serve_self(void *ctx)
-{
-    u64 flags = local_irq_save();
-
-    (void)ctx;
-    tlb_serve();
-    local_irq_restore(flags);
-}
-
-static bool is_online(void *ctx, u32 cpu)
-{
-    (void)ctx;
-    return cpu_is_online(cpu);
-}
+static struct call_kind kind = {&tlb_call, VEC_TLB, tlb_serve};
 
 static struct call_ops ops = {
-    .of = of_cpu,
-    .kick = kick,
+    .ctx = &kind,
+    .of = call_hw_of,
+    .kick = call_hw_kick,
     .nmi = kick_by_nmi,
-    .now = now,
-    .serve = serve_self,
-    .online = is_online,
-    .deadline = 1ULL << 34, /* some seconds, until the clock is known */
+    .now = call_hw_now,
+    .serve = call_hw_serve,
+    .online = call_hw_online,
+    .deadline = CALL_FIRST_DEADLINE,
 };
 
 u64 tlb_set_deadline(u64 ticks)
 {
-    u64 old = ops.deadline;
-
-    ops.deadline = ticks;
-    return old;
+    return call_set_deadline(&ops, ticks);
 }
 
 /* Any context. */
