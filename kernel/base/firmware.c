@@ -72,3 +72,32 @@ void firmware_add(struct firmware_findings *f, enum firmware_id id, const char *
     f->shown[id]++;
     say(id, k->table, k->text);
 }
+
+/* ---- the program's own collector ------------------------------------------------------------- */
+
+void firmware_finding(enum firmware_id id, const char *fmt, ...)
+{
+    u64 flags = firmware_collector_lock();
+    va_list ap;
+
+    va_start(ap, fmt);
+    firmware_add(firmware_collector(), id, NULL, fmt, ap);
+    va_end(ap);
+    firmware_collector_unlock(flags);
+}
+
+void firmware_finding_in(enum firmware_id id, const char *table, const char *fmt, ...)
+{
+    u64 flags = firmware_collector_lock();
+    va_list ap;
+
+    va_start(ap, fmt);
+    firmware_add(firmware_collector(), id, table, fmt, ap);
+    va_end(ap);
+    firmware_collector_unlock(flags);
+}
+
+const struct firmware_findings *firmware_found(void)
+{
+    return firmware_collector();
+}

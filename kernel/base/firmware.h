@@ -73,4 +73,9 @@ void firmware_finding_in(enum firmware_id id, const char *table, const char *fmt
 /* What was found so far. */
 const struct firmware_findings *firmware_found(void);
 
+/* What the program has behind them: where findings go, and who else must wait meanwhile. */
+struct firmware_findings *firmware_collector(void);
+u64 firmware_collector_lock(void);
+void firmware_collector_unlock(u64 flags);
+
 #endif

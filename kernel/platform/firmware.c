@@ -8,29 +8,17 @@
 static struct firmware_findings found;
 static struct spinlock lock;
 
-void firmware_finding(enum firmware_id id, const char *fmt, ...)
-{
-    u64 flags = spin_lock_irqsave(&lock);
-    va_list ap;
-
-    va_start(ap, fmt);
-    firmware_add(&found, id, NULL, fmt, ap);
-    va_end(ap);
-    spin_unlock_irqrestore(&lock, flags);
-}
-
-void firmware_finding_in(enum firmware_id id, const char *table, const char *fmt, ...)
-{
-    u64 flags = spin_lock_irqsave(&lock);
-    va_list ap;
-
-    va_start(ap, fmt);
-    firmware_add(&found, id, table, fmt, ap);
-    va_end(ap);
-    spin_unlock_irqrestore(&lock, flags);
-}
-
-const struct firmware_findings *firmware_found(void)
+struct firmware_findings *firmware_collector(void)
 {
     return &found;
+}
+
+u64 firmware_collector_lock(void)
+{
+    return spin_lock_irqsave(&lock);
+}
+
+void firmware_collector_unlock(u64 flags)
+{
+    spin_unlock_irqrestore(&lock, flags);
 }

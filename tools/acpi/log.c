@@ -38,25 +38,17 @@ void panic(const char *fmt, ...)
     abort();
 }
 
-void firmware_finding(enum firmware_id id, const char *fmt, ...)
-{
-    va_list ap;
-
-    va_start(ap, fmt);
-    firmware_add(&found, id, NULL, fmt, ap);
-    va_end(ap);
-}
-
-void firmware_finding_in(enum firmware_id id, const char *table, const char *fmt, ...)
-{
-    va_list ap;
-
-    va_start(ap, fmt);
-    firmware_add(&found, id, table, fmt, ap);
-    va_end(ap);
-}
-
-const struct firmware_findings *firmware_found(void)
+struct firmware_findings *firmware_collector(void)
 {
     return &found;
+}
+
+u64 firmware_collector_lock(void)
+{
+    return 0; /* one thread reads tables */
+}
+
+void firmware_collector_unlock(u64 flags)
+{
+    (void)flags;
 }
