@@ -421,7 +421,7 @@ LAYOUT_SRCS := tools/layout/main.c tools/layout/json.c tools/layout/machine.c \
 	percpu/layout.c percpu/layout_print.c
 TOOL_BINS := $(BUILD)/perch-layout $(BUILD)/perch-acpi
 
-$(BUILD)/perch-layout: $(LAYOUT_SRCS) $(wildcard tools/layout/*.h percpu/*.h)
+$(BUILD)/perch-layout: $(LAYOUT_SRCS) $(wildcard tools/*.h tools/layout/*.h percpu/*.h)
 	@mkdir -p $(@D)
 	@echo "  LD  $@"
 	$(Q)$(HOSTCC) -std=gnu11 -O2 -g -Wall -Wextra -Werror -I. -o $@ $(LAYOUT_SRCS)
@@ -429,7 +429,7 @@ $(BUILD)/perch-layout: $(LAYOUT_SRCS) $(wildcard tools/layout/*.h percpu/*.h)
 ACPI_TOOL_SRCS := $(wildcard tools/acpi/*.c) $(filter acpi/%,$(PURE_SRCS)) \
 	$(filter mm/numa% mm/cxl%,$(PURE_SRCS)) kernel/base/firmware.c kernel/base/printf.c kernel/base/sort.c
 
-$(BUILD)/perch-acpi: $(ACPI_TOOL_SRCS) $(wildcard tools/acpi/*.h acpi/*.h mm/*.h \
+$(BUILD)/perch-acpi: $(ACPI_TOOL_SRCS) $(wildcard tools/*.h tools/acpi/*.h acpi/*.h mm/*.h \
 		kernel/base/*.h)
 	@mkdir -p $(@D)
 	@echo "  LD  $@"

@@ -6,6 +6,7 @@
 #ifndef PERCH_TESTS_ACPI_BUILD_H
 #define PERCH_TESTS_ACPI_BUILD_H
 
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -128,6 +129,23 @@ static inline void slit_begin(struct table *t, u64 n)
 {
     put_header(t, "SLIT", 1);
     put(t, n, 8);
+}
+
+/* A file, as an allocation of exactly its size; len 0 when there is none, or nothing in it. */
+static inline struct table read_whole(const char *path)
+{
+    struct table t = {0};
+    FILE *f = fopen(path, "rb");
+    int c;
+
+    if (!f)
+        return t;
+    while ((c = getc(f)) != EOF)
+        put(&t, (u8)c, 1);
+    fclose(f);
+    if (t.len)
+        tighten(&t);
+    return t;
 }
 
 #endif

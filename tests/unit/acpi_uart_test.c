@@ -3,8 +3,6 @@
  * length with every byte damaged.
  * SPDX-License-Identifier: MIT
  */
-#include <stdio.h>
-
 #include "acpi/dbg2.h"
 #include "acpi/spcr.h"
 #include "kernel/app/ktest.h"
@@ -14,21 +12,6 @@
 
 static struct spcr_info spcr;
 static struct dbg2_info dbg2;
-
-static struct table load(const char *path)
-{
-    struct table t = {0};
-    FILE *f = fopen(path, "rb");
-    int c;
-
-    if (!f)
-        return t;
-    while ((c = getc(f)) != EOF)
-        put(&t, (u8)c, 1);
-    fclose(f);
-    tighten(&t);
-    return t;
-}
 
 /* ---- SPCR ------------------------------------------------------------------------------------ */
 
@@ -176,7 +159,7 @@ KTEST(acpi_uart, spcr_of_real_machines)
     };
 
     for (u32 i = 0; i < ARRAY_SIZE(paths); i++) {
-        EXPECT_EQ(parse_spcr(load(paths[i])), -ENODEV);
+        EXPECT_EQ(parse_spcr(read_whole(paths[i])), -ENODEV);
         EXPECT_EQ(spcr.uart.verdict, ACPI_UART_DISABLED);
         EXPECT_EQ(spcr.revision, 1);
     }
@@ -277,7 +260,7 @@ KTEST(acpi_uart, dbg2_addresses)
 
 KTEST(acpi_uart, dbg2_of_a_real_machine)
 {
-    REQUIRE_EQ(parse_dbg2(load("tests/data/acpi/evga-x299-micro-4b64/DBG2.bin")), 0);
+    REQUIRE_EQ(parse_dbg2(read_whole("tests/data/acpi/evga-x299-micro-4b64/DBG2.bin")), 0);
     EXPECT_TRUE(dbg2.devices == 1 && dbg2.count == 1);
     EXPECT_TRUE(!dbg2.ports[0].mmio && dbg2.ports[0].base == 0x3f8 && dbg2.ports[0].baud == 0);
 }

@@ -55,22 +55,6 @@ static inline const void *world_map(void *ctx, u64 pa, size_t len)
     return NULL;
 }
 
-static inline struct table read_whole(const char *path)
-{
-    struct table t = {0};
-    FILE *f = fopen(path, "rb");
-    int c;
-
-    if (!f)
-        return t;
-    while ((c = getc(f)) != EOF)
-        put(&t, (u8)c, 1);
-    fclose(f);
-    if (t.len)
-        tighten(&t);
-    return t;
-}
-
 static inline void world_add(struct world *w, const char *name, u64 pa, struct table t)
 {
     if (w->count == WORLD_MAX)

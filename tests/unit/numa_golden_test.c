@@ -43,20 +43,10 @@ struct expect_machine {
 
 static struct table load(const char *machine, const char *name)
 {
-    struct table t = {0};
     char path[256];
-    FILE *f;
-    int c;
 
     snprintf(path, sizeof(path), "tests/data/acpi/%s/%s.bin", machine, name);
-    f = fopen(path, "rb");
-    if (!f)
-        return t;
-    while ((c = getc(f)) != EOF)
-        put(&t, (u8)c, 1);
-    fclose(f);
-    tighten(&t);
-    return t;
+    return read_whole(path);
 }
 
 static void check_raw(const struct expect_machine *e, const struct machine *m)

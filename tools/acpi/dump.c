@@ -5,7 +5,6 @@
 #include "tools/acpi/dump.h"
 
 #include <errno.h>
-#include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -20,22 +19,6 @@ static const char names[DUMP_COUNT][5] = {
     [DUMP_SLIT] = "SLIT", [DUMP_HMAT] = "HMAT", [DUMP_MSCT] = "MSCT",
     [DUMP_CEDT] = "CEDT", [DUMP_SPCR] = "SPCR", [DUMP_DBG2] = "DBG2",
 };
-
-int complain(const char *name, const char *fmt, ...)
-{
-    char text[4600];
-    int len = snprintf(text, sizeof(text), "perch acpi: %.4000s: ", name);
-    va_list ap;
-
-    va_start(ap, fmt);
-    vsnprintf(text + len, sizeof(text) - (size_t)len, fmt, ap);
-    va_end(ap);
-    for (char *c = text; *c; c++)
-        if ((unsigned char)*c < 0x20 || *c == 0x7f)
-            *c = '?';
-    fprintf(stderr, "%s\n", text);
-    return 2;
-}
 
 static u32 stated_length(const struct dump_table *t)
 {

@@ -9,6 +9,7 @@
 #define PERCH_TOOLS_ACPI_DUMP_H
 
 #include "kernel/base/types.h"
+#include "tools/complain.h"
 
 /* The tables that are looked for; other files in the folder are left alone. */
 enum dump_which {
@@ -40,6 +41,6 @@ int dump_read(struct dump *d, const char *dir) MUST_CHECK;
 void dump_free(struct dump *d);
 
 /* "perch acpi: NAME: what", whole on one line whatever is in the names. Returns 2. */
-int complain(const char *name, const char *fmt, ...) PRINTF(2, 3);
+#define complain(name, ...) complain_as("perch acpi", name, __VA_ARGS__)
 
 #endif

@@ -14,6 +14,7 @@
 #include "kernel/base/print.h"
 #include "percpu/layout.h"
 #include "percpu/layout_print.h"
+#include "tools/complain.h"
 #include "tools/layout/json.h"
 #include "tools/layout/machine.h"
 
@@ -41,22 +42,7 @@ void panic(const char *fmt, ...)
     abort();
 }
 
-/* "perch layout: FILE: what", whole on one line whatever is in the names. */
-static int PRINTF(2, 3) complain(const char *file, const char *fmt, ...)
-{
-    char text[4600];
-    int len = snprintf(text, sizeof(text), "perch layout: %.4000s: ", file);
-    va_list ap;
-
-    va_start(ap, fmt);
-    vsnprintf(text + len, sizeof(text) - (size_t)len, fmt, ap);
-    va_end(ap);
-    for (char *c = text; *c; c++)
-        if ((unsigned char)*c < 0x20 || *c == 0x7f)
-            *c = '?';
-    fprintf(stderr, "%s\n", text);
-    return 2;
-}
+#define complain(file, ...) complain_as("perch layout", file, __VA_ARGS__)
 
 /* The whole file; NULL and errno. */
 static char *read_file(const char *name, size_t *size)
