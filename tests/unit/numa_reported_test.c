@@ -1,0 +1,114 @@
+/*
+ * Machines that people have reported and whose raw tables nobody here has: their shape, typed from
+ * what boot logs and bug reports say of them.
+ * SPDX-License-Identifier: MIT
+ */
+#include "kernel/app/ktest.h"
+#include "tests/host/shim.h"
+#include "tests/unit/numa_host.h"
+
+#define GIB(n)  ((u64)(n) << 30)
+#define ON      1
+#define HOTPLUG 2
+
+static struct machine with_cpus(u32 count)
+{
+    struct machine m = {0};
+
+    shim_log_reset();
+    madt_begin(&m.madt, 3);
+    for (u32 i = 0; i < count; i++)
+        madt_x2apic(&m.madt, i, ON);
+    srat_begin(&m.srat, 3);
+    return m;
+}
+
+static bool built(struct machine *m)
+{
+    return machine_build(m) == 0 && numa_verify(&m->t, m->ram, m->ram_count) == 0;
+}
+
+/*
+ * HPE Cray XD675: the ranges are not sorted by node, a node is split by the hole at 0xfd00000000,
+ * one has CPUs and no memory.
+ */
+KTEST(numa_reported, ranges_out_of_order_and_a_node_with_a_hole)
+{
+    struct range ram[] = {{0, GIB(1012)}, {GIB(1024), GIB(2048)}};
+    struct machine m = with_cpus(8);
+
+    m.ram = ram, m.ram_count = 2;
+    for (u32 i = 0; i < 8; i++)
+        srat_x2apic(&m.srat, i, i / 2, ON);
+    srat_mem(&m.srat, 0, GIB(600), 0, ON);
+    srat_mem(&m.srat, GIB(1500), GIB(548), 3, ON); /* before node 1 */
+    srat_mem(&m.srat, GIB(600), GIB(412), 1, ON);
+    srat_mem(&m.srat, GIB(1024), GIB(476), 1, ON);
+    REQUIRE_TRUE(built(&m));
+    REQUIRE_EQ(m.t.node_count, 4);
+    EXPECT_EQ(m.t.nodes[1].ram_bytes, GIB(412 + 476));
+    EXPECT_EQ(numa_node_of(&m.t, GIB(1020)), 1); /* joined, as Linux does: no other node is there */
+    EXPECT_TRUE(m.t.nodes[2].has_cpus && !m.t.nodes[2].has_memory);
+    EXPECT_EQ(numa_node_of(&m.t, GIB(1499)), 1);
+    EXPECT_EQ(numa_node_of(&m.t, GIB(1500)), 3);
+    EXPECT_EQ(shim_found(FIRMWARE_FAIL), 0);
+    machine_free(&m);
+}
+
+/* AMD 2970WX: four nodes with CPUs, two with memory. Old loaders of NUMA drop the whole table. */
+KTEST(numa_reported, two_of_four_nodes_have_memory)
+{
+    struct range ram[] = {{0, GIB(32)}};
+    struct machine m = with_cpus(48);
+
+    m.ram = ram, m.ram_count = 1;
+    for (u32 i = 0; i < 48; i++)
+        srat_x2apic(&m.srat, i, i / 12, ON);
+    srat_mem(&m.srat, 0, GIB(16), 0, ON);
+    srat_mem(&m.srat, GIB(16), GIB(16), 2, ON);
+    REQUIRE_TRUE(built(&m));
+    REQUIRE_EQ(m.t.node_count, 4);
+    EXPECT_EQ(m.t.cpus[47].node, 3);
+    EXPECT_TRUE(m.t.nodes[1].has_cpus && !m.t.nodes[1].has_memory && !m.t.nodes[3].has_memory);
+    EXPECT_EQ(shim_found(FIRMWARE_FAIL), 0);
+    machine_free(&m);
+}
+
+/* Guests of VFIO announce hot-plug to the end of the address space: that is no memory. */
+KTEST(numa_reported, hotplug_to_the_end_of_the_address_space)
+{
+    struct range ram[] = {{0, GIB(2)}, {GIB(4), GIB(8)}};
+    struct machine m = with_cpus(2);
+
+    m.ram = ram, m.ram_count = 2;
+    srat_x2apic(&m.srat, 0, 0, ON);
+    srat_x2apic(&m.srat, 1, 1, ON);
+    srat_mem(&m.srat, 0, GIB(2), 0, ON);
+    srat_mem(&m.srat, GIB(4), GIB(4), 1, ON);
+    srat_mem(&m.srat, GIB(8), ~0ULL - GIB(8), 1, ON | HOTPLUG);
+    REQUIRE_TRUE(built(&m));
+    EXPECT_EQ(m.t.nodes[0].ram_bytes, GIB(2));
+    EXPECT_EQ(m.t.nodes[1].ram_bytes, GIB(4));
+    EXPECT_EQ(shim_found(FIRMWARE_FAIL), 0);
+    machine_free(&m);
+}
+
+/* Types 0x7f and 0xff of some makers, in between: passed over, as the specification says. */
+KTEST(numa_reported, madt_entries_of_the_maker)
+{
+    struct machine m = {0};
+
+    shim_log_reset();
+    madt_begin(&m.madt, 3);
+    put(&m.madt, 0x0c7f, 2), put(&m.madt, 0, 10);
+    madt_lapic(&m.madt, 4, ON);
+    put(&m.madt, 0x06ff, 2), put(&m.madt, 0, 4);
+    madt_lapic(&m.madt, 2, ON);
+    m.boot_apic_id = 2;
+    REQUIRE_TRUE(machine_build(&m) == 0);
+    EXPECT_EQ(m.t.cpu_count, 2);
+    EXPECT_EQ(m.t.cpus[0].apic_id, 2);
+    EXPECT_EQ(m.t.cpus[1].apic_id, 4);
+    EXPECT_EQ(shim_found(FIRMWARE_FAIL) + shim_found(FIRMWARE_WARN), 0);
+    machine_free(&m);
+}
