@@ -20,7 +20,7 @@ SEARCH = [ROOT / "tools/library", ROOT]
 ROOTS = ["tools/library/host.h", "percpu/global.h", "percpu/layout.h", "percpu/first_chunk.h",
          "percpu/setup_first_chunk.h", "percpu/page_cache.h", "percpu/lib.h", "percpu/counter.h",
          "percpu/ref.h", "percpu/rwlock.h", "percpu/local.h"]
-SYSTEM = {"kernel/base/errno.h": "<errno.h>"}
+SYSTEM = {"kernel/base/errno.h": "<errno.h>", "kernel/base/string.h": "<string.h>"}
 TYPES = {f"{sign}{bits}": f"{'u' * (sign == 'u')}int{bits}_t"
          for sign in "us" for bits in (8, 16, 32, 64)}
 OWN = re.compile(r"_*(pcpu|percpu|perch|this_cpu|cpu_local|per_cpu|alloc_percpu|is_percpu|host_)",
