@@ -210,15 +210,6 @@ void pcpu_give_back(struct pcpu_allocator *a, struct pcpu_entry *batch, u32 n);
 /* Clears n objects of size bytes in every unit that is backed, unit by unit. Returns bytes. */
 u64 pcpu_clear_batch(struct pcpu_allocator *a, const struct pcpu_entry *batch, u32 n, u32 size);
 
-/* ---- demand for memory without population -----------------------------------------------------
- */
-
-/* What PCPU_ATOMIC asked for past the magazines; the reserve follows it. */
-static inline void pcpu_count_demand(struct pcpu_allocator *a, u64 bytes)
-{
-    __atomic_fetch_add(&a->own_mags[cpu_number()]->atomic_bytes, bytes, __ATOMIC_RELAXED);
-}
-
 /* ---- magazines (alloc_mags.c) -----------------------------------------------------------------
  */
 
@@ -248,6 +239,25 @@ static inline void pcpu_mags_exit(struct pcpu_mags *m, u64 flags)
     if (unlikely(m->shared))
         spin_unlock(&m->lock);
     local_irq_restore(flags);
+}
+
+/*
+ * What PCPU_ATOMIC asked for past the magazines; the reserve follows it. By the set of magazines,
+ * and it only grows: a count that whoever reads it sets back would take a locked instruction.
+ */
+static inline void pcpu_count_demand(struct pcpu_allocator *a, u64 bytes)
+{
+    u64 irq = local_irq_save();
+    struct pcpu_mags *m = a->own_mags[cpu_number()];
+
+    if (likely(!m->shared)) {
+        cpu_local_add(m->atomic_bytes, bytes);
+    } else {
+        pcpu_mags_lock(m);
+        cpu_local_add(m->atomic_bytes, bytes);
+        spin_unlock(&m->lock);
+    }
+    local_irq_restore(irq);
 }
 
 /* A miss: clears, refills, populates. NULL: no memory. */

@@ -281,9 +281,9 @@ static void count_refill(struct pcpu_allocator *a, u32 bytes, u32 flags, bool fi
         cpu_local_inc(m->nr_alloc);
     cpu_local_inc(m->refills);
     m->overflowed = false;
-    pcpu_mags_exit(m, irq);
     if (flags & PCPU_ATOMIC)
-        pcpu_count_demand(a, bytes);
+        cpu_local_add(m->atomic_bytes, bytes);
+    pcpu_mags_exit(m, irq);
 }
 
 /* ---- a miss ----------------------------------------------------------------------------------

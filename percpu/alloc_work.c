@@ -65,12 +65,18 @@ bool pcpu_work_pending(struct pcpu_allocator *a)
 /* ---- the reserve -------------------------------------------------------------------------------
  */
 
+/* What PCPU_ATOMIC calls have asked for since the last look. balance_mutex held. */
 static u64 atomic_demand(struct pcpu_allocator *a)
 {
     u64 bytes = 0;
 
-    for (u32 i = 0; i < a->nr_mags; i++)
-        bytes += __atomic_exchange_n(&a->all_mags[i]->atomic_bytes, 0, __ATOMIC_RELAXED);
+    for (u32 i = 0; i < a->nr_mags; i++) {
+        struct pcpu_mags *m = a->all_mags[i];
+        u64 now = cpu_local_read(m->atomic_bytes);
+
+        bytes += now - m->atomic_seen;
+        m->atomic_seen = now;
+    }
     return bytes;
 }
 
