@@ -290,10 +290,19 @@ static bool balance(struct pcpu_allocator *a, u32 max_return, _Atomic u64 *count
     return done;
 }
 
+/* What this CPU's magazines should not hold goes, and what they hold is cleared. */
+static bool tidy_mags(struct pcpu_allocator *a)
+{
+    bool done = pcpu_mag_drain_overflowed(a);
+
+    done |= pcpu_mag_clear_some(a);
+    return done;
+}
+
 /* Asked for, it is done before the call returns: another CPU's balance is waited for. */
 bool pcpu_balance(struct pcpu_allocator *a)
 {
-    bool done = pcpu_mag_drain_overflowed(a) | pcpu_mag_clear_some(a);
+    bool done = tidy_mags(a);
 
     spin_lock(&a->balance_mutex);
     done |= balance_locked(a, PCPU_WORK_REFILL | PCPU_WORK_RETURN | PCPU_WORK_PROMOTE, ~0u);
@@ -327,7 +336,7 @@ bool pcpu_idle_work(struct pcpu_allocator *a)
 {
     bool done = pcpu_work_pending(a) && balance(a, ~0u, &a->background);
 
-    if (freed_since(a, true) && (pcpu_mag_drain_overflowed(a) | pcpu_mag_clear_some(a))) {
+    if (freed_since(a, true) && tidy_mags(a)) {
         pcpu_count(&a->background, 1);
         done = true;
     }
