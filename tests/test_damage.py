@@ -122,7 +122,7 @@ CASES = [
     Case("hmat-zero-length", "hmat-structure-cut",
          World([*GOOD, seal(header("HMAT", 2) + bytes(4) + bytes(8))])),
     Case("spcr-short", "spcr-short", World([*GOOD, cut(spcr(1, 0x3f8), 50)])),
-    Case("spcr-rubbish", "", World([*GOOD, spcr(0, (1 << 64) - 8, interface=0x12)]),
+    Case("spcr-rubbish", "spcr-address", World([*GOOD, spcr(0, (1 << 64) - 8, interface=0x12)]),
          expect=("console: SPCR: refused: no room for the registers",)),
     Case("spcr-nothing-there", "", World([*GOOD, spcr(1, 0x7000)]),
          expect=("console: SPCR: port 0x7000: refused: no UART answers there",)),
