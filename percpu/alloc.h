@@ -114,6 +114,7 @@ struct pcpu_strip {
 struct pcpu_mags {
     bool shared; /* take the lock */
     struct spinlock lock;
+    struct spinlock draining; /* what idle time drains is on its way; interrupts on */
     s64 left;   /* bytes of a unit that it may hold beyond what it holds; below 0: evict */
     s64 quota;  /* bytes of a unit */
     u32 victim; /* class where eviction goes on */

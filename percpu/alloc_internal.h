@@ -278,6 +278,8 @@ void pcpu_mag_drain_all(struct pcpu_allocator *a);
  * than is allocated, and what is held serves nobody. In idle time, or when it is asked for.
  */
 bool pcpu_mag_drain_overflowed(struct pcpu_allocator *a);
+/* What others had taken out for that is back in the chunks. Thread context, no lock held. */
+void pcpu_mags_wait_drained(struct pcpu_allocator *a);
 /* Dirty entries of classes without clean ones become clean. */
 bool pcpu_mag_clear_some(struct pcpu_allocator *a);
 

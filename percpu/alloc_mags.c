@@ -486,14 +486,28 @@ void pcpu_mag_drain_all(struct pcpu_allocator *a)
 
 bool pcpu_mag_drain_overflowed(struct pcpu_allocator *a)
 {
+    struct pcpu_mags *own = a->own_mags[cpu_number()], *m;
+    bool overflowed;
     u64 irq;
-    struct pcpu_mags *m = pcpu_mags_enter(a, &irq);
-    bool overflowed = m->overflowed;
 
+    /* Of a set that is shared another CPU may be at it. */
+    if (!spin_trylock(&own->draining))
+        return false;
+    m = pcpu_mags_enter(a, &irq);
+    overflowed = m->overflowed;
     pcpu_mags_exit(m, irq);
     if (overflowed)
         pcpu_mag_drain_all(a);
+    spin_unlock(&own->draining);
     return overflowed;
+}
+
+void pcpu_mags_wait_drained(struct pcpu_allocator *a)
+{
+    for (u32 i = 0; i < a->nr_mags; i++) {
+        spin_lock(&a->all_mags[i]->draining);
+        spin_unlock(&a->all_mags[i]->draining);
+    }
 }
 
 /* ---- background ------------------------------------------------------------------------------ */

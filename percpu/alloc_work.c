@@ -396,6 +396,7 @@ u64 pcpu_trim(struct pcpu_allocator *a)
         pcpu_mag_drain_all(a);
     else if (a->ops->call_all(a->ops->ctx, drain_this_cpu, a))
         pr_warn("percpu: trim: a CPU did not answer; its magazines stay");
+    pcpu_mags_wait_drained(a);
     spin_lock(&a->balance_mutex);
     atomic_demand(a);
     a->demand = 0;

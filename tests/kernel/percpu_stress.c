@@ -313,6 +313,39 @@ KTEST(percpu_stress, freed_elsewhere)
     dyn_end(&s);
 }
 
+/* More than a magazine takes: the idle CPU that did this gives it all back by itself. */
+static void overflow(void *arg)
+{
+    void *p[100];
+
+    (void)arg;
+    for (u32 i = 0; i < ARRAY_SIZE(p); i++)
+        p[i] = percpu_alloc(64, 8, PCPU_ATOMIC | PCPU_NOWARN);
+    for (u32 i = 0; i < ARRAY_SIZE(p); i++)
+        percpu_free(p[i]);
+}
+
+/* What an idle CPU was just giving back when the trim came is back when the trim returns. */
+KTEST(percpu_stress, trim_beside_idle_cpus)
+{
+    u64 end = uptime_us() + 400000; /* some slices of the host */
+    u32 trims = 0, missing = 0;
+    struct percpu_stats st;
+    struct dyn_state s;
+
+    dyn_begin(&s);
+    do {
+        EXPECT_EQ(smp_call_all(overflow, NULL), 0);
+        percpu_trim();
+        percpu_get_stats(&st);
+        missing += st.free_bytes != s.st.free_bytes || st.cached_bytes;
+        trims++;
+    } while (uptime_us() < end);
+    EXPECT_EQ(missing, 0);
+    ktest_note("%u trims", trims);
+    dyn_end(&s);
+}
+
 /* An interrupt handler may ask for much at once; what it cannot have now is there after a balance.
  */
 static struct burst {
