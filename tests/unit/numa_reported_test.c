@@ -112,3 +112,70 @@ KTEST(numa_reported, madt_entries_of_the_maker)
     EXPECT_EQ(shim_found(FIRMWARE_FAIL) + shim_found(FIRMWARE_WARN), 0);
     machine_free(&m);
 }
+
+/* X99 boards: 192 CPU entries and 33 of memory, of which a few are enabled; the rest is zero. */
+KTEST(numa_reported, a_few_enabled_among_hundreds)
+{
+    struct range ram[] = {{0, GIB(2)}, {GIB(4), GIB(18)}};
+    struct machine m = with_cpus(40);
+
+    m.ram = ram, m.ram_count = 2;
+    for (u32 i = 0; i < 192; i++)
+        srat_cpu(&m.srat, i < 40 ? (u8)i : 0, i < 40 ? i / 20 : 0, i < 40 ? ON : 0);
+    srat_mem(&m.srat, 0, GIB(2), 0, ON);
+    srat_mem(&m.srat, GIB(4), GIB(6), 0, ON);
+    srat_mem(&m.srat, GIB(10), GIB(8), 1, ON);
+    for (u32 i = 3; i < 33; i++)
+        srat_mem(&m.srat, 0, 0, 0, 0);
+    REQUIRE_TRUE(built(&m));
+    REQUIRE_EQ(m.t.node_count, 2);
+    EXPECT_EQ(m.t.nodes[0].ram_bytes, GIB(8));
+    EXPECT_EQ(m.t.nodes[1].ram_bytes, GIB(8));
+    EXPECT_EQ(m.t.cpus[39].node, 1);
+    EXPECT_EQ(shim_found(FIRMWARE_FAIL), 0);
+    machine_free(&m);
+}
+
+/* EVGA X299: each CPU has an entry of both kinds, of which one is enabled. */
+KTEST(numa_reported, entries_of_both_kinds_for_each_cpu)
+{
+    struct range ram[] = {{0, GIB(16)}};
+    struct machine m = with_cpus(20);
+
+    m.ram = ram, m.ram_count = 1;
+    for (u32 i = 0; i < 56; i++)
+        srat_cpu(&m.srat, (u8)i, 0, i < 20 ? ON : 0);
+    for (u32 i = 0; i < 56; i++)
+        srat_x2apic(&m.srat, i, 0, 0);
+    srat_mem(&m.srat, 0, GIB(16), 0, ON);
+    REQUIRE_TRUE(built(&m));
+    EXPECT_EQ(m.t.node_count, 1);
+    EXPECT_EQ(m.t.cpu_count, 20);
+    for (u32 i = 0; i < 20; i++)
+        EXPECT_EQ(m.t.cpus[i].node, 0);
+    EXPECT_EQ(shim_found(FIRMWARE_FAIL), 0);
+    machine_free(&m);
+}
+
+/* A Hyper-V guest: 18 ranges on 4 nodes, 14 of them for hot-plug and without RAM. */
+KTEST(numa_reported, more_ranges_for_hotplug_than_of_memory)
+{
+    struct range ram[] = {{0, GIB(3)}, {GIB(4), GIB(17)}};
+    struct machine m = with_cpus(8);
+
+    m.ram = ram, m.ram_count = 2;
+    for (u32 i = 0; i < 8; i++)
+        srat_x2apic(&m.srat, i, i / 2, ON);
+    srat_mem(&m.srat, 0, GIB(3), 0, ON);
+    srat_mem(&m.srat, GIB(4), GIB(4), 1, ON);
+    srat_mem(&m.srat, GIB(8), GIB(4), 2, ON);
+    srat_mem(&m.srat, GIB(12), GIB(5), 3, ON);
+    for (u32 i = 0; i < 14; i++)
+        srat_mem(&m.srat, GIB(64) << i, GIB(64) << i, i % 4, ON | HOTPLUG);
+    REQUIRE_TRUE(built(&m));
+    REQUIRE_EQ(m.t.node_count, 4);
+    EXPECT_EQ(m.t.nodes[0].ram_bytes, GIB(3));
+    EXPECT_EQ(m.t.nodes[3].ram_bytes, GIB(5));
+    EXPECT_EQ(shim_found(FIRMWARE_FAIL), 0);
+    machine_free(&m);
+}
