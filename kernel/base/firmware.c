@@ -75,17 +75,6 @@ void firmware_add(struct firmware_findings *f, enum firmware_id id, const char *
 
 /* ---- the program's own collector ------------------------------------------------------------- */
 
-void firmware_finding(enum firmware_id id, const char *fmt, ...)
-{
-    u64 flags = firmware_collector_lock();
-    va_list ap;
-
-    va_start(ap, fmt);
-    firmware_add(firmware_collector(), id, NULL, fmt, ap);
-    va_end(ap);
-    firmware_collector_unlock(flags);
-}
-
 void firmware_finding_in(enum firmware_id id, const char *table, const char *fmt, ...)
 {
     u64 flags = firmware_collector_lock();

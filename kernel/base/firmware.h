@@ -66,9 +66,11 @@ u32 firmware_total(const struct firmware_findings *f, enum firmware_class class)
 
 /* ---- the program's own collector ------------------------------------------------------------- */
 
-/* A finding about the table that the list names; then about another table. */
-void firmware_finding(enum firmware_id id, const char *fmt, ...) PRINTF(2, 3);
+/* A finding about a table; NULL: the one that the list names. */
 void firmware_finding_in(enum firmware_id id, const char *table, const char *fmt, ...) PRINTF(3, 4);
+
+/* A finding about the table that the list names: id, format, arguments. */
+#define firmware_finding(id, ...) firmware_finding_in(id, NULL, __VA_ARGS__)
 
 /* What was found so far. */
 const struct firmware_findings *firmware_found(void);

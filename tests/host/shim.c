@@ -10,6 +10,8 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "tools/collector.h"
+
 struct lines {
     size_t count;
     char text[SHIM_MAX_LINES][SHIM_LINE_MAX];
@@ -86,23 +88,6 @@ void panic(const char *fmt, ...)
     fflush(stdout);
     fprintf(stderr, "panic: %s\n", panic_text);
     abort();
-}
-
-static struct firmware_findings found;
-
-struct firmware_findings *firmware_collector(void)
-{
-    return &found;
-}
-
-u64 firmware_collector_lock(void)
-{
-    return 0; /* one thread reads tables */
-}
-
-void firmware_collector_unlock(u64 flags)
-{
-    (void)flags;
 }
 
 u32 shim_found(enum firmware_class class)

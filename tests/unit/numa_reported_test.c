@@ -4,29 +4,10 @@
  * SPDX-License-Identifier: MIT
  */
 #include "kernel/app/ktest.h"
-#include "tests/host/shim.h"
-#include "tests/unit/numa_host.h"
+#include "tests/unit/numa_made_up.h"
 
 #define GIB(n)  ((u64)(n) << 30)
-#define ON      1
 #define HOTPLUG 2
-
-static struct machine with_cpus(u32 count)
-{
-    struct machine m = {0};
-
-    shim_log_reset();
-    madt_begin(&m.madt, 3);
-    for (u32 i = 0; i < count; i++)
-        madt_x2apic(&m.madt, i, ON);
-    srat_begin(&m.srat, 3);
-    return m;
-}
-
-static bool built(struct machine *m)
-{
-    return machine_build(m) == 0 && numa_verify(&m->t, m->ram, m->ram_count) == 0;
-}
 
 /*
  * HPE Cray XD675: the ranges are not sorted by node, a node is split by the hole at 0xfd00000000,

@@ -3,35 +3,15 @@
  * SPDX-License-Identifier: MIT
  */
 #include "kernel/app/ktest.h"
-#include "tests/host/shim.h"
-#include "tests/unit/numa_host.h"
+#include "tests/unit/numa_made_up.h"
 
 #define MIB(n) ((u64)(n) << 20)
-#define ON     1
-
-/* count CPUs with APIC ids 0 up, the first the boot CPU. */
-static struct machine with_cpus(u32 count)
-{
-    struct machine m = {0};
-
-    shim_log_reset();
-    madt_begin(&m.madt, 3);
-    for (u32 i = 0; i < count; i++)
-        madt_x2apic(&m.madt, i, ON);
-    srat_begin(&m.srat, 3);
-    return m;
-}
 
 static void with_slit(struct machine *m, u32 n, const u8 *matrix)
 {
     slit_begin(&m->slit, n);
     for (u32 i = 0; i < n * n; i++)
         put(&m->slit, matrix[i], 1);
-}
-
-static bool built(struct machine *m)
-{
-    return machine_build(m) == 0 && numa_verify(&m->t, m->ram, m->ram_count) == 0;
 }
 
 KTEST(numa_rules, node_numbers_cpus_and_initiators_before_memory)

@@ -8,10 +8,8 @@
 #include <stdio.h>
 #include <stdlib.h>
 
-#include "kernel/base/firmware.h"
 #include "kernel/base/print.h"
-
-static struct firmware_findings found;
+#include "tools/collector.h"
 
 void log_line(enum log_level level, const char *fmt, ...)
 {
@@ -36,19 +34,4 @@ void panic(const char *fmt, ...)
     va_end(ap);
     fputc('\n', stderr);
     abort();
-}
-
-struct firmware_findings *firmware_collector(void)
-{
-    return &found;
-}
-
-u64 firmware_collector_lock(void)
-{
-    return 0; /* one thread reads tables */
-}
-
-void firmware_collector_unlock(u64 flags)
-{
-    (void)flags;
 }
