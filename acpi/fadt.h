@@ -38,9 +38,9 @@ struct fadt_info {
     u32 flags;
     u16 boot_flags; /* 0 and has_boot_flags false in revision 1 */
     bool has_boot_flags;
-    bool hw_reduced;    /* no PM1 registers, no PM timer: sleep_control instead */
-    u64 dsdt, facs;     /* the 64-bit field when it is not 0, else the 32-bit one */
-    u32 smi_cmd;        /* I/O port; 0: always in ACPI mode */
+    bool hw_reduced; /* no PM1 registers, no PM timer: sleep_control instead */
+    u64 dsdt, facs;  /* the 64-bit field when it is not 0, else the 32-bit one */
+    u32 smi_cmd;     /* I/O port; 0: always in ACPI mode */
     u8 acpi_enable, acpi_disable;
     struct acpi_gas pm1a_sts, pm1b_sts; /* PM1 status: the first half of the event block, 16 bits */
     struct acpi_gas pm1a_cnt, pm1b_cnt; /* SLP_TYP << 10 | SLP_EN (bit 13), 16 bits */

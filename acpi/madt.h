@@ -38,7 +38,7 @@ struct madt_ioapic {
 
 struct madt_info {
     u8 revision;
-    bool pcat_compat;     /* two 8259s to be masked (flags bit 0) */
+    bool pcat_compat; /* two 8259s to be masked (flags bit 0) */
     u32 flags;
     u64 lapic_address;    /* type 5 override, else the header's field */
     u32 cpu_count;        /* records written */

@@ -16,13 +16,13 @@
 #include "kernel/base/range.h"
 #include "kernel/base/types.h"
 
-#define ACPI_MAX_TABLES   256
-#define ACPI_TABLE_MIN    36u         /* a header */
-#define ACPI_TABLE_MAX    (16u << 20) /* longer is taken for rubbish */
+#define ACPI_MAX_TABLES 256
+#define ACPI_TABLE_MIN  36u         /* a header */
+#define ACPI_TABLE_MAX  (16u << 20) /* longer is taken for rubbish */
 
 /* Where the RSDP may be; tried in this order: bytes, pa, BIOS areas. */
 struct acpi_rsdp_hint {
-    const void *bytes;     /* a copy (Multiboot2 3.6.13, 3.6.14), or NULL */
+    const void *bytes; /* a copy (Multiboot2 3.6.13, 3.6.14), or NULL */
     size_t len;
     u64 pa;                /* where it lies (PVH start info), or 0 */
     bool no_bios_scan;     /* do not look into the BIOS areas (UEFI; tests) */

@@ -10,9 +10,9 @@
 #include "acpi/root.h"
 
 struct acpi_rsdp_found {
-    u64 pa;       /* 0: only a copy is known */
-    u64 xsdt;     /* 0: none, or it cannot be trusted */
-    u32 rsdt;     /* 0: none */
+    u64 pa;   /* 0: only a copy is known */
+    u64 xsdt; /* 0: none, or it cannot be trusted */
+    u32 rsdt; /* 0: none */
     u32 len;
     u8 revision;
     char oem_id[6];

@@ -14,23 +14,23 @@
 
 #include "kernel/base/types.h"
 
-#define SLIT_LOCAL       10  /* a domain to itself */
-#define SLIT_REMOTE      20  /* what is assumed without a table */
+#define SLIT_LOCAL       10 /* a domain to itself */
+#define SLIT_REMOTE      20 /* what is assumed without a table */
 #define SLIT_UNREACHABLE 255
 
 enum slit_verdict {
     SLIT_OK,
-    SLIT_TOO_SHORT, /* no header, or no room for n * n entries */
-    SLIT_EMPTY,     /* n is 0 */
-    SLIT_DIAGONAL,  /* [bad_from][bad_from] is bad_value */
+    SLIT_TOO_SHORT,  /* no header, or no room for n * n entries */
+    SLIT_EMPTY,      /* n is 0 */
+    SLIT_DIAGONAL,   /* [bad_from][bad_from] is bad_value */
     SLIT_REMOTE_LOW, /* [bad_from][bad_to] is bad_value: 10 or less */
 };
 
 struct slit_view {
     enum slit_verdict verdict;
-    u32 n;            /* localities; 0 unless verdict is SLIT_OK */
-    const u8 *matrix; /* n * n bytes inside the table: row "from", column "to" */
-    u64 stated_n;     /* what the table claims */
+    u32 n;                 /* localities; 0 unless verdict is SLIT_OK */
+    const u8 *matrix;      /* n * n bytes inside the table: row "from", column "to" */
+    u64 stated_n;          /* what the table claims */
     size_t length, needed; /* of the table; needed is 0 when n * n cannot be computed */
     size_t matrix_offset;  /* where the matrix begins in any SLIT */
     u32 bad_from, bad_to, bad_value;

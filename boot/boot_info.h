@@ -12,14 +12,14 @@
 
 #include "kernel/base/range.h"
 
-#define BOOT_LOADER_NAME_MAX 64   /* with the NUL, like all of these */
+#define BOOT_LOADER_NAME_MAX 64 /* with the NUL, like all of these */
 #define BOOT_CMDLINE_MAX     2048
 #define BOOT_MODULE_ARGS_MAX 128
 #define BOOT_MAX_RANGES      1024
 #define BOOT_MAX_RESERVED    128
 #define BOOT_MAX_ATTRS       256
 #define BOOT_MAX_MODULES     64
-#define BOOT_RSDP_BYTES      36   /* ACPI 6.5, 5.2.5.3: revision 2 and later; revision 0 is 20 */
+#define BOOT_RSDP_BYTES      36 /* ACPI 6.5, 5.2.5.3: revision 2 and later; revision 0 is 20 */
 
 /* The numbers are what boot/entry32.asm passes in EDI. */
 enum boot_origin {
@@ -30,8 +30,8 @@ enum boot_origin {
 /* In order of strictness: where two ranges overlap, the higher one wins (boot/memmap.h). */
 enum boot_mem_type {
     BOOT_MEM_RAM,
-    BOOT_MEM_SPECIAL,  /* "soft reserved" for a special purpose (HBM, CXL): not general RAM */
-    BOOT_MEM_ACPI,     /* ACPI tables; could be reclaimed */
+    BOOT_MEM_SPECIAL, /* "soft reserved" for a special purpose (HBM, CXL): not general RAM */
+    BOOT_MEM_ACPI,    /* ACPI tables; could be reclaimed */
     BOOT_MEM_NVS,
     BOOT_MEM_RESERVED,
     BOOT_MEM_PMEM,       /* above RESERVED: loaders that do not know these two call them that */
@@ -46,7 +46,7 @@ enum boot_mem_type {
 
 struct boot_attr {
     u64 base;
-    u64 end; /* exclusive */
+    u64 end;  /* exclusive */
     u32 attr; /* BOOT_ATTR_* */
 };
 

@@ -19,7 +19,7 @@ enum e820_type {
     E820_NVS = 4,
     E820_UNUSABLE = 5,
     E820_PMEM = 7,
-    E820_PRAM = 12,           /* persistent memory too, by an older number */
+    E820_PRAM = 12, /* persistent memory too, by an older number */
     E820_SOFT_RESERVED = 0xefffffff,
 };
 

@@ -212,9 +212,9 @@ static const char *framebuffer_fault(const struct boot_framebuffer *fb)
         return "pitch";
     if (!fb->base || fb->base % 4 || fb->base > FB_MAX_BASE - (u64)fb->pitch * fb->height)
         return "address";
-    if (fb->kind == BOOT_FB_RGB && !(colour_ok(fb->red, fb->bytes) &&
-                                     colour_ok(fb->green, fb->bytes) &&
-                                     colour_ok(fb->blue, fb->bytes)))
+    if (fb->kind == BOOT_FB_RGB &&
+        !(colour_ok(fb->red, fb->bytes) && colour_ok(fb->green, fb->bytes) &&
+          colour_ok(fb->blue, fb->bytes)))
         return "colour masks";
     return NULL;
 }
@@ -228,7 +228,8 @@ static void take_framebuffer(const struct mbi *m, u32 off, u32 size, struct boot
     memcpy(&t, m->bytes + off, MIN(size, (u32)sizeof(t)));
     if (size < MB2_FB_COMMON || (t.type == MB2_FB_RGB && size < sizeof(t))) {
         pr_warn("boot loader: multiboot2: framebuffer tag at offset 0x%x: size %u is too small, "
-                "skipped", off, size);
+                "skipped",
+                off, size);
         return;
     }
     fb = (struct boot_framebuffer){
@@ -245,8 +246,8 @@ static void take_framebuffer(const struct mbi *m, u32 off, u32 size, struct boot
     fault = t.type == MB2_FB_RGB || t.type == MB2_FB_TEXT ? framebuffer_fault(&fb) : "type";
     if (fault) {
         pr_warn("boot loader: multiboot2: framebuffer tag at offset 0x%x: type %u, %ux%u, %u bits, "
-                "pitch %u at 0x%llx: its %s cannot be used", off, t.type, t.width, t.height,
-                t.bits, t.pitch, (unsigned long long)t.base, fault);
+                "pitch %u at 0x%llx: its %s cannot be used",
+                off, t.type, t.width, t.height, t.bits, t.pitch, (unsigned long long)t.base, fault);
         return;
     }
     out->fb = fb;
@@ -302,7 +303,8 @@ static void walk_tags(const struct mbi *m, struct boot_info *out)
         memcpy(&tag, m->bytes + off, sizeof(tag));
         if (tag.size < sizeof(tag) || tag.size > m->size - off) {
             pr_warn("boot loader: multiboot2: tag %u at offset 0x%llx: size %u, the rest is "
-                    "ignored", tag.type, (unsigned long long)off, tag.size);
+                    "ignored",
+                    tag.type, (unsigned long long)off, tag.size);
             break;
         }
         if (tag.type == MB2_END)

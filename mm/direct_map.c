@@ -126,8 +126,7 @@ int direct_map_build(struct pagetable *pt, const struct range *ranges, u32 n_ran
     stats->tables = pt->tables - before.tables;
     stats->clipped = bytes_above_limit(ranges, n_ranges);
     pr_info("direct map: %llu MiB: %llu x 1G, %llu x 2M, %llu x 4K",
-            (unsigned long long)(stats->bytes >> 20),
-            (unsigned long long)stats->leaves[PT_LEAF_1G],
+            (unsigned long long)(stats->bytes >> 20), (unsigned long long)stats->leaves[PT_LEAF_1G],
             (unsigned long long)stats->leaves[PT_LEAF_2M],
             (unsigned long long)stats->leaves[PT_LEAF_4K]);
     if (stats->clipped)

@@ -13,10 +13,10 @@
 #include "mm/pagetable.h"
 
 struct direct_map_stats {
-    u64 bytes;                  /* mapped */
-    u64 clipped;                /* listed bytes above PHYS_LIMIT, left out */
-    u64 leaves[PT_LEAF_KINDS];  /* by size */
-    u64 tables;                 /* table pages added */
+    u64 bytes;                 /* mapped */
+    u64 clipped;               /* listed bytes above PHYS_LIMIT, left out */
+    u64 leaves[PT_LEAF_KINDS]; /* by size */
+    u64 tables;                /* table pages added */
 };
 
 /*

@@ -16,8 +16,7 @@ static void type_init(struct memblock_type *type, const char *name, struct membl
 }
 
 void memblock_init(struct memblock *mb, struct memblock_region *mem_static, u32 mem_max,
-                   struct memblock_region *res_static, u32 res_max,
-                   const struct memblock_ops *ops)
+                   struct memblock_region *res_static, u32 res_max, const struct memblock_ops *ops)
 {
     *mb = (struct memblock){
         .current_limit = MEMBLOCK_NO_LIMIT,

@@ -26,11 +26,11 @@
 #include "kernel/base/types.h"
 
 /* Region flags. */
-#define MEMBLOCK_HOTPLUG 0x01u /* can be unplugged (SRAT): handed out last */
-#define MEMBLOCK_MIRROR  0x02u /* mirrored, more reliable: handed out first when asked for */
-#define MEMBLOCK_NOMAP   0x04u /* exists, but is never mapped nor handed out */
-#define MEMBLOCK_SPECIAL 0x08u /* special-purpose (EFI_MEMORY_SP, soft reserved): handed out last */
-#define MEMBLOCK_NOINIT  0x10u /* reserved list only: contents must be left alone */
+#define MEMBLOCK_HOTPLUG     0x01u /* can be unplugged (SRAT): handed out last */
+#define MEMBLOCK_MIRROR      0x02u /* mirrored, more reliable: handed out first when asked for */
+#define MEMBLOCK_NOMAP       0x04u /* exists, but is never mapped nor handed out */
+#define MEMBLOCK_SPECIAL     0x08u /* special-purpose (EFI_MEMORY_SP): handed out last */
+#define MEMBLOCK_NOINIT      0x10u /* reserved list only: contents must be left alone */
 #define MEMBLOCK_NONVOLATILE 0x20u /* keeps its contents (SRAT, EFI_MEMORY_NV): handed out last */
 #define MEMBLOCK_UNACCEPTED  0x40u /* of a confidential guest: always NOMAP too */
 
@@ -73,7 +73,7 @@ struct memblock_ops {
 struct memblock {
     struct memblock_type memory, reserved;
     bool bottom_up;
-    bool closed; /* memblock_close() */
+    bool closed;       /* memblock_close() */
     u64 current_limit; /* no allocation ends above it */
     u64 min_floor;     /* no allocation starts below it: PAGE_SIZE, so that 0 is never handed out */
     const struct memblock_ops *ops;
@@ -104,8 +104,7 @@ struct memblock_result {
  * the arrays never grow. Effect: *mb only.
  */
 void memblock_init(struct memblock *mb, struct memblock_region *mem_static, u32 mem_max,
-                   struct memblock_region *res_static, u32 res_max,
-                   const struct memblock_ops *ops);
+                   struct memblock_region *res_static, u32 res_max, const struct memblock_ops *ops);
 
 void memblock_set_bottom_up(struct memblock *mb, bool enable);
 bool memblock_bottom_up(const struct memblock *mb);

@@ -29,8 +29,7 @@ static void close_slots(struct memblock_type *type, u32 from, u32 to)
 {
     if (from == to)
         return;
-    memmove(&type->regions[from], &type->regions[to],
-            (type->cnt - to) * sizeof(type->regions[0]));
+    memmove(&type->regions[from], &type->regions[to], (type->cnt - to) * sizeof(type->regions[0]));
     type->cnt -= to - from;
 }
 
@@ -134,7 +133,8 @@ static void warn_attr(const struct memblock_type *type, u32 lo, u32 hi, struct r
         if ((nid == NODE_NONE || nid == r->nid) && (flags == 0 || flags == r->flags))
             continue;
         pr_warn("memblock: %s " RANGE_FMT " node %d flags 0x%x: node %d flags 0x%x is there and "
-                "stays", type->name, RANGE_ARG(added), nid, flags, r->nid, r->flags);
+                "stays",
+                type->name, RANGE_ARG(added), nid, flags, r->nid, r->flags);
         return;
     }
 }

@@ -90,8 +90,7 @@ void memblock_dump(const struct memblock *mb)
 {
     pr_info("MEMBLOCK configuration:");
     pr_info(" memory size = 0x%016llx reserved size = 0x%016llx",
-            (unsigned long long)mb->memory.total_size,
-            (unsigned long long)mb->reserved.total_size);
+            (unsigned long long)mb->memory.total_size, (unsigned long long)mb->reserved.total_size);
     dump_type(&mb->memory);
     dump_type(&mb->reserved);
 }

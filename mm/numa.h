@@ -66,7 +66,7 @@ struct numa_cpu {
 struct numa_node {
     u32 pxm;
     u32 cpu_count;
-    u64 ram_bytes; /* of input.ram; without it, of the SRAT's ranges */
+    u64 ram_bytes;   /* of input.ram; without it, of the SRAT's ranges */
     bool has_memory; /* ram_bytes != 0; a CPU-only node has none */
     bool has_cpus;   /* cpu_count != 0 */
     bool has_initiator;
@@ -92,10 +92,10 @@ struct numa_topology {
     struct numa_node *nodes;    /* by node number */
     struct numa_memory *memory; /* sorted, disjoint; covers all RAM */
     struct numa_apic *apics;
-    u8 *distances;              /* node_count * node_count, row "from" */
+    u8 *distances; /* node_count * node_count, row "from" */
     enum numa_distance_source distance_source;
     bool from_srat;
-    const char *reason; /* why there is only the one fallback node; NULL when from_srat */
+    const char *reason;  /* why there is only the one fallback node; NULL when from_srat */
     u64 uncovered_bytes; /* RAM in no SRAT entry */
 };
 

@@ -34,8 +34,8 @@ struct numa_build {
     u32 node_max;               /* room in t->nodes */
     struct numa_pxm_slot *hash; /* domain to node; hash_size is a power of two */
     u32 hash_size;
-    struct numa_pieces srat;    /* valid ranges of the SRAT, in table order, then sorted */
-    struct numa_pieces pieces;  /* disjoint, sorted */
+    struct numa_pieces srat;   /* valid ranges of the SRAT, in table order, then sorted */
+    struct numa_pieces pieces; /* disjoint, sorted */
 };
 
 /* count zeroed elements of size bytes (NULL: none left); count 0 gives a valid pointer too. */

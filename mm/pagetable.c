@@ -144,7 +144,7 @@ void pagetable_destroy(struct pagetable *pt)
 struct map_job {
     struct pagetable *pt;
     u32 prot;
-    int max_level;  /* of a leaf */
+    int max_level; /* of a leaf */
     bool plan;
     u64 need;       /* table pages, counted by the plan */
     u64 pages;      /* list the commit takes from */

@@ -23,12 +23,12 @@
 #include "kernel/base/types.h"
 
 /* What a mapping permits. Everything can be read; nothing is ever accessible in user mode. */
-#define PT_W      (1u << 0) /* writable */
-#define PT_X      (1u << 1) /* executable */
-#define PT_G      (1u << 2) /* global: survives a write to CR3 (SDM vol 3 4.10.2.4) */
-#define PT_UC     (1u << 3) /* PCD | PWT: uncached, PAT as at reset (SDM vol 3 12.12.4) */
-#define PT_WC     (1u << 4) /* PWT alone: PAT entry 1, which paging.c makes write-combining */
-#define PT_PROT   (PT_W | PT_X | PT_G | PT_UC | PT_WC) /* PT_UC | PT_WC: PCD alone, UC- */
+#define PT_W    (1u << 0) /* writable */
+#define PT_X    (1u << 1) /* executable */
+#define PT_G    (1u << 2) /* global: survives a write to CR3 (SDM vol 3 4.10.2.4) */
+#define PT_UC   (1u << 3) /* PCD | PWT: uncached, PAT as at reset (SDM vol 3 12.12.4) */
+#define PT_WC   (1u << 4) /* PWT alone: PAT entry 1, which paging.c makes write-combining */
+#define PT_PROT (PT_W | PT_X | PT_G | PT_UC | PT_WC) /* PT_UC | PT_WC: PCD alone, UC- */
 /* How pagetable_map may choose leaves; not part of what lookup and walk report. */
 #define PT_MAX_4K (1u << 8) /* only 4 KiB leaves */
 #define PT_MAX_2M (1u << 9) /* 4 KiB and 2 MiB leaves */
@@ -60,8 +60,8 @@ struct pagetable {
     bool has_1g; /* CPUID 80000001h EDX bit 26 */
     bool has_nx; /* EFER.NXE is set; without it bit 63 is reserved, and everything executes */
     /* Changed atomically; with slots open, exact only while no owner changes his. */
-    u64 tables;                 /* table pages in use, the root included */
-    u64 leaves[PT_LEAF_KINDS];  /* present leaves of each size */
+    u64 tables;                /* table pages in use, the root included */
+    u64 leaves[PT_LEAF_KINDS]; /* present leaves of each size */
 };
 
 /*
@@ -70,8 +70,8 @@ struct pagetable {
  * flush on all CPUs (and never before: SDM vol 3 4.10.4.2) hand it to pagetable_release().
  */
 struct pt_flush {
-    u64 start, end;  /* [start, end), with the whole of a leaf that was split; empty: nothing */
-    u64 tables;      /* list of table pages, linked through their first word */
+    u64 start, end; /* [start, end), with the whole of a leaf that was split; empty: nothing */
+    u64 tables;     /* list of table pages, linked through their first word */
 };
 #define PT_FLUSH_NONE ((struct pt_flush){0, 0, 0})
 

@@ -7,12 +7,12 @@
 
 struct change_job {
     struct pagetable *pt;
-    bool unmap;       /* else: give prot */
+    bool unmap; /* else: give prot */
     u32 prot;
     bool keep_tables; /* unmap: empty tables stay */
     bool plan;
-    u64 need;         /* table pages for splits, counted by the plan */
-    u64 pages;        /* list the commit takes from */
+    u64 need;  /* table pages for splits, counted by the plan */
+    u64 pages; /* list the commit takes from */
     struct pt_flush *flush;
 };
 

@@ -11,15 +11,15 @@
 #include "kernel/base/print.h"
 #include "mm/pagetable.h"
 
-#define PTE_P    (1ULL << 0)
-#define PTE_W    (1ULL << 1)
-#define PTE_U    (1ULL << 2)
-#define PTE_PWT  (1ULL << 3)
-#define PTE_PCD  (1ULL << 4)
-#define PTE_A    (1ULL << 5)
-#define PTE_D    (1ULL << 6)
-#define PTE_PS   (1ULL << 7) /* levels 3 and 2: a leaf; level 1: PAT, which Perch leaves 0 */
-#define PTE_G    (1ULL << 8)
+#define PTE_P   (1ULL << 0)
+#define PTE_W   (1ULL << 1)
+#define PTE_U   (1ULL << 2)
+#define PTE_PWT (1ULL << 3)
+#define PTE_PCD (1ULL << 4)
+#define PTE_A   (1ULL << 5)
+#define PTE_D   (1ULL << 6)
+#define PTE_PS  (1ULL << 7) /* levels 3 and 2: a leaf; level 1: PAT, which Perch leaves 0 */
+#define PTE_G   (1ULL << 8)
 /* Level 2, ignored by the CPU: an open slot of mm/pagetable_range.h, its owner's alone. */
 #define PTE_SLOT (1ULL << 9)
 #define PTE_NX   (1ULL << 63)
@@ -113,9 +113,8 @@ static inline u64 pt_make_table(u64 pa)
 /* The permissions of one entry alone. */
 static inline u32 pt_entry_prot(u64 e, bool has_nx)
 {
-    return (e & PTE_W ? PT_W : 0) | (has_nx && (e & PTE_NX) ? 0 : PT_X) |
-           (e & PTE_G ? PT_G : 0) | (e & PTE_PCD ? PT_UC : 0) |
-           (!(e & PTE_PCD) != !(e & PTE_PWT) ? PT_WC : 0);
+    return (e & PTE_W ? PT_W : 0) | (has_nx && (e & PTE_NX) ? 0 : PT_X) | (e & PTE_G ? PT_G : 0) |
+           (e & PTE_PCD ? PT_UC : 0) | (!(e & PTE_PCD) != !(e & PTE_PWT) ? PT_WC : 0);
 }
 
 /* A table of our own: the source can always reach it. */

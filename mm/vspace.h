@@ -40,9 +40,9 @@ struct vspace {
     struct varea *areas;
     u32 count, capacity;
     const struct vspace_storage *storage; /* NULL: fixed table */
-    bool own_array; /* areas came from storage, not from the caller of init */
-    u64 cursor;     /* where the next search starts: addresses are reused late */
-    u64 used;       /* bytes taken, guards included */
+    bool own_array;                       /* areas came from storage, not from the caller of init */
+    u64 cursor; /* where the next search starts: addresses are reused late */
+    u64 used;   /* bytes taken, guards included */
 };
 
 /* What the caller wants to have said about an area. */
@@ -117,9 +117,9 @@ struct tlb_ops {
 
 /* Where an area goes and what it may do. */
 struct vspace_map_args {
-    u32 prot;   /* PT_PROT and PT_MAX_* */
-    s32 node;   /* for table pages */
-    u64 guard;  /* bytes below, unmapped */
+    u32 prot;  /* PT_PROT and PT_MAX_* */
+    s32 node;  /* for table pages */
+    u64 guard; /* bytes below, unmapped */
     struct varea_tag tag;
 };
 

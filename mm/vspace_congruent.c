@@ -52,8 +52,8 @@ static int prepare(struct vspace *vs, const u64 *offsets, const u64 *sizes, u32 
         return err;
     *p = (struct placement){.set = vs->areas + vs->count + n, .n = n};
     for (u32 i = 0; i < n; i++)
-        p->set[i] = (struct varea){offsets[i], offsets[i], offsets[i] + sizes[i], name, (s32)i,
-                                   VAREA_CONGRUENT};
+        p->set[i] = (struct varea){offsets[i], offsets[i], offsets[i] + sizes[i],
+                                   name,       (s32)i,     VAREA_CONGRUENT};
     sort(p->set, n, sizeof(*p->set), by_start, NULL);
     for (u32 i = 1; i < n; i++) {
         if (p->set[i].start < p->set[i - 1].end)
@@ -109,7 +109,7 @@ static void merge(struct vspace *vs, const struct placement *p, u64 base)
         }
         vs->areas[--to] = next;
         vs->used += next.end - next.start;
-        new--;
+        new --;
     }
     vs->count += p->n;
 }

@@ -86,9 +86,9 @@ int wx_check(const struct pagetable *pt, const struct wx_policy *policy, struct 
         const struct wx_violation *v = &result->first[i];
 
         pr_err("wx: 0x%016llx -> " RANGE_FMT ": %s (entry 0x%016llx)",
-               (unsigned long long)v->leaf.va,
-               (unsigned long long)v->leaf.pa, (unsigned long long)(v->leaf.pa + v->leaf.size - 1),
-               wx_kind_name(v->kind), (unsigned long long)v->leaf.entry);
+               (unsigned long long)v->leaf.va, (unsigned long long)v->leaf.pa,
+               (unsigned long long)(v->leaf.pa + v->leaf.size - 1), wx_kind_name(v->kind),
+               (unsigned long long)v->leaf.entry);
     }
     if (result->violations)
         pr_err("wx: %llu violations in %llu leaves", (unsigned long long)result->violations,

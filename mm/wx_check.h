@@ -26,11 +26,11 @@ struct wx_policy {
 };
 
 enum wx_kind {
-    WX_WRITE_EXEC,    /* one leaf is writable and executable */
-    WX_ALIAS,         /* a writable leaf leads to memory of ro */
-    WX_EXEC_OUTSIDE,  /* executable, but in no range of exec */
-    WX_EXEC_MEMORY,   /* in a range of exec, but leads to other memory */
-    WX_USER,          /* the user bit is set in the leaf or above it */
+    WX_WRITE_EXEC,   /* one leaf is writable and executable */
+    WX_ALIAS,        /* a writable leaf leads to memory of ro */
+    WX_EXEC_OUTSIDE, /* executable, but in no range of exec */
+    WX_EXEC_MEMORY,  /* in a range of exec, but leads to other memory */
+    WX_USER,         /* the user bit is set in the leaf or above it */
     WX_KINDS
 };
 
@@ -42,10 +42,10 @@ struct wx_violation {
 #define WX_REPORTED 8
 
 struct wx_result {
-    u64 leaves;            /* looked at */
-    u64 bytes;             /* mapped by them */
-    u64 exec_bytes;        /* executable */
-    u64 violations;        /* a leaf may count in several kinds */
+    u64 leaves;     /* looked at */
+    u64 bytes;      /* mapped by them */
+    u64 exec_bytes; /* executable */
+    u64 violations; /* a leaf may count in several kinds */
     u64 by_kind[WX_KINDS];
     struct wx_violation first[WX_REPORTED]; /* in order of address */
 };

@@ -126,9 +126,9 @@ struct pcpu_mags {
     bool overflowed;          /* more came than fits since the chunks were last asked */
     u16 clock;                /* misses */
     u16 missed[PCPU_CLASSES]; /* the clock at the class's last miss */
-    u64 atomic_bytes; /* asked for by PCPU_ATOMIC, past the magazines */
-    u64 atomic_seen;  /* so many when a balance last looked; balance_mutex */
-    u64 memory_bytes; /* of this struct with its entries */
+    u64 atomic_bytes;         /* asked for by PCPU_ATOMIC, past the magazines */
+    u64 atomic_seen;          /* so many when a balance last looked; balance_mutex */
+    u64 memory_bytes;         /* of this struct with its entries */
     struct pcpu_mag mag[PCPU_TAG_BIG + 1]; /* by class; no class, no room: large objects too */
 };
 

@@ -72,7 +72,7 @@ static ALWAYS_INLINE enum pcpu_free_result pcpu_free_fast(struct pcpu_allocator 
     at = mag->dirty;
     if (unlikely(mag->clean == at))
         return PCPU_NOT_FREED;
-    pcpu_set_tag(tag, (u32)class);
+    pcpu_set_tag(tag, (u32) class);
     at--;
     mag->dirty = (u8)at;
     mag->entries[at] = (struct pcpu_entry){ptr, tag};

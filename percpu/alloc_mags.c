@@ -46,7 +46,7 @@ static struct pcpu_mags *new_mags(struct pcpu_allocator *a, s32 node, u32 quota,
         m->mag[c].entries = next;
         m->mag[c].max = m->mag[c].cap = m->mag[c].dirty = (u8)class_cap(c, quota);
         m->mag[c].want = 1;
-        m->mag[c].minus = (s16)-(s32)pcpu_class_size(c);
+        m->mag[c].minus = (s16) - (s32)pcpu_class_size(c);
         next += m->mag[c].cap;
     }
     return m;
@@ -219,7 +219,7 @@ static u32 refill(struct pcpu_allocator *a, u32 class, u32 n, u32 flags, struct 
         .size = pcpu_class_size(class) / PCPU_GRANULE,
         .align = pcpu_class_align(class) / PCPU_GRANULE,
         .n = n,
-        .tag = (u8)class,
+        .tag = (u8) class,
     };
     u32 got;
 
@@ -366,8 +366,7 @@ void *pcpu_mag_alloc_slow(struct pcpu_allocator *a, u32 class, u32 flags)
         pcpu_count_demand(a, pcpu_class_size(class));
     if (ptr)
         return ptr;
-    return strip ? pcpu_strip_renew(a, class, flags, &new)
-                 : from_batch(a, class, flags, want, own);
+    return strip ? pcpu_strip_renew(a, class, flags, &new) : from_batch(a, class, flags, want, own);
 }
 
 /* ---- too many -------------------------------------------------------------------------------- */
@@ -387,7 +386,7 @@ static void take_out(struct pcpu_mags *m, u32 class, u32 max, struct outgoing *o
     u32 dirty = pull(m, class, true, max - n, out->batch + out->n + n);
 
     if (dirty) {
-        out->runs[out->nr_runs].class = (u8)class;
+        out->runs[out->nr_runs].class = (u8) class;
         out->runs[out->nr_runs].first = (u8)(out->n + n);
         out->runs[out->nr_runs++].n = (u8)dirty;
     }
@@ -517,7 +516,7 @@ bool pcpu_mag_clear_some(struct pcpu_allocator *a)
 {
     bool done = false;
 
-    for (u32 class = PCPU_CLASS_4; class < PCPU_CLASSES; class++) {
+    for (u32 class = PCPU_CLASS_4; class < PCPU_CLASSES; class ++) {
         u64 irq;
         struct pcpu_mags *m = pcpu_mags_enter(a, &irq);
 

@@ -34,7 +34,8 @@ int pcpu_flush_stale(struct pcpu_backing *b)
     int err;
 
     list.n = 0;
-    pcpu_for_each_range(r, b) {
+    pcpu_for_each_range(r, b)
+    {
         u64 va = b->base + r->shape->off;
 
         if (r->stale)
@@ -43,8 +44,7 @@ int pcpu_flush_stale(struct pcpu_backing *b)
     if (!list.n)
         return 0;
     err = pcpu_flush_do(b, &list);
-    pcpu_for_each_range(r, b)
-        r->stale &= err != 0;
+    pcpu_for_each_range(r, b) r->stale &= err != 0;
     return err;
 }
 
@@ -196,7 +196,8 @@ static void release_space(struct pcpu_backing *b)
     struct pcpu_range *r;
 
     list.n = 0;
-    pcpu_for_each_range(r, b) {
+    pcpu_for_each_range(r, b)
+    {
         u64 va = b->base + r->shape->off;
 
         maps->slot_close(maps->ctx, r->slot);
@@ -248,7 +249,8 @@ u64 pcpu_backing_break_reservations(struct pcpu_backing *b)
     u64 pages = 0;
 
     spin_lock(&b->map_mutex);
-    pcpu_for_each_range(r, b) {
+    pcpu_for_each_range(r, b)
+    {
         if (r->block && r->nr_real < PCPU_RANGE_PAGES)
             pages += pcpu_range_break(b, r);
     }

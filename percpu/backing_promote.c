@@ -33,7 +33,8 @@ u32 pcpu_backing_promote(struct pcpu_backing *b)
     int err = 0;
 
     spin_lock(&b->map_mutex);
-    pcpu_for_each_range(r, b) {
+    pcpu_for_each_range(r, b)
+    {
         if (r->ready)
             done += promote_range(b, r);
     }

@@ -49,7 +49,8 @@ static void quarantine_range(struct leaving *lv, struct pcpu_range *r)
     struct pcpu_backing *b = lv->b;
     const struct pcpu_part *part;
 
-    pcpu_for_each_part(part, r) {
+    pcpu_for_each_part(part, r)
+    {
         u32 n = pcpu_part_weight(r->leaving, part);
 
         pcpu_node_add(&b->env->count[part->node].quarantined, n);
@@ -71,7 +72,8 @@ static void settle(struct leaving *lv)
     int err = pcpu_flush_do(lv->b, &lv->flush);
     struct pcpu_range *r;
 
-    pcpu_for_each_range(r, lv->b) {
+    pcpu_for_each_range(r, lv->b)
+    {
         r->stale |= err != 0;
         if (!r->nr_leaving)
             continue;
@@ -110,7 +112,8 @@ static void clear_range(struct leaving *lv, struct pcpu_range *r, const u32 *blo
 {
     const struct pcpu_part *part;
 
-    pcpu_for_each_part(part, r) {
+    pcpu_for_each_part(part, r)
+    {
         u32 pages = 0;
 
         for (u32 i = 0; i < n; i++) {
@@ -132,7 +135,8 @@ static u32 single_pages(const struct pcpu_backing *b, u32 n)
     const struct pcpu_range *r;
     u64 pages = 0;
 
-    pcpu_for_each_range(r, b) {
+    pcpu_for_each_range(r, b)
+    {
         if (!r->block)
             pages += MIN((u64)r->nr_real, (u64)n * r->shape->nr_parts);
     }
@@ -151,8 +155,7 @@ static void clear_blocks(struct pcpu_backing *b, const u32 *blocks, u32 n)
             b->env->meta_alloc(b->env->meta_ctx, b->env->layout->parts[0].node, most * sizeof(u64));
     lv.pas = many ? many : few;
     lv.cap = many ? most : PCPU_BATCH;
-    pcpu_for_each_range(r, b)
-        clear_range(&lv, r, blocks, n);
+    pcpu_for_each_range(r, b) clear_range(&lv, r, blocks, n);
     settle(&lv);
     if (many)
         b->env->meta_free(b->env->meta_ctx, many, most * sizeof(u64));
@@ -169,7 +172,8 @@ static u32 first_in_range(const struct pcpu_range *r, const u32 *blocks, u32 n)
 {
     const struct pcpu_part *part;
 
-    pcpu_for_each_part(part, r) {
+    pcpu_for_each_part(part, r)
+    {
         for (u32 i = 0; i < n; i++) {
             if (in_part(part, blocks[i]))
                 n = i;
@@ -184,7 +188,8 @@ static u32 demote_ranges(struct pcpu_backing *b, const u32 *blocks, u32 n)
     const struct pcpu_map_ops *maps = b->env->maps;
     struct pcpu_range *r;
 
-    pcpu_for_each_range(r, b) {
+    pcpu_for_each_range(r, b)
+    {
         u32 first = r->promoted ? first_in_range(r, blocks, n) : n;
 
         if (first == n)

@@ -60,7 +60,8 @@ static const char *check_pages(struct pcpu_backing *b, const struct pcpu_range *
     const char *bad;
 
     bitmap_zero(owned, PCPU_RANGE_PAGES);
-    pcpu_for_each_part(part, r) {
+    pcpu_for_each_part(part, r)
+    {
         for (u32 block = part->lo; block < part->hi; block++) {
             u32 index = pcpu_part_index(part, block);
 
@@ -100,7 +101,8 @@ static const char *verify_locked(struct pcpu_backing *b)
     u32 ready = 0;
 
     CHECK(b->nr_ranges == b->env->layout->nr_ranges);
-    pcpu_for_each_range(r, b) {
+    pcpu_for_each_range(r, b)
+    {
         const char *bad = check_range(b, r);
 
         if (bad)
@@ -127,7 +129,8 @@ static void tally_range(struct pcpu_backing *b, const struct pcpu_range *r,
     const struct pcpu_part *part;
     u32 all = 0;
 
-    pcpu_for_each_part(part, r) {
+    pcpu_for_each_part(part, r)
+    {
         for (u32 block = part->lo; block < part->hi; block++) {
             u64 page = get(b, r, pcpu_part_index(part, block));
             bool real = page != PCPU_GET_NONE && page != PCPU_GET_ZERO;
@@ -147,7 +150,6 @@ void pcpu_backing_tally(struct pcpu_backing *b, struct pcpu_node_tally *tally)
     struct pcpu_range *r;
 
     spin_lock(&b->map_mutex);
-    pcpu_for_each_range(r, b)
-        tally_range(b, r, tally);
+    pcpu_for_each_range(r, b) tally_range(b, r, tally);
     spin_unlock(&b->map_mutex);
 }

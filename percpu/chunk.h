@@ -60,10 +60,10 @@ enum pcpu_block_state { PCPU_ABSENT, PCPU_UNPOPULATED, PCPU_BUSY, PCPU_POPULATED
 
 /* Metadata of one populated block. */
 struct pcpu_block {
-    u64 taken[PCPU_BLOCK_WORDS];   /* allocation map: a bit per granule */
+    u64 taken[PCPU_BLOCK_WORDS];            /* allocation map: a bit per granule */
     u8 tag[PCPU_BLOCK_GRANULES] ALIGNED(8); /* boundary map */
-    u8 word_run[PCPU_BLOCK_WORDS]; /* longest free run inside each word, 0..64 */
-    u32 free;                      /* granules */
+    u8 word_run[PCPU_BLOCK_WORDS];          /* longest free run inside each word, 0..64 */
+    u32 free;                               /* granules */
 };
 
 struct pcpu_runs {

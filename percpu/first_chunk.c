@@ -53,8 +53,7 @@ static int take_area(struct embed *e, u32 group)
     if (!e->base || area < e->base)
         e->base = area;
     if (!is_aligned((uintptr_t)area, e->ai->atom_size)) {
-        pr_err("percpu: memory for group %u is not aligned to %zu bytes", group,
-               e->ai->atom_size);
+        pr_err("percpu: memory for group %u is not aligned to %zu bytes", group, e->ai->atom_size);
         return -EINVAL;
     }
     return 0;

@@ -32,8 +32,7 @@ static u32 page_cpu(const struct paged *p, size_t page)
 
 static u8 *page_address(const struct paged *p, size_t page)
 {
-    return p->area + page / p->unit_pages * p->ai->unit_size +
-           page % p->unit_pages * PAGE_SIZE;
+    return p->area + page / p->unit_pages * p->ai->unit_size + page % p->unit_pages * PAGE_SIZE;
 }
 
 static int take_pages(struct paged *p)

@@ -52,15 +52,14 @@ static u32 decimal_digits(u32 n)
 
 void pcpu_log_embedded(const struct pcpu_alloc_info *ai)
 {
-    pr_info("percpu: Embedded %zu pages/cpu s%zu r%zu d%zu u%zu",
-            pcpu_size_sum(ai) >> PAGE_SHIFT, ai->static_size, ai->reserved_size, ai->dyn_size,
-            ai->unit_size);
+    pr_info("percpu: Embedded %zu pages/cpu s%zu r%zu d%zu u%zu", pcpu_size_sum(ai) >> PAGE_SHIFT,
+            ai->static_size, ai->reserved_size, ai->dyn_size, ai->unit_size);
 }
 
 void pcpu_log_paged(const struct pcpu_alloc_info *ai)
 {
-    pr_info("percpu: %zu 4K pages/cpu s%zu r%zu d%zu", ai->unit_size >> PAGE_SHIFT,
-            ai->static_size, ai->reserved_size, ai->dyn_size);
+    pr_info("percpu: %zu 4K pages/cpu s%zu r%zu d%zu", ai->unit_size >> PAGE_SHIFT, ai->static_size,
+            ai->reserved_size, ai->dyn_size);
 }
 
 void pcpu_log_possible(u32 nr_cpus)

@@ -91,20 +91,20 @@ u64 percpu_trim(void);
 /* ---- counts ---------------------------------------------------------------------------------- */
 
 struct percpu_stats {
-    u64 nr_alloc, nr_free;        /* objects, ever; not exact while other CPUs allocate */
+    u64 nr_alloc, nr_free; /* objects, ever; not exact while other CPUs allocate */
     u64 nr_failed, nr_failed_atomic;
-    u64 bad_free;                 /* refused frees */
-    u64 nr_chunks;                /* the first one included */
+    u64 bad_free;  /* refused frees */
+    u64 nr_chunks; /* the first one included */
     u64 chunks_made, chunks_returned;
-    u64 populated_blocks;         /* pages per unit, all chunks, the first one's dynamic part too */
-    u64 empty_blocks;             /* of them without an object */
-    u64 free_bytes;               /* per unit, in populated blocks */
-    u64 cached_bytes;             /* per unit, in magazines */
-    u64 cached_limit;             /* per unit, what all magazines together may hold */
-    u64 reserve_target;           /* blocks kept ready for PCPU_ATOMIC now */
-    u64 refills, drains;          /* batches */
-    u64 cleared_bytes;            /* by population and on the free side, all units */
-    u64 background, inline_work;  /* pieces of deferred work done by idle CPUs or balance; inline */
+    u64 populated_blocks;        /* pages per unit, all chunks, the first one's dynamic part too */
+    u64 empty_blocks;            /* of them without an object */
+    u64 free_bytes;              /* per unit, in populated blocks */
+    u64 cached_bytes;            /* per unit, in magazines */
+    u64 cached_limit;            /* per unit, what all magazines together may hold */
+    u64 reserve_target;          /* blocks kept ready for PCPU_ATOMIC now */
+    u64 refills, drains;         /* batches */
+    u64 cleared_bytes;           /* by population and on the free side, all units */
+    u64 background, inline_work; /* pieces of deferred work done by idle CPUs or balance; inline */
 };
 
 void percpu_get_stats(struct percpu_stats *out);

@@ -17,13 +17,13 @@
 
 /* What percpu_switch_unit() needs; the offsets are known to percpu/switch.asm. */
 struct percpu_switch {
-    u64 unit;      /* new unit of the boot CPU */
-    u64 early;     /* its early unit */
-    u64 words;     /* 8-byte words to carry over */
-    u64 gs_base;   /* new GS base: unit - __per_cpu_start */
-    u64 off_slot;  /* where this_cpu_off lies in the new unit */
-    u64 tss_slot;  /* where the TSS descriptor lies in the new unit's GDT */
-    u64 tss_lo;    /* the descriptor, for the TSS at its new address */
+    u64 unit;     /* new unit of the boot CPU */
+    u64 early;    /* its early unit */
+    u64 words;    /* 8-byte words to carry over */
+    u64 gs_base;  /* new GS base: unit - __per_cpu_start */
+    u64 off_slot; /* where this_cpu_off lies in the new unit */
+    u64 tss_slot; /* where the TSS descriptor lies in the new unit's GDT */
+    u64 tss_lo;   /* the descriptor, for the TSS at its new address */
     u64 tss_hi;
     u64 gdt_base;
     u16 gdt_limit;
@@ -34,8 +34,8 @@ struct percpu_setup {
     struct memblock *mb;
     const struct numa_topology *topo;
     struct node_order *order;
-    struct pagetable *pt;    /* live tables, for the page-mapped chunk and the early unit */
-    struct vspace *window;   /* the per-CPU window */
+    struct pagetable *pt;  /* live tables, for the page-mapped chunk and the early unit */
+    struct vspace *window; /* the per-CPU window */
 
     /* Command line; dyn below 0 is automatic, static_pad 0 is "as linked". */
     enum pcpu_fc_mode mode;

@@ -47,10 +47,10 @@ struct call_cpu {
 
 struct call_ops {
     struct call_cpu *(*of)(void *ctx, u32 cpu);
-    void (*kick)(void *ctx, u32 cpu); /* make cpu call call_serve() soon */
-    void (*nmi)(void *ctx, u32 cpu);  /* the same with more force */
-    u64 (*now)(void *ctx);            /* ticks; asked once per look: lets others run */
-    void (*serve)(void *ctx);         /* call_serve() of this CPU, as its interrupt would */
+    void (*kick)(void *ctx, u32 cpu);   /* make cpu call call_serve() soon */
+    void (*nmi)(void *ctx, u32 cpu);    /* the same with more force */
+    u64 (*now)(void *ctx);              /* ticks; asked once per look: lets others run */
+    void (*serve)(void *ctx);           /* call_serve() of this CPU, as its interrupt would */
     bool (*online)(void *ctx, u32 cpu); /* sequentially consistent */
     void *ctx;
     u64 deadline; /* ticks until the NMI, and again until the failure */

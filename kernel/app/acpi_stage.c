@@ -162,8 +162,8 @@ static void nodes_into_memblock(struct boot_state *s)
 {
     for (u32 i = 0; i < s->topo.memory_count; i++) {
         const struct numa_memory *m = &s->topo.memory[i];
-        u32 flags = (m->hotplug ? MEMBLOCK_HOTPLUG : 0) |
-                    (m->nonvolatile ? MEMBLOCK_NONVOLATILE : 0);
+        u32 flags =
+            (m->hotplug ? MEMBLOCK_HOTPLUG : 0) | (m->nonvolatile ? MEMBLOCK_NONVOLATILE : 0);
 
         if (memblock_set_node(&s->mb, m->start, m->end - m->start, m->node) ||
             (flags && memblock_mark(&s->mb, m->start, m->end - m->start, flags)))

@@ -74,7 +74,7 @@ void bench_print_classes(struct bench *b, const char *prefix, u32 n)
 {
     char name[96];
 
-    for (u32 class = 0; class < BENCH_CLASSES; class++) {
+    for (u32 class = 0; class < BENCH_CLASSES; class ++) {
         u32 k = 0;
 
         for (u32 i = 0; i < n; i++)

@@ -39,7 +39,7 @@ static u32 free_by_size(struct bench *b, u32 n, u64 x)
     u32 freed = 0, left = 0;
 
     (void)x;
-    for (u32 class = 1; class <= 64; class++)
+    for (u32 class = 1; class <= 64; class ++)
         for (u32 i = 0; i < n && freed < FREED; i++)
             if ((b->size[i] + 7u) / 8 == class) {
                 percpu_free(b->live[i]);

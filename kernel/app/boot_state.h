@@ -24,7 +24,7 @@
 #include "percpu/chunk_info.h"
 #include "smp/tsc_sync_core.h"
 
-#define BOOT_MAX_MAP          (2 * BOOT_MAX_RANGES + 1)
+#define BOOT_MAX_MAP (2 * BOOT_MAX_RANGES + 1)
 
 /* Enough that neither list grows before the ACPI tables are reserved. */
 #define BOOT_MEM_REGIONS BOOT_MAX_MAP
@@ -70,7 +70,7 @@ struct boot_state {
     struct range direct[BOOT_MAX_MAP + ACPI_MAX_TABLES + 8];
     struct kernel_vm vm;
     struct pcpu_first_chunk first_chunk;
-    struct buddy pages;     /* stage_pages(): all memory that was free then */
+    struct buddy pages; /* stage_pages(): all memory that was free then */
     struct small_mem small;
     u64 stack_top; /* of the boot CPU's own stack, where the story goes on */
     struct placement_totals placement;

@@ -33,8 +33,8 @@ void fail_low_memory(const struct kernel_options *o, struct memblock *mb)
         if (*rest && (parse_u64(rest + 1, &page) || page == 0 || page > SZ_1M / PAGE_SIZE - 2))
             pr_warn("command line: fail=%s: not understood", item);
         else if (memblock_reserve(mb, 0, page * PAGE_SIZE) ||
-                 (*rest && memblock_reserve(mb, (page + 2) * PAGE_SIZE,
-                                            SZ_1M - (page + 2) * PAGE_SIZE)))
+                 (*rest &&
+                  memblock_reserve(mb, (page + 2) * PAGE_SIZE, SZ_1M - (page + 2) * PAGE_SIZE)))
             panic("memblock: no room for fail=low_memory");
     }
 }

@@ -22,8 +22,8 @@ struct ktest_case {
 
 #define KTEST(suite_, name_)                                                                       \
     static void ktest_##suite_##_##name_(void);                                                    \
-    static const struct ktest_case ktest_case_##suite_##_##name_ = {                               \
-        #suite_, #name_, ktest_##suite_##_##name_};                                                \
+    static const struct ktest_case ktest_case_##suite_##_##name_ = {#suite_, #name_,               \
+                                                                    ktest_##suite_##_##name_};     \
     static const struct ktest_case *const ktest_ptr_##suite_##_##name_ SECTION("ktest") =          \
         &ktest_case_##suite_##_##name_;                                                            \
     static void ktest_##suite_##_##name_(void)
@@ -47,8 +47,7 @@ void ktest_fail(const char *file, int line, const char *fmt, ...) PRINTF(3, 4);
 void ktest_note(const char *fmt, ...) PRINTF(1, 2);
 void ktest_skip(const char *reason); /* then return from the case */
 
-#define EXPECT_TRUE(cond)                                                                          \
-    ((cond) ? (void)0 : ktest_fail(__FILE__, __LINE__, "expected %s", #cond))
+#define EXPECT_TRUE(cond)  ((cond) ? (void)0 : ktest_fail(__FILE__, __LINE__, "expected %s", #cond))
 #define EXPECT_FALSE(cond) EXPECT_TRUE(!(cond))
 
 #define KTEST_CMP_(a, op, b)                                                                       \

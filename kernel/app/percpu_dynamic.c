@@ -145,8 +145,8 @@ static int area_alloc(void *ctx, const u64 *offsets, const u64 *sizes, u32 n, u6
 
     /* What cannot be used stays taken, so that it does not come again. */
     do {
-        err = paging_area_alloc_congruent(&d->s->vm, offsets, sizes, n, align, "per-CPU chunk",
-                                          base);
+        err =
+            paging_area_alloc_congruent(&d->s->vm, offsets, sizes, n, align, "per-CPU chunk", base);
     } while (!err && !percpu_base_usable(*base));
     return err;
 }

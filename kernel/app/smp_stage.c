@@ -178,8 +178,7 @@ static u32 online_nodes(const struct boot_state *s)
         bool runs = s->topo.nodes[node].has_memory || s->topo.nodes[node].has_initiator;
         u32 cpu;
 
-        for_each_online_cpu(cpu)
-            runs |= s->topo.cpus[cpu].node == (s32)node;
+        for_each_online_cpu(cpu) runs |= s->topo.cpus[cpu].node == (s32)node;
         n += runs;
     }
     return n;

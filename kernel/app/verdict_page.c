@@ -80,7 +80,7 @@ static void findings(struct page_text *p)
 
     line(p, "Firmware  %u failures, %u warnings, %u remarks", firmware_total(f, FIRMWARE_FAIL),
          firmware_total(f, FIRMWARE_WARN), firmware_total(f, FIRMWARE_INFO));
-    for (u32 class = FIRMWARE_FAIL; class <= FIRMWARE_WARN; class++) {
+    for (u32 class = FIRMWARE_FAIL; class <= FIRMWARE_WARN; class ++) {
         u32 shown = 0;
 
         for (u32 i = 0; i < f->nr_kept && shown < MAX_FINDINGS; i++) {

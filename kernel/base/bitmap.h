@@ -9,8 +9,8 @@
 
 #include "kernel/base/types.h"
 
-#define BITMAP_WORDS(bits)          (((bits) + 63) / 64)
-#define DECLARE_BITMAP(name, bits)  u64 name[BITMAP_WORDS(bits)]
+#define BITMAP_WORDS(bits)         (((bits) + 63) / 64)
+#define DECLARE_BITMAP(name, bits) u64 name[BITMAP_WORDS(bits)]
 
 static inline void bitmap_set_bit(u64 *map, size_t bit)
 {

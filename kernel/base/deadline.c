@@ -35,8 +35,8 @@ u64 uptime_us(void)
 struct deadline deadline_start(u64 us)
 {
     struct deadline d = {
-        .length = clock_us_to_ticks(us * (cpu_has_hypervisor() ? HYPERVISOR_FACTOR : 1),
-                                    tsc_khz_now()),
+        .length =
+            clock_us_to_ticks(us * (cpu_has_hypervisor() ? HYPERVISOR_FACTOR : 1), tsc_khz_now()),
     };
 
     deadline_restart(&d);

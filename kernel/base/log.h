@@ -35,9 +35,9 @@ struct log {
     u64 head; /* bytes ever written */
     u64 lost; /* bytes that some sink never got */
     u64 dropped_lines;
-    u32 level;  /* lines above it are not kept */
-    bool hold;  /* lines stay in the ring until log_drain() is asked for */
-    bool panic; /* no lock is waited for any more */
+    u32 level;             /* lines above it are not kept */
+    bool hold;             /* lines stay in the ring until log_drain() is asked for */
+    bool panic;            /* no lock is waited for any more */
     struct spinlock lock;  /* buf, head, sinks' pos */
     struct spinlock drain; /* held by the CPU that writes to the sinks */
     u64 (*time_us)(void);  /* for stamps; NULL: 0 */

@@ -20,9 +20,9 @@
  */
 #define PER_CPU_ATTR_(sub) __attribute__((section(".data..percpu" sub)))
 
-#define DEFINE_PER_CPU(type, name)              PER_CPU_ATTR_("") __typeof__(type) name
-#define DEFINE_PER_CPU_FIRST(type, name)        PER_CPU_ATTR_("..first") __typeof__(type) name
-#define DEFINE_PER_CPU_READ_MOSTLY(type, name)  PER_CPU_ATTR_("..read_mostly") __typeof__(type) name
+#define DEFINE_PER_CPU(type, name)             PER_CPU_ATTR_("") __typeof__(type) name
+#define DEFINE_PER_CPU_FIRST(type, name)       PER_CPU_ATTR_("..first") __typeof__(type) name
+#define DEFINE_PER_CPU_READ_MOSTLY(type, name) PER_CPU_ATTR_("..read_mostly") __typeof__(type) name
 #define DEFINE_PER_CPU_ALIGNED(type, name)                                                         \
     PER_CPU_ATTR_("..aligned") ALIGNED(64) __typeof__(type) name
 #define DEFINE_PER_CPU_PAGE_ALIGNED(type, name)                                                    \
@@ -46,7 +46,7 @@ extern uintptr_t __per_cpu_offset[NR_CPUS];
  * Until the areas exist, __per_cpu_offset[cpu] makes addresses whose upper half is this number and
  * the CPU: non-canonical, so that any access raises #GP and the handler can name the CPU.
  */
-#define PER_CPU_PREMATURE_TAG 0x5eadULL
+#define PER_CPU_PREMATURE_TAG  0x5eadULL
 #define PER_CPU_PREMATURE(cpu) (PER_CPU_PREMATURE_TAG << 48 | (u64)(cpu) << 32)
 
 /* Hides from the compiler that the pointer leaves the object (it would be undefined otherwise). */

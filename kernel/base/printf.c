@@ -206,7 +206,9 @@ static bool convert(struct out *o, char conversion, struct spec *s, struct args 
     case 'X':
         v = next_unsigned(a, s);
         put_number(o, s, v, 16, conversion == 'X',
-                   !s->alt || !v ? "" : conversion == 'X' ? "0X" : "0x");
+                   !s->alt || !v       ? ""
+                   : conversion == 'X' ? "0X"
+                                       : "0x");
         return true;
     case 'p':
         put_number(o, s, (u64)(uintptr_t)va_arg(a->ap, void *), 16, false, "0x");

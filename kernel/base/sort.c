@@ -24,8 +24,7 @@ static void swap(u8 *a, u8 *b, size_t size)
 }
 
 /* Restores the heap below `root`, whose children are heaps already. */
-static void sift_down(u8 *base, size_t root, size_t n, size_t size, sort_compare compare,
-                      void *ctx)
+static void sift_down(u8 *base, size_t root, size_t n, size_t size, sort_compare compare, void *ctx)
 {
     for (;;) {
         size_t child = 2 * root + 1;

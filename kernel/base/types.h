@@ -23,15 +23,15 @@ typedef int64_t s64;
 
 #define static_assert _Static_assert
 
-#define PACKED         __attribute__((packed))
-#define ALIGNED(n)     __attribute__((aligned(n)))
-#define NORETURN       __attribute__((noreturn))
-#define NOINLINE       __attribute__((noinline))
-#define ALWAYS_INLINE  inline __attribute__((always_inline))
-#define MUST_CHECK     __attribute__((warn_unused_result))
-#define UNUSED         __attribute__((unused))
-#define SECTION(s)     __attribute__((section(s), used))
-#define PRINTF(f, a)   __attribute__((format(printf, f, a)))
+#define PACKED        __attribute__((packed))
+#define ALIGNED(n)    __attribute__((aligned(n)))
+#define NORETURN      __attribute__((noreturn))
+#define NOINLINE      __attribute__((noinline))
+#define ALWAYS_INLINE inline __attribute__((always_inline))
+#define MUST_CHECK    __attribute__((warn_unused_result))
+#define UNUSED        __attribute__((unused))
+#define SECTION(s)    __attribute__((section(s), used))
+#define PRINTF(f, a)  __attribute__((format(printf, f, a)))
 
 #define likely(x)   __builtin_expect(!!(x), 1)
 #define unlikely(x) __builtin_expect(!!(x), 0)

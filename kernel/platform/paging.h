@@ -31,7 +31,7 @@
 struct kernel_vm {
     struct spinlock lock; /* pt, areas, pcpu_window */
     struct memblock *mb;
-    struct buddy *pages;     /* NULL before paging_hand_over() */
+    struct buddy *pages; /* NULL before paging_hand_over() */
     struct small_mem *small;
     struct varea *boot_areas[2]; /* arrays from memblock, too odd to be given to the allocator */
     struct page_source src;

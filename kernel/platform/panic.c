@@ -79,8 +79,8 @@ static void print_registers(const struct trap_frame *f)
     pr_err("RBP: %016llx R08: %016llx R09: %016llx", (ull)f->rbp, (ull)f->r8, (ull)f->r9);
     pr_err("R10: %016llx R11: %016llx R12: %016llx", (ull)f->r10, (ull)f->r11, (ull)f->r12);
     pr_err("R13: %016llx R14: %016llx R15: %016llx", (ull)f->r13, (ull)f->r14, (ull)f->r15);
-    pr_err("CR0: %016llx CR2: %016llx CR3: %016llx CR4: %016llx", (ull)read_cr0(),
-           (ull)read_cr2(), (ull)read_cr3(), (ull)read_cr4());
+    pr_err("CR0: %016llx CR2: %016llx CR3: %016llx CR4: %016llx", (ull)read_cr0(), (ull)read_cr2(),
+           (ull)read_cr3(), (ull)read_cr4());
     pr_err("GS:  %016llx", (ull)rdmsr(MSR_GS_BASE));
 }
 

@@ -15,7 +15,7 @@
 enum power_result { POWER_PASSED = 0x10, POWER_FAILED = 0x11, POWER_PANIC = 0x12 };
 
 struct power_config {
-    bool exit_port;         /* exit=isa-debug */
+    bool exit_port; /* exit=isa-debug */
     enum option_end end;
     const struct fadt_info *fadt; /* NULL: none */
     bool has_s5;

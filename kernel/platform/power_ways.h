@@ -33,9 +33,9 @@ struct power_ops {
     /* One access of 1 or 2 bytes; false: this register cannot be reached from here. */
     bool (*read)(void *ctx, const struct acpi_gas *reg, u32 bytes, u32 *value);
     bool (*write)(void *ctx, const struct acpi_gas *reg, u32 bytes, u32 value);
-    void (*flush)(void *ctx);   /* what was logged is on the wire when it returns */
-    u64 (*now_us)(void *ctx);   /* moves on with every call, or nearly */
-    void (*triple)(void *ctx);  /* a triple fault; a test's machine may survive it */
+    void (*flush)(void *ctx);  /* what was logged is on the wire when it returns */
+    u64 (*now_us)(void *ctx);  /* moves on with every call, or nearly */
+    void (*triple)(void *ctx); /* a triple fault; a test's machine may survive it */
 };
 
 struct power_machine {

@@ -17,12 +17,12 @@
 
 struct fake_pages {
     struct page_source src;
-    u64 base;             /* physical address of page 0 */
+    u64 base; /* physical address of page 0 */
     u8 *memory;
     bool busy[FAKE_PAGES];
     s32 node[FAKE_PAGES]; /* asked for at allocation */
     u32 live, next;
-    long fail_after;      /* so many allocations succeed, then none; negative: all do */
+    long fail_after; /* so many allocations succeed, then none; negative: all do */
 };
 
 static int fake_alloc(void *ctx, s32 node, u64 *pa)

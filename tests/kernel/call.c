@@ -32,8 +32,7 @@ static u32 calls_of_all(void)
 {
     u32 cpu, sum = 0;
 
-    for_each_online_cpu(cpu)
-        sum += per_cpu(calls, cpu);
+    for_each_online_cpu(cpu) sum += per_cpu(calls, cpu);
     return sum;
 }
 
@@ -42,7 +41,8 @@ KTEST(call, each)
 {
     u32 cpu;
 
-    for_each_online_cpu(cpu) {
+    for_each_online_cpu(cpu)
+    {
         struct one_call c = {.cpu = cpu};
         u32 own = per_cpu(calls, cpu), all = calls_of_all();
 
@@ -59,13 +59,11 @@ KTEST(call, all_rounds)
     u32 n = cpus_online(), rounds = MAX(4u, 400 / n), cpu;
     struct tally t = {0};
 
-    for_each_online_cpu(cpu)
-        per_cpu(calls, cpu) = 0;
+    for_each_online_cpu(cpu) per_cpu(calls, cpu) = 0;
     for (u32 i = 0; i < rounds; i++)
         EXPECT_EQ(smp_call_all(on_any, &t), 0);
     EXPECT_TALLY(&t, rounds * n);
-    for_each_online_cpu(cpu)
-        EXPECT_EQ(per_cpu(calls, cpu), rounds);
+    for_each_online_cpu(cpu) EXPECT_EQ(per_cpu(calls, cpu), rounds);
 }
 
 /* A set reaches its members and nobody else. */
@@ -75,7 +73,8 @@ KTEST(call, set)
     struct tally t = {0};
     u32 cpu, members = 0;
 
-    for_each_online_cpu(cpu) {
+    for_each_online_cpu(cpu)
+    {
         per_cpu(calls, cpu) = 0;
         if (cpu % 2 == 0) {
             words[cpu / 64] |= 1ULL << cpu % 64;
@@ -84,8 +83,7 @@ KTEST(call, set)
     }
     EXPECT_EQ(smp_call_set(words, on_any, &t), 0);
     EXPECT_TALLY(&t, members);
-    for_each_online_cpu(cpu)
-        EXPECT_EQ(per_cpu(calls, cpu), cpu % 2 == 0);
+    for_each_online_cpu(cpu) EXPECT_EQ(per_cpu(calls, cpu), cpu % 2 == 0);
 }
 
 /* A CPU that is not there is refused at once, and nothing runs. */
@@ -95,8 +93,7 @@ KTEST(call, not_online)
     u32 cpu;
 
     EXPECT_EQ(smp_call_on(cpu_map.nr_ids, on_any, &t), -ENODEV);
-    for_each_possible_cpu(cpu)
-        if (!cpu_is_online(cpu))
-            EXPECT_EQ(smp_call_on(cpu, on_any, &t), -ENODEV);
+    for_each_possible_cpu(cpu) if (!cpu_is_online(cpu))
+        EXPECT_EQ(smp_call_on(cpu, on_any, &t), -ENODEV);
     EXPECT_TALLY(&t, 0);
 }

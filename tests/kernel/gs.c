@@ -6,9 +6,9 @@
 #include "smp/lapic_timer.h"
 #include "tests/kernel/kutil.h"
 
-static const u64 samples[] = {0,      1,          2,          0x7f,       0x80,
-                              0xff,   0x7fff,     0x8000,     0xffff,     0x7fffffff,
-                              ~0ULL,  0x80000000, 0xffffffff, 1ULL << 63, 0x123456789abcdef0};
+static const u64 samples[] = {0,     1,          2,          0x7f,       0x80,
+                              0xff,  0x7fff,     0x8000,     0xffff,     0x7fffffff,
+                              ~0ULL, 0x80000000, 0xffffffff, 1ULL << 63, 0x123456789abcdef0};
 
 /*
  * One type: all operations against plain arithmetic. In u64, cut to the type: wraps where the

@@ -116,7 +116,8 @@ KTEST(irq, timer_once_on_each)
         cpu_relax();
     udelay(3 * TIMER_NS / 1000); /* a second one would come now */
     EXPECT_TALLY(&t, cpus_online());
-    for_each_online_cpu(cpu) {
+    for_each_online_cpu(cpu)
+    {
         EXPECT_EQ(per_cpu(timer_fired, cpu), 1);
         EXPECT_GE(ticks_to_us(per_cpu(timer_end, cpu) - per_cpu(timer_start, cpu)), least);
     }

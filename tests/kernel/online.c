@@ -42,8 +42,8 @@ static void expect_area(u64 addr, const char *name, u32 cpu)
     u64 pa;
 
     if (!a || addr < a->va) {
-        ktest_fail(__FILE__, __LINE__, "CPU %u: 0x%llx is in no %s", cpu,
-                   (unsigned long long)addr, name);
+        ktest_fail(__FILE__, __LINE__, "CPU %u: 0x%llx is in no %s", cpu, (unsigned long long)addr,
+                   name);
         return;
     }
     EXPECT_STREQ(a->name, name);
@@ -65,8 +65,7 @@ KTEST(online, own_stack)
     answers = (struct answers){0};
     EXPECT_EQ(smp_call_all(answer, &answers), 0);
     /* The boot CPU runs this case on its stack; the others idle on theirs. */
-    for_each_online_cpu(cpu)
-        expect_area(answers.stack[cpu], "stack", cpu);
+    for_each_online_cpu(cpu) expect_area(answers.stack[cpu], "stack", cpu);
 }
 
 /* NMI, double fault and machine check have stacks of their own, by the TSS in the unit. */
@@ -76,13 +75,13 @@ KTEST(online, interrupt_stacks)
                                                  "machine check stack"};
     u32 cpu;
 
-    for_each_online_cpu(cpu)
-        for (u32 i = 0; i < IST_COUNT; i++) {
-            u64 top = per_cpu(cpu_tables, cpu).tss.ist[i];
+    for_each_online_cpu(cpu) for (u32 i = 0; i < IST_COUNT; i++)
+    {
+        u64 top = per_cpu(cpu_tables, cpu).tss.ist[i];
 
-            EXPECT_TRUE(is_aligned(top, 16));
-            expect_area(top - 1, names[i], cpu);
-        }
+        EXPECT_TRUE(is_aligned(top, 16));
+        expect_area(top - 1, names[i], cpu);
+    }
 }
 
 /* A possible CPU that does not run was left out by the command line, or was made to fail by it. */

@@ -108,8 +108,7 @@ static u32 backed_cpus(u32 node)
 {
     u32 cpu, n = 0;
 
-    for_each_possible_cpu(cpu)
-        n += home_of(cpu) == (s32)node && dyn_backed(cpu);
+    for_each_possible_cpu(cpu) n += home_of(cpu) == (s32)node && dyn_backed(cpu);
     return n;
 }
 

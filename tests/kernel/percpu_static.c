@@ -10,7 +10,7 @@
 #include "percpu/percpu.h"
 #include "tests/kernel/kutil.h"
 
-extern u64 __stack_chk_guard;             /* percpu/setup.c */
+extern u64 __stack_chk_guard;                   /* percpu/setup.c */
 extern char __early_unit[], __early_unit_end[]; /* linker.ld */
 
 /* Initialised, never written: the same everywhere for good. */
@@ -40,7 +40,8 @@ KTEST(percpu_static, initialisers)
 
     EXPECT_EQ(smp_call_all(own_copies, &t), 0);
     EXPECT_TALLY(&t, cpus_online());
-    for_each_possible_cpu(cpu) { /* those that do not run have their copy too */
+    for_each_possible_cpu(cpu)
+    { /* those that do not run have their copy too */
         EXPECT_EQ(per_cpu(in_plain, cpu), 0x1111222233334444ULL);
         EXPECT_EQ(per_cpu(in_page_aligned, cpu), 0xfeedf00d);
         EXPECT_EQ(per_cpu(in_zero, cpu), 0);
@@ -54,9 +55,8 @@ KTEST(percpu_static, early_write)
 
     EXPECT_EQ(*(volatile u64 *)&percpu_early_mark, PERCPU_EARLY_MARK_LINKED);
     EXPECT_EQ(per_cpu(percpu_early_mark, 0), PERCPU_EARLY_MARK_WRITTEN);
-    for_each_possible_cpu(cpu)
-        if (cpu != 0)
-            EXPECT_EQ(per_cpu(percpu_early_mark, cpu), PERCPU_EARLY_MARK_LINKED);
+    for_each_possible_cpu(cpu) if (cpu != 0)
+        EXPECT_EQ(per_cpu(percpu_early_mark, cpu), PERCPU_EARLY_MARK_LINKED);
 }
 
 static u64 nonzero_words(const u8 *from, const u8 *to)

@@ -25,8 +25,8 @@ KTEST(placement, node_of_every_page)
             s32 nid = memblock_addr_nid(&s->mb, pa);
             not_ram += !memblock_is_map_memory(&s->mb, pa);
             not_reserved += !memblock_is_region_reserved(&s->mb, pa, PAGE_SIZE);
-            wrong += nid != s->topo.cpus[cpu].node &&
-                     !node_may_serve(s->topo.cpus[cpu].node, nid, need);
+            wrong +=
+                nid != s->topo.cpus[cpu].node && !node_may_serve(s->topo.cpus[cpu].node, nid, need);
         }
     }
     EXPECT_EQ(unmapped, 0);

@@ -126,7 +126,8 @@ static void check_offline(void)
 {
     u32 cpu;
 
-    for_each_possible_cpu(cpu) {
+    for_each_possible_cpu(cpu)
+    {
         if (cpu_is_online(cpu))
             continue;
         EXPECT_TRUE(all_zero(area_start(cpu), area_end(cpu)));

@@ -62,7 +62,7 @@ static struct request any_request(struct model *m)
         class = kind < 3 ? 1 + rnd(m, 4) : 1 + rnd(m, PCPU_CLASSES - 1);
         r.size = pcpu_class_size(class) / PCPU_GRANULE;
         r.align = pcpu_class_align(class) / PCPU_GRANULE;
-        r.tag = (u8)class;
+        r.tag = (u8) class;
     } else {
         r.size = 5 + rnd(m, kind < 15 ? 300 : 1 + m->n / (1 + rnd(m, 32)));
         r.tag = PCPU_TAG_BIG;

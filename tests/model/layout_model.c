@@ -125,10 +125,8 @@ static void check_maps(const struct pcpu_alloc_info *ai, const struct expected *
 
 static void compare(void)
 {
-    struct pcpu_env env = {.nr_cpus = m.n,
-                           .static_size = m.static_size,
-                           .alloc = heap_alloc,
-                           .free = heap_free};
+    struct pcpu_env env = {
+        .nr_cpus = m.n, .static_size = m.static_size, .alloc = heap_alloc, .free = heap_free};
     struct pcpu_alloc_info *ai;
     struct expected e;
 
@@ -267,9 +265,9 @@ static void check_contents(const struct pcpu_first_chunk *fc)
                 EXPECT_EQ(memblock_addr_nid(&rig.mb, rig_pa(ptr)), (s32)rig.cpu_node[cpu]);
             }
             EXPECT_TRUE(rig_all_are(ptr + used, fc->unit_size - used, RIG_POISON));
-            EXPECT_TRUE(used == fc->unit_size ||
-                        !memblock_is_region_reserved(&rig.mb, rig_pa(ptr + used),
-                                                     fc->unit_size - used));
+            EXPECT_TRUE(
+                used == fc->unit_size ||
+                !memblock_is_region_reserved(&rig.mb, rig_pa(ptr + used), fc->unit_size - used));
             kept += used;
         }
     }
@@ -296,7 +294,8 @@ KTEST(layout_model, first_chunk_on_random_machines)
                 rig.node_distance[a][b] = a == b ? 10 : 11 + random_below(9);
         REQUIRE_EQ(pcpu_embed_first_chunk(&rig.env, 4 * random_below(2000), random_below(40000),
                                           16384ULL << random_below(5), rig_distance, rig_alloc_fn,
-                                          rig_free_fn, &fc), 0);
+                                          rig_free_fn, &fc),
+                   0);
         check_contents(&fc);
         pcpu_first_chunk_release(&rig.env, &fc);
     }

@@ -85,18 +85,19 @@ static bool same_lists(const struct model *m)
 
     for (u32 i = 0; i < UNITS; i++)
         seen[i] = (struct unit){false, false, NODE_NONE, NODE_NONE, 0, 0};
-    for_each_mem_region(r, &m->mb)
-        for (u64 i = r->base / UNIT; i < (r->base + r->size) / UNIT; i++) {
-            seen[i].mem = true;
-            seen[i].nid = (s8)r->nid;
-            seen[i].flags = (u8)r->flags;
-        }
-    for_each_reserved_region(r, &m->mb)
-        for (u64 i = r->base / UNIT; i < (r->base + r->size) / UNIT; i++) {
-            seen[i].res = true;
-            seen[i].rnid = (s8)r->nid;
-            seen[i].rflags = (u8)r->flags;
-        }
+    for_each_mem_region(r, &m->mb) for (u64 i = r->base / UNIT; i < (r->base + r->size) / UNIT; i++)
+    {
+        seen[i].mem = true;
+        seen[i].nid = (s8)r->nid;
+        seen[i].flags = (u8)r->flags;
+    }
+    for_each_reserved_region(r, &m->mb) for (u64 i = r->base / UNIT; i < (r->base + r->size) / UNIT;
+                                             i++)
+    {
+        seen[i].res = true;
+        seen[i].rnid = (s8)r->nid;
+        seen[i].rflags = (u8)r->flags;
+    }
     return memcmp(seen, m->u, sizeof(seen)) == 0;
 }
 
@@ -121,14 +122,16 @@ static void check_walk(struct model *m, s32 nid, u32 skip)
     u64 bytes = 0, last = 0;
 
     memset(seen, 0, sizeof(seen));
-    for_each_free_range(&f, &m->mb, nid, skip, &c) {
+    for_each_free_range(&f, &m->mb, nid, skip, &c)
+    {
         EXPECT_TRUE(f.start >= last && f.end > f.start);
         last = f.end;
         for (u64 i = f.start / UNIT; i < f.end / UNIT; i++)
             seen[0][i] = true;
     }
     last = MEMBLOCK_NO_LIMIT;
-    for_each_free_range_rev(&f, &m->mb, nid, skip, &c) {
+    for_each_free_range_rev(&f, &m->mb, nid, skip, &c)
+    {
         EXPECT_TRUE(f.end <= last && f.end > f.start);
         last = f.start;
         for (u64 i = f.start / UNIT; i < f.end / UNIT; i++)
@@ -470,8 +473,7 @@ static void op_limits(struct model *m)
         model_trim(m, 4);
     } else {
         bool none = rnd(m, 2);
-        memblock_set_current_limit(&m->mb,
-                                   none ? MEMBLOCK_NO_LIMIT : (UNITS / 2 + keep) * UNIT);
+        memblock_set_current_limit(&m->mb, none ? MEMBLOCK_NO_LIMIT : (UNITS / 2 + keep) * UNIT);
     }
 }
 

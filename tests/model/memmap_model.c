@@ -55,8 +55,9 @@ static void check_round(struct round *r)
     u32 at = 0, ranges = 0;
 
     shim_log_reset();
-    REQUIRE_EQ(memmap_normalise(r->in, r->n, r->limit, r->out, ARRAY_SIZE(r->out), &r->count,
-                                &clipped), 0);
+    REQUIRE_EQ(
+        memmap_normalise(r->in, r->n, r->limit, r->out, ARRAY_SIZE(r->out), &r->count, &clipped),
+        0);
     for (u32 u = 0; u < UNITS; u++) {
         u64 addr = u * r->unit;
         int type = r->model[u];

@@ -28,7 +28,7 @@ static u64 rnd(struct model *m, u64 below)
 
 struct check {
     struct model *m;
-    u64 at;     /* first page not yet compared */
+    u64 at; /* first page not yet compared */
     u64 wrong;
     u64 leaves[PT_LEAF_KINDS], tables;
     u64 in_2m, in_1g, in_512g; /* the region the last leaf was in, for counting tables */
@@ -98,8 +98,8 @@ static int do_map(struct model *m, u64 first, u64 n)
     static const u32 limits[] = {0, 0, PT_MAX_2M, PT_MAX_4K};
     u32 prot = rnd(m, PT_PROT + 1), limit = limits[rnd(m, n > 8192 ? 3 : 4)];
     /* Memory congruent to the address, so that leaves can be large; sometimes not quite. */
-    u64 pa = (u64)(1 + rnd(m, 3)) * (64 * SZ_1G) + (first << PAGE_SHIFT) +
-             (m->base & (SZ_1G - 1)) + (n < 2048 && rnd(m, 4) == 0 ? PAGE_SIZE : 0);
+    u64 pa = (u64)(1 + rnd(m, 3)) * (64 * SZ_1G) + (first << PAGE_SHIFT) + (m->base & (SZ_1G - 1)) +
+             (n < 2048 && rnd(m, 4) == 0 ? PAGE_SIZE : 0);
     int err = pagetable_map(&m->pt, m->base + (first << PAGE_SHIFT), pa, n << PAGE_SHIFT,
                             prot | limit, 0);
 
@@ -129,8 +129,8 @@ static int do_unmap(struct model *m, u64 first, u64 n, struct pt_flush *flush)
 static int do_protect(struct model *m, u64 first, u64 n, struct pt_flush *flush)
 {
     u32 prot = rnd(m, PT_PROT + 1);
-    int err = pagetable_protect(&m->pt, m->base + (first << PAGE_SHIFT), n << PAGE_SHIFT, prot, 0,
-                                flush);
+    int err =
+        pagetable_protect(&m->pt, m->base + (first << PAGE_SHIFT), n << PAGE_SHIFT, prot, 0, flush);
 
     for (u64 i = 0; i < n; i++) {
         if (!m->page[first + i])

@@ -25,8 +25,9 @@ static u32 rnd(u32 n)
 
 static u64 value(void)
 {
-    static const u64 edge[] = {0, 1, 7, 8, 9, 10, INT_MAX, UINT_MAX, 0x80000000ULL,
-                               LLONG_MAX, 1ULL << 63, ~0ULL, 127, 128, 255, 256, 65535};
+    static const u64 edge[] = {
+        0,         1,          7,     8,   9,   10,  INT_MAX, UINT_MAX, 0x80000000ULL,
+        LLONG_MAX, 1ULL << 63, ~0ULL, 127, 128, 255, 256,     65535};
 
     if (rnd(3) == 0)
         return edge[rnd(ARRAY_SIZE(edge))];

@@ -38,9 +38,9 @@ static inline void put_header(struct table *t, const char *sig, u8 revision)
     put(t, revision, 1);
     put(t, 0, 1);
     for (int i = 0; i < 6; i++)
-        put(t, (u8)"BOCHS "[i], 1);
+        put(t, (u8) "BOCHS "[i], 1);
     for (int i = 0; i < 8; i++)
-        put(t, (u8)"BXPC    "[i], 1);
+        put(t, (u8) "BXPC    "[i], 1);
     put(t, 1, 4);
     put(t, 0x43505842, 4);
     put(t, 1, 4);

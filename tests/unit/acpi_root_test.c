@@ -71,7 +71,7 @@ static struct table rsdp(u8 revision)
     struct table t = {0};
 
     for (int i = 0; i < 15; i++)
-        put(&t, (u8)"RSD PTR \0BOCHS "[i], 1);
+        put(&t, (u8) "RSD PTR \0BOCHS "[i], 1);
     put(&t, revision, 1);
     put(&t, LOW + 0x2000, 4);
     put(&t, 36, 4);
@@ -277,7 +277,7 @@ static struct machine sound(void)
     put(&fadt, LOW + 0x7000, 4), put(&fadt, LOW + 0x6000, 4), put(&fadt, 0, 276 - 44);
     seal(&fadt);
     for (int i = 0; i < 4; i++)
-        put(&facs, (u8)"FACS"[i], 1);
+        put(&facs, (u8) "FACS"[i], 1);
     put(&facs, 64, 4), put(&facs, 0, 56);
     add(&m, 0xf5290, rsdp(2));
     add(&m, LOW + 0x1000, xsdt);

@@ -31,15 +31,15 @@ KTEST(acpi_tables, madt_order_ids_and_duplicates)
     struct table t;
 
     madt_begin(&t, 5);
-    madt_lapic(&t, 4, 0);          /* disabled; the enabled one below stays */
-    madt_x2apic(&t, 0x10000, 1);   /* table order, not type order */
+    madt_lapic(&t, 4, 0);        /* disabled; the enabled one below stays */
+    madt_x2apic(&t, 0x10000, 1); /* table order, not type order */
     madt_lapic(&t, 4, 1);
     madt_lapic(&t, 0xff, 0), madt_x2apic(&t, 0xffffffff, 0);
-    madt_x2apic(&t, 4, 1);         /* the same CPU as type 9: quiet */
-    madt_lapic(&t, 4, 1);          /* twice: a bug */
-    madt_x2apic(&t, 7, 1);         /* below 255 beside type 0: kept, reported */
-    madt_x2apic(&t, 8, 0);         /* the same, disabled: dropped */
-    madt_lapic(&t, 9, 2);          /* online capable */
+    madt_x2apic(&t, 4, 1); /* the same CPU as type 9: quiet */
+    madt_lapic(&t, 4, 1);  /* twice: a bug */
+    madt_x2apic(&t, 7, 1); /* below 255 beside type 0: kept, reported */
+    madt_x2apic(&t, 8, 0); /* the same, disabled: dropped */
+    madt_lapic(&t, 9, 2);  /* online capable */
     REQUIRE_EQ(parse(&t), 0);
     REQUIRE_EQ(info.cpu_count, 4);
     EXPECT_TRUE(cpus[0].apic_id == 0x10000 && cpus[0].x2apic && cpus[0].entry == 1);

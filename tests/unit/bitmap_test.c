@@ -52,7 +52,8 @@ KTEST(bitmap, single_bits_and_walk)
 
     for (size_t i = 0; i < ARRAY_SIZE(want); i++)
         bitmap_set_bit(map, want[i]);
-    for_each_set_bit(bit, map, BITS) {
+    for_each_set_bit(bit, map, BITS)
+    {
         REQUIRE_TRUE(n < ARRAY_SIZE(want));
         EXPECT_EQ(bit, want[n++]);
     }

@@ -121,7 +121,7 @@ static inline u8 rig_tag(u32 granules, u32 align)
 
     if (class && pcpu_class_size(class) == granules * PCPU_GRANULE &&
         pcpu_class_align(class) <= align * PCPU_GRANULE)
-        return (u8)class;
+        return (u8) class;
     return PCPU_TAG_BIG;
 }
 

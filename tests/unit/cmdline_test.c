@@ -173,11 +173,32 @@ KTEST(options, run_list)
 KTEST(options, bad_values_keep_what_was)
 {
     static const char *const bad[] = {
-        "run=", "run=fly", "run=test,fly", "run=report:x", "run=tables:x", "end=now", "exit=1",
-        "console=", "percpu_alloc=no", "percpu_dyn=-1", "percpu_atom=3K", "percpu_atom=2K",
-        "percpu_reserved=x", "percpu_static=1Q", "percpu_promote=", "percpu_promote=1", "numa=yes",
-        "nr_cpus=0", "nr_cpus=99999999999", "possible_cpus=", "maxcpus=-1", "loglevel=9", "seed=x",
-        "strict=all", "hotplug=1", "lava=yes",
+        "run=",
+        "run=fly",
+        "run=test,fly",
+        "run=report:x",
+        "run=tables:x",
+        "end=now",
+        "exit=1",
+        "console=",
+        "percpu_alloc=no",
+        "percpu_dyn=-1",
+        "percpu_atom=3K",
+        "percpu_atom=2K",
+        "percpu_reserved=x",
+        "percpu_static=1Q",
+        "percpu_promote=",
+        "percpu_promote=1",
+        "numa=yes",
+        "nr_cpus=0",
+        "nr_cpus=99999999999",
+        "possible_cpus=",
+        "maxcpus=-1",
+        "loglevel=9",
+        "seed=x",
+        "strict=all",
+        "hotplug=1",
+        "lava=yes",
     };
     static struct kernel_options defaults;
 

@@ -74,8 +74,10 @@ KTEST(direct_map, pc_with_4g)
     static const struct range ram[] = {
         {0x1000, 0x9fc00}, {SZ_1M, 0xbffe0000}, {0xbffe0000, 0xbfff0123}, {SZ_4G, SZ_4G + SZ_1G}};
     static const struct range ro[] = {{0x210000, 0x345000}};
-    static const struct run want[] = {{0x1000, 0xa0000, RW}, {SZ_1M, 0x210000, RW},
-                                      {0x210000, 0x345000, RO}, {0x345000, 0xbfff1000, RW},
+    static const struct run want[] = {{0x1000, 0xa0000, RW},
+                                      {SZ_1M, 0x210000, RW},
+                                      {0x210000, 0x345000, RO},
+                                      {0x345000, 0xbfff1000, RW},
                                       {SZ_4G, SZ_4G + SZ_1G, RW}};
     char line[100];
 
@@ -111,8 +113,11 @@ KTEST(direct_map, without_1g)
 /* Two tables in one page, and a table that touches RAM: one page, one run. */
 KTEST(direct_map, ranges_that_share_pages)
 {
-    static const struct range ram[] = {{0, SZ_1M}, {SZ_1M, SZ_2M}, {SZ_2M + 0x100, SZ_2M + 0x200},
-                                       {SZ_2M + 0x300, SZ_2M + 0x1001}, {SZ_4G + 5, SZ_4G + 6}};
+    static const struct range ram[] = {{0, SZ_1M},
+                                       {SZ_1M, SZ_2M},
+                                       {SZ_2M + 0x100, SZ_2M + 0x200},
+                                       {SZ_2M + 0x300, SZ_2M + 0x1001},
+                                       {SZ_4G + 5, SZ_4G + 6}};
     static const struct run want[] = {{0, SZ_2M + 0x2000, RW}, {SZ_4G, SZ_4G + 0x1000, RW}};
 
     start(true);
@@ -127,12 +132,12 @@ KTEST(direct_map, ranges_that_share_pages)
 KTEST(direct_map, read_only_borders)
 {
     static const struct range ram[] = {{0x10000, 0x20000}, {0x30000, 0x40000}, {SZ_2M, 2 * SZ_2M}};
-    static const struct range ro[] = {{0, 0x8000}, {0x1f000, 0x31000}, {0x33000, 0x34000},
+    static const struct range ro[] = {{0, 0x8000},        {0x1f000, 0x31000}, {0x33000, 0x34000},
                                       {0x34000, 0x35000}, {SZ_2M, 2 * SZ_2M}, {SZ_4G, SZ_4G * 2}};
-    static const struct run want[] = {
-        {0x10000, 0x1f000, RW}, {0x1f000, 0x20000, RO}, {0x30000, 0x31000, RO},
-        {0x31000, 0x33000, RW}, {0x33000, 0x35000, RO}, {0x35000, 0x40000, RW},
-        {SZ_2M, 2 * SZ_2M, RO}};
+    static const struct run want[] = {{0x10000, 0x1f000, RW}, {0x1f000, 0x20000, RO},
+                                      {0x30000, 0x31000, RO}, {0x31000, 0x33000, RW},
+                                      {0x33000, 0x35000, RO}, {0x35000, 0x40000, RW},
+                                      {SZ_2M, 2 * SZ_2M, RO}};
 
     start(true);
     REQUIRE_EQ(direct_map_build(&pt, ram, 3, ro, 6, &stats), 0);
@@ -196,11 +201,10 @@ KTEST(direct_map, every_failed_allocation_leaves_no_trace)
 KTEST(direct_map, kernel_sections)
 {
     const u64 va = KERNEL_BASE + SZ_2M, pa = SZ_2M;
-    const struct kernel_section s[] = {
-        {va, pa, 0x3456, 0, "template"},
-        {va + 0x5000, pa + 0x5000, 0x2000, PT_X, "text"},
-        {va + 0x8000, pa + 0x8000, 0, PT_W, "empty"},
-        {va + 0x8000, pa + 0x8000, SZ_2M, PT_W, "data"}};
+    const struct kernel_section s[] = {{va, pa, 0x3456, 0, "template"},
+                                       {va + 0x5000, pa + 0x5000, 0x2000, PT_X, "text"},
+                                       {va + 0x8000, pa + 0x8000, 0, PT_W, "empty"},
+                                       {va + 0x8000, pa + 0x8000, SZ_2M, PT_W, "data"}};
     u32 prot;
     u64 got;
 

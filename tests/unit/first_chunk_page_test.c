@@ -120,8 +120,8 @@ KTEST(first_chunk_page, falls_back_and_page_is_a_choice)
     REQUIRE_EQ(pcpu_make_first_chunk(&rig.env, &req, &fc), 0);
     EXPECT_FALSE(fc.embedded);
     EXPECT_EQ(req.embed_err, -EINVAL);
-    EXPECT_TRUE(shim_log_contains(
-        "setup_percpu: auto allocator failed (-22), falling back to page size"));
+    EXPECT_TRUE(
+        shim_log_contains("setup_percpu: auto allocator failed (-22), falling back to page size"));
     EXPECT_EQ(memblock_reserved_size(&rig.mb),
               5 * fc.size_sum + fc.tables_bytes + rig.mb.reserved.array_size);
     drop(&fc);

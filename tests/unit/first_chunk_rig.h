@@ -41,11 +41,11 @@ struct rig {
     struct pcpu_page_ops page_ops;
 
     u64 calls, fail_at; /* fallible callbacks so far; this one fails (0: none) */
-    bool keep_failing; /* and so do all after it */
+    bool keep_failing;  /* and so do all after it */
     u64 block_calls, distance_calls, prepared;
     u64 fail_free_from; /* give-backs through free_fn that fail from this one on (0: none) */
     u64 frees, null_frees;
-    bool heap_tables; /* tables from malloc instead of memblock */
+    bool heap_tables;       /* tables from malloc instead of memblock */
     bool allocs_after_free; /* alloc_fn was called after a free_fn */
     u64 mapped;
     void *area;
@@ -264,7 +264,8 @@ static inline void rig_snapshot(const struct memblock_type *type, struct rig_reg
     const struct memblock_region *r;
 
     out->count = 0;
-    for_each_region(r, type) {
+    for_each_region(r, type)
+    {
         u64 start = r->base, end = r->base + r->size;
 
         /* At most two pieces: below and above the own array. */

@@ -292,12 +292,14 @@ KTEST(first_chunk, bad_blocks_are_refused)
 
     start_mixed();
     EXPECT_EQ(pcpu_embed_first_chunk(&rig.env, 8192, 28672, ATOM, rig_distance, misaligned_fn,
-                                     rig_free_fn, &fc), -EINVAL);
+                                     rig_free_fn, &fc),
+              -EINVAL);
     EXPECT_TRUE(shim_log_contains("not aligned to 262144"));
     EXPECT_EQ(memblock_reserved_size(&rig.mb), 0);
     start_mixed();
     EXPECT_EQ(pcpu_embed_first_chunk(&rig.env, 8192, 28672, ATOM, rig_distance, same_block_fn,
-                                     count_free_fn, &fc), -EINVAL);
+                                     count_free_fn, &fc),
+              -EINVAL);
     EXPECT_TRUE(shim_log_contains("percpu: failed to initialize, "));
     EXPECT_EQ(rig.frees, 2);
 }
@@ -307,12 +309,15 @@ KTEST(first_chunk, bad_arguments)
     struct pcpu_first_chunk fc;
 
     start_mixed();
-    EXPECT_EQ(pcpu_embed_first_chunk(&rig.env, 0, 0, 3 * PAGE_SIZE, NULL, rig_alloc_fn,
-                                     rig_free_fn, &fc), -EINVAL);
-    EXPECT_EQ(pcpu_embed_first_chunk(&rig.env, 2, 0, PAGE_SIZE, NULL, rig_alloc_fn, rig_free_fn,
-                                     &fc), -EINVAL); /* reserved is no multiple of 4 */
-    EXPECT_EQ(pcpu_embed_first_chunk(&rig.env, ~0ULL, 0, PAGE_SIZE, NULL, rig_alloc_fn,
-                                     rig_free_fn, &fc), -EOVERFLOW);
+    EXPECT_EQ(
+        pcpu_embed_first_chunk(&rig.env, 0, 0, 3 * PAGE_SIZE, NULL, rig_alloc_fn, rig_free_fn, &fc),
+        -EINVAL);
+    EXPECT_EQ(
+        pcpu_embed_first_chunk(&rig.env, 2, 0, PAGE_SIZE, NULL, rig_alloc_fn, rig_free_fn, &fc),
+        -EINVAL); /* reserved is no multiple of 4 */
+    EXPECT_EQ(
+        pcpu_embed_first_chunk(&rig.env, ~0ULL, 0, PAGE_SIZE, NULL, rig_alloc_fn, rig_free_fn, &fc),
+        -EOVERFLOW);
     EXPECT_EQ(memblock_reserved_size(&rig.mb), 0);
 }
 

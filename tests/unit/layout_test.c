@@ -45,10 +45,8 @@ static struct pcpu_env new_env(u32 nr_cpus, size_t static_size)
     allocs = fail_alloc = distance_calls = 0;
     live = 0;
     shim_log_reset();
-    return (struct pcpu_env){.nr_cpus = nr_cpus,
-                             .static_size = static_size,
-                             .alloc = heap_alloc,
-                             .free = heap_free};
+    return (struct pcpu_env){
+        .nr_cpus = nr_cpus, .static_size = static_size, .alloc = heap_alloc, .free = heap_free};
 }
 
 /* CPUs per node, ended by 0, and what linux-percpu section 1.2 says comes out. */

@@ -174,14 +174,16 @@ static void check_walk(struct memblock *mb, s32 nid, u32 skip, const struct piec
     struct memblock_free_range r;
     u32 i = 0;
 
-    for_each_free_range(&r, mb, nid, skip, &c) {
+    for_each_free_range(&r, mb, nid, skip, &c)
+    {
         REQUIRE_TRUE(i < n);
         EXPECT_EQ(r.start, want[i].first * P);
         EXPECT_EQ(r.end, want[i].end * P);
         EXPECT_EQ(r.nid, want[i++].nid);
     }
     EXPECT_EQ(i, n);
-    for_each_free_range_rev(&r, mb, nid, skip, &c) {
+    for_each_free_range_rev(&r, mb, nid, skip, &c)
+    {
         REQUIRE_TRUE(i > 0);
         EXPECT_EQ(r.start, want[--i].first * P);
         EXPECT_EQ(r.end, want[i].end * P);
@@ -192,8 +194,8 @@ static void check_walk(struct memblock *mb, s32 nid, u32 skip, const struct piec
 
 MB_CASE(memblock_attr, walks)
 {
-    static const struct piece all[] = {{4, 6, 0}, {8, 10, 0}, {10, 12, 1}, {18, 20, 1},
-                                       {21, 24, 1}};
+    static const struct piece all[] = {
+        {4, 6, 0}, {8, 10, 0}, {10, 12, 1}, {18, 20, 1}, {21, 24, 1}};
     static const struct piece node1[] = {{10, 12, 1}, {18, 20, 1}, {21, 24, 1}};
     static const struct piece plain[] = {{4, 6, 0}, {8, 10, 0}, {10, 12, 1}};
 
@@ -219,16 +221,13 @@ MB_CASE(memblock_attr, region_walks)
     const struct memblock_region *r;
     u64 sum = 0;
 
-    for_each_mem_region(r, &f->mb)
-        sum += r->size;
+    for_each_mem_region(r, &f->mb) sum += r->size;
     EXPECT_EQ(sum, 0);
     have(f, 4, 6, 0, 0);
     have(f, 10, 3, 1, 0);
-    for_each_mem_region(r, &f->mb)
-        sum += r->size;
+    for_each_mem_region(r, &f->mb) sum += r->size;
     EXPECT_EQ(sum, 9 * P);
-    for_each_reserved_region(r, &f->mb)
-        sum += r->size;
+    for_each_reserved_region(r, &f->mb) sum += r->size;
     EXPECT_EQ(sum, 9 * P);
 }
 

@@ -135,7 +135,7 @@ MB_CASE(memblock_basic, add_many)
 }
 
 #define SLOT_SIZE 0x1000ULL
-#define SLOT(i)   (SZ_2M + (i) * 2 * SLOT_SIZE)
+#define SLOT(i)   (SZ_2M + (i)*2 * SLOT_SIZE)
 
 /* Reserves slots [0, n) but one, each apart from the next. */
 static void reserve_slots_but(struct memblock *mb, u32 n, u32 skip)
@@ -212,7 +212,7 @@ static void check_delete(struct memblock *mb, struct memblock_type *type, insert
                          const struct rng *out)
 {
     check_insert(mb, type, insert, in, in);
-    EXPECT_EQ(delete(mb, gone.base, gone.size), 0);
+    EXPECT_EQ(delete (mb, gone.base, gone.size), 0);
     check_insert(mb, type, insert, RANGES({0, 0}), out);
 }
 

@@ -27,8 +27,8 @@ struct fixture {
     struct memblock mb;
     struct memblock_region mem[INIT_REGIONS], res[INIT_REGIONS];
     struct memblock_ops ops;
-    u32 growths;   /* attempts so far */
-    u32 fail_at;   /* the attempt that fails, from 1; 0: none */
+    u32 growths; /* attempts so far */
+    u32 fail_at; /* the attempt that fails, from 1; 0: none */
     bool fail_all;
 };
 
@@ -73,13 +73,22 @@ static inline void fixture_run(void (*body)(struct fixture *f, bool up), bool up
 
 #define MB_CASE(suite, name)                                                                       \
     static void body_##suite##_##name(struct fixture *f, bool up);                                 \
-    KTEST(suite, name) { fixture_run(body_##suite##_##name, false); }                              \
+    KTEST(suite, name)                                                                             \
+    {                                                                                              \
+        fixture_run(body_##suite##_##name, false);                                                 \
+    }                                                                                              \
     static void body_##suite##_##name(struct fixture *f, UNUSED bool up)
 
 #define MB_BOTH(suite, name)                                                                       \
     static void body_##suite##_##name(struct fixture *f, bool up);                                 \
-    KTEST(suite, name##_top_down) { fixture_run(body_##suite##_##name, false); }                   \
-    KTEST(suite, name##_bottom_up) { fixture_run(body_##suite##_##name, true); }                   \
+    KTEST(suite, name##_top_down)                                                                  \
+    {                                                                                              \
+        fixture_run(body_##suite##_##name, false);                                                 \
+    }                                                                                              \
+    KTEST(suite, name##_bottom_up)                                                                 \
+    {                                                                                              \
+        fixture_run(body_##suite##_##name, true);                                                  \
+    }                                                                                              \
     static void body_##suite##_##name(struct fixture *f, UNUSED bool up)
 
 /* `count` regions with `total` bytes in the list. */

@@ -351,8 +351,8 @@ MB_BOTH(memblock_list, nomap_never)
 MB_BOTH(memblock_list, mirror_first)
 {
     static const s32 list[] = {3};
-    struct memblock_request req = {.size = 512, .nodes = list, .nr_nodes = 1,
-                                   .flags = MEMBLOCK_MIRROR};
+    struct memblock_request req = {
+        .size = 512, .nodes = list, .nr_nodes = 1, .flags = MEMBLOCK_MIRROR};
     struct memblock_result got;
 
     eight_nodes(f);

@@ -29,8 +29,7 @@ KTEST(memmap, prints_as_linux)
     shim_log_reset();
     memmap_print(map, ARRAY_SIZE(map));
     EXPECT_EQ(shim_log_count(), ARRAY_SIZE(map));
-    EXPECT_STREQ(shim_log_line(0),
-                 "BIOS-e820: [mem 0x0000000000000000-0x000000000009fbff] usable");
+    EXPECT_STREQ(shim_log_line(0), "BIOS-e820: [mem 0x0000000000000000-0x000000000009fbff] usable");
     EXPECT_STREQ(shim_log_line(1),
                  "BIOS-e820: [mem 0x000000000009fc00-0x000000000009ffff] reserved");
     EXPECT_STREQ(shim_log_line(2),

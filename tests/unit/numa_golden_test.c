@@ -183,8 +183,7 @@ KTEST(numa_golden, log_as_linux_prints_it)
             check_machine(&machines[i], true);
     EXPECT_TRUE(shim_log_contains_prefix("SRAT: PXM 0 -> APIC 0x20 -> Node 0"));
     EXPECT_TRUE(shim_log_contains_prefix("ACPI: SRAT: Node 0 PXM 0 [mem 0x00000000-0x0009ffff]"));
-    EXPECT_TRUE(
-        shim_log_contains_prefix("ACPI: SRAT: Node 1 PXM 1 [mem 0x428000000-0x827ffffff]"));
+    EXPECT_TRUE(shim_log_contains_prefix("ACPI: SRAT: Node 1 PXM 1 [mem 0x428000000-0x827ffffff]"));
     EXPECT_TRUE(shim_log_contains_prefix(
         "NUMA: Node 0 [mem 0x00000000-0x0009ffff] + [mem 0x00100000-0xd7ffffff] -> "
         "[mem 0x00000000-0xd7ffffff]"));

@@ -59,8 +59,8 @@ KTEST(numa_rules, malformed_entry_costs_itself_only)
     EXPECT_EQ(firmware_found()->count[FW_SRAT_ENTRY_LENGTH], 1);
     EXPECT_EQ(m.records.dropped, 1);
     EXPECT_EQ(shim_found(FIRMWARE_FAIL), 2);
-    EXPECT_TRUE(shim_log_contains_prefix(
-        "firmware bug: SRAT: entry 1 at offset 0x40 length 8, needs 16"));
+    EXPECT_TRUE(
+        shim_log_contains_prefix("firmware bug: SRAT: entry 1 at offset 0x40 length 8, needs 16"));
     EXPECT_TRUE(shim_log_contains("entry 4: base 0xfffffffffffff000 and length 0x2000 wrap"));
     machine_free(&m);
 }
@@ -96,8 +96,8 @@ KTEST(numa_rules, overlap_of_one_node_is_merged)
 
     srat_cpu(&m.srat, 0, 0, ON);
     srat_mem(&m.srat, 0, MIB(64), 0, ON);
-    srat_mem(&m.srat, 0, MIB(64), 0, ON);        /* repeats */
-    srat_mem(&m.srat, MIB(32), MIB(64), 0, ON);  /* overlaps */
+    srat_mem(&m.srat, 0, MIB(64), 0, ON);       /* repeats */
+    srat_mem(&m.srat, MIB(32), MIB(64), 0, ON); /* overlaps */
     srat_mem(&m.srat, MIB(96), MIB(32), 0, 1 | SRAT_MEM_HOTPLUG);
     REQUIRE_TRUE(built(&m));
     REQUIRE_EQ(m.t.memory_count, 2);
@@ -313,8 +313,8 @@ KTEST(numa_rules, one_node_with_the_reason)
         EXPECT_EQ(m.t.cpu_count, 3);
         EXPECT_EQ(m.t.nodes[0].ram_bytes, MIB(63));
         EXPECT_EQ(shim_found(FIRMWARE_FAIL), c % 2); /* FW_SRAT_NO_MEMORY */
-        EXPECT_TRUE(shim_log_contains_prefix(c == 2 ? "NUMA turned off"
-                                                    : "No NUMA configuration found"));
+        EXPECT_TRUE(
+            shim_log_contains_prefix(c == 2 ? "NUMA turned off" : "No NUMA configuration found"));
         EXPECT_TRUE(shim_log_contains_prefix(
             "Faking a node at [mem 0x0000000000000000-0x0000000003ffffff]"));
         machine_free(&m);

@@ -338,7 +338,10 @@ KTEST(pagetable, every_failed_allocation_leaves_no_trace)
     static const struct {
         int (*run)(struct pt_flush *flush);
         long need;
-    } ops[] = {{op_map, 4}, {op_map_pages, 4}, {op_protect, 4}, {op_unmap_middle, 2},
+    } ops[] = {{op_map, 4},
+               {op_map_pages, 4},
+               {op_protect, 4},
+               {op_unmap_middle, 2},
                {op_unmap_across, 4}};
 
     for (size_t o = 0; o < ARRAY_SIZE(ops); o++) {
@@ -438,10 +441,10 @@ KTEST(pagetable, foreign_tables)
     }
     view = pagetable_view(pa[0], &pages.src, true);
     t[0][0] = pa[1] | 3;
-    t[1][0] = pa[2] | 1;            /* read-only above */
+    t[1][0] = pa[2] | 1;              /* read-only above */
     t[1][1] = pa[2] | 3 | 1ULL << 63; /* no-execute above */
     t[2][0] = pa[3] | 7;
-    t[2][1] = SZ_2M | 0x1083;       /* large, PAT bit 12 */
+    t[2][1] = SZ_2M | 0x1083; /* large, PAT bit 12 */
     t[3][0] = 0x5003;
     EXPECT_EQ(pagetable_lookup(&view, 0x123, &got, &prot, NULL), 0);
     EXPECT_EQ(got, 0x5123);

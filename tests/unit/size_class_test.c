@@ -46,7 +46,7 @@ KTEST(size_class, at_most_seven_bytes_wasted)
 
 KTEST(size_class, of_its_own_size)
 {
-    for (u32 class = 1; class < PCPU_CLASSES; class++) {
+    for (u32 class = 1; class < PCPU_CLASSES; class ++) {
         u32 size = pcpu_class_size(class), align = pcpu_class_align(class);
 
         EXPECT_EQ(pcpu_class_of(size, align), class);

@@ -8,7 +8,10 @@
 #define BASE 0xffffffff80000000ULL
 
 static const struct symbol_entry entries[] = {
-    {0x1000, 0}, {0x1010, 6}, {0x1011, 11}, {0x2000, 15},
+    {0x1000, 0},
+    {0x1010, 6},
+    {0x1011, 11},
+    {0x2000, 15},
 };
 static const char names[] = "first\0four\0one\0last";
 static const struct symbol_table table = {

@@ -8,10 +8,10 @@
 #include "mm/vspace.h"
 #include "tests/host/shim.h"
 
-#define BASE VAREA_BASE
-#define P    PAGE_SIZE
+#define BASE           VAREA_BASE
+#define P              PAGE_SIZE
 #define TAG(name, cpu) ((struct varea_tag){name, cpu})
-#define ANON TAG("area", VAREA_NO_OWNER)
+#define ANON           TAG("area", VAREA_NO_OWNER)
 
 static struct vspace vs;
 static struct varea table[16];
@@ -227,7 +227,7 @@ KTEST(vspace, congruent_refusals)
     EXPECT_EQ(base, 42);
     EXPECT_EQ(vs.count, 0);
     REQUIRE_EQ(vspace_alloc_congruent(&vs, off, size, 2, P, "c", &base), 0); /* touching: fine */
-    EXPECT_EQ(vspace_free_congruent(&vs, base, same, 2), -ENOENT); /* one area twice */
+    EXPECT_EQ(vspace_free_congruent(&vs, base, same, 2), -ENOENT);           /* one area twice */
     EXPECT_EQ(vspace_free_congruent(&vs, base, off, 2), 0);
     vs.capacity = 3;
     EXPECT_EQ(vspace_alloc_congruent(&vs, off, size, 2, P, "c", &base), -ENOMEM);

@@ -90,9 +90,8 @@ KTEST(wx_check, writable_alias_in_the_direct_map)
     struct pt_flush flush = PT_FLUSH_NONE;
 
     REQUIRE_TRUE(start());
-    REQUIRE_EQ(pagetable_protect(&pt, DIRECT_MAP_BASE + TEXT_PA + 0x3000, PAGE_SIZE, PT_W, 0,
-                                 &flush),
-               0);
+    REQUIRE_EQ(
+        pagetable_protect(&pt, DIRECT_MAP_BASE + TEXT_PA + 0x3000, PAGE_SIZE, PT_W, 0, &flush), 0);
     expect_only(WX_ALIAS, DIRECT_MAP_BASE + TEXT_PA + 0x3000);
     stop();
     /* rodata counts as well: its last page */

@@ -348,12 +348,9 @@ const struct json *json_get(const struct json *object, const char *key)
 const char *json_type_name(enum json_type type)
 {
     static const char *const names[] = {
-        [JSON_NULL] = "null",
-        [JSON_BOOL] = "true or false",
-        [JSON_INT] = "an integer",
-        [JSON_NUMBER] = "a number that is not a 64-bit integer",
-        [JSON_STRING] = "a string",
-        [JSON_ARRAY] = "an array",
+        [JSON_NULL] = "null",        [JSON_BOOL] = "true or false",
+        [JSON_INT] = "an integer",   [JSON_NUMBER] = "a number that is not a 64-bit integer",
+        [JSON_STRING] = "a string",  [JSON_ARRAY] = "an array",
         [JSON_OBJECT] = "an object",
     };
 

@@ -27,11 +27,11 @@ enum json_type {
 
 struct json {
     enum json_type type;
-    int64_t num;       /* JSON_INT; JSON_BOOL: 0 or 1 */
-    char *text;        /* JSON_STRING: UTF-8 without escapes; "\0" in it ends it early */
-    size_t count;      /* items of an array or object */
+    int64_t num;  /* JSON_INT; JSON_BOOL: 0 or 1 */
+    char *text;   /* JSON_STRING: UTF-8 without escapes; "\0" in it ends it early */
+    size_t count; /* items of an array or object */
     struct json *items;
-    char **keys;       /* JSON_OBJECT: the key of each item */
+    char **keys; /* JSON_OBJECT: the key of each item */
 };
 
 struct json_error {

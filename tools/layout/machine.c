@@ -127,8 +127,8 @@ static bool read_cpus(const struct json *top, struct layout_machine *m)
     m->nr_cpus = (u32)v->count;
     m->nr_nodes = sort_nodes(v, nodes);
     for (size_t i = 0; i < v->count; i++) {
-        const s64 *found = bsearch(&v->items[i].num, nodes, m->nr_nodes, sizeof(*nodes),
-                                   compare_s64);
+        const s64 *found =
+            bsearch(&v->items[i].num, nodes, m->nr_nodes, sizeof(*nodes), compare_s64);
 
         m->cpu_node[i] = (u32)(found - nodes);
     }

@@ -17,8 +17,8 @@ struct layout_machine {
     s64 static_size, reserved_size, dyn_size, atom_size; /* bytes; dyn negative: automatic */
     bool page_mode;
     u32 nr_cpus, nr_nodes;
-    u32 *cpu_node;  /* CPU -> index of its node in sorted order */
-    u8 *distance;   /* [nr_nodes * nr_nodes], NULL: 10 and 20 */
+    u32 *cpu_node;   /* CPU -> index of its node in sorted order */
+    u8 *distance;    /* [nr_nodes * nr_nodes], NULL: 10 and 20 */
     char error[200]; /* what is wrong with it */
 };
 
