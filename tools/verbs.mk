@@ -80,7 +80,7 @@ BENCH_ARGS ?=
 bench: $(BUILD)/perch.elf
 	@$(PYTHON) tools/bench.py $(or $(WHAT),all) $(BENCH_ARGS)
 
-# ---- docs-check: the documents' samples; figures, with BENCH=output of `perch bench percpu` --------
+# ---- docs-check: the documents' samples; figures, with BENCH=output of `perch bench` ---------------
 BENCH ?=
 
 docs-check: $(KERNELS) iso $(TOOL_BINS)
@@ -95,7 +95,7 @@ help:
 	@echo 'make acpi-bin    build/perch-acpi, the program behind ./perch acpi'
 	@echo 'make iso         build/perch.iso'
 	@echo 'make bench       WHAT=boot|percpu BENCH_ARGS="--check --runs 0 --machines 8/4"'
-	@echo 'make docs-check  samples and figures in the documents; BENCH="output of perch bench percpu"'
+	@echo 'make docs-check  samples and figures in the documents; BENCH="output of perch bench"'
 	@echo 'make host-bins   the hosted tests; unit-NAME and model-NAME run one of them'
 	@echo 'make damage-sweep  all 255 wrong values of every byte of real tables and loader blocks'
 	@echo 'make tsan-bins   the same under TSan, tests/tsan; tsan-NAME runs one of them'
