@@ -10,6 +10,7 @@ compared. A decimal integer may be 5 % off: the kernel may grow a little, a samp
 `...` stands for any text. A time stamp may be left out. tools/bench_docs.py checks figures.
 SPDX-License-Identifier: MIT
 """
+import fnmatch
 import os
 import re
 import shlex
@@ -198,3 +199,32 @@ def test_boot_figures():
     entry = next(e for e in bench.budgets()["machine"] if (e["cpus"], e["nodes"]) == (8, 4))
     found, _ = bench.stages(bench.boot(bench.build(entry), icount=True).text)
     assert bench_docs.stale_boot({"8/4": found}) == []
+
+
+# Folders of the tree, and files by their name alone. Not ours: a file of Linux, a server's folder.
+HOUSE = ("acpi", "boot", "docs", "kernel", "mm", "percpu", "smp", "tests", "tools")
+PATH = re.compile(rf"(?:{'|'.join(HOUSE)})/[\w./*-]+|[\w*-]+\.(?:c|h|asm|py)")
+OTHERS = ("mm/percpu.c", "boot/grub/")
+
+
+@pytest.mark.parametrize("page", PAGES, ids=lambda page: str(page.relative_to(ROOT)))
+def test_files_that_a_page_names_exist(page):
+    """A path may be a pattern, leave its ending out (docs/adr/0001), or have NAME in it."""
+    names = {path.name for folder in HOUSE for path in (ROOT / folder).rglob("*")}
+    lost = []
+    for name in re.findall(r"`([^`\s]+)`", page.read_text("utf-8")):
+        if not PATH.fullmatch(name) or name.startswith(OTHERS):
+            continue
+        pattern = name.rstrip("/").replace("NAME", "*")
+        if not (any(fnmatch.filter(names, pattern)) if "/" not in pattern
+                else any(ROOT.glob(pattern + "*"))):
+            lost.append(name)
+    assert lost == []
+
+
+def test_every_decision_is_in_the_index():
+    folder = ROOT / "docs/adr"
+    index = (folder / "README.md").read_text("utf-8")
+    listed = re.findall(r"^\| \[(\d{4})\]\((.*)\) \|", index, re.M)
+    assert [name for _, name in listed] == sorted(path.name for path in folder.glob("0*.md"))
+    assert all(name.startswith(number) for number, name in listed)

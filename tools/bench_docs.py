@@ -2,9 +2,9 @@
 
     bench_docs.py [--write] FILE...
 
-FILE is the output of `perch bench`, of one machine or several. A figure of a page may be 2 % or half of
-its last digit off the measured one. Status 1 when one is not right; with --write docs/performance.md
-gets the measured figures first. Linux's are compared with tests/bench/linux-6.12.toml.
+FILE is the output of `perch bench`, of one machine or several. A figure of a page may be off the
+measured one by 2 %, or by half of its last digit. Status 1 when one is not right; with --write
+docs/performance.md gets the measured figures first. Linux's: tests/bench/linux-6.12.toml.
 
 A table is known by the first cell of its header; what its rows mean stands in TABLES.
 SPDX-License-Identifier: MIT
@@ -196,9 +196,9 @@ QUOTED = [
     ("docs/percpu.md", r"by one XADD \(7; (\S+) with its folds\)",
      [("operation", "`counter_add`", "1/1", 0)]),
     ("docs/performance.md",
-     r"in the call: (\S+ k) instructions for 32 KiB on 64 CPUs, where\s+Linux's free takes (\S+) ",
+     r"(\S+ k) instructions for 32 KiB on 64 CPUs, where\s+Linux's free takes (\S+ k) ",
      [("free, in order of age", "32768 B", "64/4", part) for part in (0, 1)]),
-    ("docs/performance.md", r"(\S+) instructions for 16 KiB where\s+Linux takes (\S+ k)",
+    ("docs/performance.md", r"(\S+ k) instructions for 16 KiB where\s+Linux takes (\S+ k)",
      [("populating itself", "16384 B", "1/1", part) for part in (0, 1)]),
     ("docs/performance.md", r"on 64 CPUs: (\S+ M) against (\S+ M)",
      [("trace", "drain", "64/4", part) for part in (0, 1)]),
