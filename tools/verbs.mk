@@ -83,7 +83,7 @@ bench: $(BUILD)/perch.elf
 # ---- docs-check: the documents' samples; figures, with BENCH=output of `perch bench` ---------------
 BENCH ?=
 
-docs-check: $(KERNELS) iso $(TOOL_BINS)
+docs-check: $(BUILD)/perch.elf $(BUILD)/debug/perch.elf iso $(TOOL_BINS)
 	@BUILD=$(BUILD) $(PYTEST) -q -n $(JOBS) tests/test_docs.py
 	$(if $(BENCH),$(PYTHON) tools/bench_docs.py $(BENCH))
 
