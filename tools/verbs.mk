@@ -80,6 +80,13 @@ BENCH_ARGS ?=
 bench: $(BUILD)/perch.elf
 	@$(PYTHON) tools/bench.py $(or $(WHAT),all) $(BENCH_ARGS)
 
+# ---- docs-check: the documents' samples; figures, with BENCH=output of `perch bench` ---------------
+BENCH ?=
+
+docs-check: $(BUILD)/perch.elf $(BUILD)/debug/perch.elf iso $(TOOL_BINS)
+	@BUILD=$(BUILD) $(PYTEST) -q -n $(JOBS) tests/test_docs.py
+	$(if $(BENCH),$(PYTHON) tools/bench_docs.py $(BENCH))
+
 help:
 	@echo 'make             build/perch.elf and build/perch.iso'
 	@echo 'make run         NODES= CPUS= MEM= FIRMWARE= TOPOLOGY= TABLES= APPEND= ACCEL= GDB=1 LOG='
@@ -88,6 +95,7 @@ help:
 	@echo 'make acpi-bin    build/perch-acpi, the program behind ./perch acpi'
 	@echo 'make iso         build/perch.iso'
 	@echo 'make bench       WHAT=boot|percpu BENCH_ARGS="--check --runs 0 --machines 8/4"'
+	@echo 'make docs-check  samples and figures in the documents; BENCH="output of perch bench"'
 	@echo 'make host-bins   the hosted tests; unit-NAME and model-NAME run one of them'
 	@echo 'make damage-sweep  all 255 wrong values of every byte of real tables and loader blocks'
 	@echo 'make tsan-bins   the same under TSan, tests/tsan; tsan-NAME runs one of them'
@@ -95,4 +103,4 @@ help:
 	@echo 'make clean       removes build/'
 	@echo 'Variables: CROSS_COMPILE= CC= NASM= BUILD= PYTHON= JOBS='
 
-.PHONY: all clean iso run test damage-sweep layout-bin acpi-bin bench help
+.PHONY: all clean iso run test damage-sweep docs-check layout-bin acpi-bin bench help

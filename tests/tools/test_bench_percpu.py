@@ -4,6 +4,7 @@ SPDX-License-Identifier: MIT
 """
 import pytest
 
+import bench_docs
 import bench_percpu as bench
 import qemu
 
@@ -107,10 +108,12 @@ def test_every_machine_has_linux_figures_and_budgets():
 
 @pytest.mark.parametrize("name", ["1/1", "4/4"])
 def test_budgets_are_kept_where_it_is_quick_to_see(name):
-    """The other machines: `./perch bench percpu --check`."""
+    """And docs/performance.md has these figures. The other machines: `./perch bench percpu --check`,
+    `make docs-check`."""
     if not (qemu.BUILD / "perch.elf").exists():
         pytest.skip("perch.elf is not built")
     data = bench.budgets()
     entry = next(e for e in data["machine"] if f"{e['cpus']}/{e['nodes']}" == name)
     found, failed = bench.figures(bench.boot(entry, "bench:percpu", data["static"], True).text)
     assert failed + bench.judge(name, found, bench.limits(data, name)) == []
+    assert bench_docs.stale({name: found}) == []

@@ -1,5 +1,5 @@
 /*
- * From JSON to a checked machine; see machine.h. Keys and meaning: `perch layout` in README.md.
+ * From JSON to a checked machine; see machine.h. Keys and meaning: docs/percpu.md, `perch layout`.
  * SPDX-License-Identifier: MIT
  */
 #include "tools/layout/machine.h"
