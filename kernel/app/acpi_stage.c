@@ -5,7 +5,7 @@
 #include "acpi/s5.h"
 #include "acpi/slit.h"
 #include "acpi/srat.h"
-#include "kernel/app/check_stage.h"
+#include "kernel/app/stages.h"
 #include "kernel/base/cpu.h"
 #include "kernel/base/errno.h"
 #include "kernel/base/firmware.h"
@@ -222,7 +222,7 @@ void stage_topology(struct boot_state *s)
     }
     if (numa_build(&in, &alloc, &s->topo))
         panic("no memory for the topology");
-    check_tables(s, &in, &alloc);
+    check_tables_agree(s, &in, &alloc);
     free_srat(s, &srat);
     nodes_into_memblock(s);
     memory_attr_report(&s->mb, &s->info.efi);

@@ -3,7 +3,7 @@
  * SPDX-License-Identifier: MIT
  */
 #include "kernel/app/bench.h"
-#include "kernel/app/percpu_lib.h"
+#include "kernel/app/kernel_percpu_lib.h"
 #include "kernel/base/print.h"
 #include "percpu/counter.h"
 

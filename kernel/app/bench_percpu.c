@@ -3,6 +3,7 @@
  * SPDX-License-Identifier: MIT
  */
 #include "kernel/app/bench.h"
+#include "kernel/app/percpu_platform.h"
 #include "kernel/base/cpu_local.h"
 #include "kernel/base/glob.h"
 #include "kernel/base/print.h"

@@ -3,7 +3,7 @@
  * the same time; the boot CPU compares them. CPUs that are started later are not looked at.
  * SPDX-License-Identifier: MIT
  */
-#include "kernel/app/boot_state.h"
+#include "kernel/app/stages.h"
 #include "kernel/base/cpu.h"
 #include "kernel/base/cpu_id.h"
 #include "kernel/base/cpu_local.h"

@@ -3,7 +3,7 @@
  * it: a table that is wrong, or memory that is short, costs the list.
  * SPDX-License-Identifier: MIT
  */
-#include "kernel/app/boot_state.h"
+#include "kernel/app/stages.h"
 #include "kernel/base/print.h"
 #include "kernel/platform/early_window.h"
 #include "mm/cxl_windows.h"

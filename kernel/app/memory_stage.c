@@ -3,7 +3,7 @@
  * first allocation. Then, later, the final page tables over all of it.
  * SPDX-License-Identifier: MIT
  */
-#include "kernel/app/boot_state.h"
+#include "kernel/app/stages.h"
 #include "kernel/app/fail.h"
 #include "kernel/base/print.h"
 #include "kernel/base/sort.h"

@@ -4,7 +4,7 @@
  * out: it is little, and only the start of a CPU can want it.
  * SPDX-License-Identifier: MIT
  */
-#include "kernel/app/boot_state.h"
+#include "kernel/app/stages.h"
 #include "kernel/base/print.h"
 #include "mm/layout.h"
 

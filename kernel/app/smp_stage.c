@@ -2,8 +2,8 @@
  * Stage: interrupts of the boot CPU, then every other CPU on its own unit.
  * SPDX-License-Identifier: MIT
  */
-#include "kernel/app/boot_state.h"
-#include "kernel/app/stage.h"
+#include "kernel/app/stages.h"
+#include "kernel/app/stage_times.h"
 #include "kernel/base/cpu.h"
 #include "kernel/base/deadline.h"
 #include "kernel/base/print.h"

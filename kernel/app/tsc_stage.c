@@ -1,8 +1,8 @@
 /*
- * Stage: TSC synchronisation; see tsc_stage.h.
+ * Stage: are the TSCs of all CPUs in step?
  * SPDX-License-Identifier: MIT
  */
-#include "kernel/app/tsc_stage.h"
+#include "kernel/app/stages.h"
 #include "kernel/base/clockmath.h"
 #include "kernel/base/cpu.h"
 #include "kernel/base/deadline.h"

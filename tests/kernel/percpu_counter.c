@@ -2,7 +2,7 @@
  * The per-CPU counter on real CPUs: all add at once, from threads and from timer interrupts.
  * SPDX-License-Identifier: MIT
  */
-#include "kernel/app/percpu_lib.h"
+#include "kernel/app/kernel_percpu_lib.h"
 #include "percpu/counter.h"
 #include "smp/park.h"
 #include "tests/kernel/stress.h"

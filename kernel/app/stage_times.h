@@ -4,8 +4,8 @@
  * Boot CPU only.
  * SPDX-License-Identifier: MIT
  */
-#ifndef PERCH_APP_STAGE_H
-#define PERCH_APP_STAGE_H
+#ifndef PERCH_APP_STAGE_TIMES_H
+#define PERCH_APP_STAGE_TIMES_H
 
 #include "kernel/base/types.h"
 
@@ -16,6 +16,6 @@ void stage_done(const char *name);
 void stage_note(const char *name, u64 ticks);
 
 /* The `bench: boot stage=` lines and the cost of measuring. */
-void stage_print_bench(void);
+void stage_times_print(void);
 
 #endif

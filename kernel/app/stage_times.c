@@ -2,7 +2,7 @@
  * Stage times.
  * SPDX-License-Identifier: MIT
  */
-#include "kernel/app/stage.h"
+#include "kernel/app/stage_times.h"
 #include "kernel/base/cpu.h"
 #include "kernel/base/print.h"
 #include "kernel/base/string.h"
@@ -42,7 +42,7 @@ void stage_done(const char *name)
     stage_note(log_stage, last - before);
 }
 
-void stage_print_bench(void)
+void stage_times_print(void)
 {
     u64 t0 = rdtsc(), t1 = rdtsc(), log = 0;
 

@@ -3,7 +3,7 @@
  * depends on it: a table that is wrong, or memory that is short, costs what it would have said.
  * SPDX-License-Identifier: MIT
  */
-#include "kernel/app/check_stage.h"
+#include "kernel/app/stages.h"
 #include "kernel/base/print.h"
 #include "kernel/base/string.h"
 #include "kernel/platform/early_window.h"
@@ -37,7 +37,8 @@ static bool read_hmat(struct boot_state *s)
     return true;
 }
 
-void check_tables(struct boot_state *s, const struct numa_input *in, const struct numa_alloc *alloc)
+void check_tables_agree(struct boot_state *s, const struct numa_input *in,
+                        const struct numa_alloc *alloc)
 {
     struct numa_check c = {.in = in, .topo = &s->topo};
     struct msct_info msct;
