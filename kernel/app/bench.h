@@ -109,8 +109,7 @@ void bench_counter(struct bench *b);
 void bench_par(struct bench *b);
 void bench_wall(struct bench *b); /* without -icount */
 
-/* ---- bench_step.c: instructions that lock, counted by the CPU's own single step ---------------
- */
+/* ---- bench_step.c: instructions that lock, counted by the CPU's own single step -------------- */
 
 struct bench_steps {
     u64 insns, prefix, xchg;

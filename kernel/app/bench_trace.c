@@ -102,7 +102,8 @@ static void observed(struct bench *b, u64 start)
         BENCH_U(trimmed), BENCH_U(cleared));
 }
 
-/* dry: the same loop on the same numbers without the calls. Counts the calls, their time in *sum.
+/*
+ * dry: the same loop on the same numbers without the calls. Counts the calls, their time in *sum.
  */
 static NOINLINE u64 undisturbed(struct bench *b, struct trace *t, bool dry, u64 *sum)
 {

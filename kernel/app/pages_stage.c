@@ -11,8 +11,7 @@
 #define LOW_END     SZ_1M
 #define LARGE_RANGE (64 * PAGE_SIZE) /* surely larger than the records of its section */
 
-/* ---- what the allocators ask for ---------------------------------------------------------------
- */
+/* ---- what the allocators ask for ------------------------------------------------------------- */
 
 static void op_node_order(void *ctx, s32 node, s32 *out)
 {
@@ -46,8 +45,7 @@ static u64 op_phys(void *ctx, const void *ptr)
     return virt_to_phys(ptr);
 }
 
-/* ---- hand-over ---------------------------------------------------------------------------------
- */
+/* ---- hand-over ------------------------------------------------------------------------------- */
 
 static void declare_memory(struct boot_state *s)
 {

@@ -124,8 +124,7 @@ KTEST(percpu_counter, all_cpus_in_calls)
     percpu_counter_destroy(&counter);
 }
 
-/* ---- limited adds ------------------------------------------------------------------------------
- */
+/* ---- limited adds ---------------------------------------------------------------------------- */
 
 #define LIMIT 20000
 

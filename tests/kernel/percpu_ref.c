@@ -1,6 +1,7 @@
 /*
  * Per-CPU references on real CPUs: killed and revived while all CPUs, and their timer interrupts,
- * take and drop references. SPDX-License-Identifier: MIT
+ * take and drop references.
+ * SPDX-License-Identifier: MIT
  */
 #include "kernel/app/kernel_percpu_lib.h"
 #include "percpu/ref.h"
