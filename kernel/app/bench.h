@@ -28,7 +28,6 @@
 
 /* What an operation did beside its own work, from percpu_stats before and after it. */
 enum bench_class { BENCH_NOPOP, BENCH_POPULATE, BENCH_NEWCHUNK, BENCH_CLASSES };
-extern const char *const bench_class_names[BENCH_CLASSES];
 
 struct bench_op {
     u64 ticks;   /* without the cost of reading the counter */
@@ -67,13 +66,16 @@ struct bench {
 };
 
 /* "name n= min= med= p90= p99= max= mean= sum="; sorts v. */
-void bench_print(const char *name, u64 *v, u32 n);
+void bench_print(u64 *v, u32 n, const char *name, ...) PRINTF(3, 4);
+
+/* "accessor op= insns=", in thousandths. */
+void bench_print_accessor(const char *op, u64 milli);
 
 /* One allocation or free with the counts around it, outside of the measured span. */
 void *bench_alloc(struct bench *b, size_t size, size_t align, u32 flags, struct bench_op *op);
 void bench_free(struct bench *b, void *p, size_t size, struct bench_op *op);
 
-/* "prefix class=NAME n= min= .." for each class that occurs, over b->sample and b->class. */
+/* "prefix class=NAME n= min= .." for each class that occurs, over b->sample and b->class; then all. */
 void bench_print_classes(struct bench *b, const char *prefix, u32 n);
 
 /* For %llu, and thousandths for %llu.%03llu. */

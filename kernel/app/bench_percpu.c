@@ -3,6 +3,7 @@
  * SPDX-License-Identifier: MIT
  */
 #include "kernel/app/bench.h"
+#include <stdarg.h>
 #include "kernel/app/percpu_platform.h"
 #include "kernel/base/cpu_local.h"
 #include "kernel/base/glob.h"
@@ -12,7 +13,7 @@
 #include "percpu/alloc.h"
 #include "smp/cpus.h"
 
-const char *const bench_class_names[BENCH_CLASSES] = {"nopop", "populate", "newchunk"};
+static const char *const bench_class_names[BENCH_CLASSES] = {"nopop", "populate", "newchunk"};
 
 static struct bench *arena;
 
@@ -61,31 +62,39 @@ void bench_reserve(struct boot_state *s)
 
 /* ---- what the parts share -------------------------------------------------------------------- */
 
-void bench_print(const char *name, u64 *v, u32 n)
+void bench_print(u64 *v, u32 n, const char *name, ...)
 {
     struct bench_summary s;
+    char text[96];
+    va_list ap;
+
+    va_start(ap, name);
+    kvsnprintf(text, sizeof(text), name, ap);
+    va_end(ap);
 
     bench_summarise(v, n, &s);
-    log_raw("bench: %s n=%u min=%llu med=%llu p90=%llu p99=%llu max=%llu mean=%llu sum=%llu", name,
+    log_raw("bench: %s n=%u min=%llu med=%llu p90=%llu p99=%llu max=%llu mean=%llu sum=%llu", text,
             s.n, BENCH_U(s.min), BENCH_U(s.med), BENCH_U(s.p90), BENCH_U(s.p99), BENCH_U(s.max),
             BENCH_U(s.mean), BENCH_U(s.sum));
 }
 
+void bench_print_accessor(const char *op, u64 milli)
+{
+    log_raw("bench: accessor op=%s insns=%llu.%03llu", op, BENCH_FIX(milli));
+}
+
 void bench_print_classes(struct bench *b, const char *prefix, u32 n)
 {
-    char name[96];
-
     for (u32 class = 0; class < BENCH_CLASSES; class ++) {
         u32 k = 0;
 
         for (u32 i = 0; i < n; i++)
             if (b->class[i] == class)
                 b->scratch[k++] = b->sample[i];
-        if (k == 0)
-            continue;
-        kscnprintf(name, sizeof(name), "%s class=%s", prefix, bench_class_names[class]);
-        bench_print(name, b->scratch, k);
+        if (k)
+            bench_print(b->scratch, k, "%s class=%s", prefix, bench_class_names[class]);
     }
+    bench_print(b->sample, n, "%s", prefix);
 }
 
 u64 bench_populated(void)

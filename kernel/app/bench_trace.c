@@ -83,16 +83,15 @@ static void observed(struct bench *b, u64 start)
     peak = bench_populated();
     print_check(&t);
     bench_print_classes(b, "trace op=alloc", OPS);
-    bench_print("trace op=alloc", b->sample, OPS);
-    bench_print("trace op=alloc_net", b->net, OPS);
-    bench_print("trace op=free", b->other, t.frees);
+    bench_print(b->net, OPS, "trace op=alloc_net");
+    bench_print(b->other, t.frees, "trace op=free");
     for (k = 0; t.n; k++) {
         void *p = trace_take(b, &t, &size);
 
         bench_free(b, p, size, &op);
         b->sample[k] = op.ticks;
     }
-    bench_print("trace op=drain", b->sample, k);
+    bench_print(b->sample, k, "trace op=drain");
     bench_settle();
     u64 balanced = bench_populated(), trimmed = percpu_trim();
     log_raw(

@@ -25,6 +25,12 @@
 #include "kernel/base/cmdline.h"
 #include "mm/memblock.h"
 
+/*
+ * The next item of the list that begins with prefix, copied to item: what follows the prefix there;
+ * NULL: there is none. *list goes on behind it.
+ */
+char *fail_next(const char **list, const char *prefix, char item[OPT_TEXT_MAX]);
+
 /* When memblock knows what the loader left. */
 void fail_low_memory(const struct kernel_options *o, struct memblock *mb);
 

@@ -85,14 +85,6 @@ void stage_memory(struct boot_state *s)
 
 /* ---- the direct map's ranges ----------------------------------------------------------------- */
 
-static int compare_ranges(const void *a, const void *b, void *ctx)
-{
-    const struct range *x = a, *y = b;
-
-    (void)ctx;
-    return x->start < y->start ? -1 : x->start > y->start;
-}
-
 /* RAM, ACPI memory of the map, and the tables wherever they are; sorted, without overlaps. */
 static u32 direct_ranges(struct boot_state *s)
 {
@@ -110,7 +102,7 @@ static u32 direct_ranges(struct boot_state *s)
         if (n < ARRAY_SIZE(s->direct))
             out[n++] = range_pages_around(r);
 
-    sort(out, n, sizeof(*out), compare_ranges, NULL);
+    sort(out, n, sizeof(*out), sort_compare_u64, NULL);
     for (u32 i = 0; i < n; i++) {
         if (merged && out[i].start <= out[merged - 1].end)
             out[merged - 1].end = MAX(out[merged - 1].end, out[i].end);

@@ -113,14 +113,6 @@ static const char *judge(struct boot_state *s, s32 home, const struct piece *p)
     return p->node == home ? "ok" : "nearest";
 }
 
-static int compare_pieces(const void *a, const void *b, void *ctx)
-{
-    const struct piece *x = a, *y = b;
-
-    (void)ctx;
-    return x->start < y->start ? -1 : x->start > y->start;
-}
-
 /* A page-mapped unit's pages often follow each other downwards: joined, they are one piece. */
 static void join_pieces(struct sight *sight)
 {
@@ -129,7 +121,7 @@ static void join_pieces(struct sight *sight)
 
     if (sight->pieces > MAX_PIECES)
         return;
-    sort(p, sight->pieces, sizeof(*p), compare_pieces, NULL);
+    sort(p, sight->pieces, sizeof(*p), sort_compare_u64, NULL);
     for (u32 i = 0; i < sight->pieces; i++) {
         if (n && joins(&p[n - 1], p[i].start, p[i].node, p[i].last))
             p[n - 1].end = p[i].end;

@@ -184,14 +184,6 @@ static u32 online_nodes(const struct boot_state *s)
     return n;
 }
 
-static int compare_ticks(const void *a, const void *b, void *ctx)
-{
-    u64 x = *(const u64 *)a, y = *(const u64 *)b;
-
-    (void)ctx;
-    return x < y ? -1 : x > y;
-}
-
 /*
  * A CPU's way from its first instruction to online. The median, because under -icount, where all
  * CPUs share one counter, some spans hold slices of the others.
@@ -204,7 +196,7 @@ static u64 median_ap_ticks(const struct smp_result *r)
     for (u32 i = 0; i < r->nr_records; i++)
         if (bringup_state(&r->records[i]) == BRING_ONLINE)
             spans[n++] = r->records[i].online_tsc - r->records[i].first_tsc;
-    sort(spans, n, sizeof(spans[0]), compare_ticks, NULL);
+    sort(spans, n, sizeof(spans[0]), sort_compare_u64, NULL);
     return n ? spans[n / 2] : 0;
 }
 
