@@ -174,7 +174,6 @@ HW_SRCS := \
 	kernel/app/memory_stage.c \
 	kernel/app/acpi_stage.c \
 	kernel/app/acpi_check_stage.c \
-	kernel/app/cxl_stage.c \
 	kernel/app/cpu_regs_stage.c \
 	kernel/app/smp_stage.c \
 	kernel/app/tsc_stage.c \

@@ -9,7 +9,7 @@
 
 #define LOOPS 1024
 
-/* The counter's world, in the arena. */
+/* A struct percpu_lib whose plain memory is in the arena. */
 struct world {
     struct percpu_lib lib;
     s32 cpu_node[NR_CPUS], part_node[NR_CPUS];

@@ -35,7 +35,7 @@ struct worker {
 struct par {
     enum pattern pattern;
     u32 cpus;
-    u32 ready; /* a start line, so that all of them really run at once */
+    u32 ready; /* CPUs that have arrived at the start line */
     struct worker *worker;
 };
 
@@ -81,7 +81,7 @@ static void consume(struct worker *from)
     }
 }
 
-/* The start line: returns when all of them are here. */
+/* The start line: all CPUs begin at once. */
 static void wait_for_all(u32 *ready, u32 cpus)
 {
     u32 looks = 0;
@@ -216,7 +216,7 @@ static void fast_path(struct bench *b)
 
 void bench_par(struct bench *b)
 {
-    /* The samples' room serves; nothing else needs it now. */
+    /* The slow-path samples are printed; their memory is free. */
     struct par p = {.worker = (struct worker *)(void *)&b->refill};
 
     static_assert(MAX_CPUS * sizeof(struct worker) <= 2 * sizeof(struct bench_slow), "room");

@@ -113,14 +113,14 @@ u64 bench_cleared(void)
     return st.cleared_bytes;
 }
 
-/* Each pause gives every other CPU its turn, also where one host thread runs them all. */
+/* A pause lets every other CPU run, also where one host thread runs them all. */
 static void let_others_work(void)
 {
     for (u32 i = 0; i < 128; i++)
         cpu_relax();
 }
 
-/* Until a round passes in which none of them populated, returned or finished a piece of work. */
+/* Returns after a round in which no CPU populated, returned or finished work. */
 static void let_others_finish(void)
 {
     struct percpu_stats x, y;
@@ -133,7 +133,7 @@ static void let_others_finish(void)
     } while (x.populated_blocks != y.populated_blocks || x.background != y.background);
 }
 
-/* One balance only: each lets the reserve decay by a step. It does nothing while another works. */
+/* One balance only: each lowers the reserve by a step. It does nothing while another runs. */
 void bench_settle(void)
 {
     let_others_finish();
@@ -142,9 +142,9 @@ void bench_settle(void)
 }
 
 /*
- * What clearing costs at least (percpu/clear.h): the stores, and what is around those of a page, or
- * of one piece in each unit. How many pieces there were is not known: each more costs a way to its
- * stores and saves at most a row, so what is taken off is never too much.
+ * The least that clearing costs (percpu/clear.h): the stores, and the overhead of each page, or of
+ * one piece in each unit. The number of pieces is not known. One more piece adds more overhead than
+ * the row that it may save, so the result is never too high.
  */
 static u64 clearing(const struct bench *b, const struct bench_op *op)
 {
@@ -184,7 +184,7 @@ static void judge(struct bench *b, struct bench_op *op, size_t size, const struc
     op->net = bench_less(op->ticks, clearing(b, op));
     op->refill = y->refills != x->refills;
     op->drain = y->drains != x->drains;
-    op->batch = MIN(moved / size, PCPU_BATCH_MAX); /* of a strip not more than of a batch */
+    op->batch = MIN(moved / size, PCPU_BATCH_MAX); /* a bump region counts as a batch */
     op->class = y->chunks_made != x->chunks_made ? BENCH_NEWCHUNK
                 : op->blocks                     ? BENCH_POPULATE
                                                  : BENCH_NOPOP;
@@ -264,7 +264,7 @@ void bench_percpu(struct boot_state *s, const char *glob)
             parts[i].run(b);
         if (i == 0) /* only the first part wants a cold start */
             measure_settle(b);
-        bench_settle(); /* no part pays for what the one before it left */
+        bench_settle(); /* no part pays for deferred work of the part before */
     }
     const char *broken = percpu_verify();
     log_raw("bench: verify %s", broken ? broken : "ok=1");

@@ -53,12 +53,12 @@ static void note_alloc(struct bench *b, u32 size, const struct bench_op *op)
 }
 
 /* First-time allocations, then freed in order of age; what was deferred meanwhile comes last. */
-static u32 grow_calls(struct bench *b, u32 size, u32 want)
+static u32 grow_calls(struct bench *b, u32 size, u32 target)
 {
     struct bench_op op;
     u32 n;
 
-    for (n = 0; n < want; n++) {
+    for (n = 0; n < target; n++) {
         b->live[n] = bench_alloc(b, size, align_of(size), 0, &op);
         if (!b->live[n])
             break;
@@ -77,21 +77,21 @@ static u32 grow_calls(struct bench *b, u32 size, u32 want)
 
 static void grow(struct bench *b, u32 size)
 {
-    u32 want = ops_within(b, size, GROW_MAX), n;
+    u32 target = ops_within(b, size, GROW_MAX), n;
     char name[64];
     u64 deferred;
 
     percpu_trim();
     bench_settle();
     bench_hold_work();
-    n = grow_calls(b, size, want);
+    n = grow_calls(b, size, target);
     deferred = bench_deferred(b);
     b->deferred += deferred;
     kscnprintf(name, sizeof(name), "percpu size=%u op=alloc_grow", size);
     bench_print_classes(b, name, n);
     bench_print(b->other, n, "percpu size=%u op=free_fifo", size);
     log_raw("bench: percpu size=%u op=grow_deferred n=%u insns=%llu", size, n, BENCH_U(deferred));
-    if (n != want)
+    if (n != target)
         log_raw("bench: failed size=%u op=alloc_grow at=%u", size, n);
 }
 

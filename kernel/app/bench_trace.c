@@ -25,7 +25,7 @@ static u32 trace_size(struct trace *t)
     return size;
 }
 
-/* The object to free: takes its place among the living away. */
+/* The object to free, taken out of the live ones. */
 static void *trace_take(struct bench *b, struct trace *t, u32 *size)
 {
     u32 j = bench_next(&t->x) % t->n;
@@ -102,7 +102,7 @@ static void observed(struct bench *b, u64 start)
 }
 
 /*
- * dry: the same loop on the same numbers without the calls. Counts the calls, their time in *sum.
+ * dry: the same loop with the same numbers, without the calls. *sum: time in the calls alone.
  */
 static NOINLINE u64 undisturbed(struct bench *b, struct trace *t, bool dry, u64 *sum)
 {

@@ -32,10 +32,10 @@
 
 /* placement.c */
 struct placement_totals {
-    u32 cpus;     /* that looked at themselves */
-    u32 units_ok; /* all pages on the CPU's node */
-    u32 nearest;  /* on the nearest node that could serve */
-    u32 wrong;    /* a nearer node should have served, or GS is not on the CPU's unit */
+    u32 cpus;     /* CPUs that walked their own unit */
+    u32 units_ok; /* units with all pages on the CPU's node */
+    u32 nearest;  /* units on the nearest node that could serve */
+    u32 wrong;    /* units for which a nearer node could serve, or that GS does not lead to */
 };
 
 struct boot_state {
@@ -84,8 +84,8 @@ struct boot_state {
 struct boot_state *boot_state_get(void);
 
 /*
- * Written by the boot CPU before there are per-CPU areas: must follow it to its unit, and appear in
- * no other CPU's, nor in the template (docs/adr/0002).
+ * The boot CPU writes this before there are per-CPU areas. The value must move with it to its unit,
+ * and must appear in no other unit and not in the template (docs/adr/0002).
  */
 #define PERCPU_EARLY_MARK_LINKED  0x6c696e6b65642121ULL
 #define PERCPU_EARLY_MARK_WRITTEN 0x7772697474656e21ULL

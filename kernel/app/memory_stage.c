@@ -1,6 +1,6 @@
 /*
- * Stage: the loader's memory map becomes memblock; what is taken already is reserved before the
- * first allocation. Then, later, the final page tables over all of it.
+ * Two stages: the loader's memory map becomes memblock, and memory in use is reserved before the
+ * first allocation; later, the final page tables over all of it.
  * SPDX-License-Identifier: MIT
  */
 #include "kernel/app/stages.h"

@@ -22,7 +22,7 @@ static void meta_free(void *ctx, void *p, size_t size)
     small_free(ctx, p, size);
 }
 
-static void *need(struct boot_state *s, size_t size)
+static void *zalloc_or_panic(struct boot_state *s, size_t size)
 {
     void *p = small_alloc(&s->small, s->topo.cpus[0].node, size);
 
@@ -34,7 +34,7 @@ static void *need(struct boot_state *s, size_t size)
 
 static void init_env(struct pcpu_backing_env *env, struct boot_state *s, u64 zero_pa)
 {
-    s32 *nodes = need(s, s->topo.cpu_count * sizeof(s32));
+    s32 *nodes = zalloc_or_panic(s, s->topo.cpu_count * sizeof(s32));
     u32 cpu;
 
     for (cpu = 0; cpu < s->topo.cpu_count; cpu++)
@@ -44,8 +44,8 @@ static void init_env(struct pcpu_backing_env *env, struct boot_state *s, u64 zer
         .cpu_node = nodes,
         .nr_nodes = s->topo.node_count,
         .maps = percpu_slots_init(&s->vm, zero_pa, cpu_promotion_allowed(s->opt.percpu_promote)),
-        .count = need(s, s->topo.node_count * sizeof(struct pcpu_node_count)),
-        .backed = need(s, BITMAP_WORDS(s->topo.cpu_count) * sizeof(u64)),
+        .count = zalloc_or_panic(s, s->topo.node_count * sizeof(struct pcpu_node_count)),
+        .backed = zalloc_or_panic(s, BITMAP_WORDS(s->topo.cpu_count) * sizeof(u64)),
         .meta_alloc = meta_alloc,
         .meta_free = meta_free,
         .meta_ctx = &s->small,

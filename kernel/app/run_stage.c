@@ -1,5 +1,5 @@
 /*
- * Tests, benchmarks, verdict, end.
+ * Stage: report, tests, benchmarks, verdict, and the end of the run as the command line wants it.
  * SPDX-License-Identifier: MIT
  */
 #include "kernel/app/stages.h"
@@ -22,7 +22,7 @@
 
 static struct summary summary; /* of the run; the page shows its totals */
 
-/* The machine stays on: what is left on its screen. */
+/* The machine stays on: this page remains on its screen. */
 static void show_page(enum power_result result)
 {
     if (result == POWER_PANIC)

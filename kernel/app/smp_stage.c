@@ -150,7 +150,7 @@ static u32 parse_faults(const char *list, struct smp_fault *faults)
     return n;
 }
 
-/* Memory the trampoline and its records need; false when the machine has none below the limits. */
+/* Memory for the trampoline and its records; false: none is free below their limits. */
 static bool smp_memory(struct boot_state *s, struct smp_config *config, u64 *table_size)
 {
     struct memblock_request table = {
@@ -185,8 +185,8 @@ static u32 online_nodes(const struct boot_state *s)
 }
 
 /*
- * A CPU's way from its first instruction to online. The median, because under -icount, where all
- * CPUs share one counter, some spans hold slices of the others.
+ * Median of the time from a CPU's first instruction to online. Under -icount all CPUs share one
+ * counter, so single spans may include parts of other CPUs.
  */
 static u64 median_ap_ticks(const struct smp_result *r)
 {
@@ -221,8 +221,8 @@ static void flush_self(void *arg)
 }
 
 /*
- * The others came through the trampoline's identity mapping, which is gone from the tables but may
- * still be in their TLBs: its memory goes back only when they have forgotten it.
+ * The other CPUs started through the trampoline's identity mapping. It is gone from the tables but
+ * may still be in their TLBs, so the memory goes back only after a flush on every CPU.
  */
 static void retire_trampoline(struct boot_state *s, const struct smp_config *config,
                               const struct smp_result *result)

@@ -24,6 +24,9 @@ void boot_reserve(struct boot_state *s, u64 base, u64 end, const char *what);
 /* Finds and parses the ACPI tables; FADT first, because the clock wants it. */
 void stage_acpi_tables(struct boot_state *s);
 
+/* The first table with this signature, in the early window; false: none, or it is not whole. */
+bool acpi_map_table(struct boot_state *s, const char *sig, const void **data, size_t *len);
+
 /* MADT, SRAT and SLIT to CPUs, nodes and distances; node ids into memblock. */
 void stage_topology(struct boot_state *s);
 
@@ -35,7 +38,7 @@ void check_tables_agree(struct boot_state *s, const struct numa_input *in,
                         const struct numa_alloc *alloc);
 
 /* Lists the CXL windows of the CEDT; called by stage_topology() when the nodes are known. */
-void stage_cxl(struct boot_state *s);
+void cxl_list_windows(struct boot_state *s);
 
 /* Final page tables over all usable memory. */
 void stage_paging(struct boot_state *s);
@@ -46,7 +49,9 @@ void end_map_registers(struct boot_state *s);
 /* First chunk; the boot CPU on its unit, with node-local stacks of its own made ready. */
 void stage_percpu(struct boot_state *s);
 
-/* Interrupts of the boot CPU, then every other CPU. */
+/*
+ * Interrupts of the boot CPU, then every other CPU. From here on a panic stops the others by NMI.
+ */
 void stage_smp(struct boot_state *s);
 
 /*

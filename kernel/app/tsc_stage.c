@@ -41,7 +41,7 @@ static void parse_fault(const char *list, struct tsc_sync_work *work)
     }
 }
 
-static void say(const struct boot_state *s)
+static void print_result(const struct boot_state *s)
 {
     const struct tsc_sync *r = &s->tsc;
 
@@ -85,5 +85,5 @@ void stage_tsc(struct boot_state *s)
         return; /* it may still write there */
     }
     memblock_give_back(&s->mb, virt_to_phys(work.memory), size);
-    say(s);
+    print_result(s);
 }

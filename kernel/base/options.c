@@ -137,7 +137,7 @@ static bool set_strict(struct kernel_options *o, const char *value)
     return true;
 }
 
-/* ---- setters of one type, for the field that the table names ------------------------------------- */
+/* ---- setters of one type, for the field that the table names ------------------------------- */
 
 static bool set_bool(void *field, const char *value)
 {

@@ -89,7 +89,7 @@ static void report(struct ubsan_place *place, const char *what, const struct ubs
     __atomic_clear(&printing, __ATOMIC_RELEASE);
 }
 
-/* A function that the compiler calls, whose data d are of this type; it has no prototype elsewhere. */
+/* A function that the compiler calls, with data d of this type. Nobody else declares it. */
 #define HANDLER(name, data_type, ...)                                                              \
     void __ubsan_handle_##name(struct data_type *d, ##__VA_ARGS__);                                \
     void __ubsan_handle_##name(struct data_type *d, ##__VA_ARGS__)
