@@ -173,14 +173,13 @@ HW_SRCS := \
 	kernel/main.c \
 	kernel/app/memory_stage.c \
 	kernel/app/acpi_stage.c \
-	kernel/app/check_stage.c \
-	kernel/app/cxl_stage.c \
+	kernel/app/acpi_check_stage.c \
 	kernel/app/cpu_regs_stage.c \
 	kernel/app/smp_stage.c \
 	kernel/app/tsc_stage.c \
 	kernel/app/pages_stage.c \
 	kernel/app/placement.c \
-	kernel/app/stage.c \
+	kernel/app/stage_times.c \
 	kernel/platform/cpu_promotion.c \
 	kernel/platform/cpu_tables.c \
 	kernel/platform/early_window.c \
@@ -198,9 +197,10 @@ HW_SRCS := \
 	kernel/app/report.c \
 	kernel/app/report_hmat.c \
 	kernel/app/summary.c \
+	kernel/app/boot_state.c \
 	kernel/app/version.c \
 	kernel/app/report_percpu.c \
-	kernel/app/finish.c \
+	kernel/app/run_stage.c \
 	kernel/app/verdict_page.c \
 	kernel/app/bench_percpu.c \
 	kernel/app/bench_sizes.c \
@@ -213,9 +213,12 @@ HW_SRCS := \
 	kernel/app/bench_step.c \
 	kernel/app/fail.c \
 	kernel/app/percpu_stage.c \
-	kernel/app/percpu_dynamic.c \
+	kernel/app/percpu_dynamic_stage.c \
+	kernel/app/percpu_pages.c \
+	kernel/app/percpu_slots.c \
+	kernel/app/percpu_cpus.c \
 	kernel/app/percpu_fault.c \
-	kernel/app/percpu_lib.c \
+	kernel/app/kernel_percpu_lib.c \
 	percpu/setup.c \
 	percpu/percpu.c \
 	percpu/percpu_common.c \

@@ -5,12 +5,9 @@
 #include "boot/multiboot2.h"
 #include "boot/pvh.h"
 #include "kernel/app/bench.h"
-#include "kernel/app/boot_state.h"
-#include "kernel/app/finish.h"
-#include "kernel/app/percpu_lib.h"
 #include "kernel/app/placement.h"
-#include "kernel/app/stage.h"
-#include "kernel/app/tsc_stage.h"
+#include "kernel/app/stage_times.h"
+#include "kernel/app/stages.h"
 #include "kernel/app/version.h"
 #include "kernel/base/cpu.h"
 #include "kernel/base/cpu_local.h"
@@ -26,15 +23,7 @@
 
 u64 first_tsc = 1; /* written by boot/entry64.asm; not 0, so that it lies in .data */
 
-static struct boot_state boot;
 static u8 early_ist[IST_COUNT][8192] ALIGNED(16);
-
-DEFINE_PER_CPU(u64, percpu_early_mark) = PERCPU_EARLY_MARK_LINKED;
-
-struct boot_state *boot_state_get(void)
-{
-    return &boot;
-}
 
 void kernel_main(enum boot_origin origin, u64 info_phys);
 static void on_own_stack(void *state);
@@ -68,7 +57,7 @@ static void read_boot_info(struct boot_state *s, enum boot_origin origin, u64 in
             s->info.loader[0] ? s->info.loader : "an unnamed loader",
             origin == BOOT_PVH ? "PVH" : "Multiboot2");
     pr_info("Command line: %s%s", s->info.cmdline, s->info.cmdline_truncated ? " (cut)" : "");
-    finish_arm(s); /* from here on a panic ends the run as the command line says */
+    end_configure(s); /* from here on a panic ends the run as the command line says */
     if (err)
         panic("the loader's information cannot be used (%d)", err);
 }
@@ -87,34 +76,36 @@ static void name_machine(struct boot_state *s)
 
 void kernel_main(enum boot_origin origin, u64 info_phys)
 {
+    struct boot_state *s = boot_state_get();
+
     percpu_offsets_poison();
     early_traps();
-    read_boot_info(&boot, origin, info_phys);
+    read_boot_info(s, origin, info_phys);
     stage_done("boot_info");
 
-    name_machine(&boot);
+    name_machine(s);
     stage_done("smbios");
 
-    stage_memory(&boot);
+    stage_memory(s);
     stage_done("memory");
 
-    stage_acpi_tables(&boot);
-    finish_arm(&boot); /* now with the way to power off */
+    stage_acpi_tables(s);
+    end_configure(s); /* now with the way to power off */
     stage_done("acpi");
 
-    clock_init(&(struct clock_hardware){
-        boot.hpet.address, boot.has_fadt ? boot.fadt.pm_timer_port : 0, boot.fadt.pm_timer_32bit});
+    clock_init(&(struct clock_hardware){s->hpet.address, s->has_fadt ? s->fadt.pm_timer_port : 0,
+                                        s->fadt.pm_timer_32bit});
     stage_done("clock");
 
-    stage_topology(&boot);
+    stage_topology(s);
     stage_done("topology");
 
-    stage_paging(&boot);
-    finish_map(&boot);
+    stage_paging(s);
+    end_map_registers(s);
     stage_done("paging");
 
-    stage_percpu(&boot);
-    run_on_stack(boot.stack_top, on_own_stack, &boot);
+    stage_percpu(s);
+    run_on_stack(s->stack_top, on_own_stack, s);
 }
 
 /* The boot CPU has left the boot stack and the early unit for memory of its own node. */
@@ -137,7 +128,6 @@ static void on_own_stack(void *state)
     stage_done("pages");
 
     stage_percpu_dynamic(s);
-    percpu_lib_init(s);
     stage_done("percpu_dynamic");
 
     placement_prove(s, &s->placement);
@@ -145,5 +135,5 @@ static void on_own_stack(void *state)
 
     bench_reserve(s);
     console_hold(false);
-    finish(s); /* tests, benchmarks, verdict, end */
+    stage_run(s);
 }

@@ -5,7 +5,7 @@
 #include "acpi/s5.h"
 #include "acpi/slit.h"
 #include "acpi/srat.h"
-#include "kernel/app/check_stage.h"
+#include "kernel/app/stages.h"
 #include "kernel/base/cpu.h"
 #include "kernel/base/errno.h"
 #include "kernel/base/firmware.h"
@@ -24,7 +24,7 @@ static void reserve_tables(struct boot_state *s)
         boot_reserve(s, r.start, r.end, "an ACPI table");
 }
 
-static bool map_table(struct boot_state *s, const char *sig, const void **data, size_t *len)
+bool acpi_map_table(struct boot_state *s, const char *sig, const void **data, size_t *len)
 {
     return s->has_acpi && acpi_table_map(&s->acpi, &early_window, sig, 0, data, len) == 0;
 }
@@ -35,7 +35,7 @@ static bool find_s5(struct boot_state *s)
     const void *data;
     size_t len;
 
-    if (map_table(s, "DSDT", &data, &len) &&
+    if (acpi_map_table(s, "DSDT", &data, &len) &&
         acpi_find_s5(data, len, &s->slp_typa, &s->slp_typb) == 0)
         return true;
     for (u32 i = 0;; i++) {
@@ -54,11 +54,11 @@ static void consoles(struct boot_state *s)
     static struct dbg2_info dbg2;
     const void *data;
     size_t len;
-    bool has_spcr = map_table(s, "SPCR", &data, &len);
+    bool has_spcr = acpi_map_table(s, "SPCR", &data, &len);
 
     if (has_spcr)
-        (void)spcr_parse(data, len, &spcr); /* its verdict says what it is worth */
-    bool has_dbg2 = map_table(s, "DBG2", &data, &len);
+        (void)spcr_parse(data, len, &spcr); /* its verdict is in spcr */
+    bool has_dbg2 = acpi_map_table(s, "DBG2", &data, &len);
     if (has_dbg2)
         (void)dbg2_parse(data, len, &dbg2);
     console_tables(has_spcr ? &spcr : NULL, has_dbg2 ? &dbg2 : NULL);
@@ -82,9 +82,9 @@ void stage_acpi_tables(struct boot_state *s)
     }
     reserve_tables(s);
     consoles(s);
-    s->has_fadt = map_table(s, "FACP", &data, &len) && fadt_parse(data, len, &s->fadt) == 0;
-    if (map_table(s, "HPET", &data, &len))
-        hpet_parse(data, len, &s->hpet); /* what it refuses leaves address 0 */
+    s->has_fadt = acpi_map_table(s, "FACP", &data, &len) && fadt_parse(data, len, &s->fadt) == 0;
+    if (acpi_map_table(s, "HPET", &data, &len))
+        hpet_parse(data, len, &s->hpet); /* refused: address 0 */
     else
         firmware_finding(FW_HPET_MISSING, "none: the TSC is measured by another clock");
     s->has_s5 = find_s5(s);
@@ -120,7 +120,7 @@ static void parse_madt(struct boot_state *s)
     const void *data;
     size_t len;
 
-    if (!map_table(s, "APIC", &data, &len)) {
+    if (!acpi_map_table(s, "APIC", &data, &len)) {
         pr_warn("ACPI: no MADT: only the boot CPU is known");
         return;
     }
@@ -138,7 +138,7 @@ static struct srat_records *parse_srat(struct boot_state *s, struct srat_records
     size_t len;
 
     *why = "no SRAT";
-    if (!map_table(s, "SRAT", &data, &len))
+    if (!acpi_map_table(s, "SRAT", &data, &len))
         return NULL;
     srat_count(data, len, r);
     r->cpus = must_alloc(s, r->cpu_max * sizeof(*r->cpus), "SRAT records");
@@ -216,17 +216,17 @@ void stage_topology(struct boot_state *s)
     in.cpus = s->madt_cpus;
     in.cpu_count = s->madt.cpu_count;
     in.srat = parse_srat(s, &srat, &in.no_srat);
-    if (map_table(s, "SLIT", &data, &len)) {
-        slit_parse(data, len, &slit); /* what it refuses, numa_build() leaves aside */
+    if (acpi_map_table(s, "SLIT", &data, &len)) {
+        slit_parse(data, len, &slit); /* refused: numa_build() ignores it */
         in.slit = &slit;
     }
     if (numa_build(&in, &alloc, &s->topo))
         panic("no memory for the topology");
-    check_tables(s, &in, &alloc);
+    check_tables_agree(s, &in, &alloc);
     free_srat(s, &srat);
     nodes_into_memblock(s);
     memory_attr_report(&s->mb, &s->info.efi);
-    stage_cxl(s);
+    cxl_list_windows(s);
 
     s->order = (struct node_order){
         &s->topo, must_alloc(s, s->topo.node_count * sizeof(s32), "the node order"), NODE_NONE};

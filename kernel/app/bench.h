@@ -18,21 +18,19 @@
 #define BENCH_SAMPLES 10000
 #define BENCH_OBJECTS 100000
 
-/* Clearing costs about one instruction for so many bytes (percpu/clear.h). */
-#define BENCH_CLEAR_BYTES 8
-/* and so many more for a page, for a piece of one unit, and for each row of a long piece. */
-#define BENCH_CLEAR_PAGE  20
-#define BENCH_CLEAR_PIECE 16
-#define BENCH_CLEAR_ROW   3
-#define BENCH_CLEAR_WORDS 64 /* of 8 bytes, in a row, of which a piece of 128 needs none */
+/* What clearing costs (percpu/clear.h). */
+#define BENCH_CLEAR_BYTES 8  /* bytes that one instruction clears */
+#define BENCH_CLEAR_PAGE  20 /* instructions more for each page, */
+#define BENCH_CLEAR_PIECE 16 /* for each piece of one unit, */
+#define BENCH_CLEAR_ROW   3  /* and for each row of a long piece */
+#define BENCH_CLEAR_WORDS 64 /* words of 8 bytes in a row; a piece of up to 128 has no rows */
 
-/* What an operation did beside its own work, from percpu_stats before and after it. */
+/* What an operation did besides its own work: the difference of percpu_stats across it. */
 enum bench_class { BENCH_NOPOP, BENCH_POPULATE, BENCH_NEWCHUNK, BENCH_CLASSES };
-extern const char *const bench_class_names[BENCH_CLASSES];
 
 struct bench_op {
-    u64 ticks;   /* without the cost of reading the counter */
-    u64 net;     /* without clearing too */
+    u64 ticks;   /* less the cost of reading the counter */
+    u64 net;     /* ticks less what clearing cost */
     u64 blocks;  /* pages per unit populated meanwhile */
     u64 cleared; /* bytes, all units */
     bool refill, drain;
@@ -55,7 +53,7 @@ struct bench {
     u64 background[2]; /* thousandths of an instruction: per pair of 8 bytes, per trace operation */
     u64 cleared[2];    /* bytes: per pair, per trace operation */
 
-    /* Kept apart from the figures by size: bench_sizes.c. */
+    /* Refills and drains of all sizes: bench_sizes.c. */
     struct bench_slow {
         u32 n;
         u64 net[BENCH_SAMPLES], batch[BENCH_SAMPLES];
@@ -67,13 +65,16 @@ struct bench {
 };
 
 /* "name n= min= med= p90= p99= max= mean= sum="; sorts v. */
-void bench_print(const char *name, u64 *v, u32 n);
+void bench_print(u64 *v, u32 n, const char *name, ...) PRINTF(3, 4);
+
+/* "accessor op= insns=", in thousandths. */
+void bench_print_accessor(const char *op, u64 milli);
 
 /* One allocation or free with the counts around it, outside of the measured span. */
 void *bench_alloc(struct bench *b, size_t size, size_t align, u32 flags, struct bench_op *op);
 void bench_free(struct bench *b, void *p, size_t size, struct bench_op *op);
 
-/* "prefix class=NAME n= min= .." for each class that occurs, over b->sample and b->class. */
+/* "prefix class=NAME n= min= .." for each class in b->sample and b->class; then all. */
 void bench_print_classes(struct bench *b, const char *prefix, u32 n);
 
 /* For %llu, and thousandths for %llu.%03llu. */
@@ -85,12 +86,13 @@ static inline u64 bench_less(u64 a, u64 b)
     return a > b ? a - b : 0;
 }
 
-/* Deferred work of this CPU and of idle ones gets done. */
+/* Returns when the deferred work of this CPU and of idle ones is done. */
 void bench_settle(void);
 
 /*
- * Between the two idle CPUs let the work lie that this one defers, so that a sample holds no slice
- * of theirs: all CPUs share the counter. The end has that work done, and gives what it cost.
+ * Between these two calls idle CPUs leave the work that this one defers. All CPUs share the
+ * counter, so a sample would contain a part of theirs. bench_deferred() has the work done and
+ * returns its cost.
  */
 void bench_hold_work(void);
 u64 bench_deferred(struct bench *b);
@@ -109,8 +111,7 @@ void bench_counter(struct bench *b);
 void bench_par(struct bench *b);
 void bench_wall(struct bench *b); /* without -icount */
 
-/* ---- bench_step.c: instructions that lock, counted by the CPU's own single step ---------------
- */
+/* ---- bench_step.c: instructions that lock, counted by the CPU's own single step -------------- */
 
 struct bench_steps {
     u64 insns, prefix, xchg;

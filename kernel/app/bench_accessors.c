@@ -27,9 +27,7 @@ static u64 empty_cost;
 
 static void print_op(const char *op, u64 ticks)
 {
-    u64 each = bench_milli(bench_less(ticks, empty_cost), LOOPS);
-
-    log_raw("bench: accessor op=%s insns=%llu.%03llu", op, BENCH_FIX(each));
+    bench_print_accessor(op, bench_milli(bench_less(ticks, empty_cost), LOOPS));
 }
 
 static void variables(void *dynamic)
@@ -60,7 +58,7 @@ static void sum_of_possible(void)
     for_each_possible_cpu(cpu) sum += per_cpu(bench_word, cpu);
     u64 t1 = rdtsc();
     *(volatile u64 *)&sink = sum;
-    log_raw("bench: accessor op=for_each_possible_sum insns=%llu.000", BENCH_U(t1 - t0));
+    bench_print_accessor("for_each_possible_sum", (t1 - t0) * 1000);
 }
 
 void bench_accessors(struct bench *b)

@@ -7,13 +7,13 @@
 #include "kernel/base/print.h"
 
 #define SIZE 64
-#define WANT 4096
+#define ATTEMPTS 4096
 
 static void run(struct bench *b, const char *when)
 {
-    u32 first_fail = WANT, failed = 0, ok = 0;
+    u32 first_fail = ATTEMPTS, failed = 0, ok = 0;
 
-    for (u32 i = 0; i < WANT; i++) {
+    for (u32 i = 0; i < ATTEMPTS; i++) {
         u64 t0 = rdtsc();
         void *p = percpu_alloc(SIZE, 8, PCPU_ATOMIC | PCPU_NOWARN);
         u64 t1 = rdtsc();
@@ -28,11 +28,9 @@ static void run(struct bench *b, const char *when)
         }
     }
     log_raw("bench: atomic size=%u when=%s first_fail_at=%u failed=%u of=%u", SIZE, when,
-            first_fail, failed, WANT);
-    bench_print(when[0] == 'c' ? "atomic when=cold op=alloc" : "atomic when=seen op=alloc",
-                b->sample, ok);
-    bench_print(when[0] == 'c' ? "atomic when=cold op=failing" : "atomic when=seen op=failing",
-                b->other, failed);
+            first_fail, failed, ATTEMPTS);
+    bench_print(b->sample, ok, "atomic when=%s op=alloc", when);
+    bench_print(b->other, failed, "atomic when=%s op=failing", when);
     for (u32 i = 0; i < ok; i++)
         percpu_free(b->live[i]);
 }
@@ -54,7 +52,7 @@ static void exhaust(struct bench *b)
         else
             b->sample[failed++] = bench_less(t1 - t0, b->overhead);
     }
-    bench_print("atomic op=failing", b->sample, failed);
+    bench_print(b->sample, failed, "atomic op=failing");
     while (n)
         percpu_free(b->live[--n]);
 }

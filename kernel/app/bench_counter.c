@@ -3,13 +3,13 @@
  * SPDX-License-Identifier: MIT
  */
 #include "kernel/app/bench.h"
-#include "kernel/app/percpu_lib.h"
+#include "kernel/app/kernel_percpu_lib.h"
 #include "kernel/base/print.h"
 #include "percpu/counter.h"
 
 #define LOOPS 1024
 
-/* The counter's world, in the arena. */
+/* A struct percpu_lib whose plain memory is in the arena. */
 struct world {
     struct percpu_lib lib;
     s32 cpu_node[NR_CPUS], part_node[NR_CPUS];
@@ -74,11 +74,6 @@ static NOINLINE u64 additions(struct percpu_counter *c, s64 amount, bool dry)
     return rdtsc() - t0;
 }
 
-static void print(const char *op, u64 milli)
-{
-    log_raw("bench: accessor op=%s insns=%llu.%03llu", op, BENCH_FIX(milli));
-}
-
 static u64 each_addition(struct percpu_counter *c, s64 amount)
 {
     u64 dry = additions(c, amount, true);
@@ -112,15 +107,15 @@ void bench_counter(struct bench *b)
         return;
     }
     bench_settle();
-    print("counter_add", each_addition(&c, 1));
-    print("counter_add_100", each_addition(&c, 100));
+    bench_print_accessor("counter_add", each_addition(&c, 1));
+    bench_print_accessor("counter_add_100", each_addition(&c, 100));
     if (sums(b, &c) != 101 * LOOPS)
         log_raw("bench: failed counter: a wrong sum");
     bench_summarise(b->sample, 64, &s);
-    print("counter_sum", s.med * 1000);
-    print("counter_init", bench_less(t1 - t0, b->overhead) * 1000);
+    bench_print_accessor("counter_sum", s.med * 1000);
+    bench_print_accessor("counter_init", bench_less(t1 - t0, b->overhead) * 1000);
     t0 = rdtsc();
     percpu_counter_destroy(&c);
     t1 = rdtsc();
-    print("counter_destroy", bench_less(t1 - t0, b->overhead) * 1000);
+    bench_print_accessor("counter_destroy", bench_less(t1 - t0, b->overhead) * 1000);
 }

@@ -35,7 +35,7 @@ struct worker {
 struct par {
     enum pattern pattern;
     u32 cpus;
-    u32 first, ready; /* a start line, so that all of them really run at once */
+    u32 ready; /* CPUs that have arrived at the start line */
     struct worker *worker;
 };
 
@@ -81,16 +81,23 @@ static void consume(struct worker *from)
     }
 }
 
+/* The start line: all CPUs begin at once. */
+static void wait_for_all(u32 *ready, u32 cpus)
+{
+    u32 looks = 0;
+
+    __atomic_fetch_add(ready, 1, __ATOMIC_ACQ_REL);
+    while (__atomic_load_n(ready, __ATOMIC_ACQUIRE) < cpus)
+        spin_wait(&looks, ready);
+}
+
 static void work(void *arg)
 {
     struct par *p = arg;
     u32 cpu = cpu_number();
     struct worker *w = &p->worker[cpu];
-    u32 looks = 0;
 
-    __atomic_fetch_add(&p->ready, 1, __ATOMIC_ACQ_REL);
-    while (__atomic_load_n(&p->ready, __ATOMIC_ACQUIRE) < p->cpus)
-        spin_wait(&looks, p);
+    wait_for_all(&p->ready, p->cpus);
     bench_step_begin();
     switch (p->pattern) {
     case PATTERN_PAIR:
@@ -204,12 +211,12 @@ static void fast_path(struct bench *b)
     bench_step_enable(false);
     log_raw("bench: fast op=pair locked=%llu shared_locks=%llu", BENCH_U(all.prefix + all.xchg),
             BENCH_U(all.xchg));
-    bench_print("fast op=pair_steps", b->sample, n);
+    bench_print(b->sample, n, "fast op=pair_steps");
 }
 
 void bench_par(struct bench *b)
 {
-    /* The samples' room serves; nothing else needs it now. */
+    /* The slow-path samples are printed; their memory is free. */
     struct par p = {.worker = (struct worker *)(void *)&b->refill};
 
     static_assert(MAX_CPUS * sizeof(struct worker) <= 2 * sizeof(struct bench_slow), "room");
@@ -230,15 +237,12 @@ struct wall {
 static void wall_work(void *arg)
 {
     struct wall *w = arg;
-    u32 cpu = cpu_number(), looks = 0;
 
-    __atomic_fetch_add(&w->ready, 1, __ATOMIC_ACQ_REL);
-    while (__atomic_load_n(&w->ready, __ATOMIC_ACQUIRE) < w->cpus)
-        spin_wait(&looks, w);
+    wait_for_all(&w->ready, w->cpus);
     u64 t0 = rdtsc();
     for (u32 i = 0; i < WALL_PAIRS; i++)
         percpu_free(percpu_alloc(SIZE, SIZE, PCPU_ATOMIC | PCPU_NOWARN));
-    w->ticks[cpu] = rdtsc() - t0;
+    w->ticks[cpu_number()] = rdtsc() - t0;
 }
 
 /* Time is the host's here: printed by `perch bench percpu`, never judged. */

@@ -3,6 +3,8 @@
  * SPDX-License-Identifier: MIT
  */
 #include "kernel/app/bench.h"
+#include <stdarg.h>
+#include "kernel/app/percpu_platform.h"
 #include "kernel/base/cpu_local.h"
 #include "kernel/base/glob.h"
 #include "kernel/base/print.h"
@@ -11,7 +13,7 @@
 #include "percpu/alloc.h"
 #include "smp/cpus.h"
 
-const char *const bench_class_names[BENCH_CLASSES] = {"nopop", "populate", "newchunk"};
+static const char *const bench_class_names[BENCH_CLASSES] = {"nopop", "populate", "newchunk"};
 
 static struct bench *arena;
 
@@ -60,31 +62,39 @@ void bench_reserve(struct boot_state *s)
 
 /* ---- what the parts share -------------------------------------------------------------------- */
 
-void bench_print(const char *name, u64 *v, u32 n)
+void bench_print(u64 *v, u32 n, const char *name, ...)
 {
     struct bench_summary s;
+    char text[96];
+    va_list ap;
+
+    va_start(ap, name);
+    kvsnprintf(text, sizeof(text), name, ap);
+    va_end(ap);
 
     bench_summarise(v, n, &s);
-    log_raw("bench: %s n=%u min=%llu med=%llu p90=%llu p99=%llu max=%llu mean=%llu sum=%llu", name,
+    log_raw("bench: %s n=%u min=%llu med=%llu p90=%llu p99=%llu max=%llu mean=%llu sum=%llu", text,
             s.n, BENCH_U(s.min), BENCH_U(s.med), BENCH_U(s.p90), BENCH_U(s.p99), BENCH_U(s.max),
             BENCH_U(s.mean), BENCH_U(s.sum));
 }
 
+void bench_print_accessor(const char *op, u64 milli)
+{
+    log_raw("bench: accessor op=%s insns=%llu.%03llu", op, BENCH_FIX(milli));
+}
+
 void bench_print_classes(struct bench *b, const char *prefix, u32 n)
 {
-    char name[96];
-
     for (u32 class = 0; class < BENCH_CLASSES; class ++) {
         u32 k = 0;
 
         for (u32 i = 0; i < n; i++)
             if (b->class[i] == class)
                 b->scratch[k++] = b->sample[i];
-        if (k == 0)
-            continue;
-        kscnprintf(name, sizeof(name), "%s class=%s", prefix, bench_class_names[class]);
-        bench_print(name, b->scratch, k);
+        if (k)
+            bench_print(b->scratch, k, "%s class=%s", prefix, bench_class_names[class]);
     }
+    bench_print(b->sample, n, "%s", prefix);
 }
 
 u64 bench_populated(void)
@@ -103,14 +113,14 @@ u64 bench_cleared(void)
     return st.cleared_bytes;
 }
 
-/* Each pause gives every other CPU its turn, also where one host thread runs them all. */
+/* A pause lets every other CPU run, also where one host thread runs them all. */
 static void let_others_work(void)
 {
     for (u32 i = 0; i < 128; i++)
         cpu_relax();
 }
 
-/* Until a round passes in which none of them populated, returned or finished a piece of work. */
+/* Returns after a round in which no CPU populated, returned or finished work. */
 static void let_others_finish(void)
 {
     struct percpu_stats x, y;
@@ -123,7 +133,7 @@ static void let_others_finish(void)
     } while (x.populated_blocks != y.populated_blocks || x.background != y.background);
 }
 
-/* One balance only: each lets the reserve decay by a step. It does nothing while another works. */
+/* One balance only: each lowers the reserve by a step. It does nothing while another runs. */
 void bench_settle(void)
 {
     let_others_finish();
@@ -132,9 +142,9 @@ void bench_settle(void)
 }
 
 /*
- * What clearing costs at least (percpu/clear.h): the stores, and what is around those of a page, or
- * of one piece in each unit. How many pieces there were is not known: each more costs a way to its
- * stores and saves at most a row, so what is taken off is never too much.
+ * The least that clearing costs (percpu/clear.h): the stores, and the overhead of each page, or of
+ * one piece in each unit. The number of pieces is not known. One more piece adds more overhead than
+ * the row that it may save, so the result is never too high.
  */
 static u64 clearing(const struct bench *b, const struct bench_op *op)
 {
@@ -174,7 +184,7 @@ static void judge(struct bench *b, struct bench_op *op, size_t size, const struc
     op->net = bench_less(op->ticks, clearing(b, op));
     op->refill = y->refills != x->refills;
     op->drain = y->drains != x->drains;
-    op->batch = MIN(moved / size, PCPU_BATCH_MAX); /* of a strip not more than of a batch */
+    op->batch = MIN(moved / size, PCPU_BATCH_MAX); /* a bump region counts as a batch */
     op->class = y->chunks_made != x->chunks_made ? BENCH_NEWCHUNK
                 : op->blocks                     ? BENCH_POPULATE
                                                  : BENCH_NOPOP;
@@ -254,7 +264,7 @@ void bench_percpu(struct boot_state *s, const char *glob)
             parts[i].run(b);
         if (i == 0) /* only the first part wants a cold start */
             measure_settle(b);
-        bench_settle(); /* no part pays for what the one before it left */
+        bench_settle(); /* no part pays for deferred work of the part before */
     }
     const char *broken = percpu_verify();
     log_raw("bench: verify %s", broken ? broken : "ok=1");

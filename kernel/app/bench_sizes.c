@@ -53,12 +53,12 @@ static void note_alloc(struct bench *b, u32 size, const struct bench_op *op)
 }
 
 /* First-time allocations, then freed in order of age; what was deferred meanwhile comes last. */
-static u32 grow_calls(struct bench *b, u32 size, u32 want)
+static u32 grow_calls(struct bench *b, u32 size, u32 target)
 {
     struct bench_op op;
     u32 n;
 
-    for (n = 0; n < want; n++) {
+    for (n = 0; n < target; n++) {
         b->live[n] = bench_alloc(b, size, align_of(size), 0, &op);
         if (!b->live[n])
             break;
@@ -77,23 +77,21 @@ static u32 grow_calls(struct bench *b, u32 size, u32 want)
 
 static void grow(struct bench *b, u32 size)
 {
-    u32 want = ops_within(b, size, GROW_MAX), n;
+    u32 target = ops_within(b, size, GROW_MAX), n;
     char name[64];
     u64 deferred;
 
     percpu_trim();
     bench_settle();
     bench_hold_work();
-    n = grow_calls(b, size, want);
+    n = grow_calls(b, size, target);
     deferred = bench_deferred(b);
     b->deferred += deferred;
     kscnprintf(name, sizeof(name), "percpu size=%u op=alloc_grow", size);
     bench_print_classes(b, name, n);
-    bench_print(name, b->sample, n);
-    kscnprintf(name, sizeof(name), "percpu size=%u op=free_fifo", size);
-    bench_print(name, b->other, n);
+    bench_print(b->other, n, "percpu size=%u op=free_fifo", size);
     log_raw("bench: percpu size=%u op=grow_deferred n=%u insns=%llu", size, n, BENCH_U(deferred));
-    if (n != want)
+    if (n != target)
         log_raw("bench: failed size=%u op=alloc_grow at=%u", size, n);
 }
 
@@ -128,7 +126,6 @@ static void steady(struct bench *b, u32 size)
 {
     u32 n = ops_within(b, size, CLEAR_MAX), failed = 0;
     u64 dry, total, cleared, calls = 0;
-    char name[64];
 
     pairs(b, size, MIN(n, 100u), false, &failed); /* warm */
     bench_settle();
@@ -145,10 +142,8 @@ static void steady(struct bench *b, u32 size)
         b->other[i] = bench_less(b->other[i], b->overhead);
         calls += b->sample[i] + b->other[i];
     }
-    kscnprintf(name, sizeof(name), "percpu size=%u op=alloc_steady", size);
-    bench_print(name, b->sample, n);
-    kscnprintf(name, sizeof(name), "percpu size=%u op=free_steady", size);
-    bench_print(name, b->other, n);
+    bench_print(b->sample, n, "percpu size=%u op=alloc_steady", size);
+    bench_print(b->other, n, "percpu size=%u op=free_steady", size);
     if (size == 8) {
         log_raw("bench: fast op=alloc min=%llu med=%llu", BENCH_U(b->sample[0]),
                 BENCH_U(b->sample[n / 2]));
@@ -171,17 +166,14 @@ static void steady(struct bench *b, u32 size)
 static void print_slow(struct bench *b, const char *name, struct bench_slow *slow)
 {
     u64 batch_max = 0;
-    char text[64];
 
     for (u32 i = 0; i < slow->n; i++) {
         b->scratch[i] = bench_less(slow->net[i], 40 * slow->batch[i]);
         batch_max = MAX(batch_max, slow->batch[i]);
     }
-    kscnprintf(text, sizeof(text), "slow op=%s batch_max=%llu part=net", name, BENCH_U(batch_max));
-    bench_print(text, slow->net, slow->n);
-    kscnprintf(text, sizeof(text), "slow op=%s limit=%llu part=less_batch", name,
-               2000 + 200 * BENCH_U(bench_log2(b->state->first_chunk.unit_size / PAGE_SIZE)));
-    bench_print(text, b->scratch, slow->n);
+    bench_print(slow->net, slow->n, "slow op=%s batch_max=%llu part=net", name, BENCH_U(batch_max));
+    bench_print(b->scratch, slow->n, "slow op=%s limit=%llu part=less_batch", name,
+                2000 + 200 * BENCH_U(bench_log2(b->state->first_chunk.unit_size / PAGE_SIZE)));
 }
 
 void bench_sizes(struct bench *b)
@@ -197,8 +189,8 @@ void bench_sizes(struct bench *b)
             BENCH_U(b->pop_n), BENCH_U(b->pop_pages),
             (unsigned long long)(b->pop_pages ? b->pop_net / b->pop_pages : 0),
             (unsigned long long)(b->pop_pages ? b->pop_gross / b->pop_pages : 0));
-    bench_print("newchunk part=net", b->chunk_net, b->chunk_n);
-    bench_print("newchunk part=gross", b->chunk_gross, b->chunk_n);
+    bench_print(b->chunk_net, b->chunk_n, "newchunk part=net");
+    bench_print(b->chunk_gross, b->chunk_n, "newchunk part=gross");
     log_raw("bench: newchunk populated_per_unit=%llu",
             (unsigned long long)(b->chunk_n ? b->chunk_blocks / b->chunk_n : 0));
 }

@@ -5,14 +5,6 @@
 #include "kernel/app/bench_stat.h"
 #include "kernel/base/sort.h"
 
-static int by_value(const void *a, const void *b, void *ctx)
-{
-    u64 x = *(const u64 *)a, y = *(const u64 *)b;
-
-    (void)ctx;
-    return x < y ? -1 : x > y;
-}
-
 static u64 rank(const u64 *v, u32 n, u32 percent)
 {
     return v[MIN((u64)n * percent / 100, (u64)n - 1)];
@@ -23,7 +15,7 @@ void bench_summarise(u64 *v, u32 n, struct bench_summary *out)
     *out = (struct bench_summary){.n = n};
     if (n == 0)
         return;
-    sort(v, n, sizeof(*v), by_value, NULL);
+    sort(v, n, sizeof(*v), sort_compare_u64, NULL);
     for (u32 i = 0; i < n; i++)
         out->sum += v[i];
     out->min = v[0];

@@ -25,7 +25,7 @@ static u32 trace_size(struct trace *t)
     return size;
 }
 
-/* The object to free: takes its place among the living away. */
+/* The object to free, taken out of the live ones. */
 static void *trace_take(struct bench *b, struct trace *t, u32 *size)
 {
     u32 j = bench_next(&t->x) % t->n;
@@ -83,16 +83,15 @@ static void observed(struct bench *b, u64 start)
     peak = bench_populated();
     print_check(&t);
     bench_print_classes(b, "trace op=alloc", OPS);
-    bench_print("trace op=alloc", b->sample, OPS);
-    bench_print("trace op=alloc_net", b->net, OPS);
-    bench_print("trace op=free", b->other, t.frees);
+    bench_print(b->net, OPS, "trace op=alloc_net");
+    bench_print(b->other, t.frees, "trace op=free");
     for (k = 0; t.n; k++) {
         void *p = trace_take(b, &t, &size);
 
         bench_free(b, p, size, &op);
         b->sample[k] = op.ticks;
     }
-    bench_print("trace op=drain", b->sample, k);
+    bench_print(b->sample, k, "trace op=drain");
     bench_settle();
     u64 balanced = bench_populated(), trimmed = percpu_trim();
     log_raw(
@@ -102,7 +101,8 @@ static void observed(struct bench *b, u64 start)
         BENCH_U(trimmed), BENCH_U(cleared));
 }
 
-/* dry: the same loop on the same numbers without the calls. Counts the calls, their time in *sum.
+/*
+ * dry: the same loop with the same numbers, without the calls. *sum: time in the calls alone.
  */
 static NOINLINE u64 undisturbed(struct bench *b, struct trace *t, bool dry, u64 *sum)
 {

@@ -1,6 +1,6 @@
 /*
- * What the stages of one boot hand on: each stage fills its part and reads the parts before it.
- * kernel/main.c owns the one instance; nothing below row 5 knows this struct.
+ * What the stages of one boot hand on, and all that report and bench know of them: each stage
+ * fills its part and reads the parts before it. There is one instance.
  * SPDX-License-Identifier: MIT
  */
 #ifndef PERCH_APP_BOOT_STATE_H
@@ -32,10 +32,10 @@
 
 /* placement.c */
 struct placement_totals {
-    u32 cpus;     /* that looked at themselves */
-    u32 units_ok; /* all pages on the CPU's node */
-    u32 nearest;  /* on the nearest node that could serve */
-    u32 wrong;    /* a nearer node should have served, or GS is not on the CPU's unit */
+    u32 cpus;     /* CPUs that walked their own unit */
+    u32 units_ok; /* units with all pages on the CPU's node */
+    u32 nearest;  /* units on the nearest node that could serve */
+    u32 wrong;    /* units for which a nearer node could serve, or that GS does not lead to */
 };
 
 struct boot_state {
@@ -84,51 +84,11 @@ struct boot_state {
 struct boot_state *boot_state_get(void);
 
 /*
- * Written by the boot CPU before there are per-CPU areas: must follow it to its unit, and appear in
- * no other CPU's, nor in the template (docs/adr/0002).
+ * The boot CPU writes this before there are per-CPU areas. The value must move with it to its unit,
+ * and must appear in no other unit and not in the template (docs/adr/0002).
  */
 #define PERCPU_EARLY_MARK_LINKED  0x6c696e6b65642121ULL
 #define PERCPU_EARLY_MARK_WRITTEN 0x7772697474656e21ULL
 DECLARE_PER_CPU(u64, percpu_early_mark);
-
-/* Memory map to memblock; reserves the image, page 0, and what the loader left. */
-void stage_memory(struct boot_state *s);
-
-/* The pages that touch [base, end) are taken; panics, naming what, when memblock has no room. */
-void boot_reserve(struct boot_state *s, u64 base, u64 end, const char *what);
-
-/* Finds and parses the ACPI tables; FADT first, because the clock wants it. */
-void stage_acpi_tables(struct boot_state *s);
-
-/* MADT, SRAT and SLIT to CPUs, nodes and distances; node ids into memblock. */
-void stage_topology(struct boot_state *s);
-
-/* Lists the CXL windows of the CEDT; called by stage_topology() when the nodes are known. */
-void stage_cxl(struct boot_state *s);
-
-/* Final page tables over all usable memory. */
-void stage_paging(struct boot_state *s);
-
-/* First chunk; the boot CPU on its unit, with node-local stacks of its own made ready. */
-void stage_percpu(struct boot_state *s);
-
-/* Interrupts of the boot CPU, then every other CPU. */
-void stage_smp(struct boot_state *s);
-
-/* MTRRs, PAT, control registers and microcode of all CPUs, compared. Interrupts on. */
-void stage_cpu_regs(struct boot_state *s);
-
-/* Memblock's free memory to the page allocator; small-object memory; memblock is closed. */
-void stage_pages(struct boot_state *s);
-
-/* The dynamic per-CPU allocator over them, and its hooks in the idle loop and in park and wake. */
-void stage_percpu_dynamic(struct boot_state *s);
-
-/*
- * Idle CPUs let the dynamic allocator's deferred work lie until this is turned off again, which
- * wakes them: for measurements that must not hold what other CPUs do. What one has begun it ends;
- * percpu_balance(), and safe points where no CPU is idle, do their work as always. Thread context.
- */
-void percpu_hold_work(bool on);
 
 #endif

@@ -3,7 +3,8 @@
  * the same time; the boot CPU compares them. CPUs that are started later are not looked at.
  * SPDX-License-Identifier: MIT
  */
-#include "kernel/app/boot_state.h"
+#include "kernel/app/fail.h"
+#include "kernel/app/stages.h"
 #include "kernel/base/cpu.h"
 #include "kernel/base/cpu_id.h"
 #include "kernel/base/cpu_local.h"
@@ -109,20 +110,15 @@ static void read_own(void *arg)
 
 static u32 odd_cpu(const char *list)
 {
-    static const char word[] = "cpu_regs:";
-    char item[OPT_TEXT_MAX];
+    char item[OPT_TEXT_MAX], *text;
     u32 odd = ~0u;
+    u64 number;
 
-    while (list_next(&list, item, sizeof(item))) {
-        u64 number;
-
-        if (strncmp(item, word, sizeof(word) - 1) != 0)
-            continue;
-        if (parse_u64(item + sizeof(word) - 1, &number) || number >= NR_CPUS)
+    while ((text = fail_next(&list, "cpu_regs:", item)))
+        if (parse_u64(text, &number) || number >= NR_CPUS)
             pr_warn("command line: fail=%s: not understood", item);
         else
             odd = (u32)number;
-    }
     return odd;
 }
 

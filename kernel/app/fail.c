@@ -18,17 +18,25 @@ static bool asked(const struct kernel_options *o, const char *word)
     return list_contains(o->fail, word);
 }
 
+char *fail_next(const char **list, const char *prefix, char item[OPT_TEXT_MAX])
+{
+    size_t len = strlen(prefix);
+
+    while (list_next(list, item, OPT_TEXT_MAX))
+        if (strncmp(item, prefix, len) == 0)
+            return item + len;
+    return NULL;
+}
+
 void fail_low_memory(const struct kernel_options *o, struct memblock *mb)
 {
-    static const char word[] = "low_memory";
-    const char *list = o->fail;
+    const char *list = o->fail, *rest;
     char item[OPT_TEXT_MAX];
 
-    while (list_next(&list, item, sizeof(item))) {
-        const char *rest = item + sizeof(word) - 1;
+    while ((rest = fail_next(&list, "low_memory", item))) {
         u64 page = SZ_1M / PAGE_SIZE;
 
-        if (strncmp(item, word, sizeof(word) - 1) != 0 || (*rest != ':' && *rest != '\0'))
+        if (*rest != ':' && *rest != '\0')
             continue;
         if (*rest && (parse_u64(rest + 1, &page) || page == 0 || page > SZ_1M / PAGE_SIZE - 2))
             pr_warn("command line: fail=%s: not understood", item);

@@ -1,7 +1,7 @@
 /*
  * Faults on purpose, by the command line: fail=WORD makes the kernel do something wrong at a known
- * place, so that a test can see what a user would see. Words that nobody here knows belong to
- * others (smp/bringup_fault.h).
+ * place, so that a test sees what a user would see. Words that are not known here are for
+ * smp/bringup_fault.h and the stages that call fail_next().
  *   premature  a per-CPU variable of another CPU, before the areas are set up
  *   null       a write through a null pointer          template  a write to the per-CPU template
  *   overflow   a stack that runs into its guard page   smash     an overwritten stack canary
@@ -25,6 +25,12 @@
 #include "kernel/base/cmdline.h"
 #include "mm/memblock.h"
 
+/*
+ * The next item of the list that begins with prefix, copied to item: what follows the prefix there;
+ * NULL: there is none. *list goes on behind it.
+ */
+char *fail_next(const char **list, const char *prefix, char item[OPT_TEXT_MAX]);
+
 /* When memblock knows what the loader left. */
 void fail_low_memory(const struct kernel_options *o, struct memblock *mb);
 
@@ -35,7 +41,7 @@ void fail_late(const struct kernel_options *o);
 /* Was fail=test given? */
 bool fail_run(const struct kernel_options *o);
 
-/* The ways to end a run that shall not work, a bit for each enum power_way. */
+/* The ways to end a run that must fail, a bit for each enum power_way. */
 u32 fail_power(const struct kernel_options *o);
 
 #endif

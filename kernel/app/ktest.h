@@ -32,7 +32,7 @@ enum ktest_result { KTEST_PASSED, KTEST_FAILED, KTEST_SKIPPED };
 
 struct ktest_totals {
     u32 passed, failed, skipped;
-    /* Told of each case when its line is out. May be NULL. */
+    /* Called after the line of each case. May be NULL. */
     void (*on_result)(void *ctx, const char *suite, const char *name, enum ktest_result result);
     void *ctx;
 };

@@ -1,9 +1,9 @@
 /*
- * Stage: the loader's memory map becomes memblock; what is taken already is reserved before the
- * first allocation. Then, later, the final page tables over all of it.
+ * Two stages: the loader's memory map becomes memblock, and memory in use is reserved before the
+ * first allocation; later, the final page tables over all of it.
  * SPDX-License-Identifier: MIT
  */
-#include "kernel/app/boot_state.h"
+#include "kernel/app/stages.h"
 #include "kernel/app/fail.h"
 #include "kernel/base/print.h"
 #include "kernel/base/sort.h"
@@ -85,14 +85,6 @@ void stage_memory(struct boot_state *s)
 
 /* ---- the direct map's ranges ----------------------------------------------------------------- */
 
-static int compare_ranges(const void *a, const void *b, void *ctx)
-{
-    const struct range *x = a, *y = b;
-
-    (void)ctx;
-    return x->start < y->start ? -1 : x->start > y->start;
-}
-
 /* RAM, ACPI memory of the map, and the tables wherever they are; sorted, without overlaps. */
 static u32 direct_ranges(struct boot_state *s)
 {
@@ -110,7 +102,7 @@ static u32 direct_ranges(struct boot_state *s)
         if (n < ARRAY_SIZE(s->direct))
             out[n++] = range_pages_around(r);
 
-    sort(out, n, sizeof(*out), compare_ranges, NULL);
+    sort(out, n, sizeof(*out), sort_compare_u64, NULL);
     for (u32 i = 0; i < n; i++) {
         if (merged && out[i].start <= out[merged - 1].end)
             out[merged - 1].end = MAX(out[merged - 1].end, out[i].end);

@@ -4,15 +4,14 @@
  * out: it is little, and only the start of a CPU can want it.
  * SPDX-License-Identifier: MIT
  */
-#include "kernel/app/boot_state.h"
+#include "kernel/app/stages.h"
 #include "kernel/base/print.h"
 #include "mm/layout.h"
 
 #define LOW_END     SZ_1M
 #define LARGE_RANGE (64 * PAGE_SIZE) /* surely larger than the records of its section */
 
-/* ---- what the allocators ask for ---------------------------------------------------------------
- */
+/* ---- what the allocators ask for ------------------------------------------------------------- */
 
 static void op_node_order(void *ctx, s32 node, s32 *out)
 {
@@ -46,8 +45,7 @@ static u64 op_phys(void *ctx, const void *ptr)
     return virt_to_phys(ptr);
 }
 
-/* ---- hand-over ---------------------------------------------------------------------------------
- */
+/* ---- hand-over ------------------------------------------------------------------------------- */
 
 static void declare_memory(struct boot_state *s)
 {

@@ -2,7 +2,7 @@
  * Bad addresses of dynamic per-CPU memory.
  * SPDX-License-Identifier: MIT
  */
-#include "kernel/app/percpu_fault.h"
+#include "kernel/app/percpu_platform.h"
 #include "kernel/base/printf.h"
 #include "percpu/global.h"
 
@@ -18,7 +18,7 @@ static const char *why(const struct pcpu_allocator *a, const struct percpu_locat
     return backed >> loc->cpu % 64 & 1 ? "" : ": not online yet, read-only zero page";
 }
 
-int percpu_fault_describe(u64 addr, char *buf, size_t size)
+static int describe_chunk(u64 addr, char *buf, size_t size)
 {
     struct percpu_location loc;
 
@@ -26,4 +26,13 @@ int percpu_fault_describe(u64 addr, char *buf, size_t size)
         return 0;
     return ksnprintf(buf, size, "per-CPU chunk %u, CPU %u's unit +0x%llx%s", loc.chunk, loc.cpu,
                      (unsigned long long)loc.off, why(percpu_allocator(), &loc));
+}
+
+int percpu_fault_describe(u64 addr, char *buf, size_t size)
+{
+    int len = describe_chunk(addr, buf, size);
+
+    if (!len)
+        len = paging_describe(addr, buf, size);
+    return len ? len : percpu_describe(addr, buf, size);
 }

@@ -2,9 +2,9 @@
  * Stage: the first chunk, and the boot CPU on its own unit and stacks.
  * SPDX-License-Identifier: MIT
  */
-#include "kernel/app/boot_state.h"
+#include "kernel/app/stages.h"
 #include "kernel/app/fail.h"
-#include "kernel/app/stage.h"
+#include "kernel/app/stage_times.h"
 #include "kernel/base/print.h"
 #include "kernel/platform/cpu_stacks.h"
 #include "kernel/platform/cpu_tables.h"

@@ -15,8 +15,8 @@
 #define MAX_PIECES   128 /* a page-mapped unit of Linux's size has up to 66 */
 #define SHOWN_PIECES 6
 
-/* Physical pieces of one unit, as one CPU found them. */
-struct sight {
+/* The physical pieces of one CPU's unit, as that CPU found them. */
+struct unit_walk {
     u32 number; /* what this_cpu says */
     u64 unit;   /* virtual address that GS leads to */
     u32 pieces; /* all, also those beyond MAX_PIECES */
@@ -28,9 +28,9 @@ struct sight {
     } piece[MAX_PIECES];
 };
 
-struct look {
+struct placement_walk {
     struct boot_state *s;
-    struct sight *sights; /* by CPU number */
+    struct unit_walk *walks; /* by CPU number */
 };
 
 static bool joins(const struct piece *a, u64 pa, s32 node, bool last)
@@ -38,7 +38,7 @@ static bool joins(const struct piece *a, u64 pa, s32 node, bool last)
     return a->end == pa && a->node == node && a->last == last;
 }
 
-static void add_piece(struct sight *out, u64 pa, u64 len, const struct memblock_region *memory)
+static void add_piece(struct unit_walk *out, u64 pa, u64 len, const struct memblock_region *memory)
 {
     s32 node = memory ? memory->nid : NODE_NONE;
     bool last = memory && memory->flags & MEMBLOCK_LAST;
@@ -58,11 +58,11 @@ static void add_piece(struct sight *out, u64 pa, u64 len, const struct memblock_
 }
 
 /* Runs on every CPU: follows its own GS base through its own page tables, page by page. */
-static void look_at_self(void *arg)
+static void walk_own_unit(void *arg)
 {
-    struct look *look = arg;
-    struct boot_state *s = look->s;
-    struct sight out = {0};
+    struct placement_walk *p = arg;
+    struct boot_state *s = p->s;
+    struct unit_walk out = {0};
     struct pagetable live = pagetable_view(read_cr3(), &s->vm.src, true);
 
     out.number = this_cpu_read(cpu_number_pcpu);
@@ -77,7 +77,7 @@ static void look_at_self(void *arg)
         add_piece(&out, pa, PAGE_SIZE, memblock_search(&s->mb.memory, pa));
     }
     if (out.number < s->topo.cpu_count)
-        look->sights[out.number] = out;
+        p->walks[out.number] = out;
 }
 
 /*
@@ -113,59 +113,51 @@ static const char *judge(struct boot_state *s, s32 home, const struct piece *p)
     return p->node == home ? "ok" : "nearest";
 }
 
-static int compare_pieces(const void *a, const void *b, void *ctx)
-{
-    const struct piece *x = a, *y = b;
-
-    (void)ctx;
-    return x->start < y->start ? -1 : x->start > y->start;
-}
-
 /* A page-mapped unit's pages often follow each other downwards: joined, they are one piece. */
-static void join_pieces(struct sight *sight)
+static void join_pieces(struct unit_walk *walk)
 {
-    struct piece *p = sight->piece;
+    struct piece *p = walk->piece;
     u32 n = 0;
 
-    if (sight->pieces > MAX_PIECES)
+    if (walk->pieces > MAX_PIECES)
         return;
-    sort(p, sight->pieces, sizeof(*p), compare_pieces, NULL);
-    for (u32 i = 0; i < sight->pieces; i++) {
+    sort(p, walk->pieces, sizeof(*p), sort_compare_u64, NULL);
+    for (u32 i = 0; i < walk->pieces; i++) {
         if (n && joins(&p[n - 1], p[i].start, p[i].node, p[i].last))
             p[n - 1].end = p[i].end;
         else
             p[n++] = p[i];
     }
-    sight->pieces = n;
+    walk->pieces = n;
 }
 
-static void print_unit(struct boot_state *s, u32 cpu, struct sight *sight,
+static void print_unit(struct boot_state *s, u32 cpu, struct unit_walk *walk,
                        struct placement_totals *totals)
 {
     s32 home = s->topo.cpus[cpu].node;
     bool near = true, wrong = false;
 
-    if (sight->unit != (u64)pcpu_unit_addr(&s->first_chunk, cpu) || sight->hole) {
+    if (walk->unit != (u64)pcpu_unit_addr(&s->first_chunk, cpu) || walk->hole) {
         pr_err("percpu: cpu %u node %d: GS leads to 0x%llx, not to its unit", cpu, home,
-               (unsigned long long)sight->unit);
+               (unsigned long long)walk->unit);
         totals->wrong++;
         return;
     }
-    join_pieces(sight);
-    for (u32 i = 0; i < sight->pieces && i < MAX_PIECES; i++) {
-        const char *word = judge(s, home, &sight->piece[i]);
-        struct range r = {sight->piece[i].start, sight->piece[i].end};
+    join_pieces(walk);
+    for (u32 i = 0; i < walk->pieces && i < MAX_PIECES; i++) {
+        const char *word = judge(s, home, &walk->piece[i]);
+        struct range r = {walk->piece[i].start, walk->piece[i].end};
 
-        near &= sight->piece[i].node == home;
+        near &= walk->piece[i].node == home;
         wrong |= word[0] == 'w';
         if (i >= SHOWN_PIECES && word[0] != 'w')
             continue;
         pr_info("percpu: cpu %u node %d unit " RANGE_FMT " node %d %s%s", cpu, home, RANGE_ARG(r),
-                sight->piece[i].node, word, sight->piece[i].last ? " (no plain DRAM left)" : "");
+                walk->piece[i].node, word, walk->piece[i].last ? " (no plain DRAM left)" : "");
     }
-    if (sight->pieces > SHOWN_PIECES)
-        pr_info("percpu: cpu %u: %u pieces in all, %u looked at", cpu, sight->pieces,
-                MIN(sight->pieces, MAX_PIECES));
+    if (walk->pieces > SHOWN_PIECES)
+        pr_info("percpu: cpu %u: %u pieces in all, %u looked at", cpu, walk->pieces,
+                MIN(walk->pieces, MAX_PIECES));
     totals->units_ok += near;
     totals->wrong += wrong;
     totals->nearest += !near && !wrong;
@@ -173,27 +165,27 @@ static void print_unit(struct boot_state *s, u32 cpu, struct sight *sight,
 
 void placement_prove(struct boot_state *s, struct placement_totals *totals)
 {
-    u64 bytes = s->topo.cpu_count * sizeof(struct sight);
-    struct look look = {s, small_alloc(&s->small, NODE_NONE, bytes)};
+    u64 bytes = s->topo.cpu_count * sizeof(struct unit_walk);
+    struct placement_walk p = {s, small_alloc(&s->small, NODE_NONE, bytes)};
     u32 cpu;
 
     *totals = (struct placement_totals){0};
-    if (!look.sights)
+    if (!p.walks)
         panic("no memory for the placement proof");
-    memset(look.sights, 0, bytes);
+    memset(p.walks, 0, bytes);
     for (cpu = 0; cpu < s->topo.cpu_count; cpu++)
-        look.sights[cpu].number = ~0u;
-    if (smp_call_all(look_at_self, &look))
+        p.walks[cpu].number = ~0u;
+    if (smp_call_all(walk_own_unit, &p))
         pr_err("percpu: not every CPU looked at its unit");
     for_each_online_cpu(cpu)
     {
-        if (look.sights[cpu].number != cpu) {
+        if (p.walks[cpu].number != cpu) {
             pr_err("percpu: cpu %u did not find itself through GS", cpu);
             totals->wrong++;
             continue;
         }
         totals->cpus++;
-        print_unit(s, cpu, &look.sights[cpu], totals);
+        print_unit(s, cpu, &p.walks[cpu], totals);
     }
-    small_free(&s->small, look.sights, bytes);
+    small_free(&s->small, p.walks, bytes);
 }

@@ -3,9 +3,6 @@
  * SPDX-License-Identifier: MIT
  */
 #include "kernel/app/report.h"
-#include "kernel/app/report_hmat.h"
-#include "kernel/app/report_json.h"
-#include "kernel/app/report_percpu.h"
 #include "kernel/base/clockmath.h"
 #include "kernel/base/deadline.h"
 #include "kernel/base/firmware.h"

@@ -8,9 +8,20 @@
 #ifndef PERCH_APP_REPORT_H
 #define PERCH_APP_REPORT_H
 
+#include "acpi/hmat.h"
 #include "kernel/app/boot_state.h"
+#include "kernel/app/report_json.h"
 
 /* Prints all of it, by log_raw(). Cannot fail; a long loader name is cut. */
 void report_print(struct boot_state *s);
+
+/* Its part about the HMAT: latencies, bandwidths, attached initiators, caches. */
+void report_hmat(struct report *r, const struct hmat *h);
+
+/*
+ * Its part about the first chunk: sizes, groups, and where each CPU's unit lies in physical memory
+ * by the page tables in use.
+ */
+void report_percpu(struct report *r, struct boot_state *s);
 
 #endif

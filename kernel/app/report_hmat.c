@@ -1,8 +1,8 @@
 /*
- * HMAT to report objects; see report_hmat.h.
+ * The report's part about the HMAT.
  * SPDX-License-Identifier: MIT
  */
-#include "kernel/app/report_hmat.h"
+#include "kernel/app/report.h"
 
 #include "kernel/base/print.h"
 #include "kernel/base/printf.h"

@@ -2,7 +2,7 @@
  * The report's part about the first chunk.
  * SPDX-License-Identifier: MIT
  */
-#include "kernel/app/report_percpu.h"
+#include "kernel/app/report.h"
 #include "kernel/base/cpu.h"
 #include "kernel/base/printf.h"
 

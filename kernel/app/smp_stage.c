@@ -2,8 +2,8 @@
  * Stage: interrupts of the boot CPU, then every other CPU on its own unit.
  * SPDX-License-Identifier: MIT
  */
-#include "kernel/app/boot_state.h"
-#include "kernel/app/stage.h"
+#include "kernel/app/stages.h"
+#include "kernel/app/stage_times.h"
 #include "kernel/base/cpu.h"
 #include "kernel/base/deadline.h"
 #include "kernel/base/print.h"
@@ -150,7 +150,7 @@ static u32 parse_faults(const char *list, struct smp_fault *faults)
     return n;
 }
 
-/* Memory the trampoline and its records need; false when the machine has none below the limits. */
+/* Memory for the trampoline and its records; false: none is free below their limits. */
 static bool smp_memory(struct boot_state *s, struct smp_config *config, u64 *table_size)
 {
     struct memblock_request table = {
@@ -184,17 +184,9 @@ static u32 online_nodes(const struct boot_state *s)
     return n;
 }
 
-static int compare_ticks(const void *a, const void *b, void *ctx)
-{
-    u64 x = *(const u64 *)a, y = *(const u64 *)b;
-
-    (void)ctx;
-    return x < y ? -1 : x > y;
-}
-
 /*
- * A CPU's way from its first instruction to online. The median, because under -icount, where all
- * CPUs share one counter, some spans hold slices of the others.
+ * Median of the time from a CPU's first instruction to online. Under -icount all CPUs share one
+ * counter, so single spans may include parts of other CPUs.
  */
 static u64 median_ap_ticks(const struct smp_result *r)
 {
@@ -204,7 +196,7 @@ static u64 median_ap_ticks(const struct smp_result *r)
     for (u32 i = 0; i < r->nr_records; i++)
         if (bringup_state(&r->records[i]) == BRING_ONLINE)
             spans[n++] = r->records[i].online_tsc - r->records[i].first_tsc;
-    sort(spans, n, sizeof(spans[0]), compare_ticks, NULL);
+    sort(spans, n, sizeof(spans[0]), sort_compare_u64, NULL);
     return n ? spans[n / 2] : 0;
 }
 
@@ -229,8 +221,8 @@ static void flush_self(void *arg)
 }
 
 /*
- * The others came through the trampoline's identity mapping, which is gone from the tables but may
- * still be in their TLBs: its memory goes back only when they have forgotten it.
+ * The other CPUs started through the trampoline's identity mapping. It is gone from the tables but
+ * may still be in their TLBs, so the memory goes back only after a flush on every CPU.
  */
 static void retire_trampoline(struct boot_state *s, const struct smp_config *config,
                               const struct smp_result *result)

@@ -15,8 +15,7 @@
 
 typedef unsigned long long ull;
 
-/* ---- cases -----------------------------------------------------------------------------------
- */
+/* ---- cases ----------------------------------------------------------------------------------- */
 
 /*
  * The line a LAVA test shell prints for a result. Whole, at column 0, and after the case's own
@@ -48,8 +47,7 @@ void summary_lava_verdict(const struct summary *s, bool passed)
         lava_line("perch", passed ? KTEST_PASSED : KTEST_FAILED);
 }
 
-/* ---- the block -------------------------------------------------------------------------------
- */
+/* ---- the block ------------------------------------------------------------------------------- */
 
 static void run(struct report *r, const struct boot_state *b, bool passed)
 {

@@ -1,8 +1,9 @@
 /*
- * Stage: TSC synchronisation; see tsc_stage.h.
+ * Stage: are the TSCs of all CPUs in step?
  * SPDX-License-Identifier: MIT
  */
-#include "kernel/app/tsc_stage.h"
+#include "kernel/app/fail.h"
+#include "kernel/app/stages.h"
 #include "kernel/base/clockmath.h"
 #include "kernel/base/cpu.h"
 #include "kernel/base/deadline.h"
@@ -23,16 +24,12 @@ static ull ns(u64 ticks)
 /* fail=tsc_offset:3:500 lets CPU 3's TSC read 500 us too high. Other words belong to others. */
 static void parse_fault(const char *list, struct tsc_sync_work *work)
 {
-    static const char word[] = "tsc_offset:";
-    char item[64];
+    char item[OPT_TEXT_MAX], *cpu;
 
-    while (list_next(&list, item, sizeof(item))) {
-        char *cpu = item + sizeof(word) - 1, *us;
+    while ((cpu = fail_next(&list, "tsc_offset:", item))) {
+        char *us = strchr(cpu, ':');
         u64 number, length;
 
-        if (strncmp(item, word, sizeof(word) - 1) != 0)
-            continue;
-        us = strchr(cpu, ':');
         if (us)
             *us++ = '\0';
         if (!us || parse_u64(cpu, &number) || parse_u64(us, &length) || number >= NR_CPUS) {
@@ -44,7 +41,7 @@ static void parse_fault(const char *list, struct tsc_sync_work *work)
     }
 }
 
-static void say(const struct boot_state *s)
+static void print_result(const struct boot_state *s)
 {
     const struct tsc_sync *r = &s->tsc;
 
@@ -88,5 +85,5 @@ void stage_tsc(struct boot_state *s)
         return; /* it may still write there */
     }
     memblock_give_back(&s->mb, virt_to_phys(work.memory), size);
-    say(s);
+    print_result(s);
 }

@@ -34,16 +34,6 @@ void bitmap_set(u64 *map, size_t start, size_t len)
         map[w] |= word_mask(w, start, end);
 }
 
-void bitmap_clear(u64 *map, size_t start, size_t len)
-{
-    size_t end = start + len;
-
-    if (len == 0)
-        return;
-    for (size_t w = start / 64; w < BITMAP_WORDS(end); w++)
-        map[w] &= ~word_mask(w, start, end);
-}
-
 /* Bits set in v; without a call into the compiler's library, which is not linked. */
 static unsigned int popcount(u64 v)
 {
@@ -62,25 +52,15 @@ size_t bitmap_weight(const u64 *map, size_t bits)
     return n;
 }
 
-static size_t next_bit(const u64 *map, size_t bits, size_t start, u64 flip)
+size_t bitmap_next_set(const u64 *map, size_t bits, size_t start)
 {
     if (start >= bits)
         return bits;
     for (size_t w = start / 64; w < BITMAP_WORDS(bits); w++) {
-        u64 v = (map[w] ^ flip) & word_mask(w, start, bits);
+        u64 v = map[w] & word_mask(w, start, bits);
 
         if (v)
             return w * 64 + (size_t)__builtin_ctzll(v);
     }
     return bits;
-}
-
-size_t bitmap_next_set(const u64 *map, size_t bits, size_t start)
-{
-    return next_bit(map, bits, start, 0);
-}
-
-size_t bitmap_next_clear(const u64 *map, size_t bits, size_t start)
-{
-    return next_bit(map, bits, start, ~0ULL);
 }

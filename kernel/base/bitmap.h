@@ -29,15 +29,9 @@ static inline bool bitmap_test_bit(const u64 *map, size_t bit)
 
 void bitmap_zero(u64 *map, size_t bits);
 void bitmap_set(u64 *map, size_t start, size_t len);
-void bitmap_clear(u64 *map, size_t start, size_t len);
 size_t bitmap_weight(const u64 *map, size_t bits);
 
-/* First set (clear) bit at or after start; bits when there is none. */
+/* First set bit at or after start; bits when there is none. */
 size_t bitmap_next_set(const u64 *map, size_t bits, size_t start);
-size_t bitmap_next_clear(const u64 *map, size_t bits, size_t start);
-
-#define for_each_set_bit(bit, map, bits)                                                           \
-    for ((bit) = bitmap_next_set((map), (bits), 0); (bit) < (bits);                                \
-         (bit) = bitmap_next_set((map), (bits), (bit) + 1))
 
 #endif

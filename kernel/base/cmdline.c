@@ -62,14 +62,6 @@ void cmdline_parse(struct cmdline *c, const char *text)
         pr_warn("command line: longer than %u bytes, the rest is ignored", CMDLINE_MAX - 1);
 }
 
-const char *cmdline_get(const struct cmdline *c, const char *key)
-{
-    for (u32 i = c->count; i-- > 0;)
-        if (strcmp(c->words[i].key, key) == 0)
-            return c->words[i].value ? c->words[i].value : "";
-    return NULL;
-}
-
 static unsigned int digit_value(char c)
 {
     if (c >= '0' && c <= '9')

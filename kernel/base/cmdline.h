@@ -30,9 +30,6 @@ struct cmdline {
 /* The struct points into itself: it must not be copied. */
 void cmdline_parse(struct cmdline *c, const char *text);
 
-/* The last value of key; "" when the word has none; NULL when the key is not there. */
-const char *cmdline_get(const struct cmdline *c, const char *key);
-
 /*
  * Whole-text parsers: decimal or 0x hexadecimal; a size may end in K, M, G or T (or lower case), as
  * powers of 1024. 0, -EINVAL (not a number, something behind it) or -ERANGE (above 64 bits).

@@ -33,7 +33,6 @@ struct fb_mode {
 
 enum fb_style {
     FB_NORMAL, /* light grey on black */
-    FB_TITLE,  /* white on blue */
     FB_GOOD,   /* black on green */
     FB_BAD,    /* white on red */
     FB_STYLES

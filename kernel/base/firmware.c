@@ -4,6 +4,8 @@
  */
 #include "kernel/base/firmware.h"
 
+#include <stdarg.h>
+
 #include "kernel/base/print.h"
 #include "kernel/base/printf.h"
 #include "kernel/base/string.h"
@@ -52,8 +54,9 @@ static void say(enum firmware_id id, const char *table, const char *text)
         pr_warn("%s%s: %s", begin, table, text);
 }
 
-void firmware_add(struct firmware_findings *f, enum firmware_id id, const char *table,
-                  const char *fmt, va_list ap)
+/* Into this collector, with its line. table: NULL for the one of the list. */
+static void PRINTF(4, 0) add(struct firmware_findings *f, enum firmware_id id, const char *table,
+                             const char *fmt, va_list ap)
 {
     const struct firmware_kind *kind = firmware_kind(id);
     struct firmware_kept *k = &f->kept[f->nr_kept];
@@ -81,7 +84,7 @@ void firmware_finding_in(enum firmware_id id, const char *table, const char *fmt
     va_list ap;
 
     va_start(ap, fmt);
-    firmware_add(firmware_collector(), id, table, fmt, ap);
+    add(firmware_collector(), id, table, fmt, ap);
     va_end(ap);
     firmware_collector_unlock(flags);
 }

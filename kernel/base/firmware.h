@@ -13,7 +13,6 @@
 #ifndef PERCH_BASE_FIRMWARE_H
 #define PERCH_BASE_FIRMWARE_H
 
-#include <stdarg.h>
 #include "kernel/base/firmware_ids.h"
 #include "kernel/base/types.h"
 
@@ -56,10 +55,6 @@ const struct firmware_kind *firmware_kind(enum firmware_id id);
 
 /* "fail", "warn", "info". */
 const char *firmware_severity(enum firmware_id id);
-
-/* Into this collector, with its line. table: NULL for the one of the list. */
-void firmware_add(struct firmware_findings *f, enum firmware_id id, const char *table,
-                  const char *fmt, va_list ap) PRINTF(4, 0);
 
 /* Findings of a class, those that were not kept too. */
 u32 firmware_total(const struct firmware_findings *f, enum firmware_class class);

@@ -26,26 +26,6 @@ static int choice(const char *const *names, const char *value)
     return -1;
 }
 
-static bool set_bool(bool *out, const char *value)
-{
-    static const char *const names[] = {"off", "on", NULL};
-    int i = choice(names, value);
-
-    if (i >= 0)
-        *out = i;
-    return i >= 0;
-}
-
-static bool set_cpus(u32 *out, const char *value)
-{
-    u64 v;
-
-    if (parse_u64(value, &v) || v == 0 || v > ~0U)
-        return false;
-    *out = (u32)v;
-    return true;
-}
-
 static bool set_run(struct kernel_options *o, const char *value)
 {
     static const char *const names[] = {"report", "tables", "test", "bench", "shell", NULL};
@@ -106,11 +86,6 @@ static bool set_percpu_alloc(struct kernel_options *o, const char *value)
     return i >= 0;
 }
 
-static bool set_percpu_reserved(struct kernel_options *o, const char *value)
-{
-    return parse_size(value, &o->percpu_reserved) == 0;
-}
-
 static bool set_percpu_dyn(struct kernel_options *o, const char *value)
 {
     u64 v;
@@ -134,36 +109,6 @@ static bool set_percpu_atom(struct kernel_options *o, const char *value)
         return false;
     o->percpu_atom = v;
     return true;
-}
-
-static bool set_percpu_static(struct kernel_options *o, const char *value)
-{
-    return parse_size(value, &o->percpu_static) == 0;
-}
-
-static bool set_percpu_promote(struct kernel_options *o, const char *value)
-{
-    return set_bool(&o->percpu_promote, value);
-}
-
-static bool set_numa(struct kernel_options *o, const char *value)
-{
-    return set_bool(&o->numa, value);
-}
-
-static bool set_nr_cpus(struct kernel_options *o, const char *value)
-{
-    return set_cpus(&o->nr_cpus, value);
-}
-
-static bool set_possible_cpus(struct kernel_options *o, const char *value)
-{
-    return set_cpus(&o->possible_cpus, value);
-}
-
-static bool set_maxcpus(struct kernel_options *o, const char *value)
-{
-    return set_cpus(&o->maxcpus, strcmp(value, "0") == 0 ? "1" : value);
 }
 
 static bool set_loglevel(struct kernel_options *o, const char *value)
@@ -192,51 +137,80 @@ static bool set_strict(struct kernel_options *o, const char *value)
     return true;
 }
 
-static bool set_hotplug(struct kernel_options *o, const char *value)
+/* ---- setters of one type, for the field that the table names ------------------------------- */
+
+static bool set_bool(void *field, const char *value)
 {
-    return set_bool(&o->hotplug, value);
+    static const char *const names[] = {"off", "on", NULL};
+    int i = choice(names, value);
+
+    if (i >= 0)
+        *(bool *)field = i;
+    return i >= 0;
 }
 
-static bool set_fail(struct kernel_options *o, const char *value)
+static bool set_cpus(void *field, const char *value)
 {
-    return copy_text(o->fail, sizeof(o->fail), value);
+    u64 v;
+
+    if (parse_u64(value, &v) || v == 0 || v > ~0U)
+        return false;
+    *(u32 *)field = (u32)v;
+    return true;
 }
 
-static bool set_soak(struct kernel_options *o, const char *value)
+static bool set_maxcpus(void *field, const char *value)
 {
-    return copy_text(o->soak, sizeof(o->soak), value);
+    return set_cpus(field, strcmp(value, "0") == 0 ? "1" : value);
 }
 
-static bool set_lava(struct kernel_options *o, const char *value)
+static bool set_size(void *field, const char *value)
 {
-    return set_bool(&o->lava, value);
+    return parse_size(value, field) == 0;
 }
 
+static bool set_text(void *field, const char *value)
+{
+    return copy_text(field, OPT_TEXT_MAX, value);
+}
+
+#define KEY(key_, set_)                                                                            \
+    {                                                                                              \
+        .key = (key_), .set = (set_)                                                               \
+    }
+#define FIELD(key_, set_, field_)                                                                  \
+    {                                                                                              \
+        .key = (key_), .set_field = (set_), .offset = offsetof(struct kernel_options, field_)      \
+    }
+
+/* Either set, or set_field for the field at offset. */
 static const struct {
     const char *key;
     bool (*set)(struct kernel_options *o, const char *value);
+    bool (*set_field)(void *field, const char *value);
+    size_t offset;
 } options[] = {
-    {"run", set_run},
-    {"end", set_end},
-    {"exit", set_exit},
-    {"console", set_console},
-    {"percpu_alloc", set_percpu_alloc},
-    {"percpu_reserved", set_percpu_reserved},
-    {"percpu_dyn", set_percpu_dyn},
-    {"percpu_atom", set_percpu_atom},
-    {"percpu_static", set_percpu_static},
-    {"percpu_promote", set_percpu_promote},
-    {"numa", set_numa},
-    {"nr_cpus", set_nr_cpus},
-    {"possible_cpus", set_possible_cpus},
-    {"maxcpus", set_maxcpus},
-    {"loglevel", set_loglevel},
-    {"seed", set_seed},
-    {"strict", set_strict},
-    {"hotplug", set_hotplug},
-    {"fail", set_fail},
-    {"soak", set_soak},
-    {"lava", set_lava},
+    KEY("run", set_run),
+    KEY("end", set_end),
+    KEY("exit", set_exit),
+    KEY("console", set_console),
+    KEY("percpu_alloc", set_percpu_alloc),
+    FIELD("percpu_reserved", set_size, percpu_reserved),
+    KEY("percpu_dyn", set_percpu_dyn),
+    KEY("percpu_atom", set_percpu_atom),
+    FIELD("percpu_static", set_size, percpu_static),
+    FIELD("percpu_promote", set_bool, percpu_promote),
+    FIELD("numa", set_bool, numa),
+    FIELD("nr_cpus", set_cpus, nr_cpus),
+    FIELD("possible_cpus", set_cpus, possible_cpus),
+    FIELD("maxcpus", set_maxcpus, maxcpus),
+    KEY("loglevel", set_loglevel),
+    KEY("seed", set_seed),
+    KEY("strict", set_strict),
+    FIELD("hotplug", set_bool, hotplug),
+    FIELD("fail", set_text, fail),
+    FIELD("soak", set_text, soak),
+    FIELD("lava", set_bool, lava),
 };
 
 static void set_defaults(struct kernel_options *o)
@@ -256,8 +230,11 @@ static void apply(struct kernel_options *o, const char *key, const char *value)
     for (size_t i = 0; i < ARRAY_SIZE(options); i++) {
         if (strcmp(options[i].key, key) != 0)
             continue;
-        if (!options[i].set(o, value ? value : ""))
-            pr_warn("command line: bad value \"%s\" for %s, ignored", value ? value : "", key);
+        if (!value)
+            value = "";
+        if (!(options[i].set ? options[i].set(o, value)
+                             : options[i].set_field((char *)o + options[i].offset, value)))
+            pr_warn("command line: bad value \"%s\" for %s, ignored", value, key);
         return;
     }
     pr_warn("command line: unknown key \"%s\", ignored", key);

@@ -36,16 +36,6 @@ static inline bool range_make(u64 base, u64 size, struct range *out)
     return true;
 }
 
-static inline bool range_contains(struct range r, u64 addr)
-{
-    return addr >= r.start && addr < r.end;
-}
-
-static inline bool range_covers(struct range outer, struct range inner)
-{
-    return inner.start >= outer.start && inner.end <= outer.end;
-}
-
 static inline bool range_overlaps(struct range a, struct range b)
 {
     return a.start < b.end && b.start < a.end;

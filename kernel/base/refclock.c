@@ -6,8 +6,8 @@
 
 #define MAX_MEASURES 5
 #define READS        3  /* of which the quickest counts */
-#define FIRST_MS     1  /* a measurement begins with so much, */
-#define LAST_MS      64 /* and takes at most so much of the clock's time */
+#define FIRST_MS     1  /* ms of the clock's time that the first measurement takes, */
+#define LAST_MS      64 /* and the last */
 
 struct reading {
     struct clock_bracket at;
@@ -16,7 +16,7 @@ struct reading {
 
 struct measure {
     u64 khz;
-    u32 parts; /* wrong by at most one part in so many */
+    u32 parts; /* khz is wrong by at most 1 / parts of it */
 };
 
 static struct reading read_once(const struct refclock *ref)

@@ -59,3 +59,11 @@ void sort(void *base, size_t n, size_t size, sort_compare compare, void *ctx)
         sift_down(base, 0, end, size, compare, ctx);
     }
 }
+
+int sort_compare_u64(const void *a, const void *b, void *ctx)
+{
+    u64 x = *(const u64 *)a, y = *(const u64 *)b;
+
+    (void)ctx;
+    return x < y ? -1 : x > y;
+}

@@ -13,6 +13,9 @@
 /* Less than 0, 0, more than 0 as a sorts before, with or after b. */
 typedef int (*sort_compare)(const void *a, const void *b, void *ctx);
 
+/* Elements that begin with a u64, by that. */
+int sort_compare_u64(const void *a, const void *b, void *ctx);
+
 /* Sorts n elements of `size` bytes; ctx is handed to compare. */
 void sort(void *base, size_t n, size_t size, sort_compare compare, void *ctx);
 

@@ -20,10 +20,8 @@ static_assert(sizeof(struct trap_frame) == 176, "trap.asm pushes 22 words");
 typedef void (*trap_handler)(struct trap_frame *frame);
 
 enum trap_vector {
-    VEC_DE = 0,
     VEC_DB = 1,
     VEC_NMI = 2,
-    VEC_BP = 3,
     VEC_UD = 6,
     VEC_DF = 8,
     VEC_GP = 13,

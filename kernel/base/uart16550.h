@@ -1,7 +1,8 @@
 /*
  * A 16550-compatible UART, for output only: probe, set-up, and transmission whose every wait is
  * bounded, so that a dead or missing UART costs characters and never the machine. The registers are
- * reached by ops, so that port, memory and test devices are one driver.
+ * reached by ops, so that port, memory and test devices are one driver. Bytes go out as they are:
+ * CR LF is made by the log, for all its sinks (next_piece() in log.c).
  *
  * Pure; one caller at a time (the log's drain lock sees to that). Register layout and bits:
  * National Semiconductor PC16550D data sheet, section 8.

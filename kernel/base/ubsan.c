@@ -89,64 +89,63 @@ static void report(struct ubsan_place *place, const char *what, const struct ubs
     __atomic_clear(&printing, __ATOMIC_RELEASE);
 }
 
-void __ubsan_handle_add_overflow(struct ubsan_data *d, uintptr_t a, uintptr_t b);
-void __ubsan_handle_sub_overflow(struct ubsan_data *d, uintptr_t a, uintptr_t b);
-void __ubsan_handle_mul_overflow(struct ubsan_data *d, uintptr_t a, uintptr_t b);
-void __ubsan_handle_negate_overflow(struct ubsan_data *d, uintptr_t a);
-void __ubsan_handle_divrem_overflow(struct ubsan_data *d, uintptr_t a, uintptr_t b);
-void __ubsan_handle_shift_out_of_bounds(struct ubsan_shift_data *d, uintptr_t a, uintptr_t b);
-void __ubsan_handle_out_of_bounds(struct ubsan_data *d, uintptr_t index);
-void __ubsan_handle_type_mismatch_v1(struct ubsan_mismatch_data *d, uintptr_t pointer);
-void __ubsan_handle_load_invalid_value(struct ubsan_data *d, uintptr_t value);
-void __ubsan_handle_vla_bound_not_positive(struct ubsan_data *d, uintptr_t bound);
-void __ubsan_handle_pointer_overflow(struct ubsan_data *d, uintptr_t base, uintptr_t result);
-void __ubsan_handle_nonnull_arg(struct ubsan_data *d);
-void __ubsan_handle_nonnull_return_v1(struct ubsan_data *d, struct ubsan_place *place);
-void __ubsan_handle_nullability_arg(struct ubsan_data *d);
-void __ubsan_handle_nullability_return_v1(struct ubsan_data *d, struct ubsan_place *place);
-void __ubsan_handle_invalid_builtin(struct ubsan_data *d);
-void __ubsan_handle_implicit_conversion(struct ubsan_shift_data *d, uintptr_t from, uintptr_t to);
-void __ubsan_handle_alignment_assumption(struct ubsan_assumption_data *d, uintptr_t pointer,
-                                         uintptr_t align, uintptr_t offset);
-void __ubsan_handle_builtin_unreachable(struct ubsan_data *d) NORETURN;
-void __ubsan_handle_missing_return(struct ubsan_data *d) NORETURN;
+/* A function that the compiler calls, with data d of this type. Nobody else declares it. */
+#define HANDLER(name, data_type, ...)                                                              \
+    void __ubsan_handle_##name(struct data_type *d, ##__VA_ARGS__);                                \
+    void __ubsan_handle_##name(struct data_type *d, ##__VA_ARGS__)
 
-void __ubsan_handle_add_overflow(struct ubsan_data *d, uintptr_t a, uintptr_t b)
-{
-    report(&d->place, "signed addition overflow", d->type, a, b);
-}
+#define BINARY(name, what)                                                                         \
+    HANDLER(name, ubsan_data, uintptr_t a, uintptr_t b)                                            \
+    {                                                                                              \
+        report(&d->place, what, d->type, a, b);                                                    \
+    }
+#define UNARY(name, what)                                                                          \
+    HANDLER(name, ubsan_data, uintptr_t a)                                                         \
+    {                                                                                              \
+        report(&d->place, what, d->type, a, 0);                                                    \
+    }
+#define PLAIN(name, what)                                                                          \
+    HANDLER(name, ubsan_data)                                                                      \
+    {                                                                                              \
+        report(&d->place, what, NULL, 0, 0);                                                       \
+    }
+/* d has the attribute's place; the statement's comes beside it. */
+#define RETURN(name, what)                                                                         \
+    HANDLER(name, ubsan_data, struct ubsan_place *place)                                           \
+    {                                                                                              \
+        (void)d;                                                                                   \
+        report(place, what, NULL, 0, 0);                                                           \
+    }
+/* Called where no code follows: the compiler gave up on what comes next. */
+#define NO_WAY_ON(name, what)                                                                      \
+    HANDLER(name, ubsan_data)                                                                      \
+    {                                                                                              \
+        report(&d->place, what, NULL, 0, 0);                                                       \
+        panic("UBSAN: " what);                                                                     \
+    }
 
-void __ubsan_handle_sub_overflow(struct ubsan_data *d, uintptr_t a, uintptr_t b)
-{
-    report(&d->place, "signed subtraction overflow", d->type, a, b);
-}
+BINARY(add_overflow, "signed addition overflow")
+BINARY(sub_overflow, "signed subtraction overflow")
+BINARY(mul_overflow, "signed multiplication overflow")
+UNARY(negate_overflow, "negation overflow")
+BINARY(divrem_overflow, "division overflow or by zero")
+UNARY(out_of_bounds, "array index out of bounds")
+UNARY(load_invalid_value, "load of an invalid value")
+UNARY(vla_bound_not_positive, "variable-length array bound not positive")
+PLAIN(nonnull_arg, "null passed to a nonnull argument")
+RETURN(nonnull_return_v1, "null returned from a nonnull function")
+PLAIN(nullability_arg, "null passed to a _Nonnull argument")
+RETURN(nullability_return_v1, "null returned from a _Nonnull function")
+PLAIN(invalid_builtin, "zero passed to ctz() or clz()")
+NO_WAY_ON(builtin_unreachable, "unreachable code reached")
+NO_WAY_ON(missing_return, "function ended without a value")
 
-void __ubsan_handle_mul_overflow(struct ubsan_data *d, uintptr_t a, uintptr_t b)
-{
-    report(&d->place, "signed multiplication overflow", d->type, a, b);
-}
-
-void __ubsan_handle_negate_overflow(struct ubsan_data *d, uintptr_t a)
-{
-    report(&d->place, "negation overflow", d->type, a, 0);
-}
-
-void __ubsan_handle_divrem_overflow(struct ubsan_data *d, uintptr_t a, uintptr_t b)
-{
-    report(&d->place, "division overflow or by zero", d->type, a, b);
-}
-
-void __ubsan_handle_shift_out_of_bounds(struct ubsan_shift_data *d, uintptr_t a, uintptr_t b)
+HANDLER(shift_out_of_bounds, ubsan_shift_data, uintptr_t a, uintptr_t b)
 {
     report(&d->place, "shift out of bounds", d->left, a, b);
 }
 
-void __ubsan_handle_out_of_bounds(struct ubsan_data *d, uintptr_t index)
-{
-    report(&d->place, "array index out of bounds", d->type, index, 0);
-}
-
-void __ubsan_handle_type_mismatch_v1(struct ubsan_mismatch_data *d, uintptr_t pointer)
+HANDLER(type_mismatch_v1, ubsan_mismatch_data, uintptr_t pointer)
 {
     const char *what = "object too small for its type";
 
@@ -157,70 +156,20 @@ void __ubsan_handle_type_mismatch_v1(struct ubsan_mismatch_data *d, uintptr_t po
     report(&d->place, what, d->type, pointer, d->kind);
 }
 
-void __ubsan_handle_load_invalid_value(struct ubsan_data *d, uintptr_t value)
-{
-    report(&d->place, "load of an invalid value", d->type, value, 0);
-}
-
-void __ubsan_handle_vla_bound_not_positive(struct ubsan_data *d, uintptr_t bound)
-{
-    report(&d->place, "variable-length array bound not positive", d->type, bound, 0);
-}
-
-void __ubsan_handle_pointer_overflow(struct ubsan_data *d, uintptr_t base, uintptr_t result)
+HANDLER(pointer_overflow, ubsan_data, uintptr_t base, uintptr_t result)
 {
     (void)base; /* this data has no type to say what the numbers mean */
     (void)result;
     report(&d->place, "pointer overflow", NULL, 0, 0);
 }
 
-void __ubsan_handle_nonnull_arg(struct ubsan_data *d)
-{
-    report(&d->place, "null passed to a nonnull argument", NULL, 0, 0);
-}
-
-void __ubsan_handle_nonnull_return_v1(struct ubsan_data *d, struct ubsan_place *place)
-{
-    (void)d; /* the attribute's place; the statement's comes beside it */
-    report(place, "null returned from a nonnull function", NULL, 0, 0);
-}
-
-void __ubsan_handle_nullability_arg(struct ubsan_data *d)
-{
-    report(&d->place, "null passed to a _Nonnull argument", NULL, 0, 0);
-}
-
-void __ubsan_handle_nullability_return_v1(struct ubsan_data *d, struct ubsan_place *place)
-{
-    (void)d;
-    report(place, "null returned from a _Nonnull function", NULL, 0, 0);
-}
-
-void __ubsan_handle_invalid_builtin(struct ubsan_data *d)
-{
-    report(&d->place, "zero passed to ctz() or clz()", NULL, 0, 0);
-}
-
-void __ubsan_handle_implicit_conversion(struct ubsan_shift_data *d, uintptr_t from, uintptr_t to)
+HANDLER(implicit_conversion, ubsan_shift_data, uintptr_t from, uintptr_t to)
 {
     report(&d->place, "implicit conversion changed the value", d->left, from, to);
 }
 
-void __ubsan_handle_alignment_assumption(struct ubsan_assumption_data *d, uintptr_t pointer,
-                                         uintptr_t align, uintptr_t offset)
+HANDLER(alignment_assumption, ubsan_assumption_data, uintptr_t pointer, uintptr_t align,
+        uintptr_t offset)
 {
     report(&d->place, "assumed alignment does not hold", d->type, pointer - offset, align);
-}
-
-/* These two are called where no code follows: the compiler gave up on what comes next. */
-void __ubsan_handle_builtin_unreachable(struct ubsan_data *d)
-{
-    report(&d->place, "unreachable code reached", NULL, 0, 0);
-    panic("UBSAN: unreachable code reached");
-}
-
-void __ubsan_handle_missing_return(struct ubsan_data *d)
-{
-    report(&d->place, "function ended without a value", NULL, 0, 0);
-    panic("UBSAN: function ended without a value");
 }

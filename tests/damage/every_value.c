@@ -23,8 +23,7 @@
 static const char *const whole[] = {"acpi/asustek-m4a88td-v-evo-usb3-822e",
                                     "acpi/hewlett-packard-touchsmart-tx2-6909", "qemu-acpi"};
 
-/* ---- between guard pages ----------------------------------------------------------------------
- */
+/* ---- between guard pages --------------------------------------------------------------------- */
 
 struct guarded {
     u8 *map;
@@ -120,8 +119,7 @@ KTEST(every_value, nothing_behind_a_table_can_be_read)
     unguard(&w);
 }
 
-/* ---- which part -------------------------------------------------------------------------------
- */
+/* ---- which part ------------------------------------------------------------------------------ */
 
 struct part {
     bool full;
@@ -153,8 +151,7 @@ static size_t bytes_of(const struct part *part, const char *machine, size_t len)
     return MIN(len, (size_t)HEAD);
 }
 
-/* ---- the sweeps --------------------------------------------------------------------------------
- */
+/* ---- the sweeps ------------------------------------------------------------------------------ */
 
 struct sweep {
     struct part part;

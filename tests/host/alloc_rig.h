@@ -166,8 +166,7 @@ static inline bool rig_holds(const struct alloc_rig *r, const void *ptr, size_t 
     return true;
 }
 
-/* ---- everything the allocator remembers, as one number ------------------------------------------
- */
+/* ---- everything the allocator remembers, as one number --------------------------------------- */
 
 static inline u64 rig_mix(u64 h, const void *p, size_t n)
 {

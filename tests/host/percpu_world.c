@@ -42,8 +42,7 @@ void world_fail(struct world *w, u32 kinds, u64 k, bool keep)
     spin_unlock(&w->lock);
 }
 
-/* ---- metadata: the size is kept in front, and checked ------------------------------------------
- */
+/* ---- metadata: the size is kept in front, and checked ---------------------------------------- */
 
 #define META_FRONT 64
 
@@ -80,8 +79,7 @@ static void meta_free(void *ctx, void *p, size_t size)
     free(front);
 }
 
-/* ---- the first chunk ---------------------------------------------------------------------------
- */
+/* ---- the first chunk ------------------------------------------------------------------------- */
 
 static void *boot_alloc(void *ctx, size_t size, size_t align)
 {
@@ -152,8 +150,7 @@ static void make_first_chunk(struct world *w)
     pcpu_free_alloc_info(&w->boot, ai);
 }
 
-/* ---- begin and end -----------------------------------------------------------------------------
- */
+/* ---- begin and end --------------------------------------------------------------------------- */
 
 #define DEFAULT(field, value) ((field) = (field) ? (field) : (value))
 
@@ -231,8 +228,7 @@ void world_set_backed(struct world *w, u32 cpu)
     atomic_fetch_or_explicit(&w->backed[cpu / 64], 1ULL << (cpu % 64), memory_order_relaxed);
 }
 
-/* ---- looking -----------------------------------------------------------------------------------
- */
+/* ---- looking --------------------------------------------------------------------------------- */
 
 const char *world_check_counts(struct world *w, struct pcpu_backing **chunks, u32 n)
 {

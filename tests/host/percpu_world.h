@@ -115,7 +115,8 @@ struct world {
     u64 flushed_ranges;
     u64 meta_live; /* bytes */
     u32 violations;
-    /* Called by each flush before anything else: a grace period. May be NULL. Result: the flush's.
+    /*
+     * Called by each flush before anything else: a grace period. May be NULL. Result: the flush's.
      */
     int (*before_flush)(void *ctx);
     void *before_flush_ctx;

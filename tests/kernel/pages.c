@@ -138,8 +138,7 @@ KTEST(pages, memory_of_the_boot_is_taken_back)
     EXPECT_EQ(buddy_verify(&s->pages), 0);
 }
 
-/* ---- all CPUs at once --------------------------------------------------------------------------
- */
+/* ---- all CPUs at once ------------------------------------------------------------------------ */
 
 #define PAGES_EACH  48
 #define BLOCKS_EACH 4
@@ -257,8 +256,7 @@ KTEST(pages, all_cpus_at_once)
     EXPECT_EQ(small_verify(&s->small), 0);
 }
 
-/* ---- tables and areas after the hand-over ------------------------------------------------------
- */
+/* ---- tables and areas after the hand-over ---------------------------------------------------- */
 
 /* A congruent area with one page in it: tables come from the node asked for, and go back. */
 KTEST(pages, tables_of_an_area)

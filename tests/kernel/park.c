@@ -194,7 +194,8 @@ static void load_round(void *arg)
     tally_ran(&l->t);
 }
 
-/* One or two CPUs make load; the others go and come, and the boot CPU, which asks, makes load too.
+/*
+ * One or two CPUs make load; the others go and come, and the boot CPU, which asks, makes load too.
  */
 KTEST(park, under_load)
 {

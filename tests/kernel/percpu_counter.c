@@ -2,7 +2,7 @@
  * The per-CPU counter on real CPUs: all add at once, from threads and from timer interrupts.
  * SPDX-License-Identifier: MIT
  */
-#include "kernel/app/percpu_lib.h"
+#include "kernel/app/kernel_percpu_lib.h"
 #include "percpu/counter.h"
 #include "smp/park.h"
 #include "tests/kernel/stress.h"
@@ -124,8 +124,7 @@ KTEST(percpu_counter, all_cpus_in_calls)
     percpu_counter_destroy(&counter);
 }
 
-/* ---- limited adds ------------------------------------------------------------------------------
- */
+/* ---- limited adds ---------------------------------------------------------------------------- */
 
 #define LIMIT 20000
 

@@ -92,7 +92,8 @@ static u64 cached_by(u32 cpu)
     return (u64)(m->quota - m->left);
 }
 
-/* What a CPU has in its magazines goes back when it parks; its copies stay, and are as they were.
+/*
+ * What a CPU has in its magazines goes back when it parks; its copies stay, and are as they were.
  */
 KTEST(percpu_park, magazines_go_contents_stay)
 {

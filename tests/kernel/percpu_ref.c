@@ -1,8 +1,9 @@
 /*
  * Per-CPU references on real CPUs: killed and revived while all CPUs, and their timer interrupts,
- * take and drop references. SPDX-License-Identifier: MIT
+ * take and drop references.
+ * SPDX-License-Identifier: MIT
  */
-#include "kernel/app/percpu_lib.h"
+#include "kernel/app/kernel_percpu_lib.h"
 #include "percpu/ref.h"
 #include "smp/park.h"
 #include "smp/quiesce.h"

@@ -3,7 +3,7 @@
  * timer interrupts, see a pair of values that writers change one after the other.
  * SPDX-License-Identifier: MIT
  */
-#include "kernel/app/percpu_lib.h"
+#include "kernel/app/kernel_percpu_lib.h"
 #include "percpu/rwlock.h"
 #include "tests/kernel/stress.h"
 

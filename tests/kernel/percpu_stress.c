@@ -346,7 +346,8 @@ KTEST(percpu_stress, trim_beside_idle_cpus)
     dyn_end(&s);
 }
 
-/* An interrupt handler may ask for much at once; what it cannot have now is there after a balance.
+/*
+ * An interrupt handler may ask for much at once; what it cannot have now is there after a balance.
  */
 static struct burst {
     void *p[600];

@@ -80,8 +80,7 @@ static void rig_close(struct rig *r)
     buddy_free(r->vm->pages, r->block, BUDDY_BLOCK_ORDER);
 }
 
-/* ---- writers ----------------------------------------------------------------------------------
- */
+/* ---- writers --------------------------------------------------------------------------------- */
 
 /* Increments this CPU's own words, page after page. Nobody else writes them. */
 static void write_burst(const struct rig *r, u32 n)
@@ -152,8 +151,7 @@ static void expect_all_written(const struct rig *r)
     ktest_note("at least %llu increments by each CPU", (unsigned long long)least);
 }
 
-/* ---- the live tables ---------------------------------------------------------------------------
- */
+/* ---- the live tables ------------------------------------------------------------------------- */
 
 static int count_leaf(void *ctx, const struct pt_leaf *leaf)
 {
@@ -175,8 +173,7 @@ static void expect_leaves(const struct rig *r, u64 n4k, u64 n2m)
     EXPECT_EQ(leaves[PT_LEAF_1G], 0);
 }
 
-/* ---- cases -------------------------------------------------------------------------------------
- */
+/* ---- cases ----------------------------------------------------------------------------------- */
 
 static void round(struct rig *r)
 {

@@ -46,8 +46,7 @@ static u32 rnd(u32 below)
     return (u32)(m.seed % below);
 }
 
-/* ---- the table against the memory --------------------------------------------------------------
- */
+/* ---- the table against the memory ------------------------------------------------------------ */
 
 static u64 *memory_of(u64 page)
 {
@@ -131,8 +130,7 @@ static void check_all(void)
     EXPECT_EQ(taken, known);
 }
 
-/* ---- operations --------------------------------------------------------------------------------
- */
+/* ---- operations ------------------------------------------------------------------------------ */
 
 static void maybe_fail(void)
 {

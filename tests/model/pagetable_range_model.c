@@ -48,8 +48,7 @@ static u32 some_prot(struct model *m)
     return prots[rnd(m, ARRAY_SIZE(prots))];
 }
 
-/* ---- comparison -------------------------------------------------------------------------------
- */
+/* ---- comparison ------------------------------------------------------------------------------ */
 
 struct check {
     struct model *m;
@@ -140,8 +139,7 @@ static bool agrees(struct model *m)
            !memcmp(c.leaves, m->pt.leaves, sizeof(c.leaves));
 }
 
-/* ---- steps -------------------------------------------------------------------------------------
- */
+/* ---- steps ----------------------------------------------------------------------------------- */
 
 static void set_pages(struct model *m, u32 i, u32 index, u32 n)
 {

@@ -45,8 +45,7 @@ static bool one_in(u32 n)
     return rnd(n) == 0;
 }
 
-/* ---- who has what ------------------------------------------------------------------------------
- */
+/* ---- who has what ---------------------------------------------------------------------------- */
 
 /* The shadow of a per-CPU pointer; NULL: no object can begin there. */
 static u8 *shadow(const u8 *ptr)
@@ -81,8 +80,7 @@ static void give(const struct object *o)
     memset(shadow(o->ptr), 0, (o->size + 3) / 4);
 }
 
-/* ---- contents ----------------------------------------------------------------------------------
- */
+/* ---- contents -------------------------------------------------------------------------------- */
 
 static u8 byte_of(u32 seed, u32 cpu, u32 i)
 {
@@ -139,8 +137,7 @@ static bool is_zero(const struct object *o)
     return true;
 }
 
-/* ---- operations --------------------------------------------------------------------------------
- */
+/* ---- operations ------------------------------------------------------------------------------ */
 
 static u32 some_size(void)
 {

@@ -2,7 +2,8 @@
  * Per-CPU references as a state machine: every state that 2 CPUs with up to 3 references can bring
  * one into is reached, and every operation is done in each of them, against a model that is one
  * number. Grace periods may fail, and while one is waited for, a reader that looked before the
- * change acts on what it saw, or one that looks after it does. SPDX-License-Identifier: MIT
+ * change acts on what it saw, or one that looks after it does.
+ * SPDX-License-Identifier: MIT
  */
 #include <string.h>
 #include "kernel/app/ktest.h"
@@ -131,8 +132,7 @@ static void check(u32 before)
     done++;
 }
 
-/* ---- operations
- * ----------------------------------------------------------------------------------- */
+/* ---- operations ------------------------------------------------------------------------------ */
 
 /* What happens between a change of the mode and the end of the grace period, on CPU 1. */
 static void meanwhile(void)

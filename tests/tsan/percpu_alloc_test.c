@@ -34,8 +34,7 @@ static void fail_at(int line)
             fail_at(__LINE__);                                                                     \
     } while (0)
 
-/* ---- cross-calls -------------------------------------------------------------------------------
- */
+/* ---- cross-calls ----------------------------------------------------------------------------- */
 
 struct call {
     void (*fn)(void *arg);
@@ -128,8 +127,7 @@ static void wake(void *ctx, u32 cpu) /* it looks by itself */
     (void)cpu;
 }
 
-/* ---- objects that others free ------------------------------------------------------------------
- */
+/* ---- objects that others free ---------------------------------------------------------------- */
 
 #define QUEUE 256u
 static struct queue {
@@ -164,8 +162,7 @@ static bool get(u32 cpu, struct object *o)
     return any;
 }
 
-/* ---- one CPU's life ----------------------------------------------------------------------------
- */
+/* ---- one CPU's life -------------------------------------------------------------------------- */
 
 static _Thread_local u32 seed;
 

@@ -6,8 +6,7 @@
  */
 #include "tests/unit/backing_rig.h"
 
-/* ---- CPUs that have never been online ----------------------------------------------------------
- */
+/* ---- CPUs that have never been online -------------------------------------------------------- */
 
 static const struct world_shape last_is_absent = {.nr_nodes = 2, .nr_cpus = 8, .absent = {0x80}};
 
@@ -85,8 +84,7 @@ KTEST(backing_change, a_first_time_cpu_without_memory_does_not_come)
     end();
 }
 
-/* ---- promotion ---------------------------------------------------------------------------------
- */
+/* ---- promotion ------------------------------------------------------------------------------- */
 
 KTEST(backing_change, a_full_range_becomes_a_leaf_and_keeps_its_contents)
 {
@@ -162,8 +160,7 @@ KTEST(backing_change, no_table_for_a_demotion)
     end();
 }
 
-/* ---- flushes that fail -------------------------------------------------------------------------
- */
+/* ---- flushes that fail ----------------------------------------------------------------------- */
 
 KTEST(backing_change, pages_that_a_cpu_may_still_use_are_lost)
 {

@@ -6,8 +6,7 @@
  */
 #include "tests/unit/backing_rig.h"
 
-/* ---- layout ------------------------------------------------------------------------------------
- */
+/* ---- layout ---------------------------------------------------------------------------------- */
 
 KTEST(backing, ranges_of_the_usual_layout)
 {
@@ -82,8 +81,7 @@ KTEST(backing, nobodys_units_stay_absent)
     end();
 }
 
-/* ---- population --------------------------------------------------------------------------------
- */
+/* ---- population ------------------------------------------------------------------------------ */
 
 KTEST(backing, populated_is_zero_local_and_ones_own)
 {
@@ -240,8 +238,7 @@ KTEST(backing, creation_fails_without_a_trace)
     EXPECT_EQ(k, 6); /* bookkeeping, area, two slots */
 }
 
-/* ---- return ------------------------------------------------------------------------------------
- */
+/* ---- return ---------------------------------------------------------------------------------- */
 
 KTEST(backing, a_drained_reservation_goes_back_whole)
 {

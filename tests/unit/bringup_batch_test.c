@@ -262,7 +262,8 @@ KTEST(bringup_batch, one_deadline_whatever_they_do)
     EXPECT_LT(sim.result.total_ticks, 2200 * MS);
 }
 
-/* An INIT that finds the processor in SMM is answered late, and the start-up before that is lost.
+/*
+ * An INIT that finds the processor in SMM is answered late, and the start-up before that is lost.
  */
 KTEST(bringup_batch, who_needs_the_second_init_comes_within_the_deadline)
 {

@@ -121,8 +121,7 @@ KTEST(bringup_state, fault_injection_stops_at_its_stage)
     EXPECT_EQ(bringup_stage(&rec), STAGE_TABLES);
 }
 
-/* ---- the race: one thread claims, the other gives up, thousands of times ------------------------
- */
+/* ---- the race: one thread claims, the other gives up, thousands of times --------------------- */
 
 #define ROUNDS 20000
 
@@ -169,8 +168,7 @@ KTEST(bringup_state, exactly_one_side_wins_the_race)
     ktest_note("given up %u times of %u", given_up, ROUNDS);
 }
 
-/* ---- fail= --------------------------------------------------------------------------------------
- */
+/* ---- fail= ----------------------------------------------------------------------------------- */
 
 static int parse(const char *item, struct smp_fault *fault)
 {

@@ -123,8 +123,7 @@ KTEST(call_core, a_silent_target_gets_an_nmi_and_is_named)
     EXPECT_EQ(call_one(0, count, (void *)&n, &result), 0); /* and the caller can call again */
 }
 
-/* ---- a target that hangs in the request ---------------------------------------------------------
- */
+/* ---- a target that hangs in the request ------------------------------------------------------ */
 
 static _Atomic bool release_it;
 
@@ -196,8 +195,7 @@ KTEST(call_core, who_waits_behind_a_hanging_request_withdraws)
     pthread_join(target, NULL);
 }
 
-/* ---- targets that go off-line ------------------------------------------------------------------
- */
+/* ---- targets that go off-line ---------------------------------------------------------------- */
 
 KTEST(call_core, a_target_that_has_left_is_not_waited_for_and_runs_nothing)
 {
@@ -257,8 +255,7 @@ KTEST(call_core, an_nmi_serves_without_the_summary)
     EXPECT_EQ(n, 1);
 }
 
-/* ---- everybody calls everybody ------------------------------------------------------------------
- */
+/* ---- everybody calls everybody --------------------------------------------------------------- */
 
 static _Atomic u32 hits[CPUS], failures, done;
 static u64 all_set[CALL_WORDS];

@@ -113,7 +113,8 @@ static inline u32 rig_alloc(struct chunk_rig *r, u32 size, u32 align, u8 tag)
     return pcpu_chunk_alloc(&r->c, size, align, tag, 1, &off) ? off : ~0u;
 }
 
-/* The same of any size: its class when one has exactly this size and no less alignment, else big.
+/*
+ * The same of any size: its class when one has exactly this size and no less alignment, else big.
  */
 static inline u8 rig_tag(u32 granules, u32 align)
 {

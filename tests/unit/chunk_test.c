@@ -432,7 +432,8 @@ KTEST(chunk, unaligned_holes)
             odd[n++] = offs[i];
     }
     pcpu_chunk_free(&r.c, n, odd);
-    /* 25 holes of 16 at 8 + 32 * i: none at a multiple of 16. One aligned hole of 16, then a big.
+    /*
+     * 25 holes of 16 at 8 + 32 * i: none at a multiple of 16. One aligned hole of 16, then a big.
      */
     pcpu_chunk_free(&r.c, 2, (u32[2]){offs[150], offs[151]});
     pcpu_chunk_free(&r.c, 4, (u32[4]){offs[201], offs[202], offs[203], offs[204]});

@@ -10,6 +10,15 @@
 static struct cmdline c;
 static struct kernel_options o;
 
+/* The last value of key; "" when the word has none; NULL when the key is not there. */
+static const char *cmdline_get(const struct cmdline *c, const char *key)
+{
+    for (u32 i = c->count; i-- > 0;)
+        if (strcmp(c->words[i].key, key) == 0)
+            return c->words[i].value ? c->words[i].value : "";
+    return NULL;
+}
+
 KTEST(cmdline, words)
 {
     cmdline_parse(&c, "  a=1\tb=\"x y\" flag \"q=1 2\" a=3  e= f=g=h ");

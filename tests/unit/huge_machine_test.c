@@ -172,8 +172,7 @@ static void check_cpumap(void)
     }
 }
 
-/* ---- memory and the first chunk ----------------------------------------------------------------
- */
+/* ---- memory and the first chunk -------------------------------------------------------------- */
 
 static void *phys(void *ctx, u64 pa)
 {

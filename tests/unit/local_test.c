@@ -1,6 +1,7 @@
 /*
  * local_t: every operation's value and result, and wrapping. Also under TSan, with readers
- * elsewhere. SPDX-License-Identifier: MIT
+ * elsewhere.
+ * SPDX-License-Identifier: MIT
  */
 #include "kernel/app/ktest.h"
 #include "percpu/local.h"

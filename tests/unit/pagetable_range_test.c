@@ -371,8 +371,7 @@ KTEST(pagetable_range, entry_beside_release)
     stop();
 }
 
-/* ---- a reader beside the owner ----------------------------------------------------------------
- */
+/* ---- a reader beside the owner --------------------------------------------------------------- */
 
 static _Atomic bool reader_ends;
 static _Atomic u64 looks, wrong_looks; /* looks: also how the owner knows that one has ended */

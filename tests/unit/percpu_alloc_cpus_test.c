@@ -14,8 +14,7 @@ static u32 rnd(u32 n)
     return (u32)((u64)(seed >> 4) * n >> 28);
 }
 
-/* ---- how much is cached ------------------------------------------------------------------------
- */
+/* ---- how much is cached ---------------------------------------------------------------------- */
 
 static void check_quota(struct alloc_rig *r)
 {
@@ -182,8 +181,7 @@ KTEST(percpu_alloc_cpus, inline_work)
     rig_end(r);
 }
 
-/* ---- CPUs that were never online ---------------------------------------------------------------
- */
+/* ---- CPUs that were never online ------------------------------------------------------------- */
 
 static bool in_chunk(const struct alloc_rig *r, const void *ptr)
 {
@@ -290,7 +288,8 @@ KTEST(percpu_alloc_cpus, first_online)
     rig_end(r);
 }
 
-/* The k-th page fails, for each k: the CPU does not come, others see nothing, the next try works.
+/*
+ * The k-th page fails, for each k: the CPU does not come, others see nothing, the next try works.
  */
 KTEST(percpu_alloc_cpus, first_online_without_memory)
 {
@@ -367,8 +366,7 @@ KTEST(percpu_alloc_cpus, first_online_when_a_cpu_does_not_answer)
     rig_end(r);
 }
 
-/* ---- magazines of a group ----------------------------------------------------------------------
- */
+/* ---- magazines of a group -------------------------------------------------------------------- */
 
 KTEST(percpu_alloc_cpus, many_cpus_share_magazines)
 {

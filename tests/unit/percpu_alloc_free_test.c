@@ -7,8 +7,7 @@
 
 static const struct world_shape small = {.nr_nodes = 2, .nr_cpus = 4, .reserved_size = 8192};
 
-/* ---- wrong frees -------------------------------------------------------------------------------
- */
+/* ---- wrong frees ----------------------------------------------------------------------------- */
 
 /* Frees ptr, which must be refused with this text. */
 static void refused(struct alloc_rig *r, const void *ptr, const char *why)
@@ -231,8 +230,7 @@ KTEST(percpu_alloc_free, wrong_ones_among_many)
     rig_end(r);
 }
 
-/* ---- right ones --------------------------------------------------------------------------------
- */
+/* ---- right ones ------------------------------------------------------------------------------ */
 
 KTEST(percpu_alloc_free, from_another_cpu)
 {

@@ -42,8 +42,7 @@ static u32 atomic_row(struct alloc_rig *r, u32 n, void **ptr)
     return got;
 }
 
-/* ---- the reserve -------------------------------------------------------------------------------
- */
+/* ---- the reserve ----------------------------------------------------------------------------- */
 
 KTEST(percpu_alloc_memory, a_cold_start_has_512_atomic_objects)
 {
@@ -140,8 +139,7 @@ KTEST(percpu_alloc_memory, the_reserve_is_bounded)
     rig_end(r);
 }
 
-/* ---- chunks ------------------------------------------------------------------------------------
- */
+/* ---- chunks ---------------------------------------------------------------------------------- */
 
 KTEST(percpu_alloc_memory, chunks_come_and_go)
 {
@@ -248,8 +246,7 @@ KTEST(percpu_alloc_memory, a_return_that_fails)
     return_fails(&dense, WORLD_DEMOTE, 100, "could not be returned");
 }
 
-/* ---- regressions of Linux ----------------------------------------------------------------------
- */
+/* ---- regressions of Linux -------------------------------------------------------------------- */
 
 /* A free inside of a block other than the first leaves the chunk looking full. */
 KTEST(percpu_alloc_memory, linux_hint_defect)
@@ -363,8 +360,7 @@ KTEST(percpu_alloc_memory, growth_runs_ahead_within_its_bound)
     rig_end(r);
 }
 
-/* ---- large pages -------------------------------------------------------------------------------
- */
+/* ---- large pages ----------------------------------------------------------------------------- */
 
 static void fill_chunk(struct alloc_rig *r, void **ptr, u32 n)
 {
@@ -446,8 +442,7 @@ KTEST(percpu_alloc_memory, a_cpu_that_comes_makes_ranges_whole)
     rig_end(r);
 }
 
-/* ---- other nodes, pressure ---------------------------------------------------------------------
- */
+/* ---- other nodes, pressure ------------------------------------------------------------------- */
 
 KTEST(percpu_alloc_memory, another_node_is_counted)
 {
@@ -504,8 +499,7 @@ KTEST(percpu_alloc_memory, reservations_are_broken_under_pressure)
     rig_end(r);
 }
 
-/* ---- failure at every k-th call ----------------------------------------------------------------
- */
+/* ---- failure at every k-th call -------------------------------------------------------------- */
 
 /* A life in which every call may fail; what it gave is right, and it gives all back. */
 static bool life(struct alloc_rig *r, u32 kinds, u64 k, bool keep)

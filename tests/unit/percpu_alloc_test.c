@@ -21,8 +21,7 @@ static bool aligned(const struct alloc_rig *r, const void *ptr, size_t align)
     return is_aligned((u64)(uintptr_t)ptr, MIN(align, (64 * SZ_1K)));
 }
 
-/* ---- sizes and alignments ----------------------------------------------------------------------
- */
+/* ---- sizes and alignments -------------------------------------------------------------------- */
 
 KTEST(percpu_alloc, one_object)
 {
@@ -157,8 +156,7 @@ KTEST(percpu_alloc, an_illegal_atomic_size_says_so)
     rig_end(r);
 }
 
-/* ---- contents ----------------------------------------------------------------------------------
- */
+/* ---- contents -------------------------------------------------------------------------------- */
 
 /* Rounds of dirty objects: what comes back is zero, in each unit, whatever way it took. */
 static void dirty_rounds(struct alloc_rig *r, u32 n, size_t size, size_t align)
@@ -246,8 +244,7 @@ KTEST(percpu_alloc, nozero_leaves_nothing_dirty_for_others)
     rig_end(r);
 }
 
-/* ---- flags -------------------------------------------------------------------------------------
- */
+/* ---- flags ----------------------------------------------------------------------------------- */
 
 KTEST(percpu_alloc, reserved_area_only)
 {
@@ -349,8 +346,7 @@ KTEST(percpu_alloc, atomic_never_populates)
     }
 }
 
-/* ---- many at once ------------------------------------------------------------------------------
- */
+/* ---- many at once ---------------------------------------------------------------------------- */
 
 static void bulk(struct alloc_rig *r, size_t size, size_t align, u32 n)
 {

@@ -101,8 +101,7 @@ static void said(const char *a, const char *b, const char *c)
     shim_log_reset();
 }
 
-/* ---- right use ---------------------------------------------------------------------------------
- */
+/* ---- right use ------------------------------------------------------------------------------- */
 
 /* Every byte that was asked for is the user's, zero at first, in every unit. */
 static void use(struct debug_rig *g, size_t size, size_t align, u32 flags)
@@ -187,8 +186,7 @@ KTEST(percpu_debug, unzeroed_memory_is_not_zero)
     debug_end(g);
 }
 
-/* ---- zones -------------------------------------------------------------------------------------
- */
+/* ---- zones ----------------------------------------------------------------------------------- */
 
 KTEST(percpu_debug, overflow)
 {
@@ -260,8 +258,7 @@ KTEST(percpu_debug, check_all_finds_every_one)
     debug_end(g);
 }
 
-/* ---- after free --------------------------------------------------------------------------------
- */
+/* ---- after free ------------------------------------------------------------------------------ */
 
 KTEST(percpu_debug, use_after_free)
 {
@@ -328,8 +325,7 @@ KTEST(percpu_debug, write_to_free_memory)
     debug_end(g);
 }
 
-/* ---- wrong frees -------------------------------------------------------------------------------
- */
+/* ---- wrong frees ----------------------------------------------------------------------------- */
 
 KTEST(percpu_debug, double_free)
 {
@@ -395,8 +391,7 @@ KTEST(percpu_debug, objects_without_zones)
     debug_end(g);
 }
 
-/* ---- leaks -------------------------------------------------------------------------------------
- */
+/* ---- leaks ----------------------------------------------------------------------------------- */
 
 KTEST(percpu_debug, leaks_by_call_site)
 {
@@ -421,8 +416,7 @@ KTEST(percpu_debug, leaks_by_call_site)
     debug_end(g);
 }
 
-/* ---- pointers ----------------------------------------------------------------------------------
- */
+/* ---- pointers -------------------------------------------------------------------------------- */
 
 /* None lies where the template and the rest of the image do; each was checked. */
 KTEST(percpu_debug, pointers_lead_nowhere)
@@ -479,8 +473,7 @@ KTEST(percpu_debug, describe)
     debug_end(g);
 }
 
-/* ---- memory and CPUs ---------------------------------------------------------------------------
- */
+/* ---- memory and CPUs ------------------------------------------------------------------------- */
 
 /* What comes online gets zones and poison; its copies of live objects are zero. */
 KTEST(percpu_debug, a_cpu_comes_online)

@@ -1,6 +1,7 @@
 /*
  * Per-CPU references: every switch of mode, what is refused, too many puts, and threads that take
- * and drop references while one is killed. Also under TSan. SPDX-License-Identifier: MIT
+ * and drop references while one is killed. Also under TSan.
+ * SPDX-License-Identifier: MIT
  */
 #include "kernel/app/ktest.h"
 #include "percpu/ref.h"
@@ -251,8 +252,7 @@ KTEST(percpu_ref, too_many_puts_are_named)
     end(&ref);
 }
 
-/* ---- threads ------------------------------------------------------------------------------------
- */
+/* ---- threads --------------------------------------------------------------------------------- */
 
 #define LIVES 60
 

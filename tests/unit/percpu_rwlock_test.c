@@ -127,8 +127,7 @@ KTEST(percpu_rwlock, first_come_first_served)
     end();
 }
 
-/* ---- threads ------------------------------------------------------------------------------------
- */
+/* ---- threads --------------------------------------------------------------------------------- */
 
 /* Plain memory: TSan says when the lock does not order it. */
 static u64 left, right;

@@ -177,8 +177,7 @@ static void gone_at(u64 address, u32 mask, u32 value)
     fake.gone_value = value;
 }
 
-/* ---- off --------------------------------------------------------------------------------------
- */
+/* ---- off ------------------------------------------------------------------------------------- */
 
 KTEST(power_ways, s5_types_first_then_enable)
 {
@@ -285,8 +284,7 @@ KTEST(power_ways, s5_out_of_reach)
     EXPECT_TRUE(shim_log_contains("ACPI S5 cannot be reached (address space 0, 0x0)"));
 }
 
-/* ---- reset ------------------------------------------------------------------------------------
- */
+/* ---- reset ----------------------------------------------------------------------------------- */
 
 static const struct {
     u64 address;
@@ -382,8 +380,7 @@ KTEST(power_ways, reset_keyboard_busy)
     EXPECT_TRUE(fake.now < 2 * POWER_KEYBOARD_US + 1000);
 }
 
-/* ---- decisions --------------------------------------------------------------------------------
- */
+/* ---- decisions ------------------------------------------------------------------------------- */
 
 KTEST(power_ways, choose)
 {

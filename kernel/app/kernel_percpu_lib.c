@@ -1,8 +1,8 @@
 /*
- * The kernel's struct percpu_lib; see percpu_lib.h.
+ * The kernel's struct percpu_lib; see kernel_percpu_lib.h.
  * SPDX-License-Identifier: MIT
  */
-#include "kernel/app/percpu_lib.h"
+#include "kernel/app/kernel_percpu_lib.h"
 
 #include "kernel/base/print.h"
 #include "percpu/percpu.h"
@@ -20,8 +20,7 @@ static void area_free(void *ctx, void *ptr)
     percpu_free(ptr);
 }
 
-/* Small memory aligns powers of two to themselves, up to 64, and what is larger than a class more.
- */
+/* Small memory aligns a size that is a power of two to itself, larger ones to 64 and more. */
 static size_t rounded(size_t size)
 {
     size_t r = 64;
@@ -60,22 +59,22 @@ const struct percpu_lib *kernel_percpu_lib(void)
     return &lib;
 }
 
-void percpu_lib_init(struct boot_state *s)
+void kernel_percpu_lib_init(struct small_mem *small, const struct numa_topology *topo)
 {
-    u32 n = s->topo.cpu_count;
+    u32 n = topo->cpu_count;
     size_t bytes = n * sizeof(u32);
-    u32 *cpu_part = small_alloc(&s->small, NODE_NONE, bytes);
-    s32 *part_node = small_alloc(&s->small, NODE_NONE, bytes);
-    s32 *cpu_node = small_alloc(&s->small, NODE_NONE, bytes);
+    u32 *cpu_part = small_alloc(small, NODE_NONE, bytes);
+    s32 *part_node = small_alloc(small, NODE_NONE, bytes);
+    s32 *cpu_node = small_alloc(small, NODE_NONE, bytes);
 
     if (!cpu_part || !part_node || !cpu_node)
         panic("percpu: no memory for %u CPUs' nodes", n);
     for (u32 cpu = 0; cpu < n; cpu++)
-        cpu_node[cpu] = s->topo.cpus[cpu].node;
-    lib.ctx = &s->small;
+        cpu_node[cpu] = topo->cpus[cpu].node;
+    lib.ctx = small;
     lib.nr_cpus = n;
     lib.nr_parts = percpu_lib_parts(cpu_node, n, cpu_part, part_node);
     lib.cpu_part = cpu_part;
     lib.part_node = part_node;
-    small_free(&s->small, cpu_node, bytes);
+    small_free(small, cpu_node, bytes);
 }

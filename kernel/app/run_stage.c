@@ -1,13 +1,13 @@
 /*
- * Tests, benchmarks, verdict, end.
+ * Stage: report, tests, benchmarks, verdict, and the end of the run as the command line wants it.
  * SPDX-License-Identifier: MIT
  */
-#include "kernel/app/finish.h"
+#include "kernel/app/stages.h"
 #include "kernel/app/bench.h"
 #include "kernel/app/fail.h"
 #include "kernel/app/ktest.h"
 #include "kernel/app/report.h"
-#include "kernel/app/stage.h"
+#include "kernel/app/stage_times.h"
 #include "kernel/app/summary.h"
 #include "kernel/app/verdict_page.h"
 #include "kernel/base/firmware.h"
@@ -22,7 +22,7 @@
 
 static struct summary summary; /* of the run; the page shows its totals */
 
-/* The machine stays on: what is left on its screen. */
+/* The machine stays on: this page remains on its screen. */
 static void show_page(enum power_result result)
 {
     if (result == POWER_PANIC)
@@ -36,7 +36,7 @@ static void end_after_panic(void)
     power_end(POWER_PANIC);
 }
 
-void finish_arm(struct boot_state *s)
+void end_configure(struct boot_state *s)
 {
     struct power_config config = {
         .exit_port = s->opt.exit_isa_debug,
@@ -58,7 +58,7 @@ static void *map_power_register(void *ctx, u64 pa, u64 size)
     return paging_map_mmio(ctx, pa, size, "power register");
 }
 
-void finish_map(struct boot_state *s)
+void end_map_registers(struct boot_state *s)
 {
     power_map_registers(map_power_register, &s->vm);
 }
@@ -93,11 +93,11 @@ static void run_bench(struct boot_state *s)
     if (!kernel_options_run(&s->opt, "bench", glob, sizeof(glob)))
         return;
     if (!glob[0] || glob_match(glob, "boot"))
-        stage_print_bench();
+        stage_times_print();
     bench_percpu(s, glob);
 }
 
-void finish(struct boot_state *s)
+void stage_run(struct boot_state *s)
 {
     char glob[64];
     bool ok;

@@ -2,7 +2,7 @@
  * Stage times.
  * SPDX-License-Identifier: MIT
  */
-#include "kernel/app/stage.h"
+#include "kernel/app/stage_times.h"
 #include "kernel/base/cpu.h"
 #include "kernel/base/print.h"
 #include "kernel/base/string.h"
@@ -16,7 +16,7 @@ static struct {
     u64 ticks;
 } stages[MAX_STAGES];
 static u32 nr_stages;
-static const char log_stage[] = "log"; /* writing out, summed over all stages */
+static const char log_stage[] = "log"; /* time in sinks, summed over all stages */
 static u64 last;
 
 extern u64 first_tsc; /* boot/entry64.asm */
@@ -35,14 +35,14 @@ void stage_done(const char *name)
 
     stage_note(name, ticks);
     pr_info("stage: %s %llu us", name, (unsigned long long)ticks_to_us(ticks));
-    /* What the stage said goes out here, so that the next one is not charged for the wire. */
+    /* The stage's lines go out here, so that the next stage is not charged for them. */
     u64 before = rdtsc();
     console_flush();
     last = rdtsc();
     stage_note(log_stage, last - before);
 }
 
-void stage_print_bench(void)
+void stage_times_print(void)
 {
     u64 t0 = rdtsc(), t1 = rdtsc(), log = 0;
 
