@@ -152,14 +152,15 @@ LOCAL_SRCS := \
 
 # Hardware: only in the kernel.
 HW_SRCS := \
+	smp/ap_main.c \
 	smp/apic.c \
 	smp/bringup.c \
 	smp/call.c \
 	smp/call_hw.c \
 	smp/cpus.c \
 	smp/idle.c \
-	smp/lapic_timer.c \
-	smp/nmi.c \
+	smp/idle_set.c \
+	smp/nmi_send.c \
 	smp/park.c \
 	smp/tlb.c \
 	smp/quiesce.c \

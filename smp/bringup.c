@@ -3,7 +3,6 @@
  * SPDX-License-Identifier: MIT
  */
 #include "smp/bringup.h"
-#include "kernel/base/deadline.h"
 
 #include "kernel/base/cpu.h"
 #include "kernel/base/cpu_local.h"
@@ -13,16 +12,8 @@
 #include "kernel/base/string.h"
 #include "mm/layout.h"
 #include "smp/apic.h"
-#include "smp/call.h"
 #include "smp/cpus.h"
-#include "smp/idle.h"
-#include "smp/tlb.h"
 #include "smp/trampoline.h"
-
-/* A call waits so long before the NMI, 20 times as long under a hypervisor. */
-#define CALL_DEADLINE_MS 100
-/* The same for a shoot-down, whose failure costs its pages for ever. */
-#define TLB_DEADLINE_MS 500
 
 struct bringup {
     const struct smp_config *config;
@@ -31,9 +22,6 @@ struct bringup {
     struct trampoline_data *data;
     bool arrivals_unique; /* no two ids share an arrival byte */
 };
-
-/* For the processors: set before any of them is started. */
-static void (*load_tables)(void);
 
 /* CPUs beyond max_cpus: all is ready for them but their INIT. Empty where none can be started. */
 static struct {
@@ -44,26 +32,6 @@ static struct {
 u64 smp_table_size(u32 n)
 {
     return n * (u64)(sizeof(struct smp_record) + sizeof(u32));
-}
-
-/* ---- the processor's side -----------------------------------------------------------------------
- */
-
-void smp_ap_main(struct smp_record *rec, u32 ticket)
-{
-    load_tables();
-    if (!bringup_reach(rec, STAGE_TABLES))
-        cpu_halt_forever();
-    if (apic_init_cpu() || !bringup_reach(rec, STAGE_APIC))
-        cpu_halt_forever();
-    rec->online_tsc = rdtsc();
-    if (!bringup_claim(rec, ticket))
-        cpu_halt_forever();
-    /* Into the set, then the flush: smp/park_core.h says why. */
-    cpumap_set(&cpu_map, CPU_ONLINE, rec->cpu);
-    flush_tlb_local();
-    bringup_reach(rec, STAGE_ONLINE);
-    cpu_idle();
 }
 
 /* ---- hardware for the batch ---------------------------------------------------------------------
@@ -344,7 +312,7 @@ static void collect(const struct bringup *b)
 
 int smp_bring_up(const struct smp_config *config, struct smp_result *result)
 {
-    u64 ms = config->tsc_hz / 1000, start = rdtsc();
+    u64 start = rdtsc();
     struct bringup b = {
         .config = config,
         .result = result,
@@ -353,10 +321,7 @@ int smp_bring_up(const struct smp_config *config, struct smp_result *result)
     int err;
 
     *result = (struct smp_result){.online = 1};
-    ms *= config->hypervisor ? HYPERVISOR_FACTOR : 1;
-    smp_call_set_deadline(CALL_DEADLINE_MS * ms);
-    tlb_set_deadline(TLB_DEADLINE_MS * ms);
-    load_tables = config->ops->cpu_load_tables;
+    smp_ap_use(config->ops);
     left_out.config = *config;
     left_out.config.faults = NULL; /* are in the records */
     err = build_table(&b);

@@ -12,7 +12,6 @@
 #define PERCH_SMP_BRINGUP_H
 
 #include "kernel/base/errno.h"
-#include "kernel/base/trap.h"
 #include "smp/bringup_batch.h"
 #include "smp/bringup_fault.h"
 
@@ -25,13 +24,12 @@ struct smp_ops {
     int (*cpu_prepare)(void *ctx, u32 cpu, u64 *stack_top);
     /* On the CPU itself, interrupts off: loads GDT, TSS and IDT. */
     void (*cpu_load_tables)(void);
+    /* On the CPU itself, online, interrupts off: its idle loop. Does not return. */
+    void (*cpu_run)(void) NORETURN;
     /* Boot CPU: maps one page at its physical address, read-execute or read-write; and unmaps it.
      */
     int (*map_identity)(void *ctx, u64 pa, bool exec);
     void (*unmap_identity)(void *ctx, u64 pa);
-    /* Boot CPU: the handler of a vector, and one of those asked for every NMI. */
-    void (*set_handler)(u8 vector, trap_handler fn);
-    int (*nmi_register)(bool (*fn)(struct trap_frame *));
     void *ctx;
 };
 
@@ -66,12 +64,6 @@ struct smp_result {
 u64 smp_table_size(u32 n);
 
 /*
- * Takes the vectors for calls, timer, APIC errors and spurious interrupts, and the NMI by which a
- * silent CPU is asked. Before the boot CPU's interrupts are turned on. -ENOSPC: NMI chain full.
- */
-int smp_init_vectors(const struct smp_ops *ops) MUST_CHECK;
-
-/*
  * Starts all possible CPUs of cpu_map up to max_cpus, waits for them, enters them as present and
  * online, and says who did not come. 0, also when processors failed: *result says how many came;
  * -EINVAL: the trampoline or the table is out of reach, two CPUs have one APIC id; -ENOMEM: the
@@ -89,9 +81,10 @@ int smp_bring_up(const struct smp_config *config, struct smp_result *result) MUS
 int smp_start_one(u32 cpu) MUST_CHECK;
 bool smp_can_start(u32 cpu);
 
-/* Local APIC errors and spurious interrupts seen so far, on all CPUs. */
-u64 smp_apic_errors(void);
-u64 smp_spurious(void);
+/* ---- smp/ap_main.c --------------------------------------------------------------------------- */
+
+/* Which ops the CPUs that start from now on use. Boot CPU. */
+void smp_ap_use(const struct smp_ops *ops);
 
 /* Where the trampoline enters C. Only the trampoline calls it. */
 void smp_ap_main(struct smp_record *rec, u32 ticket) NORETURN;

@@ -10,7 +10,7 @@
 #include "smp/apic.h"
 #include "smp/call_hw.h"
 #include "smp/cpus.h"
-#include "smp/nmi.h"
+#include "smp/nmi_send.h"
 
 /* A CPU that is asked by NMI where it is, and its answer. */
 struct nmi_question {

@@ -12,8 +12,8 @@
 #include "smp/bringup.h"
 #include "smp/call.h"
 #include "smp/cpus.h"
-#include "smp/idle.h"
-#include "smp/nmi.h"
+#include "smp/idle_set.h"
+#include "smp/nmi_send.h"
 #include "smp/park_core.h"
 #include "smp/tlb.h"
 

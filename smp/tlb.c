@@ -10,7 +10,7 @@
 #include "smp/apic.h"
 #include "smp/call_hw.h"
 #include "smp/cpus.h"
-#include "smp/nmi.h"
+#include "smp/nmi_send.h"
 
 /*
  * The work lies with the CPU, not on its stack: a CPU that has taken a request and is held up by

@@ -18,6 +18,7 @@
 #include "smp/call.h"
 #include "smp/cpus.h"
 #include "smp/idle.h"
+#include "smp/idle_set.h"
 #include "smp/park.h"
 #include "smp/tlb.h"
 

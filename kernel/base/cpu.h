@@ -119,11 +119,6 @@ static inline u64 read_cr0(void)
     return val;
 }
 
-static inline void write_cr0(u64 val)
-{
-    __asm__ volatile("mov %0, %%cr0" : : "r"(val) : "memory");
-}
-
 static inline u64 read_cr2(void)
 {
     u64 val;
@@ -196,6 +191,15 @@ static inline void local_irq_enable(void)
 static inline void local_irq_disable(void)
 {
     __asm__ volatile("cli" : : : "memory");
+}
+
+/* A CPU that must not run any more; only an NMI gets through, and it halts again. Any context. */
+static inline NORETURN void cpu_halt_forever(void)
+{
+    for (;;) {
+        local_irq_disable();
+        cpu_halt();
+    }
 }
 
 static inline bool cpu_has_hypervisor(void)

@@ -118,8 +118,7 @@ static bool panic_enter(void)
     if (!__atomic_compare_exchange_n(&panic_cpu, &none, self, false, __ATOMIC_ACQ_REL,
                                      __ATOMIC_ACQUIRE) &&
         none != self) {
-        for (;;)
-            cpu_halt();
+        cpu_halt_forever();
     }
     console_panic_mode();
     return panic_depth++ == 0;
@@ -137,8 +136,7 @@ static NORETURN void panic_leave(void)
     if (cpu_has_hypervisor())
         outb(0xf4, 0x12);
     console_panic_page();
-    for (;;)
-        cpu_halt();
+    cpu_halt_forever();
 }
 
 void panic_trap(struct trap_frame *frame)

@@ -164,10 +164,7 @@ static NORETURN void stay(enum power_result result, bool show)
     if (show && config.show_verdict)
         config.show_verdict(result);
     op_flush(NULL);
-    for (;;) {
-        local_irq_disable();
-        cpu_halt();
-    }
+    cpu_halt_forever();
 }
 
 void power_end(enum power_result result)
