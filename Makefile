@@ -185,7 +185,7 @@ HW_SRCS := \
 	kernel/platform/cpu_promotion.c \
 	kernel/platform/cpu_tables.c \
 	kernel/platform/early_window.c \
-	kernel/platform/firmware.c \
+	kernel/platform/findings_store.c \
 	kernel/platform/paging.c \
 	kernel/platform/panic.c \
 	kernel/platform/trap.c \

@@ -6,7 +6,8 @@
  *
  * Context: boot CPU, once, after the per-CPU areas, the final page tables, the boot CPU's
  * descriptor tables and apic_init_boot(); interrupts may be on or off. Nothing here allocates:
- * memory comes from the caller. SPDX-License-Identifier: MIT
+ * memory comes from the caller.
+ * SPDX-License-Identifier: MIT
  */
 #ifndef PERCH_SMP_BRINGUP_H
 #define PERCH_SMP_BRINGUP_H
@@ -53,9 +54,9 @@ struct smp_result {
     u32 unprepared;         /* no memory for their stacks */
     u32 unknown;            /* processors that came without a record: not in the table */
     bool trampoline_in_use; /* somebody may still come through it: the caller keeps its pages */
-    struct bringup_result batch; /* ticks are the TSC's */
-    u64 prepare_ticks;           /* stacks, tables, records of all CPUs, before the first INIT */
-    u64 ap_ticks_min, ap_ticks_max, ap_ticks_sum; /* first instruction to online, of those online */
+    struct bringup_result batch;    /* ticks are the TSC's */
+    u64 prepare_ticks;              /* stacks, tables, records of all CPUs, before the first INIT */
+    u64 ap_ticks_min, ap_ticks_max; /* first instruction to online, of those online */
     const struct smp_record *records; /* one per CPU that was tried, sorted by APIC id */
     u32 nr_records;
 };

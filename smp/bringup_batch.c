@@ -42,7 +42,7 @@ static u64 now(const struct bringup_batch *b)
     return b->ops->now(b->ctx);
 }
 
-static void wait(const struct bringup_batch *b, u64 ticks)
+static void wait_ticks(const struct bringup_batch *b, u64 ticks)
 {
     u64 start = now(b);
 
@@ -50,7 +50,7 @@ static void wait(const struct bringup_batch *b, u64 ticks)
         ;
 }
 
-static bool wanted(const struct smp_record *rec)
+static bool missing(const struct smp_record *rec)
 {
     return bringup_state(rec) != BRING_ONLINE;
 }
@@ -75,23 +75,23 @@ static void send_startup(const struct bringup_batch *b, const struct smp_record 
 static void send_startup_all(const struct bringup_batch *b, u32 attempt)
 {
     for (u32 i = 0; i < b->n; i++) {
-        if (!wanted(&b->rec[i]))
+        if (!missing(&b->rec[i]))
             continue;
         b->ops->forget_arrival(b->ctx, &b->rec[i]);
         bringup_offer(&b->rec[i], attempt);
     }
     for (u32 i = 0; i < b->n; i++)
-        if (wanted(&b->rec[i]))
+        if (missing(&b->rec[i]))
             send_startup(b, &b->rec[i]);
 }
 
-static bool silent(const struct bringup_batch *b, const struct smp_record *rec)
+static bool is_silent(const struct bringup_batch *b, const struct smp_record *rec)
 {
     return bringup_stage(rec) == STAGE_NONE && !b->ops->arrived(b->ctx, rec);
 }
 
 /* How far it came, in any attempt. */
-static u32 farthest(const struct bringup_batch *b, const struct smp_record *rec)
+static u32 highest_stage(const struct bringup_batch *b, const struct smp_record *rec)
 {
     u32 stage = MAX((u32)rec->best, (u32)bringup_stage(rec));
 
@@ -106,7 +106,7 @@ static u64 progress(const struct bringup_batch *b)
     u64 sum = 0;
 
     for (u32 i = 0; i < b->n; i++)
-        sum += farthest(b, &b->rec[i]);
+        sum += highest_stage(b, &b->rec[i]);
     return sum;
 }
 
@@ -129,7 +129,7 @@ static bool wait_online(const struct bringup_batch *b, struct silence *s, u64 ti
     for (;;) {
         u64 t, p;
 
-        while (i < b->n && !wanted(&b->rec[i]))
+        while (i < b->n && !missing(&b->rec[i]))
             i++;
         if (i == b->n)
             return true;
@@ -150,7 +150,7 @@ static void repeat_startup(const struct bringup_batch *b, struct bringup_result 
     for (u32 i = 0; i < b->n; i++) {
         struct smp_record *rec = &b->rec[i];
 
-        if (!wanted(rec) || !silent(b, rec))
+        if (!missing(rec) || !is_silent(b, rec))
             continue;
         send_startup(b, rec);
         result->second_startup++;
@@ -167,7 +167,7 @@ static bool run_attempt(const struct bringup_batch *b, u32 attempt, struct silen
     t[0] = now(b);
     send_init_all(b);
     t[1] = now(b);
-    wait(b, init_wait);
+    wait_ticks(b, init_wait);
     t[2] = now(b);
     send_startup_all(b, attempt);
     t[3] = now(b);
@@ -188,7 +188,7 @@ static void note_arrivals(const struct bringup_batch *b)
     for (u32 i = 0; i < b->n; i++) {
         struct smp_record *rec = &b->rec[i];
 
-        if (wanted(rec) && rec->best == STAGE_NONE && b->ops->arrived(b->ctx, rec))
+        if (missing(rec) && rec->best == STAGE_NONE && b->ops->arrived(b->ctx, rec))
             rec->best = STAGE_REAL_MODE;
     }
 }
@@ -200,12 +200,12 @@ static void give_up(const struct bringup_batch *b)
             b->ops->send_init(b->ctx, b->rec[i].apic_id);
 }
 
-static u32 count_wanted(const struct bringup_batch *b)
+static u32 count_missing(const struct bringup_batch *b)
 {
     u32 count = 0;
 
     for (u32 i = 0; i < b->n; i++)
-        count += wanted(&b->rec[i]);
+        count += missing(&b->rec[i]);
     return count;
 }
 
@@ -218,7 +218,7 @@ void bringup_run(struct bringup_batch *batch, struct bringup_result *result)
     *result = (struct bringup_result){0};
     for (u32 attempt = 1; attempt <= BRINGUP_ATTEMPTS && !done; attempt++) {
         if (attempt > 1)
-            result->retried = count_wanted(batch);
+            result->retried = count_missing(batch);
         done = run_attempt(batch, attempt, &silence, result);
         if (!done)
             note_arrivals(batch);
@@ -226,7 +226,7 @@ void bringup_run(struct bringup_batch *batch, struct bringup_result *result)
     if (!done)
         give_up(batch);
     result->silent_ticks = done ? 0 : now(batch) - silence.since;
-    result->given_up = count_wanted(batch);
+    result->given_up = count_missing(batch);
     result->online = batch->n - result->given_up;
     result->total_ticks = now(batch) - start;
 }

@@ -6,7 +6,8 @@
  * Context: thread context on any online CPU, interrupts on (asserted: with interrupts off two CPUs
  * could wait for each other), so never from an interrupt handler nor from a called function. The
  * function runs with interrupts off; it must be short, and must not call in turn. Nothing
- * allocates. SPDX-License-Identifier: MIT
+ * allocates.
+ * SPDX-License-Identifier: MIT
  */
 #ifndef PERCH_SMP_CALL_H
 #define PERCH_SMP_CALL_H

@@ -19,7 +19,7 @@ const struct cpu_idle_ops *cpu_idle_set_ops(const struct cpu_idle_ops *ops)
 }
 
 /* Interrupts off. True: they were on meanwhile, so everything must be looked at again. */
-static bool did_something(void)
+static bool parked_or_worked(void)
 {
     const struct cpu_idle_ops *ops = atomic_load_explicit(&idle_ops, memory_order_acquire);
     bool park = cpu_park_asked();
@@ -42,7 +42,7 @@ void cpu_idle(void)
     cpu_mark_idle(true);
     for (;;) {
         local_irq_disable();
-        if (smp_call_serve() || tlb_serve() || did_something())
+        if (smp_call_serve() || tlb_serve() || parked_or_worked())
             continue;
         cpu_sleep();
     }

@@ -17,18 +17,13 @@
 #define MSR_EFER                 0xc0000080
 #define MSR_GS_BASE              0xc0000101
 
-#define EFER_SCE (1ULL << 0)
 #define EFER_LME (1ULL << 8)
 #define EFER_NXE (1ULL << 11)
 
 #define CR0_WP (1ULL << 16)
 
-#define CR4_PAE  (1ULL << 5)
-#define CR4_MCE  (1ULL << 6)
 #define CR4_PGE  (1ULL << 7)
-#define CR4_UMIP (1ULL << 11)
 #define CR4_LA57 (1ULL << 12)
-#define CR4_SMEP (1ULL << 20)
 
 #define RFLAGS_IF (1ULL << 9)
 

@@ -1,7 +1,8 @@
 /*
  * The kernel's one log and where it goes: UARTs, the screen, QEMU's debug console. Behind
  * log_line() and log_raw() of kernel/base/print.h. What is logged before console_init() comes out
- * then. SPDX-License-Identifier: MIT
+ * then.
+ * SPDX-License-Identifier: MIT
  */
 #ifndef PERCH_PLATFORM_CONSOLE_H
 #define PERCH_PLATFORM_CONSOLE_H

@@ -25,8 +25,7 @@ static const void *map_high(u64 pa, size_t len)
     u64 va;
 
     if (pages > EARLY_WINDOW_SIZE / PAGE_SIZE) {
-        pr_warn("early window: no room for %llu bytes at 0x%llx", (unsigned long long)len,
-                (unsigned long long)pa);
+        pr_warn("early window: no room for %lu bytes at 0x%lx", len, pa);
         return NULL;
     }
     if (pages > EARLY_WINDOW_SIZE / PAGE_SIZE - slots_used)
