@@ -90,7 +90,7 @@ static bool is_silent(const struct bringup_batch *b, const struct smp_record *re
     return bringup_stage(rec) == STAGE_NONE && !b->ops->arrived(b->ctx, rec);
 }
 
-/* How far it came, in any attempt. */
+/* Its highest stage of all attempts. */
 static u32 highest_stage(const struct bringup_batch *b, const struct smp_record *rec)
 {
     u32 stage = MAX((u32)rec->best, (u32)bringup_stage(rec));
@@ -100,7 +100,7 @@ static u32 highest_stage(const struct bringup_batch *b, const struct smp_record 
     return stage == STAGE_NONE && b->ops->arrived(b->ctx, rec) ? STAGE_REAL_MODE : stage;
 }
 
-/* Grows whenever a processor gets farther than ever before: not by coming that far once more. */
+/* Sum of the highest stages: grows only when a processor reaches a new one. */
 static u64 progress(const struct bringup_batch *b)
 {
     u64 sum = 0;
@@ -110,16 +110,15 @@ static u64 progress(const struct bringup_batch *b)
     return sum;
 }
 
-/* The one deadline of a batch: since when there has been no progress. Lives through all attempts.
- */
+/* The batch's one deadline: time and sum of the last progress, over all attempts. */
 struct silence {
     u64 since, seen;
 };
 
 /*
- * Until all are online, or there has been no progress for `ticks`. Looks at one record at a time,
- * so as to leave the others' cache lines alone; at all of them only a few times per deadline. True:
- * all online.
+ * Waits until all are online, or there was no progress for `ticks`. True: all online. It reads one
+ * record at a time and all of them only a few times per deadline, to leave the processors' cache
+ * lines alone.
  */
 static bool wait_online(const struct bringup_batch *b, struct silence *s, u64 ticks)
 {
@@ -182,7 +181,7 @@ static bool run_attempt(const struct bringup_batch *b, u32 attempt, struct silen
     return wait_online(b, s, attempt == 1 ? b->times.retry : b->times.deadline);
 }
 
-/* An arrival that never got as far as its record is the only trace of stage 1. */
+/* The arrival byte is the only trace of a processor that never found its record. */
 static void note_arrivals(const struct bringup_batch *b)
 {
     for (u32 i = 0; i < b->n; i++) {

@@ -71,7 +71,7 @@ static u32 pending(const struct call_cpu *own)
     return atomic_load_explicit(&own->pending, memory_order_acquire);
 }
 
-/* Serves while waiting, until the deadline passed without progress. True: all targets are done. */
+/* Serves while it waits. True: all targets are done; false: a deadline without progress. */
 static bool wait_done(const struct call_ops *ops, const struct call_cpu *own)
 {
     u32 todo = pending(own), seen = todo;
@@ -112,7 +112,7 @@ static int abandon(const struct call_ops *ops, u32 self, const struct call_targe
             result->first_failed = cpu;
         atomic_fetch_sub_explicit(&own->pending, 1, memory_order_acq_rel);
     }
-    /* Who took it and is not done: not known by number, but it holds the request. */
+    /* A target that took the request and is not done holds it; its number is unknown. */
     if (pending(own)) {
         result->hangs = result->failed == 0;
         result->failed += pending(own);
@@ -172,8 +172,7 @@ static void refuse_request(struct call_cpu *caller)
     atomic_fetch_sub_explicit(&caller->pending, 1, memory_order_release);
 }
 
-/* One caller at a time is taken, so that one that waits behind a request that hangs can withdraw.
- */
+/* Takes one caller at a time, so that one behind a request that hangs can still withdraw. */
 static u32 take_word(const struct call_ops *ops, struct call_cpu *cc, u32 word,
                      void (*deal_with)(struct call_cpu *caller))
 {
