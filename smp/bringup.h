@@ -47,12 +47,12 @@ struct smp_config {
 };
 
 struct smp_result {
-    u32 online;             /* the boot CPU included */
-    u32 not_started;        /* beyond max_cpus: prepared, smp_start_one() may start them */
-    u32 unreachable;        /* APIC ids that need x2APIC, which the machine lacks */
-    u32 unprepared;         /* no memory for their stacks */
-    u32 unknown;            /* processors that started without a record */
-    bool trampoline_in_use; /* a processor may still enter it: the caller keeps its pages */
+    u32 online;                     /* the boot CPU included */
+    u32 not_started;                /* beyond max_cpus: prepared, smp_start_one() may start them */
+    u32 unreachable;                /* APIC ids that need x2APIC, which the machine lacks */
+    u32 unprepared;                 /* no memory for their stacks */
+    u32 unknown;                    /* processors that started without a record */
+    bool trampoline_in_use;         /* a processor may still enter it: the caller keeps its pages */
     struct bringup_result batch;    /* ticks are the TSC's */
     u64 prepare_ticks;              /* stacks, tables, records of all CPUs, before the first INIT */
     u64 ap_ticks_min, ap_ticks_max; /* first instruction to online, of those online */
