@@ -152,14 +152,15 @@ LOCAL_SRCS := \
 
 # Hardware: only in the kernel.
 HW_SRCS := \
+	smp/ap_main.c \
 	smp/apic.c \
 	smp/bringup.c \
 	smp/call.c \
 	smp/call_hw.c \
 	smp/cpus.c \
 	smp/idle.c \
-	smp/lapic_timer.c \
-	smp/nmi.c \
+	smp/idle_set.c \
+	smp/nmi_send.c \
 	smp/park.c \
 	smp/tlb.c \
 	smp/quiesce.c \
@@ -183,7 +184,7 @@ HW_SRCS := \
 	kernel/platform/cpu_promotion.c \
 	kernel/platform/cpu_tables.c \
 	kernel/platform/early_window.c \
-	kernel/platform/firmware.c \
+	kernel/platform/findings_store.c \
 	kernel/platform/paging.c \
 	kernel/platform/panic.c \
 	kernel/platform/trap.c \

@@ -232,8 +232,7 @@ static struct apic_facts read_facts(u32 max_apic_id)
 static void report_mode(const struct apic_facts *facts, enum apic_reason reason)
 {
     if (!(facts->base & APIC_BASE_ENABLE))
-        firmware_finding(FW_APIC_OFF, "the local APIC was off (IA32_APIC_BASE 0x%llx)",
-                         (unsigned long long)facts->base);
+        firmware_finding(FW_APIC_OFF, "the local APIC was off (IA32_APIC_BASE 0x%lx)", facts->base);
     if (reason == APIC_LEFT_ON)
         firmware_finding(FW_X2APIC_ON,
                          "x2APIC mode is on: the CPU has no APIC registers in memory");
@@ -255,8 +254,7 @@ int apic_init_boot(const struct apic_config *config)
             return -ENOMEM;
     }
     if (apic_init_cpu()) {
-        pr_err("smp: the local APIC cannot be switched on (IA32_APIC_BASE 0x%llx)",
-               (unsigned long long)facts.base);
+        pr_err("smp: the local APIC cannot be switched on (IA32_APIC_BASE 0x%lx)", facts.base);
         return -ENODEV;
     }
     pr_info("smp: %s, boot CPU is APIC 0x%02x", apic_mode_text(reason), apic_id());

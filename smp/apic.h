@@ -50,7 +50,10 @@ void apic_eoi(void);
 /* Reads and clears the error status (SDM 11.5.3); 0: no error. */
 u32 apic_error(void);
 
-/* The timer, for smp/lapic_timer.c: vector and mask, initial count, count left. Divided by 16. */
+/*
+ * The timer, divided by 16: vector and mask, initial count, remaining count. Perch is tickless; the
+ * suites take their interrupts from it (tests/kernel/lapic_timer.c).
+ */
 void apic_timer_setup(u8 vector, bool masked);
 void apic_timer_start(u32 count);
 u32 apic_timer_left(void);

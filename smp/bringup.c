@@ -3,7 +3,6 @@
  * SPDX-License-Identifier: MIT
  */
 #include "smp/bringup.h"
-#include "kernel/base/deadline.h"
 
 #include "kernel/base/cpu.h"
 #include "kernel/base/cpu_local.h"
@@ -13,16 +12,8 @@
 #include "kernel/base/string.h"
 #include "mm/layout.h"
 #include "smp/apic.h"
-#include "smp/call.h"
 #include "smp/cpus.h"
-#include "smp/idle.h"
-#include "smp/tlb.h"
 #include "smp/trampoline.h"
-
-/* A call waits so long before the NMI, 20 times as long under a hypervisor. */
-#define CALL_DEADLINE_MS 100
-/* The same for a shoot-down, whose failure costs its pages for ever. */
-#define TLB_DEADLINE_MS 500
 
 struct bringup {
     const struct smp_config *config;
@@ -31,9 +22,6 @@ struct bringup {
     struct trampoline_data *data;
     bool arrivals_unique; /* no two ids share an arrival byte */
 };
-
-/* For the processors: set before any of them is started. */
-static void (*load_tables)(void);
 
 /* CPUs beyond max_cpus: all is ready for them but their INIT. Empty where none can be started. */
 static struct {
@@ -46,28 +34,7 @@ u64 smp_table_size(u32 n)
     return n * (u64)(sizeof(struct smp_record) + sizeof(u32));
 }
 
-/* ---- the processor's side -----------------------------------------------------------------------
- */
-
-void smp_ap_main(struct smp_record *rec, u32 ticket)
-{
-    load_tables();
-    if (!bringup_reach(rec, STAGE_TABLES))
-        cpu_halt_forever();
-    if (apic_init_cpu() || !bringup_reach(rec, STAGE_APIC))
-        cpu_halt_forever();
-    rec->online_tsc = rdtsc();
-    if (!bringup_claim(rec, ticket))
-        cpu_halt_forever();
-    /* Into the set, then the flush: smp/park_core.h says why. */
-    cpumap_set(&cpu_map, CPU_ONLINE, rec->cpu);
-    flush_tlb_local();
-    bringup_reach(rec, STAGE_ONLINE);
-    cpu_idle();
-}
-
-/* ---- hardware for the batch ---------------------------------------------------------------------
- */
+/* ---- hardware for the batch ------------------------------------------------------------------ */
 
 static void op_init(void *ctx, u32 apic_id)
 {
@@ -116,8 +83,7 @@ static const struct bringup_ops batch_ops = {
     .forget_arrival = op_forget_arrival,
 };
 
-/* ---- the boot CPU's side ------------------------------------------------------------------------
- */
+/* ---- the boot CPU's side --------------------------------------------------------------------- */
 
 static int compare_records(const void *a, const void *b, void *ctx)
 {
@@ -127,7 +93,7 @@ static int compare_records(const void *a, const void *b, void *ctx)
     return x < y ? -1 : x > y;
 }
 
-static bool sorted(const struct smp_record *rec, u32 n)
+static bool records_sorted(const struct smp_record *rec, u32 n)
 {
     for (u32 i = 1; i < n; i++)
         if (rec[i - 1].apic_id >= rec[i].apic_id)
@@ -170,24 +136,17 @@ static bool make_record(struct bringup *b, u32 cpu, struct smp_record *rec)
     return true;
 }
 
-/* Records and ids from `first` on, in the caller's memory for `all` of them; count is left 0. */
-static struct trampoline_table part_of_table(const struct smp_config *config, u32 first, u32 all)
+/* `count` records and their ids, from `first` on. */
+static struct trampoline_table part_of_table(const struct trampoline_table *all, u32 first,
+                                             u32 count)
 {
-    struct smp_record *records = config->table;
-
     return (struct trampoline_table){
-        .records = records + first,
-        .ids = (u32 *)&records[all] + first,
-        .records_pa = config->table_pa + first * sizeof(struct smp_record),
-        .ids_pa = config->table_pa + all * sizeof(struct smp_record) + first * sizeof(u32),
+        .records = all->records + first,
+        .ids = all->ids + first,
+        .records_pa = all->records_pa + first * sizeof(struct smp_record),
+        .ids_pa = all->ids_pa + first * sizeof(u32),
+        .count = count,
     };
-}
-
-static void fill_ids(struct trampoline_table *table, u32 count)
-{
-    table->count = count;
-    for (u32 i = 0; i < count; i++)
-        table->ids[i] = table->records[i].apic_id;
 }
 
 /* Records of those to be started, sorted, then of those left out. */
@@ -207,16 +166,22 @@ static int build_table(struct bringup *b)
             late++;
     }
     b->result->not_started = late;
-    if (!sorted(rec, n))
+    if (!records_sorted(rec, n))
         sort(rec, n, sizeof(struct smp_record), compare_records, NULL);
-    if (!sorted(rec, n)) {
+    if (!records_sorted(rec, n)) {
         pr_err("smp: two CPUs have the same APIC id");
         return -EINVAL;
     }
-    b->table = part_of_table(b->config, 0, n + late);
-    fill_ids(&b->table, n);
-    left_out.table = part_of_table(b->config, n, n + late);
-    fill_ids(&left_out.table, late);
+    struct trampoline_table all = {
+        .records = rec,
+        .ids = (u32 *)&rec[n + late],
+        .records_pa = b->config->table_pa,
+        .ids_pa = b->config->table_pa + (n + late) * sizeof(struct smp_record),
+    };
+    for (u32 i = 0; i < n + late; i++)
+        all.ids[i] = rec[i].apic_id;
+    b->table = part_of_table(&all, 0, n);
+    left_out.table = part_of_table(&all, n, late);
     b->arrivals_unique = n == 0 || b->table.ids[n - 1] - b->table.ids[0] < ARRIVALS;
     return 0;
 }
@@ -310,7 +275,7 @@ static void say_given_up(const struct smp_config *config, const struct bringup_r
 }
 
 /* Who is online is entered here too: a processor may be between its claim and its own entry. */
-static void collect(const struct bringup *b)
+static void collect_result(const struct bringup *b)
 {
     const struct smp_record *first_failed = NULL;
     struct smp_result *r = b->result;
@@ -330,7 +295,6 @@ static void collect(const struct bringup *b)
         cpumap_set(&cpu_map, CPU_ONLINE, rec->cpu);
         r->ap_ticks_min = MIN(r->ap_ticks_min, ticks);
         r->ap_ticks_max = MAX(r->ap_ticks_max, ticks);
-        r->ap_ticks_sum += ticks;
     }
     say_given_up(b->config, &r->batch);
     if (first_failed)
@@ -344,7 +308,7 @@ static void collect(const struct bringup *b)
 
 int smp_bring_up(const struct smp_config *config, struct smp_result *result)
 {
-    u64 ms = config->tsc_hz / 1000, start = rdtsc();
+    u64 start = rdtsc();
     struct bringup b = {
         .config = config,
         .result = result,
@@ -353,10 +317,7 @@ int smp_bring_up(const struct smp_config *config, struct smp_result *result)
     int err;
 
     *result = (struct smp_result){.online = 1};
-    ms *= config->hypervisor ? HYPERVISOR_FACTOR : 1;
-    smp_call_set_deadline(CALL_DEADLINE_MS * ms);
-    tlb_set_deadline(TLB_DEADLINE_MS * ms);
-    load_tables = config->ops->cpu_load_tables;
+    smp_ap_use(config->ops);
     left_out.config = *config;
     left_out.config.faults = NULL; /* are in the records */
     err = build_table(&b);
@@ -367,13 +328,12 @@ int smp_bring_up(const struct smp_config *config, struct smp_result *result)
         left_out.table.count = 0;
         return err;
     }
-    collect(&b);
+    collect_result(&b);
     result->online = cpus_online();
     return 0;
 }
 
-/* ---- one CPU, at run time -----------------------------------------------------------------------
- */
+/* ---- one CPU, at run time -------------------------------------------------------------------- */
 
 static bool alone_with_its_id(u32 cpu)
 {
@@ -384,24 +344,21 @@ static bool alone_with_its_id(u32 cpu)
     return true;
 }
 
-static struct smp_record *left_out_record(u32 cpu, u32 *index)
+/* Its place in left_out.table; the table's count: it cannot be started. */
+static u32 left_out_index(u32 cpu)
 {
-    for (u32 i = 0; i < left_out.table.count; i++) {
-        struct smp_record *rec = &left_out.table.records[i];
+    const struct trampoline_table *t = &left_out.table;
+    u32 i = 0;
 
-        if (rec->cpu == cpu && bringup_state(rec) == BRING_IDLE && alone_with_its_id(cpu)) {
-            *index = i;
-            return rec;
-        }
-    }
-    return NULL;
+    while (i < t->count && (t->records[i].cpu != cpu ||
+                            bringup_state(&t->records[i]) != BRING_IDLE || !alone_with_its_id(cpu)))
+        i++;
+    return i;
 }
 
 bool smp_can_start(u32 cpu)
 {
-    u32 i;
-
-    return left_out_record(cpu, &i) != NULL;
+    return left_out_index(cpu) < left_out.table.count;
 }
 
 int smp_start_one(u32 cpu)
@@ -414,18 +371,12 @@ int smp_start_one(u32 cpu)
         .arrivals_unique = true,
     };
     char text[80];
-    u32 i;
+    u32 i = left_out_index(cpu);
     int err;
 
-    if (!left_out_record(cpu, &i))
+    if (i == left_out.table.count)
         return -ENODEV;
-    b.table = (struct trampoline_table){
-        .records = left_out.table.records + i,
-        .ids = left_out.table.ids + i,
-        .records_pa = left_out.table.records_pa + i * sizeof(struct smp_record),
-        .ids_pa = left_out.table.ids_pa + i * sizeof(u32),
-        .count = 1,
-    };
+    b.table = part_of_table(&left_out.table, i, 1);
     err = run_batch(&b);
     if (!err && !result.batch.given_up)
         return 0;

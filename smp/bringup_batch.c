@@ -42,7 +42,7 @@ static u64 now(const struct bringup_batch *b)
     return b->ops->now(b->ctx);
 }
 
-static void wait(const struct bringup_batch *b, u64 ticks)
+static void wait_ticks(const struct bringup_batch *b, u64 ticks)
 {
     u64 start = now(b);
 
@@ -50,7 +50,7 @@ static void wait(const struct bringup_batch *b, u64 ticks)
         ;
 }
 
-static bool wanted(const struct smp_record *rec)
+static bool missing(const struct smp_record *rec)
 {
     return bringup_state(rec) != BRING_ONLINE;
 }
@@ -75,23 +75,23 @@ static void send_startup(const struct bringup_batch *b, const struct smp_record 
 static void send_startup_all(const struct bringup_batch *b, u32 attempt)
 {
     for (u32 i = 0; i < b->n; i++) {
-        if (!wanted(&b->rec[i]))
+        if (!missing(&b->rec[i]))
             continue;
         b->ops->forget_arrival(b->ctx, &b->rec[i]);
         bringup_offer(&b->rec[i], attempt);
     }
     for (u32 i = 0; i < b->n; i++)
-        if (wanted(&b->rec[i]))
+        if (missing(&b->rec[i]))
             send_startup(b, &b->rec[i]);
 }
 
-static bool silent(const struct bringup_batch *b, const struct smp_record *rec)
+static bool is_silent(const struct bringup_batch *b, const struct smp_record *rec)
 {
     return bringup_stage(rec) == STAGE_NONE && !b->ops->arrived(b->ctx, rec);
 }
 
-/* How far it came, in any attempt. */
-static u32 farthest(const struct bringup_batch *b, const struct smp_record *rec)
+/* Its highest stage of all attempts. */
+static u32 highest_stage(const struct bringup_batch *b, const struct smp_record *rec)
 {
     u32 stage = MAX((u32)rec->best, (u32)bringup_stage(rec));
 
@@ -100,26 +100,25 @@ static u32 farthest(const struct bringup_batch *b, const struct smp_record *rec)
     return stage == STAGE_NONE && b->ops->arrived(b->ctx, rec) ? STAGE_REAL_MODE : stage;
 }
 
-/* Grows whenever a processor gets farther than ever before: not by coming that far once more. */
+/* Sum of the highest stages: grows only when a processor reaches a new one. */
 static u64 progress(const struct bringup_batch *b)
 {
     u64 sum = 0;
 
     for (u32 i = 0; i < b->n; i++)
-        sum += farthest(b, &b->rec[i]);
+        sum += highest_stage(b, &b->rec[i]);
     return sum;
 }
 
-/* The one deadline of a batch: since when there has been no progress. Lives through all attempts.
- */
+/* The batch's one deadline: time and sum of the last progress, over all attempts. */
 struct silence {
     u64 since, seen;
 };
 
 /*
- * Until all are online, or there has been no progress for `ticks`. Looks at one record at a time,
- * so as to leave the others' cache lines alone; at all of them only a few times per deadline. True:
- * all online.
+ * Waits until all are online, or there was no progress for `ticks`. True: all online. It reads one
+ * record at a time and all of them only a few times per deadline, to leave the processors' cache
+ * lines alone.
  */
 static bool wait_online(const struct bringup_batch *b, struct silence *s, u64 ticks)
 {
@@ -129,7 +128,7 @@ static bool wait_online(const struct bringup_batch *b, struct silence *s, u64 ti
     for (;;) {
         u64 t, p;
 
-        while (i < b->n && !wanted(&b->rec[i]))
+        while (i < b->n && !missing(&b->rec[i]))
             i++;
         if (i == b->n)
             return true;
@@ -150,7 +149,7 @@ static void repeat_startup(const struct bringup_batch *b, struct bringup_result 
     for (u32 i = 0; i < b->n; i++) {
         struct smp_record *rec = &b->rec[i];
 
-        if (!wanted(rec) || !silent(b, rec))
+        if (!missing(rec) || !is_silent(b, rec))
             continue;
         send_startup(b, rec);
         result->second_startup++;
@@ -167,7 +166,7 @@ static bool run_attempt(const struct bringup_batch *b, u32 attempt, struct silen
     t[0] = now(b);
     send_init_all(b);
     t[1] = now(b);
-    wait(b, init_wait);
+    wait_ticks(b, init_wait);
     t[2] = now(b);
     send_startup_all(b, attempt);
     t[3] = now(b);
@@ -182,13 +181,13 @@ static bool run_attempt(const struct bringup_batch *b, u32 attempt, struct silen
     return wait_online(b, s, attempt == 1 ? b->times.retry : b->times.deadline);
 }
 
-/* An arrival that never got as far as its record is the only trace of stage 1. */
+/* The arrival byte is the only trace of a processor that never found its record. */
 static void note_arrivals(const struct bringup_batch *b)
 {
     for (u32 i = 0; i < b->n; i++) {
         struct smp_record *rec = &b->rec[i];
 
-        if (wanted(rec) && rec->best == STAGE_NONE && b->ops->arrived(b->ctx, rec))
+        if (missing(rec) && rec->best == STAGE_NONE && b->ops->arrived(b->ctx, rec))
             rec->best = STAGE_REAL_MODE;
     }
 }
@@ -200,12 +199,12 @@ static void give_up(const struct bringup_batch *b)
             b->ops->send_init(b->ctx, b->rec[i].apic_id);
 }
 
-static u32 count_wanted(const struct bringup_batch *b)
+static u32 count_missing(const struct bringup_batch *b)
 {
     u32 count = 0;
 
     for (u32 i = 0; i < b->n; i++)
-        count += wanted(&b->rec[i]);
+        count += missing(&b->rec[i]);
     return count;
 }
 
@@ -218,7 +217,7 @@ void bringup_run(struct bringup_batch *batch, struct bringup_result *result)
     *result = (struct bringup_result){0};
     for (u32 attempt = 1; attempt <= BRINGUP_ATTEMPTS && !done; attempt++) {
         if (attempt > 1)
-            result->retried = count_wanted(batch);
+            result->retried = count_missing(batch);
         done = run_attempt(batch, attempt, &silence, result);
         if (!done)
             note_arrivals(batch);
@@ -226,7 +225,7 @@ void bringup_run(struct bringup_batch *batch, struct bringup_result *result)
     if (!done)
         give_up(batch);
     result->silent_ticks = done ? 0 : now(batch) - silence.since;
-    result->given_up = count_wanted(batch);
+    result->given_up = count_missing(batch);
     result->online = batch->n - result->given_up;
     result->total_ticks = now(batch) - start;
 }

@@ -1,16 +1,17 @@
 /*
- * Starting many processors as one batch with one set of deadlines: INIT to all, start-up IPI to
- * all, a second one to those that are silent; half-way through the deadline INIT and start-up once
- * more to those that are not online; at its end they are put back to INIT and left out. Dead
- * processors cost one deadline, whatever their number, and never stop the boot.
+ * Starts many processors as one batch with one set of deadlines. INIT goes to all, then a start-up
+ * IPI to all, then a second one to those that are silent. Half-way through the deadline those that
+ * are not online get INIT and start-up once more. At its end they are reset by INIT and left out.
+ * So dead processors cost one deadline, whatever their number, and never stop the boot.
  *
- * The deadline restarts as long as any processor gets farther than it was: on a busy hypervisor a
- * processor can be late by seconds without being dead. One that its host does not run at all loses
- * nothing by the second INIT, and one that is stuck does not gain time by coming as far once more.
+ * The deadline restarts whenever a processor reaches a stage it had not reached before: on a busy
+ * hypervisor a processor can be late by seconds without being dead. The second INIT costs nothing
+ * for a processor that its host does not run at all. Reaching the same stage again is no progress,
+ * so a stuck processor gains no time.
  *
  * Pure: the boot CPU's side only, hardware by ops, times in ticks of ops->now. Boot CPU; allocates
- * nothing; waits by reading the clock, without PAUSE, which costs a round through all virtual CPUs
- * in some emulators.
+ * nothing. It waits by reading the clock, without PAUSE, which costs a round through all virtual
+ * CPUs in some emulators.
  * SPDX-License-Identifier: MIT
  */
 #ifndef PERCH_SMP_BRINGUP_BATCH_H
@@ -24,10 +25,8 @@ struct bringup_ops {
     void (*send_init)(void *ctx, u32 apic_id);
     void (*send_startup)(void *ctx, u32 apic_id);
     u64 (*now)(void *ctx); /* ticks, monotone */
-    /*
-     * Did the processor run its first instruction in this attempt, as far as is known before it
-     * finds its record? And forget that, before an attempt.
-     */
+    /* Did the processor run its first instruction in this attempt? Known before it finds its
+     * record. forget_arrival() clears the sign before an attempt. */
     bool (*arrived)(void *ctx, const struct smp_record *rec);
     void (*forget_arrival)(void *ctx, const struct smp_record *rec);
 };

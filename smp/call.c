@@ -10,7 +10,7 @@
 #include "smp/apic.h"
 #include "smp/call_hw.h"
 #include "smp/cpus.h"
-#include "smp/nmi.h"
+#include "smp/nmi_send.h"
 
 /* A CPU that is asked by NMI where it is, and its answer. */
 struct nmi_question {
@@ -77,7 +77,7 @@ void smp_call_nmi(struct trap_frame *frame)
     atomic_store_explicit(&q->rip, frame->rip, memory_order_release);
 }
 
-static void report(const struct call_result *result, void (*fn)(void *arg))
+static void report_silent(const struct call_result *result, void (*fn)(void *arg))
 {
     u32 cpu = result->first_failed;
     struct nmi_question *q;
@@ -93,19 +93,19 @@ static void report(const struct call_result *result, void (*fn)(void *arg))
     if (!rip)
         pr_err("smp: CPU %u answers neither a call nor an NMI (%u silent)", cpu, result->failed);
     else
-        pr_err("smp: CPU %u does not answer a call: it is at %016llx, interrupts %s (%u silent)",
-               cpu, (unsigned long long)rip, q->rflags & RFLAGS_IF ? "on" : "off", result->failed);
+        pr_err("smp: CPU %u does not answer a call: it is at %016lx, interrupts %s (%u silent)",
+               cpu, rip, q->rflags & RFLAGS_IF ? "on" : "off", result->failed);
 }
 
-static int call(const struct call_targets *targets, void (*fn)(void *arg), void *arg,
-                struct call_result *result)
+static int call_and_report(const struct call_targets *targets, void (*fn)(void *arg), void *arg,
+                           struct call_result *result)
 {
     int err;
 
     ASSERT(local_irqs_enabled());
     err = call_run(&ops, cpu_number(), targets, fn, arg, result);
     if (err == -ETIMEDOUT)
-        report(result, fn);
+        report_silent(result, fn);
     return err;
 }
 
@@ -116,12 +116,12 @@ int smp_call_on(u32 cpu, void (*fn)(void *arg), void *arg)
 
     if (!cpu_is_online(cpu))
         return -ENODEV;
-    err = call(&(struct call_targets){.cpu = cpu}, fn, arg, &result);
+    err = call_and_report(&(struct call_targets){.cpu = cpu}, fn, arg, &result);
     return err ? err : result.refused ? -ENODEV : 0;
 }
 
-/* set: NULL: all. */
-static int call_online(const u64 *set, void (*fn)(void *arg), void *arg)
+/* set NULL: all. */
+int smp_call_set(const u64 *set, void (*fn)(void *arg), void *arg)
 {
     u64 words[CPUMAP_WORDS];
     struct call_targets targets = {.words = words, .nr = cpu_map.nr_ids};
@@ -129,15 +129,10 @@ static int call_online(const u64 *set, void (*fn)(void *arg), void *arg)
 
     for (u32 i = 0; i < BITMAP_WORDS(cpu_map.nr_ids); i++)
         words[i] = cpumap_word(&cpu_map, CPU_ONLINE, i) & (set ? set[i] : ~0ULL);
-    return call(&targets, fn, arg, &result);
+    return call_and_report(&targets, fn, arg, &result);
 }
 
 int smp_call_all(void (*fn)(void *arg), void *arg)
 {
-    return call_online(NULL, fn, arg);
-}
-
-int smp_call_set(const u64 *set, void (*fn)(void *arg), void *arg)
-{
-    return call_online(set, fn, arg);
+    return smp_call_set(NULL, fn, arg);
 }

@@ -1,12 +1,12 @@
 /*
- * Running a function on another CPU, by inter-processor interrupt: the caller waits until it is
- * done, and serves what others ask of it meanwhile. No lock is held; calls of different CPUs run at
- * the same time. The protocol is in smp/call_core.h.
+ * Runs a function on another CPU, by inter-processor interrupt. The caller waits until it is done
+ * and meanwhile serves what other CPUs ask of it. No lock is held; calls of different CPUs run at
+ * the same time. smp/call_core.h has the protocol.
  *
  * Context: thread context on any online CPU, interrupts on (asserted: with interrupts off two CPUs
- * could wait for each other), so never from an interrupt handler nor from a called function. The
- * function runs with interrupts off; it must be short, and must not call in turn. Nothing
- * allocates. SPDX-License-Identifier: MIT
+ * could wait for each other). So never from an interrupt handler or a called function. The function
+ * runs with interrupts off, must be short, and must not call in turn. Nothing allocates.
+ * SPDX-License-Identifier: MIT
  */
 #ifndef PERCH_SMP_CALL_H
 #define PERCH_SMP_CALL_H
@@ -17,9 +17,9 @@
 
 /*
  * Runs fn(arg) on cpu, which may be this one. 0; -ENODEV: cpu is not online, or went off-line
- * before it ran fn; -ETIMEDOUT: it did not answer the interrupt, nor after an NMI, and a line says
- * where it hangs: fn did not run and never will, or does not return; -EBUSY: such an earlier call
- * of this CPU still has not returned.
+ * before it ran fn; -ETIMEDOUT: it answered neither the interrupt nor an NMI, so fn never runs, or
+ * fn does not return; a line says where the CPU is. -EBUSY: an earlier call of this CPU has not
+ * returned yet.
  */
 int smp_call_on(u32 cpu, void (*fn)(void *arg), void *arg) MUST_CHECK;
 
@@ -37,7 +37,7 @@ bool smp_call_serve(void);
 
 /*
  * How long a call waits before the NMI, and again before it fails, in TSC ticks; it starts anew
- * when a target has finished. Set by the bring-up; tests shorten it. Returns the old value.
+ * when a target has finished. Set by the boot; tests shorten it. Returns the old value.
  */
 u64 smp_call_set_deadline(u64 ticks);
 

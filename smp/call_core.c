@@ -27,7 +27,7 @@ static u32 count_targets(const struct call_targets *t)
     return n;
 }
 
-static void post(const struct call_ops *ops, u32 self, u32 target)
+static void post_request(const struct call_ops *ops, u32 self, u32 target)
 {
     struct call_cpu *cc = ops->of(ops->ctx, target);
     u64 word_bit = 1ULL << (self / 64);
@@ -47,7 +47,7 @@ static bool withdraw(const struct call_ops *ops, u32 self, u32 target)
     return atomic_fetch_and_explicit(&cc->callers[self / 64], ~bit, memory_order_seq_cst) & bit;
 }
 
-/* After post(): a target that has left the online set may never look again. */
+/* After post_request(): a target that has left the online set may never look again. */
 static void withdraw_if_gone(const struct call_ops *ops, u32 self, u32 target)
 {
     struct call_cpu *own = ops->of(ops->ctx, self);
@@ -71,21 +71,21 @@ static u32 pending(const struct call_cpu *own)
     return atomic_load_explicit(&own->pending, memory_order_acquire);
 }
 
-/* Serves while waiting, until the deadline passed without progress. True: all targets are done. */
+/* Serves while it waits. True: all targets are done; false: a deadline without progress. */
 static bool wait_done(const struct call_ops *ops, const struct call_cpu *own)
 {
-    u32 left = pending(own), seen = left;
+    u32 todo = pending(own), seen = todo;
     u64 start;
 
-    if (!left)
+    if (!todo)
         return true;
     start = ops->now(ops->ctx);
-    while (left) {
+    while (todo) {
         if (call_waiting(own))
             ops->serve(ops->ctx);
-        left = pending(own);
-        if (left != seen) {
-            seen = left;
+        todo = pending(own);
+        if (todo != seen) {
+            seen = todo;
             start = ops->now(ops->ctx);
         } else if (ops->now(ops->ctx) - start > ops->deadline) {
             return pending(own) == 0;
@@ -112,7 +112,7 @@ static int abandon(const struct call_ops *ops, u32 self, const struct call_targe
             result->first_failed = cpu;
         atomic_fetch_sub_explicit(&own->pending, 1, memory_order_acq_rel);
     }
-    /* Who took it and is not done: not known by number, but it holds the request. */
+    /* A target that took the request and is not done holds it; its number is unknown. */
     if (pending(own)) {
         result->hangs = result->failed == 0;
         result->failed += pending(own);
@@ -126,7 +126,7 @@ static int post_and_wait(const struct call_ops *ops, u32 self, const struct call
                          struct call_cpu *own, struct call_result *result)
 {
     for (u32 cpu = next_target(targets, 0); cpu < NR_CPUS; cpu = next_target(targets, cpu + 1)) {
-        post(ops, self, cpu);
+        post_request(ops, self, cpu);
         withdraw_if_gone(ops, self, cpu);
     }
     if (wait_done(ops, own))
@@ -172,8 +172,7 @@ static void refuse_request(struct call_cpu *caller)
     atomic_fetch_sub_explicit(&caller->pending, 1, memory_order_release);
 }
 
-/* One caller at a time is taken, so that one that waits behind a request that hangs can withdraw.
- */
+/* Takes one caller at a time, so that one behind a request that hangs can still withdraw. */
 static u32 take_word(const struct call_ops *ops, struct call_cpu *cc, u32 word,
                      void (*deal_with)(struct call_cpu *caller))
 {

@@ -1,21 +1,21 @@
 /*
- * Cross-CPU calls without a lock: each CPU has one outgoing request and a set of callers that wait
+ * Cross-CPU calls without a lock. Each CPU has one outgoing request and a set of callers that wait
  * for it. A caller publishes its request, enters itself into the target's set, kicks the target if
- * the set was empty, and serves its own set while it waits; so two CPUs that call each other cannot
+ * the set was empty, and serves its own set while it waits. So two CPUs that call each other cannot
  * block each other. A target takes one caller at a time out of its set, in order of their numbers.
  *
- * One request per CPU is enough because a call is made with interrupts on, by nobody's handler, and
- * what a request runs must not call in turn. Memory is the same for one target and for all.
+ * One request per CPU is enough: a call is made with interrupts on, by no handler, and what a
+ * request runs must not call in turn. Memory is the same for one target and for all.
  *
- * A target that does not answer in time gets an NMI; if that does not help either, the caller takes
- * itself out of the set again by one atomic operation, so that the target never runs a request
- * whose caller has left. Should the target have taken it already, and hang in it, the caller's
- * request stays occupied until the target is done: -EBUSY from then on.
+ * A target that does not answer in time gets an NMI. If that does not help, the caller takes itself
+ * out of the set by one atomic operation, so the target never runs a request whose caller has gone.
+ * If the target had taken the request already and hangs in it, the caller's request stays occupied
+ * until the target is done: -EBUSY from then on.
  *
- * A CPU may go off-line at any time. It leaves the online set first and then refuses whoever is in
- * its set of callers; a caller enters that set first and then looks whether the target is online,
- * and withdraws if not. Both orders are sequentially consistent, so one of the two sees the other:
- * no request is forgotten, and none runs on a CPU that has left.
+ * A CPU may go off-line at any time. It leaves the online set first and then refuses the callers in
+ * its set. A caller enters that set first, then looks whether the target is online, and withdraws
+ * if it is not. Both orders are sequentially consistent, so one of the two sees the other: no
+ * request is forgotten, and none runs on a CPU that has gone.
  *
  * Pure: state by pointer, the IPI by ops; C11 atomics.
  * SPDX-License-Identifier: MIT

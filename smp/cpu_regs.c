@@ -7,8 +7,6 @@
 #include "kernel/base/firmware.h"
 #include "kernel/base/printf.h"
 
-typedef unsigned long long ull;
-
 #define CPU_LIST 64 /* characters of "3, 5-7"; what does not fit is "..." */
 
 /* SDM vol. 4, table 2-2: fixed-range MTRRs in the order of their addresses. */
@@ -72,7 +70,7 @@ static bool same(const struct cpu_regs *a, const struct cpu_regs *b, u32 reg)
 static const char *value_text(const struct cpu_regs *r, u32 reg, char *out, size_t size)
 {
     if (has(r, reg))
-        kscnprintf(out, size, "0x%llx", (ull)r->value[reg]);
+        kscnprintf(out, size, "0x%lx", r->value[reg]);
     else
         kscnprintf(out, size, "none");
     return out;

@@ -89,17 +89,6 @@ void cpumap_snapshot(const struct cpumap *map, enum cpu_set set, u64 *words)
         words[i] = cpumap_word(map, set, i);
 }
 
-int cpumap_find_apic(const struct cpumap *map, u32 apic_id, u32 *cpu)
-{
-    for (u32 i = 0; i < map->nr_ids; i++) {
-        if (map->apic_id[i] == apic_id) {
-            *cpu = i;
-            return 0;
-        }
-    }
-    return -ENOENT;
-}
-
 int cpumap_verify(const struct cpumap *map)
 {
     for (u32 i = 0; i < CPUMAP_WORDS; i++) {
@@ -108,9 +97,8 @@ int cpumap_verify(const struct cpumap *map)
         u64 online = cpumap_word(map, CPU_ONLINE, i);
 
         if ((present & ~possible) || (online & ~present)) {
-            pr_err("cpumap: word %u: online %llx, present %llx, possible %llx", i,
-                   (unsigned long long)online, (unsigned long long)present,
-                   (unsigned long long)possible);
+            pr_err("cpumap: word %u: online %lx, present %lx, possible %lx", i, online, present,
+                   possible);
             return -EINVAL;
         }
     }

@@ -62,9 +62,6 @@ static inline u64 cpumap_word(const struct cpumap *map, enum cpu_set set, u32 i)
 /* Copies a set into words[CPUMAP_WORDS]: a state each CPU was in at some time during the call. */
 void cpumap_snapshot(const struct cpumap *map, enum cpu_set set, u64 *words);
 
-/* Number of the possible CPU with this APIC id. -ENOENT. Linear: not for hot paths. */
-int cpumap_find_apic(const struct cpumap *map, u32 apic_id, u32 *cpu) MUST_CHECK;
-
 /* Checks the invariants, when nobody changes the map; 0, or -EINVAL with a line. */
 int cpumap_verify(const struct cpumap *map) MUST_CHECK;
 

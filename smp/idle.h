@@ -1,9 +1,8 @@
 /*
- * What a CPU does when it has nothing to do: work that was put off, and then it halts until an
- * interrupt. No tick wakes it, so an idle machine costs its host nothing; no wake-up is lost.
- *
- * Every CPU but the boot CPU runs this loop in thread context. It is also where a CPU parks
- * (smp/park.h).
+ * The idle loop: a CPU with nothing to do serves calls, does deferred work, parks when asked
+ * (smp/park.h), and otherwise halts until an interrupt. No tick wakes it, so an idle machine costs
+ * its host nothing. No wake-up is lost. Every CPU but the boot CPU runs this loop, in thread
+ * context. Which CPUs are idle is in smp/idle_set.h.
  * SPDX-License-Identifier: MIT
  */
 #ifndef PERCH_SMP_IDLE_H
@@ -15,8 +14,8 @@
 struct cpu_idle_ops {
     /*
      * Is there work for this CPU? Interrupts off, short. Whoever makes it true for another CPU
-     * calls cpu_kick() afterwards. As long as it is true the CPU does not sleep, so what work()
-     * cannot do now must not be reported.
+     * calls cpu_kick() afterwards. While it is true the CPU does not sleep, so it must not report
+     * what work() cannot do now.
      */
     bool (*pending)(void *ctx);
     /* Does some of it. Thread context, interrupts on, no lock held; may shoot down and call. */
@@ -24,26 +23,13 @@ struct cpu_idle_ops {
     void *ctx;
 };
 
-/* Serves, works and sleeps, for ever. An online CPU, on its own stack; turns interrupts on. */
+/* The loop; turns interrupts on. An online CPU, on its own stack. */
 void cpu_idle(void) NORETURN;
 
 /*
- * What idle CPUs do from now on; NULL: nothing. Returns what it was before, which a CPU that is at
- * work may still be using: ops are never freed. Any context.
+ * Sets what idle CPUs do from now on; NULL: nothing. Returns the old ops. A CPU at work may still
+ * use them, so ops are never freed. Any context.
  */
 const struct cpu_idle_ops *cpu_idle_set_ops(const struct cpu_idle_ops *ops);
-
-/*
- * An online CPU that is idle now (in its loop, not at work), the first at or after `from`, then
- * from 0 on, among words[CPUMAP_WORDS] (NULL: any). NR_CPUS: none. It may be busy by the time it is
- * kicked; then the work waits until it is idle again. Any context.
- */
-u32 cpu_idle_pick(u32 from, const u64 *words);
-
-/* Makes a CPU's idle loop look again, by an interrupt. Any context but NMI; nothing if it is us. */
-void cpu_kick(u32 cpu);
-
-/* Interrupts off and halted for ever: a CPU that must not run. Any context. */
-void cpu_halt_forever(void) NORETURN;
 
 #endif

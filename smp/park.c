@@ -12,8 +12,8 @@
 #include "smp/bringup.h"
 #include "smp/call.h"
 #include "smp/cpus.h"
-#include "smp/idle.h"
-#include "smp/nmi.h"
+#include "smp/idle_set.h"
+#include "smp/nmi_send.h"
 #include "smp/park_core.h"
 #include "smp/tlb.h"
 
@@ -243,7 +243,7 @@ static int wait_until_back(u32 cpu, struct park_cpu *p)
     return -ETIMEDOUT;
 }
 
-static int start(u32 cpu, struct park_cpu *p)
+static int start_cpu(u32 cpu, struct park_cpu *p)
 {
     int err = run_first_online(cpu);
 
@@ -258,12 +258,12 @@ static int start(u32 cpu, struct park_cpu *p)
     return wait_until_back(cpu, p);
 }
 
-static int wake(u32 cpu)
+static int wake_cpu(u32 cpu)
 {
     struct park_cpu *p = per_cpu_ptr(&park_cpu, cpu);
 
     if (park_state(p) == PARK_RUNNING)
-        return smp_can_start(cpu) ? start(cpu, p) : -ENODEV;
+        return smp_can_start(cpu) ? start_cpu(cpu, p) : -ENODEV;
     if (!park_step(p, PARK_PARKED, PARK_WAKING) && park_state(p) != PARK_WAKING)
         return -EBUSY;
     smp_nmi_send(cpu);
@@ -281,7 +281,7 @@ int cpu_wake(u32 cpu)
         return -EEXIST;
     if (!spin_trylock(&under_way))
         return -EBUSY;
-    err = wake(cpu);
+    err = wake_cpu(cpu);
     spin_unlock(&under_way);
     return err;
 }

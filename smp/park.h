@@ -1,11 +1,14 @@
 /*
- * Taking CPUs off-line and back at run time: a parked CPU has left the online set, is asked nothing
- * and interrupts nobody, and halts with interrupts off; its memory, its unit and its state stay.
- * A possible CPU that was left out at the boot (maxcpus=) can be started for the first time in the
- * same way. The order of the steps, and why no shoot-down or call is lost, is in smp/park_core.h.
+ * Takes CPUs off-line and back at run time. A parked CPU has left the online set: nobody asks it
+ * anything, and it halts with interrupts off. Its memory, its unit and its state stay. A possible
+ * CPU that maxcpus= left out at boot is started for the first time in the same way. The order of
+ * the steps, and why no shoot-down or call is lost, is in smp/park_core.h.
+ *
+ * The kernel itself parks nobody: parking and waking are the interface for hot-plug and power
+ * management, and the suites drive it.
  *
  * Context: thread context on an online CPU, interrupts on, one request at a time on the whole
- * machine (-EBUSY: another one is under way); the CPU that is to park must reach its idle loop.
+ * machine (-EBUSY: another one is under way). The CPU that is to park must reach its idle loop.
  * SPDX-License-Identifier: MIT
  */
 #ifndef PERCH_SMP_PARK_H
@@ -14,7 +17,7 @@
 #include "kernel/base/errno.h"
 #include "kernel/base/types.h"
 
-/* What somebody wants to do when CPUs come and go; each may be NULL. */
+/* Functions to run when CPUs come and go; each may be NULL. */
 struct cpu_hooks {
     /*
      * On the CPU that asks, before `cpu` is online for the first time: makes ready what it needs.
@@ -56,13 +59,13 @@ u32 cpus_parked(void);
 
 /* ---- for the idle loop and the vectors ------------------------------------------------------- */
 
-/* Somebody wants this CPU to park, or waits for its hooks after a first start. Any context. */
+/* This CPU is asked to park, or must run its hooks after a first start. Any context. */
 bool cpu_park_asked(void);
 
 /* Does it; returns when the CPU is online again. Idle loop, interrupts on. */
 void cpu_park_now(void);
 
-/* Any NMI came, at rip, which is moved where the CPU would otherwise sleep through it. */
+/* For every NMI: moves rip where the CPU would otherwise sleep through what it came for. */
 void cpu_park_nmi(u64 *rip);
 
 #endif

@@ -1,8 +1,6 @@
 /*
- * Grace periods; see quiesce.h.
- *
- * An interrupt may find its CPU in the guard, for an instruction or two. Then it says nothing, and
- * the CPU is asked again, until each has been seen outside at least once.
+ * Grace periods; see quiesce.h. An interrupt may find its CPU inside the guard, for an instruction
+ * or two. Then it notes nothing, and the CPU is asked again until it was seen outside once.
  * SPDX-License-Identifier: MIT
  */
 #include "smp/quiesce.h"
@@ -14,13 +12,13 @@
 #include "smp/call.h"
 #include "smp/cpus.h"
 
-#define GUARD_US 5000000 /* a guard is some instructions long: this is a bug of ours */
+#define GUARD_US 5000000 /* a guard lasts some instructions: a longer one is a bug */
 
 /* The latest grace period that this CPU was seen in outside of its guard. */
 static DEFINE_PER_CPU(_Atomic u64, seen_in);
 static _Atomic u64 periods;
 
-static void look(void *arg)
+static void note_outside_guard(void *arg)
 {
     u64 period = *(const u64 *)arg;
     _Atomic u64 *own = this_cpu_ptr(&seen_in);
@@ -30,7 +28,7 @@ static void look(void *arg)
         atomic_store_explicit(own, period, memory_order_release);
 }
 
-/* Takes out of words who was seen, or is not online any more. True: nobody is left. */
+/* Removes from words the CPUs that were seen or went off-line. True: the set is empty. */
 static bool all_seen(u64 *words, u64 period)
 {
     bool all = true;
@@ -64,7 +62,7 @@ int smp_quiesce(void)
             pr_err("smp: a CPU is always in its guard: no grace period");
             return -ETIMEDOUT;
         }
-        err = smp_call_set(words, look, &period);
+        err = smp_call_set(words, note_outside_guard, &period);
         if (err)
             return err;
     }

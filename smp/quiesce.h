@@ -1,13 +1,13 @@
 /*
- * The grace period by cross-call: when smp_quiesce() returns 0, every CPU that was online has been
- * outside of its guard (cpu_guard_enter, kernel/base/cpu_local.h) since the call began. So whoever
- * looked at a word before it was changed, inside of a guard, has acted on it, and that is visible;
- * who looks from now on sees the change. This is the `quiesce` of a struct percpu_lib.
+ * The grace period by cross-call. When smp_quiesce() returns 0, every CPU that was online has been
+ * outside its guard (cpu_guard_enter, kernel/base/cpu_local.h) since the call began. So a CPU that
+ * read a word inside its guard before the word was changed has acted on it, and the effect is
+ * visible; a CPU that reads it from now on sees the change. This is `quiesce` of struct percpu_lib.
  *
- * A CPU that comes online meanwhile need not be waited for: it looks after it is online, and the
- * change was made before the caller looked who is. One that goes is in no guard.
+ * A CPU that comes online meanwhile need not be waited for: it reads after it is online, and the
+ * change was made before the set was read. A CPU that goes off-line is in no guard.
  *
- * Context: thread context, interrupts on, outside of the guard; several CPUs may call at the same
+ * Context: thread context, interrupts on, outside the guard; several CPUs may call at the same
  * time. Nothing allocates.
  * SPDX-License-Identifier: MIT
  */

@@ -10,7 +10,7 @@
 #include "smp/apic.h"
 #include "smp/call_hw.h"
 #include "smp/cpus.h"
-#include "smp/nmi.h"
+#include "smp/nmi_send.h"
 
 /*
  * The work lies with the CPU, not on its stack: a CPU that has taken a request and is held up by
@@ -46,7 +46,7 @@ u64 tlb_set_deadline(u64 ticks)
 }
 
 /* Any context. */
-static void drop(const struct tlb_work *work)
+static void drop_local(const struct tlb_work *work)
 {
     if (work->full) {
         u64 flags = local_irq_save();
@@ -58,7 +58,7 @@ static void drop(const struct tlb_work *work)
     for (u32 i = 0; i < work->runs; i++) {
         u64 va = work->run[i] & ~(PAGE_SIZE - 1);
 
-        for (u64 left = work->run[i] & (PAGE_SIZE - 1); left; left--, va += PAGE_SIZE)
+        for (u64 n = work->run[i] & (PAGE_SIZE - 1); n; n--, va += PAGE_SIZE)
             invlpg(va);
     }
 }
@@ -66,7 +66,7 @@ static void drop(const struct tlb_work *work)
 /* Counts before the caller hears of it. */
 static void drop_requested(void *arg)
 {
-    drop(arg);
+    drop_local(arg);
     if (this_cpu_read(tlb_in_nmi))
         this_cpu_inc(tlb_stats.nmi_rescues);
 }
@@ -110,7 +110,7 @@ static bool others_online(u64 *words)
     return any;
 }
 
-static int fail(const struct call_result *result)
+static int report_failure(const struct call_result *result)
 {
     this_cpu_inc(tlb_stats.failures);
     if (result->first_failed < NR_CPUS)
@@ -121,7 +121,7 @@ static int fail(const struct call_result *result)
     return -ETIMEDOUT;
 }
 
-static int shoot(const struct tlb_work *work)
+static int shoot_down(const struct tlb_work *work)
 {
     u64 words[CPUMAP_WORDS];
     struct call_targets others = {.words = words, .nr = cpu_map.nr_ids};
@@ -133,12 +133,12 @@ static int shoot(const struct tlb_work *work)
     this_cpu_add(tlb_stats.full, work->full);
     /* The tables as they are now must be seen by a CPU that we do not see in the set. */
     atomic_thread_fence(memory_order_seq_cst);
-    drop(work);
+    drop_local(work);
     if (!others_online(words))
         return 0;
     this_cpu_inc(tlb_stats.remote);
     err = call_run(&ops, cpu_number(), &others, drop_requested, (void *)work, &result);
-    return err ? fail(&result) : 0;
+    return err ? report_failure(&result) : 0;
 }
 
 /* This CPU's work, when no CPU still reads it from a shoot-down that failed; else NULL. */
@@ -149,7 +149,7 @@ static struct tlb_work *own_work(void)
     ASSERT(local_irqs_enabled());
     if (likely(call_done(this_cpu_ptr(&tlb_call))) || call_settle(&ops, cpu_number()))
         return this_cpu_ptr(&tlb_work);
-    fail(&hangs);
+    report_failure(&hangs);
     return NULL;
 }
 
@@ -159,7 +159,7 @@ int tlb_shootdown_ranges(const struct tlb_range *ranges, u32 n)
 
     if (!work)
         return -ETIMEDOUT;
-    return tlb_plan(work, ranges, n) ? shoot(work) : 0;
+    return tlb_plan(work, ranges, n) ? shoot_down(work) : 0;
 }
 
 int tlb_shootdown(u64 start, u64 end)
@@ -174,7 +174,7 @@ int tlb_shootdown_all(void)
     if (!work)
         return -ETIMEDOUT;
     tlb_plan_full(work);
-    return shoot(work);
+    return shoot_down(work);
 }
 
 void tlb_stats_read(struct tlb_stats *stats)

@@ -50,7 +50,7 @@ void tlb_stats_read(struct tlb_stats *stats);
 
 /*
  * How long a shoot-down waits before the NMI, and again before it fails, in TSC ticks; anew
- * whenever a CPU has answered. Set by the bring-up; tests shorten it. Returns the old value.
+ * whenever a CPU has answered. Set by the boot; tests shorten it. Returns the old value.
  */
 u64 tlb_set_deadline(u64 ticks);
 

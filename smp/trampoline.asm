@@ -22,7 +22,7 @@
 %define CR0_PG        (1 << 31)
 %define DATA_SEL      0x10
 
-; reach STAGE_x: notes the stage in the record at %2, and halts there when told to.
+; reach STAGE_x: notes the stage in the record at %2, and halts there when stop_at says so.
 %macro reach 2
     mov byte [%2 + REC_STAGE], %1
     cmp byte [%2 + REC_STOP_AT], %1

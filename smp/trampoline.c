@@ -31,16 +31,16 @@ static int check_reach(u64 pa, const struct trampoline_table *table)
     u64 end = table->records_pa + table->count * sizeof(struct smp_record);
 
     if (!is_aligned(pa, PAGE_SIZE) || pa + TRAMPOLINE_SIZE > SZ_1M) {
-        pr_err("smp: trampoline at 0x%llx is not below 1 MiB", (unsigned long long)pa);
+        pr_err("smp: trampoline at 0x%lx is not below 1 MiB", pa);
         return -EINVAL;
     }
     if (read_cr3() >= SZ_4G || end > SZ_4G || table->ids_pa + table->count * 4ULL > SZ_4G) {
-        pr_err("smp: page table (0x%llx) or records (0x%llx) above 4 GiB",
-               (unsigned long long)read_cr3(), (unsigned long long)table->records_pa);
+        pr_err("smp: page table (0x%lx) or records (0x%lx) above 4 GiB", read_cr3(),
+               table->records_pa);
         return -EINVAL;
     }
     if (read_cr4() & (CR4_PCIDE | CR4_LA57 | CR4_CET)) {
-        pr_err("smp: CR4 0x%llx cannot be set before long mode", (unsigned long long)read_cr4());
+        pr_err("smp: CR4 0x%lx cannot be set before long mode", read_cr4());
         return -EINVAL;
     }
     return 0;

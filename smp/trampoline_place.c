@@ -23,6 +23,6 @@ int trampoline_place(struct memblock *mb, u64 *pa)
         return err;
     }
     *pa = res.base;
-    pr_info("smp: trampoline at 0x%llx", (unsigned long long)*pa);
+    pr_info("smp: trampoline at 0x%lx", *pa);
     return 0;
 }

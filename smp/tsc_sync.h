@@ -3,7 +3,8 @@
  * how, and what is promised. Nobody waits for anybody: a CPU takes its readings when it gets to it.
  *
  * Context: thread context on any online CPU, interrupts on, one caller at a time. Nothing
- * allocates. SPDX-License-Identifier: MIT
+ * allocates.
+ * SPDX-License-Identifier: MIT
  */
 #ifndef PERCH_SMP_TSC_SYNC_H
 #define PERCH_SMP_TSC_SYNC_H

@@ -1,22 +1,22 @@
 /*
- * The interrupt vectors of the local APIC; see bringup.h. Spurious interrupts get no EOI (SDM vol.
- * 3, 11.9). SPDX-License-Identifier: MIT
+ * The interrupt vectors; see vectors.h.
+ * SPDX-License-Identifier: MIT
  */
-#include "smp/bringup.h"
+#include "smp/vectors.h"
 
+#include <stdatomic.h>
 #include "kernel/base/cpu_local.h"
 #include "kernel/base/print.h"
 #include "smp/apic.h"
 #include "smp/call.h"
-#include "smp/lapic_timer.h"
-#include "smp/nmi.h"
+#include "smp/nmi_send.h"
+#include "smp/park.h"
 #include "smp/tlb.h"
 
-/* After so many lines the rest is only counted: an error in every interrupt must not flood the log.
- */
+/* After this many lines errors are only counted, so that a storm does not flood the log. */
 #define ERROR_LINES 8
 
-static _Atomic u64 apic_errors, spurious;
+static _Atomic u64 apic_errors;
 
 static void on_error(struct trap_frame *frame)
 {
@@ -28,28 +28,36 @@ static void on_error(struct trap_frame *frame)
         pr_warn("smp: CPU %u: local APIC error 0x%02x", cpu_number(), status);
 }
 
+/* Spurious interrupts get no EOI (SDM vol. 3, 11.9). */
 static void on_spurious(struct trap_frame *frame)
 {
     (void)frame;
-    atomic_fetch_add_explicit(&spurious, 1, memory_order_relaxed);
 }
 
-int smp_init_vectors(const struct smp_ops *ops)
+/* True: it was one of ours, and all reasons were looked at. */
+static bool on_nmi(struct trap_frame *frame)
 {
-    ops->set_handler(VEC_CALL, smp_call_interrupt);
-    ops->set_handler(VEC_TLB, tlb_interrupt);
-    ops->set_handler(VEC_TIMER, lapic_timer_interrupt);
-    ops->set_handler(VEC_APIC_ERROR, on_error);
-    ops->set_handler(VEC_SPURIOUS, on_spurious);
-    return ops->nmi_register(smp_nmi);
+    bool ours = smp_nmi_arrived();
+
+    cpu_park_nmi(&frame->rip);
+    if (!ours)
+        return false;
+    smp_call_nmi(frame);
+    tlb_nmi();
+    return true;
+}
+
+int smp_init_vectors(void (*set_handler)(u8 vector, trap_handler fn),
+                     int (*nmi_register)(bool (*fn)(struct trap_frame *)))
+{
+    set_handler(VEC_CALL, smp_call_interrupt);
+    set_handler(VEC_TLB, tlb_interrupt);
+    set_handler(VEC_APIC_ERROR, on_error);
+    set_handler(VEC_SPURIOUS, on_spurious);
+    return nmi_register(on_nmi);
 }
 
 u64 smp_apic_errors(void)
 {
     return atomic_load_explicit(&apic_errors, memory_order_relaxed);
-}
-
-u64 smp_spurious(void)
-{
-    return atomic_load_explicit(&spurious, memory_order_relaxed);
 }

@@ -19,11 +19,17 @@
 #include "smp/bringup.h"
 #include "smp/call.h"
 #include "smp/cpus.h"
-#include "smp/lapic_timer.h"
+#include "smp/idle.h"
+#include "smp/tlb.h"
 #include "smp/trampoline.h"
 #include "smp/trampoline_place.h"
+#include "smp/vectors.h"
 
 #define MAX_FAULTS 16
+
+/* Time before the NMI: of a call, and of a shoot-down, whose failure costs its pages for good. */
+#define CALL_DEADLINE_MS 100
+#define TLB_DEADLINE_MS  500
 
 /* ---- what smp/ asks of the platform ---------------------------------------------------------- */
 
@@ -59,10 +65,9 @@ static const struct smp_ops *smp_ops_of(struct boot_state *s)
     static struct smp_ops ops = {
         .cpu_prepare = op_cpu_prepare,
         .cpu_load_tables = op_load_tables,
+        .cpu_run = cpu_idle,
         .map_identity = op_map_identity,
         .unmap_identity = op_unmap_identity,
-        .set_handler = idt_set_handler,
-        .nmi_register = nmi_register,
     };
 
     ops.ctx = s;
@@ -109,12 +114,10 @@ static void init_interrupts(struct boot_state *s)
     mask_legacy(s);
     int err = apic_init_boot(&config);
     if (!err)
-        err = smp_init_vectors(smp_ops_of(s));
+        err = smp_init_vectors(idt_set_handler, nmi_register);
     if (err)
         panic("local APIC: error %d", err);
     panic_set_stop_others(apic_send_nmi_others);
-    if (lapic_timer_init(tsc_khz_now() * 1000))
-        pr_warn("apic: the timer's frequency could not be measured");
 }
 
 /* ---- the other CPUs -------------------------------------------------------------------------- */
@@ -232,6 +235,14 @@ static void retire_trampoline(struct boot_state *s, const struct smp_config *con
     memblock_give_back(&s->mb, config->trampoline_pa, TRAMPOLINE_SIZE);
 }
 
+static void set_deadlines(bool hypervisor)
+{
+    u64 ms = tsc_khz_now() * (hypervisor ? HYPERVISOR_FACTOR : 1);
+
+    smp_call_set_deadline(CALL_DEADLINE_MS * ms);
+    tlb_set_deadline(TLB_DEADLINE_MS * ms);
+}
+
 void stage_smp(struct boot_state *s)
 {
     struct smp_fault faults[MAX_FAULTS];
@@ -253,6 +264,7 @@ void stage_smp(struct boot_state *s)
 
     result.online = 1;
     if (s->topo.cpu_count > 1 && smp_memory(s, &config, &table_size)) {
+        set_deadlines(config.hypervisor);
         int err = smp_bring_up(&config, &result);
         if (err)
             pr_err("smp: the other CPUs cannot be started (%d)", err);

@@ -188,6 +188,15 @@ static inline void local_irq_disable(void)
     __asm__ volatile("cli" : : : "memory");
 }
 
+/* A CPU that must not run any more; only an NMI gets through, and it halts again. Any context. */
+static inline NORETURN void cpu_halt_forever(void)
+{
+    for (;;) {
+        local_irq_disable();
+        cpu_halt();
+    }
+}
+
 static inline bool cpu_has_hypervisor(void)
 {
     u32 a, b, c, d;

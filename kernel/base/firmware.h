@@ -7,7 +7,7 @@
  * warning level, INFO at information level. Of one id at most FIRMWARE_LINES are printed and kept.
  *
  * This file and firmware.c are pure; the one collector is the program's, as the log is:
- * kernel/platform/firmware.c, tests/host/shim.c, tools/acpi. Any CPU; not from an NMI.
+ * kernel/platform/findings_store.c, tests/host/shim.c, tools/acpi. Any CPU; not from an NMI.
  * SPDX-License-Identifier: MIT
  */
 #ifndef PERCH_BASE_FIRMWARE_H

@@ -27,8 +27,6 @@
 
 #define HV_FREQUENCY_LEAF 0x40000010 /* EAX: TSC kHz; VMware's, also KVM's and QEMU's */
 
-typedef unsigned long long ull;
-
 static const char *source = "assumed";
 
 static u64 read_tsc(void *ctx)
@@ -37,8 +35,7 @@ static u64 read_tsc(void *ctx)
     return rdtsc();
 }
 
-/* ---- HPET: IA-PC HPET 1.0a, 2.3 ----------------------------------------------------------------
- */
+/* ---- HPET: IA-PC HPET 1.0a, 2.3 -------------------------------------------------------------- */
 
 static u64 read_hpet(void *ctx)
 {
@@ -63,13 +60,13 @@ static int measure_hpet(const struct clock_hardware *hw, const struct refclock_l
 
     ref.hz = hpet_hz(cap);
     if (!ref.hz) {
-        firmware_finding(FW_HPET_PERIOD, "[mem 0x%llx] is no HPET: capabilities 0x%llx",
-                         (ull)hw->hpet, (ull)cap);
+        firmware_finding(FW_HPET_PERIOD, "[mem 0x%lx] is no HPET: capabilities 0x%lx", hw->hpet,
+                         cap);
         return -ENODEV;
     }
     if (!(config & HPET_CONFIG_ENABLE))
         regs[HPET_REG_CONFIG / 4] = config | HPET_CONFIG_ENABLE;
-    pr_info("hpet: [mem 0x%llx] %llu Hz, %u-bit counter%s", (ull)hw->hpet, (ull)ref.hz,
+    pr_info("hpet: [mem 0x%lx] %lu Hz, %u-bit counter%s", hw->hpet, ref.hz,
             hpet_is_64bit(cap) ? 64 : 32, config & HPET_CONFIG_ENABLE ? "" : ", was off");
     err = refclock_khz(&ref, limits, khz);
     if (!(config & HPET_CONFIG_ENABLE))
@@ -77,8 +74,7 @@ static int measure_hpet(const struct clock_hardware *hw, const struct refclock_l
     return err;
 }
 
-/* ---- ACPI PM timer ------------------------------------------------------------------------------
- */
+/* ---- ACPI PM timer --------------------------------------------------------------------------- */
 
 static u64 read_pm(void *ctx)
 {
@@ -95,8 +91,7 @@ static int measure_pm(const struct clock_hardware *hw, const struct refclock_lim
     return refclock_khz(&ref, limits, khz);
 }
 
-/* ---- PIT: channel 2, whose gate is bit 0 of port 0x61; no interrupt, no sound -------------------
- */
+/* ---- PIT: channel 2, whose gate is bit 0 of port 0x61; no interrupt, no sound ---------------- */
 
 /* Latches the count, which goes down, and reads it: low byte, high byte. */
 static u64 read_pit(void *ctx)
@@ -128,8 +123,7 @@ static int measure_pit(const struct clock_hardware *hw, const struct refclock_li
     return err;
 }
 
-/* ---- in order -----------------------------------------------------------------------------------
- */
+/* ---- in order -------------------------------------------------------------------------------- */
 
 static const struct {
     const char *name;
@@ -144,7 +138,7 @@ static const struct {
 static bool clock_present(const struct clock_hardware *hw, u32 i)
 {
     if (i == 0 && hw->hpet && hw->hpet > BOOT_MAPPED_LIMIT - HPET_REG_SIZE) {
-        pr_warn("hpet: [mem 0x%llx] is out of reach, not used", (ull)hw->hpet);
+        pr_warn("hpet: [mem 0x%lx] is out of reach, not used", hw->hpet);
         return false;
     }
     return i == 0 ? hw->hpet != 0 : i == 1 ? hw->pm_port != 0 : true;
@@ -211,13 +205,13 @@ static u64 khz_by_cpuid(const char **name)
 }
 
 /* The leaf's figure is exact where it is right; a measurement says whether it is. */
-static u64 choose(u64 leaf, const char *leaf_name, u64 measured, const char *clock_name)
+static u64 choose_khz(u64 leaf, const char *leaf_name, u64 measured, const char *clock_name)
 {
     source = leaf ? leaf_name : measured ? clock_name : source;
     if (!leaf || !measured || !refclock_differ(leaf, measured, LEAF_PARTS))
         return leaf ? leaf : measured;
-    firmware_finding(FW_TSC_LEAF, "%s says %llu kHz, the %s measures %llu kHz, which is used",
-                     leaf_name, (ull)leaf, clock_name, (ull)measured);
+    firmware_finding(FW_TSC_LEAF, "%s says %lu kHz, the %s measures %lu kHz, which is used",
+                     leaf_name, leaf, clock_name, measured);
     source = clock_name;
     return measured;
 }
@@ -226,14 +220,14 @@ void clock_init(const struct clock_hardware *hw)
 {
     const char *leaf_name = "", *clock_name = "";
     u64 leaf = khz_by_cpuid(&leaf_name), measured = khz_by_clocks(hw, &clock_name);
-    u64 khz = choose(leaf, leaf_name, measured, clock_name);
+    u64 khz = choose_khz(leaf, leaf_name, measured, clock_name);
 
     if (!khz) {
         pr_err("tsc: nothing to measure it by: 10 GHz is assumed, times in this log are too short");
         return;
     }
     tsc_khz_set(khz);
-    pr_info("tsc: Detected %llu.%03llu MHz (%s)", (ull)(khz / 1000), (ull)(khz % 1000), source);
+    pr_info("tsc: Detected %lu.%03lu MHz (%s)", (khz / 1000), (khz % 1000), source);
 }
 
 const char *clock_source(void)

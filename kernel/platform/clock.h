@@ -1,10 +1,11 @@
 /*
- * Finds the frequency of the TSC: CPUID 15h and 16h or a hypervisor's frequency leaf, else by
- * measuring against the HPET, the ACPI PM timer, the PIT, in this order, each with an end to its
- * wait. A frequency that a leaf gives is checked by the first clock that counts, and not believed
- * when that contradicts it. kernel/base/refclock.h says how good a measurement is.
+ * Finds the frequency of the TSC: from CPUID 15h and 16h or a hypervisor's frequency leaf, else by
+ * measuring against HPET, ACPI PM timer or PIT, in this order. Each measurement has a deadline. The
+ * first clock that counts also checks a leaf's frequency, and wins when the two contradict.
+ * kernel/base/refclock.h says how good a measurement is.
+ *
  * Boot CPU, once, interrupts off, before the final page tables: the HPET's registers are reached
- * through those of the boot.
+ * through the boot tables.
  * SPDX-License-Identifier: MIT
  */
 #ifndef PERCH_PLATFORM_CLOCK_H

@@ -108,7 +108,7 @@ static void add_screen(void)
         return;
     screen_text(mode, sizeof(mode));
     screen_sink = (struct log_sink){.name = "screen", .write = screen_write};
-    pr_info("console: screen: %s at 0x%llx: %s", mode, (unsigned long long)screen_memory().start,
+    pr_info("console: screen: %s at 0x%lx: %s", mode, screen_memory().start,
             log_add_sink(&the_log, &screen_sink) ? "chosen" : "refused: too many consoles");
 }
 

@@ -1,7 +1,8 @@
 /*
- * The kernel's one log and where it goes: UARTs, the screen, QEMU's debug console. Behind
- * log_line() and log_raw() of kernel/base/print.h. What is logged before console_init() comes out
- * then. SPDX-License-Identifier: MIT
+ * The kernel's one log and its sinks: UARTs, the screen, QEMU's debug console. It implements
+ * log_line() and log_raw() of kernel/base/print.h. Lines logged before console_init() come out
+ * then.
+ * SPDX-License-Identifier: MIT
  */
 #ifndef PERCH_PLATFORM_CONSOLE_H
 #define PERCH_PLATFORM_CONSOLE_H
@@ -18,16 +19,16 @@
 void console_init(const struct kernel_options *o, const struct boot_info *info);
 
 /*
- * The ACPI tables are read: the UART that SPCR names, else one of DBG2's, becomes a sink if nobody
- * chose otherwise; it gets what was logged before, unless it is one already. NULL: no such table.
- * One line for each source says what became of it. Boot CPU, once.
+ * To be called when the ACPI tables are read: the UART that SPCR names, else one of DBG2's, becomes
+ * a sink if console= does not say otherwise. A new sink gets what was logged before. NULL: no such
+ * table. One line for each source says what became of it. Boot CPU, once.
  */
 void console_tables(const struct spcr_info *spcr, const struct dbg2_info *dbg2);
 
 /*
- * The boot tables are gone: devices in memory are reached through map and the screen through
- * map_video from now on, or dropped when it returns NULL; those that could not be reached before
- * are tried. Boot CPU, before the next line.
+ * To be called when the boot tables are gone, before the next line: devices in memory are reached
+ * through map from now on, and the screen through map_video. A device is dropped when that returns
+ * NULL. Devices out of reach before are tried now. Boot CPU.
  */
 void console_remap(void *(*map)(void *ctx, u64 pa, u64 size),
                    void *(*map_video)(void *ctx, u64 pa, u64 size), void *ctx);

@@ -65,7 +65,7 @@ static u64 now_us(void *ctx)
     return uptime_us();
 }
 
-/* A UART that stops taking characters is dropped; the other consoles are told. */
+/* A UART that takes no more characters is dropped; a line on the other consoles says so. */
 static int sink_write(void *ctx, const char *buf, size_t len)
 {
     struct port_uart *u = ctx;
@@ -80,7 +80,7 @@ static int sink_write(void *ctx, const char *buf, size_t len)
 
 /* ---- adding ---------------------------------------------------------------------------------- */
 
-static struct port_uart *find(const struct uart_place *p)
+static struct port_uart *find_uart(const struct uart_place *p)
 {
     for (u32 i = 0; i < nr_uarts; i++)
         if (uarts[i].place.base == p->base && uarts[i].place.mmio == p->mmio)
@@ -88,7 +88,7 @@ static struct port_uart *find(const struct uart_place *p)
     return NULL;
 }
 
-static enum console_uart_result start(struct log *log, struct port_uart *u)
+static enum console_uart_result start_uart(struct log *log, struct port_uart *u)
 {
     if (u->place.mmio)
         u->ops = (struct uart_ops){uart_mmio_read, uart_mmio_write, now_us, &u->mmio};
@@ -114,7 +114,7 @@ static enum console_uart_result speed_of_old(struct port_uart *u, u32 baud)
 enum console_uart_result console_uart_add(struct log *log, const struct uart_place *place,
                                           const char *source)
 {
-    struct port_uart *u = find(place);
+    struct port_uart *u = find_uart(place);
     enum console_uart_result result;
 
     if (u)
@@ -131,7 +131,7 @@ enum console_uart_result console_uart_add(struct log *log, const struct uart_pla
     }
     if (place->mmio)
         u->mmio = (struct uart_mmio){phys_to_virt(place->base), place->width, place->stride};
-    result = start(log, u);
+    result = start_uart(log, u);
     if (result == CONSOLE_UART_NEW)
         nr_uarts++;
     return result;
@@ -139,7 +139,7 @@ enum console_uart_result console_uart_add(struct log *log, const struct uart_pla
 
 u32 console_uart_speed(const struct uart_place *place)
 {
-    const struct port_uart *u = find(place);
+    const struct port_uart *u = find_uart(place);
 
     return u && !u->waiting ? uart_speed(&u->ops) : 0;
 }
@@ -158,7 +158,8 @@ void console_uart_remap(struct log *log, void *(*map)(void *ctx, u64 pa, u64 siz
             continue;
         }
         if (u->waiting)
-            pr_info("console: %s: %s: %s", u->source, u->name, console_uart_text(start(log, u)));
+            pr_info("console: %s: %s: %s", u->source, u->name,
+                    console_uart_text(start_uart(log, u)));
         u->waiting = false;
     }
 }

@@ -1,6 +1,6 @@
 /*
- * The UARTs that the console uses: port or memory, any register width and distance, each one once.
- * Boot CPU, while consoles are chosen; the sinks' writes are the log drain's.
+ * The UARTs of the console: at ports or in memory, with any register width and distance, each one
+ * once. Boot CPU, while consoles are chosen; the log's drain calls the sinks.
  * SPDX-License-Identifier: MIT
  */
 #ifndef PERCH_PLATFORM_CONSOLE_UART_H

@@ -7,7 +7,7 @@
 #include "kernel/base/cpu_id.h"
 #include "kernel/base/print.h"
 
-bool cpu_promotion_allowed(bool wanted)
+bool cpu_promotion_allowed(bool enabled)
 {
     u32 a, b, c, d, eax1, unused;
     struct cpu_id id;
@@ -15,8 +15,8 @@ bool cpu_promotion_allowed(bool wanted)
     cpuid(0, 0, &a, &b, &c, &d);
     cpuid(1, 0, &eax1, &unused, &unused, &unused);
     cpu_id_decode(&id, b, d, c, eax1);
-    if (!wanted || cpu_promotion_safe(id.vendor, id.family))
-        return wanted;
+    if (!enabled || cpu_promotion_safe(id.vendor, id.family))
+        return enabled;
     pr_info("percpu: 2 MiB leaves are off: %s family 0x%x, erratum 383", id.vendor, id.family);
     return false;
 }

@@ -9,7 +9,7 @@
 
 #include "kernel/base/types.h"
 
-/* wanted: percpu_promote=. Says in a line why not, where the CPU decides. Any CPU. */
-bool cpu_promotion_allowed(bool wanted);
+/* enabled: percpu_promote=. Says in a line why not, where the CPU decides. Any CPU. */
+bool cpu_promotion_allowed(bool enabled);
 
 #endif

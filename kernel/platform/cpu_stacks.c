@@ -10,10 +10,10 @@
 
 /*
  * Memory for the stacks of a node's CPUs, taken in one piece with the node's first CPU: one search
- * of memblock per node, not per CPU. left is 0 where no such piece could be had.
+ * of memblock per node, not per CPU. free is 0 where no such piece could be had.
  */
 static struct {
-    u64 next, left;
+    u64 next, free;
     bool asked;
 } pieces[MAX_NODES];
 
@@ -41,13 +41,13 @@ static int cpu_memory(struct kernel_vm *vm, struct node_order *order, s32 node, 
     if (!pieces[node].asked) {
         pieces[node].asked = true;
         if (take_memory(vm, order, node, all, &pieces[node].next) == 0)
-            pieces[node].left = all;
+            pieces[node].free = all;
     }
-    if (pieces[node].left < BYTES_PER_CPU)
+    if (pieces[node].free < BYTES_PER_CPU)
         return take_memory(vm, order, node, BYTES_PER_CPU, pa);
     *pa = pieces[node].next;
     pieces[node].next += BYTES_PER_CPU;
-    pieces[node].left -= BYTES_PER_CPU;
+    pieces[node].free -= BYTES_PER_CPU;
     return 0;
 }
 

@@ -37,8 +37,9 @@ void cpu_tables_fill(struct cpu_tables *t, const u64 ist_top[IST_COUNT])
     t->tss.iomap_base = sizeof(t->tss);
 }
 
-void cpu_tables_load_from(struct cpu_tables *t)
+void cpu_tables_load(void)
 {
+    struct cpu_tables *t = this_cpu_ptr(&cpu_tables);
     struct {
         u16 limit;
         u64 base;
@@ -61,9 +62,4 @@ void cpu_tables_load_from(struct cpu_tables *t)
                      :
                      : "m"(ptr), "i"(SEL_CODE), "i"(SEL_DATA), "i"(SEL_TSS)
                      : "rax", "memory");
-}
-
-void cpu_tables_load(void)
-{
-    cpu_tables_load_from(this_cpu_ptr(&cpu_tables));
 }

@@ -46,10 +46,7 @@ void cpu_tables_set_ist(struct cpu_tables *t, const u64 ist_top[IST_COUNT]);
 /* The two words of the descriptor for the TSS in t, marked available. */
 void cpu_tables_tss_descriptor(const struct cpu_tables *t, u64 *lo, u64 *hi);
 
-/* Loads GDT, segment registers but FS and GS, and the task register from t on this CPU. */
-void cpu_tables_load_from(struct cpu_tables *t);
-
-/* The same from this CPU's unit: the last step of a CPU's own start. */
+/* Loads this CPU's GDT, its segment registers but FS and GS, and its task register. */
 void cpu_tables_load(void);
 
 #endif

@@ -14,10 +14,7 @@ extern u64 early_window_pt[512]; /* boot/entry32.asm */
 
 static u32 slots_used;
 
-/*
- * Read-only, no-execute slots, handed out upwards; when they are used up, from the first again. So
- * a mapping stays good while the window's other 2 MiB last, and in any case until the next call.
- */
+/* Read-only, no-execute slots, handed out upwards, then from the first again. */
 static const void *map_high(u64 pa, size_t len)
 {
     u64 first = align_down(pa, PAGE_SIZE);
@@ -25,8 +22,7 @@ static const void *map_high(u64 pa, size_t len)
     u64 va;
 
     if (pages > EARLY_WINDOW_SIZE / PAGE_SIZE) {
-        pr_warn("early window: no room for %llu bytes at 0x%llx", (unsigned long long)len,
-                (unsigned long long)pa);
+        pr_warn("early window: no room for %lu bytes at 0x%lx", len, pa);
         return NULL;
     }
     if (pages > EARLY_WINDOW_SIZE / PAGE_SIZE - slots_used)

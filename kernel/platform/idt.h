@@ -13,8 +13,10 @@
 /* Fills the table. Boot CPU, before anything may fault; allocates nothing. */
 void idt_init(void);
 
-/* From now on NMI, double fault and machine check use the TSS's stacks 1, 2 and 3 (boot CPU,
- * after cpu_tables_load(), before the table becomes read-only). */
+/*
+ * From now on NMI, double fault and machine check use the TSS's stacks 1, 2 and 3. Boot CPU, after
+ * cpu_tables_load(), before the table becomes read-only.
+ */
 void idt_use_ist(void);
 
 /* Loads the table on this CPU. */
@@ -24,8 +26,9 @@ void idt_load(void);
 void idt_set_handler(u8 vector, trap_handler fn);
 
 /*
- * Who gets the trap after every instruction while RFLAGS.TF is set (SDM vol. 3, 17.3.1.4), on the
- * stack of whatever was interrupted; NULL: such a trap is a bug. Any CPU, while no CPU has TF set.
+ * Sets the handler of the trap after every instruction while RFLAGS.TF is set (SDM vol. 3,
+ * 17.3.1.4). It runs on the interrupted stack. NULL: such a trap is a bug. Any CPU, while no CPU
+ * has TF set.
  */
 void idt_set_single_step(trap_handler fn);
 
@@ -35,7 +38,7 @@ void idt_set_single_step(trap_handler fn);
  */
 int nmi_register(bool (*fn)(struct trap_frame *));
 
-/* How many interrupts came at vectors without a handler, on all CPUs. */
+/* Interrupts at vectors without a handler, on all CPUs; for the test that wants none. */
 u64 idt_unexpected_count(void);
 
 #endif

@@ -56,7 +56,7 @@ static bool in_service(u16 cmd_port, u8 line)
     return inb(cmd_port) >> line & 1;
 }
 
-bool legacy_irq_ack(u8 vector)
+void legacy_irq_ack(u8 vector)
 {
     u8 irq = vector - VEC_LEGACY_BASE;
     bool slave = irq >= 8;
@@ -66,7 +66,6 @@ bool legacy_irq_ack(u8 vector)
         outb(PIC2_CMD, OCW2_EOI);
     if (slave || real)
         outb(PIC1_CMD, OCW2_EOI);
-    return real;
 }
 
 static u32 ioapic_read(volatile u8 *regs, u32 index)

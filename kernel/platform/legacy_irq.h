@@ -18,11 +18,10 @@
 void legacy_irq_mask_8259(void);
 
 /*
- * Acknowledges an interrupt of vectors 0x20-0x2f. A spurious IRQ 7 or 15 is told from a real one by
- * the in-service register, and gets no EOI (of the slave's, only the master is told). Returns
- * whether it was a real one, which all should be masked.
+ * Acknowledges an interrupt of vectors 0x20-0x2f. IRQ 7 and 15 may be spurious, which the
+ * in-service register shows: such an interrupt gets no EOI, but the slave's needs the master's.
  */
-bool legacy_irq_ack(u8 vector);
+void legacy_irq_ack(u8 vector);
 
 /*
  * Masks every line of the I/O APIC whose registers (4 KiB, uncached) are at regs, and makes it

@@ -228,7 +228,7 @@ static void *map_device(struct kernel_vm *vm, u64 pa, u64 size, u32 cache, const
     int err = vspace_map_range(&vm->areas, &vm->pt, pa, size, &args, &va);
     paging_unlock(vm);
     if (err) {
-        pr_err("mmio: %s at 0x%llx cannot be mapped (%d)", name, (unsigned long long)pa, err);
+        pr_err("mmio: %s at 0x%lx cannot be mapped (%d)", name, pa, err);
         return NULL;
     }
     return (void *)va;
@@ -281,7 +281,7 @@ void paging_unmap_identity(struct kernel_vm *vm, u64 pa)
     int err = pagetable_unmap(&vm->pt, pa, PAGE_SIZE, PT_KEEP_TABLES, &flush);
     paging_unlock(vm);
     if (err)
-        panic("trampoline page 0x%llx cannot be unmapped", (unsigned long long)pa);
+        panic("trampoline page 0x%lx cannot be unmapped", pa);
     flush_tlb_local();
     if (vm->trampoline_pa == pa)
         vm->trampoline_pa = 0;
@@ -300,10 +300,9 @@ int paging_prove_wx(const struct kernel_vm *vm, struct wx_result *result)
     int err = wx_check(&live, &policy, result);
 
     if (!err)
-        pr_info("paging: W^X holds: %llu leaves, %llu KiB executable, image read-only in the "
+        pr_info("paging: W^X holds: %lu leaves, %lu KiB executable, image read-only in the "
                 "direct map too",
-                (unsigned long long)result->leaves,
-                (unsigned long long)(result->exec_bytes / 1024));
+                result->leaves, (result->exec_bytes / 1024));
     return err;
 }
 
@@ -338,7 +337,7 @@ int paging_describe(u64 addr, char *buf, size_t size)
         return ksnprintf(buf, size, "null pointer");
     if (addr >= DIRECT_MAP_BASE && addr < DIRECT_MAP_BASE + DIRECT_MAP_SIZE)
         return ksnprintf(buf, size, "direct map, physical 0x%llx: not usable memory",
-                         (unsigned long long)(addr - DIRECT_MAP_BASE));
+                         addr - DIRECT_MAP_BASE);
     if (!described)
         return 0;
     int len = vspace_describe(&described->areas, addr, buf, size);

@@ -44,10 +44,9 @@ static void print_frame(u64 rip)
     const char *name = symbol_lookup(rip, &offset);
 
     if (name)
-        pr_err("  [<%016llx>] %s+0x%llx", (unsigned long long)rip, name,
-               (unsigned long long)offset);
+        pr_err("  [<%016lx>] %s+0x%lx", rip, name, offset);
     else
-        pr_err("  [<%016llx>]", (unsigned long long)rip);
+        pr_err("  [<%016lx>]", rip);
 }
 
 /* Each step is a probe: a broken chain ends the trace, not the report. */
@@ -70,18 +69,16 @@ void print_stack_trace(u64 rip, u64 rbp)
 
 static void print_registers(const struct trap_frame *f)
 {
-    typedef unsigned long long ull;
-
-    pr_err("RIP: %04llx:%016llx EFLAGS: %08llx", (ull)f->cs, (ull)f->rip, (ull)f->rflags);
-    pr_err("RSP: %04llx:%016llx error: %04llx", (ull)f->ss, (ull)f->rsp, (ull)f->error);
-    pr_err("RAX: %016llx RBX: %016llx RCX: %016llx", (ull)f->rax, (ull)f->rbx, (ull)f->rcx);
-    pr_err("RDX: %016llx RSI: %016llx RDI: %016llx", (ull)f->rdx, (ull)f->rsi, (ull)f->rdi);
-    pr_err("RBP: %016llx R08: %016llx R09: %016llx", (ull)f->rbp, (ull)f->r8, (ull)f->r9);
-    pr_err("R10: %016llx R11: %016llx R12: %016llx", (ull)f->r10, (ull)f->r11, (ull)f->r12);
-    pr_err("R13: %016llx R14: %016llx R15: %016llx", (ull)f->r13, (ull)f->r14, (ull)f->r15);
-    pr_err("CR0: %016llx CR2: %016llx CR3: %016llx CR4: %016llx", (ull)read_cr0(), (ull)read_cr2(),
-           (ull)read_cr3(), (ull)read_cr4());
-    pr_err("GS:  %016llx", (ull)rdmsr(MSR_GS_BASE));
+    pr_err("RIP: %04lx:%016lx EFLAGS: %08lx", f->cs, f->rip, f->rflags);
+    pr_err("RSP: %04lx:%016lx error: %04lx", f->ss, f->rsp, f->error);
+    pr_err("RAX: %016lx RBX: %016lx RCX: %016lx", f->rax, f->rbx, f->rcx);
+    pr_err("RDX: %016lx RSI: %016lx RDI: %016lx", f->rdx, f->rsi, f->rdi);
+    pr_err("RBP: %016lx R08: %016lx R09: %016lx", f->rbp, f->r8, f->r9);
+    pr_err("R10: %016lx R11: %016lx R12: %016lx", f->r10, f->r11, f->r12);
+    pr_err("R13: %016lx R14: %016lx R15: %016lx", f->r13, f->r14, f->r15);
+    pr_err("CR0: %016lx CR2: %016lx CR3: %016lx CR4: %016lx", read_cr0(), read_cr2(), read_cr3(),
+           read_cr4());
+    pr_err("GS:  %016lx", rdmsr(MSR_GS_BASE));
 }
 
 /* per_cpu() before set-up made a non-canonical address that carries the CPU's number. */
@@ -103,9 +100,9 @@ static void name_fault_address(u64 addr)
     char text[128];
 
     if (describe && describe(addr, text, sizeof(text)) > 0)
-        pr_err("address %016llx: %s", (unsigned long long)addr, text);
+        pr_err("address %016lx: %s", addr, text);
     else
-        pr_err("address %016llx: no area", (unsigned long long)addr);
+        pr_err("address %016lx: no area", addr);
 }
 
 /* True for the one CPU that reports; a second fault while it reports ends the run. */
@@ -118,8 +115,7 @@ static bool panic_enter(void)
     if (!__atomic_compare_exchange_n(&panic_cpu, &none, self, false, __ATOMIC_ACQ_REL,
                                      __ATOMIC_ACQUIRE) &&
         none != self) {
-        for (;;)
-            cpu_halt();
+        cpu_halt_forever();
     }
     console_panic_mode();
     return panic_depth++ == 0;
@@ -137,19 +133,16 @@ static NORETURN void panic_leave(void)
     if (cpu_has_hypervisor())
         outb(0xf4, 0x12);
     console_panic_page();
-    for (;;)
-        cpu_halt();
+    cpu_halt_forever();
 }
 
 void panic_trap(struct trap_frame *frame)
 {
     if (!panic_enter()) {
-        pr_err("%s at %016llx during a panic", trap_name(frame->vector),
-               (unsigned long long)frame->rip);
+        pr_err("%s at %016lx during a panic", trap_name(frame->vector), frame->rip);
         panic_leave();
     }
-    pr_err("panic: CPU %u: %s (vector %llu)", cpu_number(), trap_name(frame->vector),
-           (unsigned long long)frame->vector);
+    pr_err("panic: CPU %u: %s (vector %lu)", cpu_number(), trap_name(frame->vector), frame->vector);
     if (frame->vector == VEC_PF)
         name_fault_address(read_cr2());
     if (frame->vector == VEC_DF)

@@ -1,7 +1,7 @@
 /*
- * How the machine dies: text, registers, stack trace with names, the other CPUs stopped, the run
- * ended at once. panic() itself is declared in kernel/base/print.h.
- * Context: any CPU, any context, NMI included. The first CPU to panic wins; the others stop.
+ * A panic: text, registers and stack trace with names, then the other CPUs are stopped and the run
+ * ends. panic() itself is declared in kernel/base/print.h. Context: any CPU, any context, NMI
+ * included. The first CPU to panic reports; the others stop.
  * SPDX-License-Identifier: MIT
  */
 #ifndef PERCH_PLATFORM_PANIC_H

@@ -61,16 +61,6 @@ void power_map_registers(void *(*map)(void *ctx, u64 pa, u64 size), void *ctx)
         map_register(all[i], map, ctx);
 }
 
-static void *register_address(u64 pa)
-{
-    if (!boot_tables_gone)
-        return pa < BOOT_MAPPED_LIMIT - REGISTER_BYTES ? phys_to_virt(pa) : NULL;
-    for (u32 i = 0; i < nr_mapped; i++)
-        if (mapped[i].pa == pa)
-            return mapped[i].va;
-    return NULL;
-}
-
 /* The port behind which the register lies, ready to be used; 0: it is in memory, or nowhere. */
 static u16 register_port(const struct acpi_gas *r)
 {
@@ -84,18 +74,29 @@ static u16 register_port(const struct acpi_gas *r)
     return (u16)(PCI_DATA + (r->address & 3));
 }
 
+/* Its address in memory; NULL: it is not in memory, or cannot be reached. */
+static void *register_memory(const struct acpi_gas *r)
+{
+    if (r->space != ACPI_SPACE_MEMORY)
+        return NULL;
+    if (!boot_tables_gone)
+        return r->address < BOOT_MAPPED_LIMIT - REGISTER_BYTES ? phys_to_virt(r->address) : NULL;
+    for (u32 i = 0; i < nr_mapped; i++)
+        if (mapped[i].pa == r->address)
+            return mapped[i].va;
+    return NULL;
+}
+
 bool power_register_read(const struct acpi_gas *r, u32 bytes, u32 *value)
 {
     u16 port = register_port(r);
+    void *p = port ? NULL : register_memory(r);
 
-    if (port) {
+    if (port)
         *value = bytes == 1 ? inb(port) : inw(port);
-        return true;
-    }
-    void *p = r->space == ACPI_SPACE_MEMORY ? register_address(r->address) : NULL;
-    if (p)
+    else if (p)
         *value = bytes == 1 ? *(volatile u8 *)p : *(volatile u16 *)p;
-    return p;
+    return port || p;
 }
 
 static bool op_read(void *ctx, const struct acpi_gas *r, u32 bytes, u32 *value)
@@ -107,21 +108,18 @@ static bool op_read(void *ctx, const struct acpi_gas *r, u32 bytes, u32 *value)
 static bool op_write(void *ctx, const struct acpi_gas *r, u32 bytes, u32 value)
 {
     u16 port = register_port(r);
+    void *p = port ? NULL : register_memory(r);
 
     (void)ctx;
-    if (port) {
-        if (bytes == 1)
-            outb(port, (u8)value);
-        else
-            outw(port, (u16)value);
-        return true;
-    }
-    void *p = r->space == ACPI_SPACE_MEMORY ? register_address(r->address) : NULL;
-    if (p && bytes == 1)
+    if (port && bytes == 1)
+        outb(port, (u8)value);
+    else if (port)
+        outw(port, (u16)value);
+    else if (p && bytes == 1)
         *(volatile u8 *)p = (u8)value;
     else if (p)
         *(volatile u16 *)p = (u16)value;
-    return p;
+    return port || p;
 }
 
 /* ---- the rest of the machine ----------------------------------------------------------------- */
@@ -159,15 +157,12 @@ static const struct power_ops hardware = {
     .triple = op_triple,
 };
 
-static NORETURN void stay(enum power_result result, bool show)
+static NORETURN void stay_on(enum power_result result, bool show)
 {
     if (show && config.show_verdict)
         config.show_verdict(result);
     op_flush(NULL);
-    for (;;) {
-        local_irq_disable();
-        cpu_halt();
-    }
+    cpu_halt_forever();
 }
 
 void power_end(enum power_result result)
@@ -203,5 +198,5 @@ void power_end(enum power_result result)
         pr_info("power: halted");
     else
         pr_info("power: waiting, switch off or reset by hand");
-    stay(result, end != END_HALT);
+    stay_on(result, end != END_HALT);
 }

@@ -1,8 +1,7 @@
 /*
- * How a run ends: QEMU's exit port when asked for, then power-off, reset, or staying where it is.
- * The ways to switch off and to reset, and their order, are power_ways.h's. A machine that cannot
- * be switched off or reset stays as it is, with a line that says so; a power-off never becomes a
- * reset (docs/adr/0016).
+ * How a run ends: QEMU's exit port when asked for, then power-off, reset, or waiting. The ways to
+ * switch off and to reset, and their order, are in power_ways.h. A machine that cannot be switched
+ * off or reset waits, and a line says so; a power-off never becomes a reset (docs/adr/0016).
  * SPDX-License-Identifier: MIT
  */
 #ifndef PERCH_PLATFORM_POWER_H

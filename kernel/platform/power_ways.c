@@ -28,8 +28,6 @@
 #define CF9_NOW    0x06
 #define CF9_ABSENT 0xff
 
-typedef unsigned long long ull;
-
 static const char *const way_names[POWER_WAYS] = {
     [POWER_WAY_S5] = "ACPI S5",
     [POWER_WAY_REGISTER] = "the FADT's reset register",
@@ -95,14 +93,13 @@ static void still_here(const struct power_machine *m, enum power_way way)
 
 static void unreachable(enum power_way way, const struct acpi_gas *r)
 {
-    pr_warn("power: %s cannot be reached (address space %u, 0x%llx)", way_names[way], r->space,
-            (ull)r->address);
+    pr_warn("power: %s cannot be reached (address space %u, 0x%lx)", way_names[way], r->space,
+            r->address);
 }
 
-/* ---- off --------------------------------------------------------------------------------------
- */
+/* ---- off ------------------------------------------------------------------------------------- */
 
-/* 4.8.3.2.1 wants the machine in ACPI mode: SMI_CMD, then SCI_EN comes on. */
+/* 4.8.3.2.1 requires ACPI mode: SMI_CMD, then SCI_EN comes on. */
 static void enter_acpi_mode(const struct power_machine *m)
 {
     const struct fadt_info *f = m->fadt;
@@ -141,7 +138,7 @@ static void off_by_pm1(const struct power_machine *m)
     get(m, &f->pm1b_cnt, 2, &b); /* most machines have none */
     a = (a & keep) | PM1_SLP_TYP(m->slp_typa);
     b = (b & keep) | PM1_SLP_TYP(m->slp_typb);
-    ksnprintf(detail, sizeof(detail), "type %u to 0x%llx%s", m->slp_typa, (ull)f->pm1a_cnt.address,
+    ksnprintf(detail, sizeof(detail), "type %u to 0x%lx%s", m->slp_typa, f->pm1a_cnt.address,
               f->pm1b_cnt.address ? " and PM1b" : "");
     announce(m, POWER_WAY_S5, detail);
     clear_wake(m, &f->pm1a_sts, 2, PM1_WAK_STS);
@@ -164,8 +161,7 @@ static void off_by_sleep_control(const struct power_machine *m)
         unreachable(POWER_WAY_S5, r);
         return;
     }
-    ksnprintf(detail, sizeof(detail), "type %u to sleep control 0x%llx", m->slp_typa,
-              (ull)r->address);
+    ksnprintf(detail, sizeof(detail), "type %u to sleep control 0x%lx", m->slp_typa, r->address);
     announce(m, POWER_WAY_S5, detail);
     clear_wake(m, &m->fadt->sleep_status, 1, SLEEP_WAK_STS);
     put_last(m, POWER_WAY_S5, r, 1, value);
@@ -184,8 +180,7 @@ void power_try_off(const struct power_machine *m)
         off_by_pm1(m);
 }
 
-/* ---- reset ------------------------------------------------------------------------------------
- */
+/* ---- reset ----------------------------------------------------------------------------------- */
 
 /* 4.8.3.6: one byte, to a port, to memory, or to the configuration space of a device on bus 0. */
 static void reset_by_register(const struct power_machine *m)
@@ -202,8 +197,8 @@ static void reset_by_register(const struct power_machine *m)
         unreachable(POWER_WAY_REGISTER, r);
         return;
     }
-    ksnprintf(detail, sizeof(detail), "0x%02x to %s 0x%llx", m->fadt->reset_value, spaces[r->space],
-              (ull)r->address);
+    ksnprintf(detail, sizeof(detail), "0x%02x to %s 0x%lx", m->fadt->reset_value, spaces[r->space],
+              r->address);
     announce(m, POWER_WAY_REGISTER, detail);
     if (put_last(m, POWER_WAY_REGISTER, r, 1, m->fadt->reset_value))
         still_here(m, POWER_WAY_REGISTER);
@@ -256,8 +251,7 @@ void power_try_reset(const struct power_machine *m)
     still_here(m, POWER_WAY_TRIPLE);
 }
 
-/* ---- decisions --------------------------------------------------------------------------------
- */
+/* ---- decisions ------------------------------------------------------------------------------- */
 
 enum option_end power_choose(enum option_end asked, bool hypervisor, bool panicked)
 {

@@ -1,8 +1,8 @@
 /*
- * The ways to switch a machine off and to reset it, and their order. A way that is not there is
- * named and skipped; one that is tried is named before, given a fixed time, and named again when
- * the machine is still there. Nothing is waited for without an end, and none of the calls fails:
- * they return when no way worked.
+ * The ways to switch a machine off and to reset it, and their order. A way that is absent is named
+ * in the log and skipped. A way that is tried is named before, given a fixed time, and named again
+ * when the machine is still on. Every wait has an end, and no call fails: each returns when no way
+ * worked.
  *
  * Registers are reached through struct power_ops, so that a test can be a machine on which each
  * way fails in turn. Pure; any CPU, any context that may log; allocates nothing.

@@ -1,8 +1,7 @@
 /*
- * The screen: the loader's frame buffer as a sink of the log, and the page that is left on it when
- * a run ends. Promises that a page, once drawn, stays: lines logged later do not touch it.
- *
- * Without a frame buffer (PVH, no display) everything here does nothing.
+ * The screen: the loader's frame buffer as a sink of the log, and the page that stays on it when a
+ * run ends. Promises that a page, once drawn, stays: lines logged later do not touch it. Without a
+ * frame buffer (PVH, no display) everything here does nothing.
  * SPDX-License-Identifier: MIT
  */
 #ifndef PERCH_PLATFORM_SCREEN_H

@@ -9,6 +9,7 @@
 
 #include <stdatomic.h>
 #include "smp/idle.h"
+#include "smp/idle_set.h"
 #include "tests/kernel/kutil.h"
 
 struct on_idle {

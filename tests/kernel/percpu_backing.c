@@ -8,7 +8,7 @@
 #include "kernel/base/printf.h"
 #include "kernel/base/string.h"
 #include "percpu/debug.h"
-#include "smp/lapic_timer.h"
+#include "tests/kernel/lapic_timer.h"
 #include "tests/kernel/percpu_dyn.h"
 
 #define MAX_PAGES 1200u /* two chunks of the largest unit, and what the first chunk takes */

@@ -5,7 +5,7 @@
  * SPDX-License-Identifier: MIT
  */
 #include "percpu/debug.h"
-#include "smp/lapic_timer.h"
+#include "tests/kernel/lapic_timer.h"
 #include "tests/kernel/on_idle.h"
 #include "tests/kernel/percpu_dyn.h"
 

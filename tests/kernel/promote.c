@@ -6,7 +6,7 @@
 #include "kernel/base/safe.h"
 #include "kernel/base/string.h"
 #include "mm/pagetable_range.h"
-#include "smp/lapic_timer.h"
+#include "tests/kernel/lapic_timer.h"
 #include "tests/kernel/kutil.h"
 
 #define PROT        (PT_W | PT_G)

@@ -10,7 +10,7 @@
 #ifndef PERCH_TESTS_KERNEL_STRESS_H
 #define PERCH_TESTS_KERNEL_STRESS_H
 
-#include "smp/lapic_timer.h"
+#include "tests/kernel/lapic_timer.h"
 #include "tests/kernel/kutil.h"
 
 #define STRESS_START_NS 100000ULL

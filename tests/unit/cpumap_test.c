@@ -74,16 +74,6 @@ KTEST(cpumap, iteration_visits_members_in_order)
     EXPECT_EQ(i, ARRAY_SIZE(members));
 }
 
-KTEST(cpumap, apic_ids_are_found)
-{
-    u32 cpu = 99;
-
-    fill(10);
-    EXPECT_EQ(cpumap_find_apic(&map, 3 * 7 + 1, &cpu), 0);
-    EXPECT_EQ(cpu, 7);
-    EXPECT_EQ(cpumap_find_apic(&map, 2, &cpu), -ENOENT);
-}
-
 KTEST(cpumap, snapshot_is_the_set)
 {
     u64 words[CPUMAP_WORDS];

@@ -1,5 +1,5 @@
 /*
- * The kernel's one collection of findings about the firmware; see kernel/base/firmware.h.
+ * Where the kernel keeps its findings about the firmware; see kernel/base/firmware.h.
  * SPDX-License-Identifier: MIT
  */
 #include "kernel/base/firmware.h"

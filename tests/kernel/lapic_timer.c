@@ -2,16 +2,18 @@
  * The one-shot timer; see lapic_timer.h. SDM vol. 3, 11.5.4.
  * SPDX-License-Identifier: MIT
  */
-#include "smp/lapic_timer.h"
+#include "tests/kernel/lapic_timer.h"
 
 #include "kernel/base/clockmath.h"
 #include "kernel/base/cpu.h"
 #include "kernel/base/cpu_local.h"
-#include "kernel/base/print.h"
+#include "kernel/base/deadline.h"
+#include "kernel/base/spinlock.h"
+#include "kernel/platform/idt.h"
 #include "smp/apic.h"
 
 #define NS_PER_S 1000000000ULL
-#define ACCURACY 32 /* one part of so many */
+#define ACCURACY 32 /* 1/32 */
 
 struct timer_request {
     void (*fn)(void *arg); /* NULL: none is set */
@@ -41,20 +43,33 @@ static u64 measure(u64 tsc_ticks, u64 tsc_hz)
     return span && left ? (u64)(~0u - left) * tsc_hz / span : 0;
 }
 
-int lapic_timer_init(u64 tsc_hz)
+static void on_timer(struct trap_frame *frame)
 {
-    u64 flags = local_irq_save(), hz = 0;
+    struct timer_request *req = this_cpu_ptr(&timer_request);
+    void (*fn)(void *arg) = req->fn;
+    void *arg = req->arg;
 
-    apic_timer_setup(VEC_TIMER, true);
-    for (u64 ticks = tsc_hz / 1000; !hz && ticks < tsc_hz; ticks *= 2)
-        hz = measure(ticks, tsc_hz);
-    timer_hz = hz;
-    local_irq_restore(flags);
-    return hz ? 0 : -EIO;
+    (void)frame;
+    apic_eoi();
+    /* It was cancelled or set again while its interrupt was on the way. */
+    if (!fn || apic_timer_left())
+        return;
+    req->fn = NULL;
+    fn(arg);
 }
 
 u64 lapic_timer_hz(void)
 {
+    static struct spinlock lock = SPINLOCK_INIT;
+    u64 flags = spin_lock_irqsave(&lock), tsc_hz = tsc_khz_now() * 1000;
+
+    if (!timer_hz) {
+        idt_set_handler(VEC_TIMER, on_timer);
+        apic_timer_setup(VEC_TIMER, true);
+    }
+    for (u64 ticks = tsc_hz / 1000; !timer_hz && ticks < tsc_hz; ticks *= 2)
+        timer_hz = measure(ticks, tsc_hz);
+    spin_unlock_irqrestore(&lock, flags);
     return timer_hz;
 }
 
@@ -98,19 +113,4 @@ bool lapic_timer_cancel(void)
 u64 lapic_timer_left(void)
 {
     return timer_hz ? (u64)apic_timer_left() * 1000000 / (timer_hz / 1000 + 1) : 0;
-}
-
-void lapic_timer_interrupt(struct trap_frame *frame)
-{
-    struct timer_request *req = this_cpu_ptr(&timer_request);
-    void (*fn)(void *arg) = req->fn;
-    void *arg = req->arg;
-
-    (void)frame;
-    apic_eoi();
-    /* One that was cancelled, or set anew, while its interrupt was already on the way. */
-    if (!fn || apic_timer_left())
-        return;
-    req->fn = NULL;
-    fn(arg);
 }
