@@ -77,17 +77,16 @@ PURE_SRCS := \
 	mm/memblock.c \
 	mm/memblock_alloc.c \
 	mm/memblock_attr.c \
+	mm/memblock_find.c \
 	mm/memblock_grow.c \
-	mm/memblock_iter.c \
 	mm/memblock_query.c \
 	mm/memblock_regions.c \
 	mm/memblock_verify.c \
-	mm/memblock_virt.c \
 	mm/memory_attr.c \
 	mm/cxl_windows.c \
 	mm/pagetable.c \
-	mm/pagetable_change.c \
 	mm/pagetable_range.c \
+	mm/pagetable_unmap.c \
 	mm/pagetable_walk.c \
 	mm/direct_map.c \
 	mm/wx_check.c \
@@ -140,7 +139,9 @@ LOCAL_SRCS := \
 	mm/buddy.c \
 	mm/buddy_block.c \
 	mm/buddy_page.c \
+	mm/buddy_section.c \
 	mm/buddy_setup.c \
+	mm/buddy_take.c \
 	mm/buddy_verify.c \
 	percpu/debug.c \
 	percpu/debug_pattern.c \

@@ -91,8 +91,7 @@ static bool begin(struct walk *w, const void *table, size_t len, bool quiet)
     return len >= sizeof(struct acpi_header);
 }
 
-/* Codes 0 to 4 are powers of two, 8 to 10 three times one (CXL 3.0, 8.2.4.19.7); 0: none of them.
- */
+/* Codes 0 to 4: powers of two; 8 to 10: three times one (CXL 3.0, 8.2.4.19.7); 0: no such code. */
 static u32 ways_of(u8 code)
 {
     if (code <= 4)
@@ -102,23 +101,22 @@ static u32 ways_of(u8 code)
     return 0;
 }
 
-static bool drop_length(const struct walk *w, const struct cedt_head *h, struct cedt_records *r,
+static void drop_length(const struct walk *w, const struct cedt_head *h, struct cedt_records *r,
                         size_t needed)
 {
     r->dropped++;
     firmware_finding(FW_CEDT_ENTRY_LENGTH,
                      "entry %u at offset 0x%zx type %u length %u, needs %zu, dropped", w->index,
                      w->at, h->type, h->length, needed);
-    return false;
 }
 
-static void take_bridge(const struct walk *w, struct acpi_bytes b, struct cedt_records *r)
+static void take_bridge(const struct walk *w, const struct cedt_head *h, struct acpi_bytes b,
+                        struct cedt_records *r)
 {
     struct cedt_chbs c;
 
     if (!acpi_read(b, 0, &c, sizeof(c))) {
-        acpi_read_short(b, 0, &c, sizeof(c));
-        drop_length(w, &c.h, r, sizeof(c));
+        drop_length(w, h, r, sizeof(c));
         return;
     }
     if (r->bridge_count == r->bridge_max) {
@@ -147,22 +145,22 @@ static bool check_window(const struct walk *w, const struct cedt_cfmws *c, struc
     return false;
 }
 
-static void take_window(const struct walk *w, struct acpi_bytes b, struct cedt_records *r)
+static void take_window(const struct walk *w, const struct cedt_head *h, struct acpi_bytes b,
+                        struct cedt_records *r)
 {
     struct cedt_window *out;
     struct cedt_cfmws c;
     u32 ways;
 
     if (!acpi_read(b, 0, &c, sizeof(c))) {
-        acpi_read_short(b, 0, &c, sizeof(c));
-        drop_length(w, &c.h, r, sizeof(c));
+        drop_length(w, h, r, sizeof(c));
         return;
     }
     if (!check_window(w, &c, r))
         return;
     ways = ways_of(c.ways);
     if (b.len < sizeof(c) + ways * sizeof(u32)) {
-        drop_length(w, &c.h, r, sizeof(c) + ways * sizeof(u32));
+        drop_length(w, h, r, sizeof(c) + ways * sizeof(u32));
         return;
     }
     if (r->window_count == r->window_max) {
@@ -217,9 +215,9 @@ int cedt_parse(const void *table, size_t len, struct cedt_records *r)
     for (; next(&w, &h, &b); step(&w, &h)) {
         r->entries++;
         if (h.type == TYPE_CHBS)
-            take_bridge(&w, b, r);
+            take_bridge(&w, &h, b, r);
         else if (h.type == TYPE_CFMWS)
-            take_window(&w, b, r);
+            take_window(&w, &h, b, r);
         else
             r->unknown_types++;
     }

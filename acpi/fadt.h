@@ -27,16 +27,10 @@ struct acpi_gas {
 #define FADT_FLAG_RESET_REG_SUP (1u << 10)
 #define FADT_FLAG_HW_REDUCED    (1u << 20)
 
-/* IA-PC boot architecture flags, 5.2.9.3. */
-#define FADT_BOOT_LEGACY_DEVICES (1u << 0)
-#define FADT_BOOT_8042           (1u << 1)
-#define FADT_BOOT_NO_VGA         (1u << 2)
-#define FADT_BOOT_NO_CMOS_RTC    (1u << 5)
-
 struct fadt_info {
     u8 revision, minor; /* minor: low 4 bits of the field, from revision 5 on */
     u32 flags;
-    u16 boot_flags; /* 0 and has_boot_flags false in revision 1 */
+    u16 boot_flags; /* 5.2.9.3; 0 and has_boot_flags false in revision 1 */
     bool has_boot_flags;
     bool hw_reduced; /* no PM1 registers, no PM timer: sleep_control instead */
     u64 dsdt, facs;  /* the 64-bit field when it is not 0, else the 32-bit one */

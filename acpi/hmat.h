@@ -97,8 +97,7 @@ bool hmat_walk_next(struct hmat_walk *w, struct hmat_item *item);
 u32 hmat_initiator(const struct hmat_locality *l, u32 i);
 u32 hmat_target(const struct hmat_locality *l, u32 i);
 
-/* Entry of the matrix: nanoseconds or MB/s; 0 when the table does not know, or the unit is absurd.
- */
+/* Entry of the matrix: nanoseconds or MB/s; 0 when it is unknown or the unit is absurd. */
 u32 hmat_value(const struct hmat_locality *l, u32 initiator, u32 target);
 
 /* HMAT_ACCESS_LATENCY to HMAT_WRITE_LATENCY? */

@@ -24,8 +24,7 @@ static bool take_entry(const struct madt_parser *p, const struct acpi_entry *e, 
     if (acpi_read(e->bytes, 0, dst, size))
         return true;
     if (!p->raw)
-        firmware_finding(FW_MADT_ENTRY_LENGTH, "entry %u at offset 0x%zx length %zu, needs %zu",
-                         e->index, e->offset, e->bytes.len, size);
+        acpi_entry_length(FW_MADT_ENTRY_LENGTH, e, size);
     return false;
 }
 

@@ -83,3 +83,9 @@ bool acpi_walk_next(struct acpi_walk *w, struct acpi_entry *e)
     w->index++;
     return true;
 }
+
+void acpi_entry_length(enum firmware_id id, const struct acpi_entry *e, size_t needed)
+{
+    firmware_finding(id, "entry %u at offset 0x%zx length %zu, needs %zu", e->index, e->offset,
+                     e->bytes.len, needed);
+}

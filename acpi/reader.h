@@ -60,4 +60,7 @@ void acpi_walk_begin_quiet(struct acpi_walk *w, struct acpi_bytes table, size_t 
  */
 bool acpi_walk_next(struct acpi_walk *w, struct acpi_entry *e);
 
+/* The finding that an entry is not as long as it must be. */
+void acpi_entry_length(enum firmware_id id, const struct acpi_entry *e, size_t needed);
+
 #endif

@@ -9,23 +9,6 @@
 #include "kernel/base/errno.h"
 #include "kernel/base/print.h"
 
-const char *slit_verdict_text(enum slit_verdict v)
-{
-    switch (v) {
-    case SLIT_OK:
-        return "used";
-    case SLIT_TOO_SHORT:
-        return "shorter than its matrix";
-    case SLIT_EMPTY:
-        return "no localities";
-    case SLIT_DIAGONAL:
-        return "diagonal is not 10";
-    case SLIT_REMOTE_LOW:
-        return "a remote distance of 10 or less";
-    }
-    return "?";
-}
-
 static int refuse(struct slit_view *v, enum slit_verdict why)
 {
     size_t at = sizeof(struct acpi_slit) + (size_t)v->bad_from * v->n + v->bad_to;

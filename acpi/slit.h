@@ -43,9 +43,6 @@ struct slit_view {
  */
 int slit_parse(const void *table, size_t len, struct slit_view *view);
 
-/* A few words for each verdict. */
-const char *slit_verdict_text(enum slit_verdict v);
-
 /* Distance between two domains; 0 when the table has no row or column for one of them. */
 static inline u8 slit_distance(const struct slit_view *v, u32 from, u32 to)
 {

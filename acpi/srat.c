@@ -9,19 +9,14 @@
 #include "kernel/base/errno.h"
 #include "kernel/base/print.h"
 
-struct srat_parser {
-    struct srat_records *r;
-};
-
 /* Copies the entry when its length is right for the type, else reports and counts it as dropped. */
-static bool take_entry(struct srat_parser *p, const struct acpi_entry *e, void *dst, size_t size,
+static bool take_entry(struct srat_records *r, const struct acpi_entry *e, void *dst, size_t size,
                        bool exact)
 {
     if (e->bytes.len == size || (!exact && e->bytes.len > size))
         return acpi_read(e->bytes, 0, dst, size);
-    firmware_finding(FW_SRAT_ENTRY_LENGTH, "entry %u at offset 0x%zx length %zu, needs %zu",
-                     e->index, e->offset, e->bytes.len, size);
-    p->r->dropped++;
+    acpi_entry_length(FW_SRAT_ENTRY_LENGTH, e, size);
+    r->dropped++;
     return false;
 }
 
@@ -32,10 +27,8 @@ static void reserved(const struct acpi_entry *e, size_t at, u64 value)
                          e->index, e->offset + at, (unsigned long long)value);
 }
 
-static void add_cpu(struct srat_parser *p, struct srat_cpu cpu)
+static void add_cpu(struct srat_records *r, struct srat_cpu cpu)
 {
-    struct srat_records *r = p->r;
-
     r->disabled += !cpu.enabled;
     if (r->cpu_count < r->cpu_max)
         r->cpus[r->cpu_count++] = cpu;
@@ -44,33 +37,33 @@ static void add_cpu(struct srat_parser *p, struct srat_cpu cpu)
 }
 
 /* 5.2.16.1; the three high domain bytes count from revision 2 on. */
-static void parse_cpu(struct srat_parser *p, const struct acpi_entry *e)
+static void parse_cpu(struct srat_records *r, const struct acpi_entry *e)
 {
     struct acpi_srat_cpu c;
     u32 hi;
 
-    if (!take_entry(p, e, &c, sizeof(c), true))
+    if (!take_entry(r, e, &c, sizeof(c), true))
         return;
     reserved(e, 4, c.flags & ~ACPI_SRAT_ENABLED);
     hi = (u32)c.pxm_hi[0] | (u32)c.pxm_hi[1] << 8 | (u32)c.pxm_hi[2] << 16;
-    add_cpu(p, (struct srat_cpu){
+    add_cpu(r, (struct srat_cpu){
                    .apic_id = c.apic_id,
-                   .pxm = c.pxm_lo | (p->r->revision >= 2 ? hi << 8 : 0),
+                   .pxm = c.pxm_lo | (r->revision >= 2 ? hi << 8 : 0),
                    .entry = e->index,
                    .enabled = c.flags & ACPI_SRAT_ENABLED,
                });
 }
 
 /* 5.2.16.3; always 32 bits of domain: the type came with revision 3. */
-static void parse_x2apic(struct srat_parser *p, const struct acpi_entry *e)
+static void parse_x2apic(struct srat_records *r, const struct acpi_entry *e)
 {
     struct acpi_srat_x2apic c;
 
-    if (!take_entry(p, e, &c, sizeof(c), false))
+    if (!take_entry(r, e, &c, sizeof(c), false))
         return;
     reserved(e, 2, c.reserved1);
     reserved(e, 12, c.flags & ~ACPI_SRAT_ENABLED);
-    add_cpu(p, (struct srat_cpu){
+    add_cpu(r, (struct srat_cpu){
                    .apic_id = c.apic_id,
                    .pxm = c.pxm,
                    .entry = e->index,
@@ -80,12 +73,11 @@ static void parse_x2apic(struct srat_parser *p, const struct acpi_entry *e)
 }
 
 /* 5.2.16.2 */
-static void parse_memory(struct srat_parser *p, const struct acpi_entry *e)
+static void parse_memory(struct srat_records *r, const struct acpi_entry *e)
 {
-    struct srat_records *r = p->r;
     struct acpi_srat_mem m;
 
-    if (!take_entry(p, e, &m, sizeof(m), false))
+    if (!take_entry(r, e, &m, sizeof(m), false))
         return;
     reserved(e, 28, m.flags & ~ACPI_SRAT_MEM_FLAGS);
     r->disabled += !(m.flags & SRAT_MEM_ENABLED);
@@ -103,12 +95,11 @@ static void parse_memory(struct srat_parser *p, const struct acpi_entry *e)
 }
 
 /* 5.2.16.6 and 5.2.16.7: a device that reads and writes memory, or a port; its domain counts. */
-static void parse_initiator(struct srat_parser *p, const struct acpi_entry *e)
+static void parse_initiator(struct srat_records *r, const struct acpi_entry *e)
 {
-    struct srat_records *r = p->r;
     struct acpi_srat_initiator g;
 
-    if (!take_entry(p, e, &g, sizeof(g), false))
+    if (!take_entry(r, e, &g, sizeof(g), false))
         return;
     reserved(e, 24, g.flags & ~ACPI_SRAT_INITIATOR_FLAGS);
     r->disabled += !(g.flags & ACPI_SRAT_ENABLED);
@@ -124,24 +115,24 @@ static void parse_initiator(struct srat_parser *p, const struct acpi_entry *e)
     };
 }
 
-static void parse_entry(struct srat_parser *p, const struct acpi_entry *e)
+static void parse_entry(struct srat_records *r, const struct acpi_entry *e)
 {
     switch (e->type) {
     case ACPI_SRAT_CPU:
-        parse_cpu(p, e);
+        parse_cpu(r, e);
         break;
     case ACPI_SRAT_MEMORY:
-        parse_memory(p, e);
+        parse_memory(r, e);
         break;
     case ACPI_SRAT_X2APIC:
-        parse_x2apic(p, e);
+        parse_x2apic(r, e);
         break;
     case ACPI_SRAT_INITIATOR:
     case ACPI_SRAT_PORT:
-        parse_initiator(p, e);
+        parse_initiator(r, e);
         break;
     default:
-        p->r->unknown_types++;
+        r->unknown_types++;
         if (e->type > ACPI_SRAT_LAST)
             firmware_finding(FW_SRAT_ENTRY_TYPE, "entry %u at offset 0x%zx is of unknown type %u",
                              e->index, e->offset, e->type);
@@ -164,7 +155,6 @@ void srat_count(const void *table, size_t len, struct srat_records *r)
 
 int srat_parse(const void *table, size_t len, struct srat_records *r)
 {
-    struct srat_parser p = {.r = r};
     struct acpi_bytes bytes = {table, len};
     struct acpi_srat head;
     struct acpi_walk w;
@@ -183,7 +173,7 @@ int srat_parse(const void *table, size_t len, struct srat_records *r)
                          head.reserved1);
     acpi_walk_begin(&w, bytes, sizeof(head), FW_SRAT_ENTRY_CUT);
     while (acpi_walk_next(&w, &e))
-        parse_entry(&p, &e);
+        parse_entry(r, &e);
     r->entries = w.index;
     if (r->no_room)
         pr_warn("ACPI: SRAT: no room for %u entries", r->no_room);

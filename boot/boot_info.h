@@ -1,6 +1,6 @@
 /*
- * What the loader told us, checked and copied: the one struct that leaves boot/. Every later stage
- * reads this and never the loader's own memory, except modules and an RSDP given by address.
+ * What the loader passed on, checked and copied: the one struct that leaves boot/. Every later
+ * stage reads this and never the loader's own memory, except modules and an RSDP given by address.
  * All arrays are bounded and every string is terminated; what did not fit is counted, not lost
  * silently. Ranges are as the loader gave them: not sorted, may overlap (boot/memmap.h cures that),
  * but none is empty and none wraps.
@@ -63,7 +63,7 @@ struct boot_mem_range {
     enum boot_mem_type type;
 };
 
-/* Memory that holds what the loader left for us; nobody may allocate it. name: a string literal. */
+/* Memory that holds the loader's data; nobody may allocate it. name: a string literal. */
 struct boot_reserved {
     u64 base;
     u64 end; /* exclusive */
@@ -76,7 +76,7 @@ struct boot_module {
     char args[BOOT_MODULE_ARGS_MAX];
 };
 
-/* The screen as the loader left it. */
+/* The screen as the loader has set it. */
 enum boot_fb_kind {
     BOOT_FB_NONE,
     BOOT_FB_RGB,
@@ -99,7 +99,7 @@ struct boot_framebuffer {
 
 struct boot_info {
     enum boot_origin origin;
-    char loader[BOOT_LOADER_NAME_MAX]; /* "" when it does not say */
+    char loader[BOOT_LOADER_NAME_MAX]; /* "" when the loader gives no name */
     char cmdline[BOOT_CMDLINE_MAX];
     bool cmdline_truncated;
 
@@ -125,7 +125,7 @@ struct boot_info {
     u32 rsdp_len;
     u64 rsdp_phys;
 
-    u64 efi_system_table; /* where it lies; 0: not UEFI, or not said */
+    u64 efi_system_table; /* physical address; 0: not UEFI, or unknown */
 
     struct boot_framebuffer fb;
 };

@@ -23,7 +23,7 @@ enum e820_type {
     E820_SOFT_RESERVED = 0xefffffff,
 };
 
-/* An unknown type is RESERVED: whatever it is, it was not called RAM. */
+/* An unknown type is RESERVED: nobody called it RAM. */
 enum boot_mem_type boot_mem_type_of_e820(u32 type);
 
 /* Everything empty but the origin. */
@@ -47,7 +47,7 @@ void boot_info_reserve(struct boot_info *info, u64 base, u64 size, const char *n
 
 /*
  * Appends a module and reserves its memory; returns it so that its args can be filled in. NULL when
- * it wraps or does not fit (counted, with a line); if it only did not fit, it is reserved still.
+ * it wraps or does not fit (counted, with a line). One that does not fit is reserved all the same.
  */
 struct boot_module *boot_info_add_module(struct boot_info *info, u64 base, u64 end, u32 entry);
 

@@ -18,7 +18,7 @@
 
 /*
  * The descriptors in len bytes at map, each entry_size bytes (at least EFI_DESCRIPTOR_MIN) from the
- * last; a rest at the end is ignored, with a line. whole: there is no other memory map, so ordinary
+ * last; a shorter rest is ignored, with a line. whole: there is no other memory map, so ordinary
  * ranges are taken too; else only those that another map cannot name. Attributes are always taken,
  * and those of descriptors that follow each other are joined.
  */

@@ -316,15 +316,6 @@ static void walk_tags(const struct mbi *m, struct boot_info *out)
         take_efi_mmap(m, &f, out);
 }
 
-static int check_ram(const struct boot_info *out)
-{
-    for (u32 i = 0; i < out->n_ranges; i++)
-        if (out->ranges[i].type == BOOT_MEM_RAM)
-            return 0;
-    pr_err("boot loader: multiboot2: no memory map, or no RAM in it");
-    return -ENOENT;
-}
-
 int multiboot2_parse(const struct phys_window *w, u64 mbi_phys, struct boot_info *out)
 {
     struct mb2_header head;
@@ -352,5 +343,8 @@ int multiboot2_parse(const struct phys_window *w, u64 mbi_phys, struct boot_info
         return -EFAULT;
     boot_info_reserve(out, mbi_phys, m.size, "multiboot2 information");
     walk_tags(&m, out);
-    return check_ram(out);
+    if (boot_info_in_ram(out, 0, ~0ULL))
+        return 0;
+    pr_err("boot loader: multiboot2: no memory map, or no RAM in it");
+    return -ENOENT;
 }

@@ -187,9 +187,8 @@ int pvh_parse(const struct phys_window *w, u64 start_info_phys, struct boot_info
     take_cmdline(w, info.cmdline_paddr, out);
     take_modules(w, info.modlist_paddr, info.nr_modules, out);
     take_memmap(w, info.memmap_paddr, info.memmap_entries, out);
-    for (u32 i = 0; i < out->n_ranges; i++)
-        if (out->ranges[i].type == BOOT_MEM_RAM)
-            return 0;
+    if (boot_info_in_ram(out, 0, ~0ULL))
+        return 0;
     pr_err("boot loader: PVH: version %u: no memory map, or no RAM in it", info.version);
     return -ENOENT;
 }

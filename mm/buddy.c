@@ -4,12 +4,33 @@
  * SPDX-License-Identifier: MIT
  */
 #include "kernel/base/print.h"
-#include "mm/buddy_internal.h"
+#include "mm/buddy_types.h"
+
+/* One page, lowest first, as most requests are; NO_PA: none. */
+static ALWAYS_INLINE u64 take_page(struct buddy *b, struct buddy_zone *z)
+{
+    struct pageblock *pb;
+
+    if (likely(z->buckets_used))
+        pb = z->bucket[__builtin_ctz(z->buckets_used)];
+    else if (!(pb = zone_find_pages(b, z)))
+        return NO_PA;
+    u32 word = (u32)__builtin_ctz(pb->words);
+    u64 bits = pb->free[word];
+
+    pb->free[word] = bits & (bits - 1);
+    if (unlikely(!pb->free[word]))
+        pb->words &= (u8) ~(1u << word);
+    zone_count_pages(z, -1ULL);
+    if (unlikely(--pb->nfree % 64 == 0))
+        zone_pages_changed(z, pb);
+    return pb_pa(pb) + ((u64)(word * 64 + (u32)__builtin_ctzll(bits)) << PAGE_SHIFT);
+}
 
 static ALWAYS_INLINE u64 take_locked(struct buddy *b, struct buddy_zone *z, u32 order)
 {
     if (likely(order == 0))
-        return zone_take_page(b, z);
+        return take_page(b, z);
     return order < BUDDY_BLOCK_ORDER ? zone_take_run(b, z, order) : zone_take_block(b, z, order);
 }
 
@@ -149,8 +170,7 @@ u32 buddy_alloc_bulk(struct buddy *b, s32 node, u32 n, u32 flags, u64 *pas)
     return have;
 }
 
-/* ---- giving back ------------------------------------------------------------------------------
- */
+/* ---- giving back ----------------------------------------------------------------------------- */
 
 static void refuse(struct buddy *b, u64 pa, u32 order, const char *why)
 {
@@ -182,11 +202,28 @@ static ALWAYS_INLINE struct pageblock *locate(const struct buddy *b, u64 pa, u32
     return pb ? locate_partial(b, pb, pa, n) : NULL;
 }
 
-/* Whether they were allocated; then they are free. The zone's lock is held. */
+/* zone_put_pages() for one page. */
+static ALWAYS_INLINE bool put_page_bit(struct buddy *b, struct pageblock *pb, u32 i)
+{
+    u64 *word = &pb->free[i / 64], bit = 1ULL << (i % 64);
+
+    if (unlikely(*word & bit))
+        return false;
+    *word |= bit;
+    pb->words |= (u8)(1u << (i / 64));
+    pb->fits = BUDDY_BLOCK_ORDER - 1;
+    zone_count_pages(pb->zone, 1);
+    if (unlikely(++pb->nfree == PB_PAGES))
+        zone_close_block(b, pb);
+    else if (unlikely(pb->nfree % 64 == 1))
+        zone_pages_changed(pb->zone, pb);
+    return true;
+}
+
+/* Whether it was allocated; then it is free. The zone's lock is held. */
 static ALWAYS_INLINE bool put_page(struct buddy *b, struct pageblock *pb, u64 pa)
 {
-    return likely(pb->state == PB_SMALL) &&
-           zone_put_page(b, pb, (u32)(pa >> PAGE_SHIFT) % PB_PAGES);
+    return likely(pb->state == PB_SMALL) && put_page_bit(b, pb, (u32)(pa >> PAGE_SHIFT) % PB_PAGES);
 }
 
 static const char *free_block_locked(struct buddy *b, struct pageblock *pb, u32 order)
@@ -305,8 +342,7 @@ void buddy_free_bulk(struct buddy *b, const u64 *pas, u32 n)
     }
 }
 
-/* ---- queries ----------------------------------------------------------------------------------
- */
+/* ---- queries --------------------------------------------------------------------------------- */
 
 s32 buddy_node_of(const struct buddy *b, u64 pa)
 {

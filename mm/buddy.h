@@ -11,19 +11,20 @@
  * pageblock whose last page comes back rises to order 9 at once. Small orders are served from the
  * fullest pageblock, lowest address first, so that order-9 blocks survive. Free memory is never
  * touched, but for the records of a section (64 KiB, at its own end), made when the section is
- * first split; a section that is handed over whole costs its entry in a table. Such a section, once
- * split, does not become an order-18 block again; one of 2 MiB less remains.
+ * first split. A section that is handed over whole costs only its entry in a table. Once split, it
+ * never becomes an order-18 block again: its records take the last 64 KiB.
  *
  * Any part of an allocated block may be given back on its own, down to single pages, and merges
  * again; only an order-18 block goes back whole. A page that was never handed over but is declared
  * (memory reserved during the boot) counts as allocated, and may be given back likewise. A free of
  * what is free already, is not memory, or is not aligned is refused with a line and counted.
  *
- * Invariants: buddy_verify() (mm/buddy_internal.h has them beside the data).
+ * Invariants: buddy_verify() (mm/buddy_types.h has them beside the data).
  *
  * Context: buddy_init, _declare, _add, _seal: one CPU, before the first use. Everything else: any
  * CPU, any context but NMI; takes one zone's lock at a time, interrupts off; never sleeps. It is
- * the innermost lock. CPU-local: state by pointer. SPDX-License-Identifier: MIT
+ * the innermost lock. CPU-local: state by pointer.
+ * SPDX-License-Identifier: MIT
  */
 #ifndef PERCH_MM_BUDDY_H
 #define PERCH_MM_BUDDY_H
@@ -83,7 +84,7 @@ struct buddy_stats {
     u64 blocks[BUDDY_ORDERS]; /* free blocks by order */
 };
 
-/* ---- set-up (buddy_setup.c) --------------------------------------------------------------- */
+/* ---- set-up (buddy_setup.c) ------------------------------------------------------------------ */
 
 /* Empty, no memory yet. -EINVAL: nr_nodes or max_pa out of range; -ENOMEM: meta had none. */
 int buddy_init(struct buddy *b, const struct buddy_config *cfg) MUST_CHECK;
@@ -110,7 +111,7 @@ int buddy_add(struct buddy *b, u64 start, u64 end) MUST_CHECK;
  */
 int buddy_seal(struct buddy *b) MUST_CHECK;
 
-/* ---- use (buddy.c) ------------------------------------------------------------------------- */
+/* ---- use (buddy.c) --------------------------------------------------------------------------- */
 
 /*
  * A block of 4096 << order bytes, not cleared, for node (NODE_NONE: anywhere). *pa: its address;
@@ -136,7 +137,10 @@ s32 buddy_node_of(const struct buddy *b, u64 pa);
 /* All nodes, nearest to node first: nr_nodes entries. */
 const u16 *buddy_node_order(const struct buddy *b, s32 node);
 
-/* Free pages of a node, both tiers; NODE_NONE: of all. No lock: a moment's truth. */
+/*
+ * Free pages of a node, both tiers; NODE_NONE: of all. No lock, so the sum may be outdated at once.
+ * For tests: they compare it before and after.
+ */
 u64 buddy_free_pages(const struct buddy *b, s32 node);
 
 /* ---- looking (buddy_verify.c) ---------------------------------------------------------------- */

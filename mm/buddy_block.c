@@ -1,16 +1,15 @@
 /*
- * Orders 9 to 18: a buddy system over pageblocks. The states are in mm/buddy_internal.h.
+ * Orders 9 to 18: a buddy system over pageblocks. The states are in mm/buddy_types.h.
  * SPDX-License-Identifier: MIT
  */
-#include "mm/buddy_internal.h"
+#include "mm/buddy_types.h"
 
 static u32 pbs_of(u32 order)
 {
     return 1u << (order - BUDDY_BLOCK_ORDER);
 }
 
-/* ---- lists ------------------------------------------------------------------------------------
- */
+/* ---- lists ----------------------------------------------------------------------------------- */
 
 static void section_link(struct buddy *b, struct buddy_zone *z, u32 section)
 {
@@ -57,15 +56,14 @@ static void block_link(struct buddy *b, struct buddy_zone *z, struct pageblock *
     count_block(z, order, 1);
 }
 
-/* Never of order 18: nothing merges with it, and zone_take_block() takes it by its section. */
+/* Never of order 18: nothing merges with it, and it is taken by its section. */
 static void block_unlink(struct buddy_zone *z, struct pageblock *pb)
 {
     list_remove(&z->block[pb->order - BUDDY_BLOCK_ORDER], pb);
     count_block(z, pb->order, -1ULL);
 }
 
-/* ---- taking -----------------------------------------------------------------------------------
- */
+/* ---- taking ---------------------------------------------------------------------------------- */
 
 static u64 use_block(struct buddy_zone *z, struct pageblock *pb, u32 order)
 {
@@ -82,8 +80,7 @@ static u64 use_section(struct buddy *b, struct buddy_zone *z, u32 section)
     return (u64)section << SECTION_SHIFT;
 }
 
-/* The first free whole section leaves the list. */
-static u32 pop_section(struct buddy *b, struct buddy_zone *z)
+u32 zone_pop_section(struct buddy *b, struct buddy_zone *z)
 {
     u32 section = z->section;
 
@@ -92,43 +89,35 @@ static u32 pop_section(struct buddy *b, struct buddy_zone *z)
     return section;
 }
 
-void zone_split_section(struct buddy *b, struct buddy_zone *z)
+u64 zone_take_ready_block(struct buddy *b, struct buddy_zone *z, u32 order, u32 *closed)
 {
-    if (z->section != NO_SECTION && !b->sections[z->section].pbs)
-        section_open(b, z, pop_section(b, z));
-}
+    u32 able = z->orders_used >> (order - BUDDY_BLOCK_ORDER);
+    struct pageblock *pb;
 
-u64 zone_take_block(struct buddy *b, struct buddy_zone *z, u32 order)
-{
-    for (;;) {
-        u32 able = z->orders_used >> (order - BUDDY_BLOCK_ORDER);
-        struct pageblock *pb;
+    *closed = NO_SECTION;
+    if (!able)
+        return NO_PA;
+    u32 have = order + (u32)__builtin_ctz(able);
+    if (have == BUDDY_MAX_ORDER) {
+        u32 section = zone_pop_section(b, z);
 
-        if (!able)
+        pb = b->sections[section].pbs;
+        if (!pb && order == BUDDY_MAX_ORDER)
+            return use_section(b, z, section);
+        if (!pb) {
+            *closed = section;
             return NO_PA;
-        u32 have = order + (u32)__builtin_ctz(able);
-        if (have == BUDDY_MAX_ORDER) {
-            u32 section = pop_section(b, z);
-
-            pb = b->sections[section].pbs;
-            if (!pb && order == BUDDY_MAX_ORDER)
-                return use_section(b, z, section);
-            if (!pb) {
-                section_open(b, z, section); /* its records take a part: look again */
-                continue;
-            }
-        } else {
-            pb = z->block[have - BUDDY_BLOCK_ORDER];
-            block_unlink(z, pb);
         }
-        for (; have > order; have--)
-            block_link(b, z, pb + pbs_of(have - 1), have - 1);
-        return use_block(z, pb, order);
+    } else {
+        pb = z->block[have - BUDDY_BLOCK_ORDER];
+        block_unlink(z, pb);
     }
+    for (; have > order; have--)
+        block_link(b, z, pb + pbs_of(have - 1), have - 1);
+    return use_block(z, pb, order);
 }
 
-/* ---- back -------------------------------------------------------------------------------------
- */
+/* ---- back ------------------------------------------------------------------------------------ */
 
 /* The free buddy of pb's block of that order; NULL: there is none to merge with. */
 static struct pageblock *free_mate(const struct buddy *b, const struct buddy_zone *z,

@@ -1,14 +1,8 @@
 /*
- * Orders 0 to 8: pages of a pageblock by bits. The states are in mm/buddy_internal.h.
+ * Orders 0 to 8: pages of a pageblock by bits. The states are in mm/buddy_types.h.
  * SPDX-License-Identifier: MIT
  */
-#include "mm/buddy_internal.h"
-
-/*
- * Pageblocks that a run of order 1 to 8 looks into before it breaks an order-9 block; only when
- * there is none are all looked at.
- */
-#define RUN_TRIES 16
+#include "mm/buddy_types.h"
 
 static void bucket_leave(struct buddy_zone *z, struct pageblock *pb)
 {
@@ -20,27 +14,21 @@ static void bucket_leave(struct buddy_zone *z, struct pageblock *pb)
 
 void zone_pages_changed(struct buddy_zone *z, struct pageblock *pb)
 {
-    u8 want = pb->nfree ? (u8)((pb->nfree - 1) / 64) : NO_BUCKET;
+    u8 bucket = pb->nfree ? (u8)((pb->nfree - 1) / 64) : NO_BUCKET;
 
-    if (pb->bucket == want)
+    if (pb->bucket == bucket)
         return;
     if (pb->bucket != NO_BUCKET)
         bucket_leave(z, pb);
-    if (want != NO_BUCKET) {
-        list_push(&z->bucket[want], pb);
-        z->buckets_used |= 1u << want;
-        pb->bucket = want;
+    if (bucket != NO_BUCKET) {
+        list_push(&z->bucket[bucket], pb);
+        z->buckets_used |= 1u << bucket;
+        pb->bucket = bucket;
     }
 }
 
-/* An order-9 block becomes pages; the caller takes some at once. NULL: there is none. */
-static struct pageblock *open_block(struct buddy *b, struct buddy_zone *z)
+void zone_open_block(struct buddy_zone *z, struct pageblock *pb)
 {
-    u64 pa = zone_take_block(b, z, BUDDY_BLOCK_ORDER);
-
-    if (pa == NO_PA)
-        return NULL;
-    struct pageblock *pb = record_at(b, (u32)(pa >> PB_SHIFT));
     for (u32 i = 0; i < PB_WORDS; i++)
         pb->free[i] = ~0ULL;
     pb->words = 0xff;
@@ -48,21 +36,9 @@ static struct pageblock *open_block(struct buddy *b, struct buddy_zone *z)
     pb->fits = BUDDY_BLOCK_ORDER - 1;
     zone_count_pages(z, PB_PAGES);
     zone_pages_changed(z, pb);
-    return pb;
 }
 
-struct pageblock *zone_find_pages(struct buddy *b, struct buddy_zone *z)
-{
-    /* Splitting a section leaves single pages over beside its records. */
-    if (!z->buckets_used && z->orders_used == 1u << (BIG_ORDERS - 1))
-        zone_split_section(b, z);
-    if (z->buckets_used)
-        return z->bucket[__builtin_ctz(z->buckets_used)];
-    return open_block(b, z);
-}
-
-/* Up to n pages of one pageblock, lowest first; at least one is free. */
-static u32 take_some(struct buddy_zone *z, struct pageblock *pb, u32 n, u64 *pas)
+u32 zone_take_some(struct buddy_zone *z, struct pageblock *pb, u32 n, u64 *pas)
 {
     u32 have = 0;
 
@@ -79,20 +55,6 @@ static u32 take_some(struct buddy_zone *z, struct pageblock *pb, u32 n, u64 *pas
     pb->nfree -= (u16)have;
     zone_count_pages(z, -(u64)have);
     zone_pages_changed(z, pb);
-    return have;
-}
-
-u32 zone_take_pages(struct buddy *b, struct buddy_zone *z, u32 n, u64 *pas)
-{
-    u32 have = 0;
-
-    while (have < n) {
-        struct pageblock *pb = zone_find_pages(b, z);
-
-        if (!pb)
-            break;
-        have += take_some(z, pb, n - have, pas + have);
-    }
     return have;
 }
 
@@ -141,7 +103,7 @@ static u64 word_mask(u32 i, u32 first, u32 n)
     return (hi - lo == 64 ? ~0ULL : (1ULL << (hi - lo)) - 1) << (lo % 64);
 }
 
-static void clear_run(struct buddy_zone *z, struct pageblock *pb, u32 first, u32 n)
+void zone_take_range(struct buddy_zone *z, struct pageblock *pb, u32 first, u32 n)
 {
     for (u32 i = first / 64; i <= (first + n - 1) / 64; i++) {
         pb->free[i] &= ~word_mask(i, first, n);
@@ -153,8 +115,8 @@ static void clear_run(struct buddy_zone *z, struct pageblock *pb, u32 first, u32
     zone_pages_changed(z, pb);
 }
 
-/* Looks into at most `tries` pageblocks, fullest first. */
-static struct pageblock *search_run(struct buddy_zone *z, u32 order, u64 tries, u32 *first)
+/* The fullest pageblocks are looked at first. */
+struct pageblock *zone_search_run(struct buddy_zone *z, u32 order, u64 tries, u32 *first)
 {
     for (u32 i = 0; i < PB_WORDS; i++) {
         for (struct pageblock *pb = z->bucket[i]; pb; pb = pb->next) {
@@ -169,23 +131,6 @@ static struct pageblock *search_run(struct buddy_zone *z, u32 order, u64 tries, 
         }
     }
     return NULL;
-}
-
-u64 zone_take_run(struct buddy *b, struct buddy_zone *z, u32 order)
-{
-    u32 first = 0;
-    struct pageblock *pb = search_run(z, order, RUN_TRIES, &first);
-
-    if (!pb) {
-        first = 0;
-        pb = open_block(b, z);
-    }
-    if (!pb)
-        pb = search_run(z, order, ~0ULL, &first);
-    if (!pb)
-        return NO_PA;
-    clear_run(z, pb, first, 1u << order);
-    return pb_pa(pb) + ((u64)first << PAGE_SHIFT);
 }
 
 /* ---- back ------------------------------------------------------------------------------------ */

@@ -1,13 +1,12 @@
 /*
- * Looking at the page allocator: statistics, and every invariant of mm/buddy_internal.h.
+ * Looking at the page allocator: statistics, and every invariant of mm/buddy_types.h.
  * SPDX-License-Identifier: MIT
  */
 #include "kernel/base/bitmap.h"
 #include "kernel/base/print.h"
-#include "mm/buddy_internal.h"
+#include "mm/buddy_types.h"
 
-/* ---- statistics -------------------------------------------------------------------------------
- */
+/* ---- statistics ------------------------------------------------------------------------------ */
 
 /* Maximal aligned runs of set bits, as a buddy system would list them. */
 static void count_runs(const struct pageblock *pb, u64 *blocks)
@@ -66,8 +65,7 @@ void buddy_stats(struct buddy *b, s32 node, struct buddy_stats *out)
     zone_stats(&n->zone[1], out);
 }
 
-/* ---- invariants -------------------------------------------------------------------------------
- */
+/* ---- invariants ------------------------------------------------------------------------------ */
 
 static int broken(const char *what, u64 where)
 {

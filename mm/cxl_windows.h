@@ -12,8 +12,7 @@
 #include "acpi/cedt.h"
 #include "mm/numa.h"
 
-/* Node of the first SRAT range that the window touches; NODE_NONE: none does, or there is no SRAT.
- */
+/* Node of the first SRAT range that the window touches; NODE_NONE: none does, or no SRAT. */
 s32 cxl_window_node(const struct numa_topology *t, const struct cedt_window *w);
 
 void cxl_windows_report(const struct numa_topology *t, const struct cedt_records *c);

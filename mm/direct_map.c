@@ -12,7 +12,7 @@ struct piece_iter {
     const struct range *ranges, *ro;
     u32 n_ranges, n_ro;
     u32 next_range, next_ro;
-    struct range span; /* what is left of ranges that touch each other, in whole pages */
+    struct range span; /* ranges that touch each other, in whole pages: the part still to come */
 };
 
 struct piece {

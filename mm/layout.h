@@ -15,8 +15,6 @@
 #define PCPU_WINDOW_SIZE  (32ULL << 40)
 #define VAREA_BASE        0xffffe00000000000ULL
 #define VAREA_SIZE        (1ULL << 40)
-#define KASAN_SHADOW_BASE 0xffffec0000000000ULL
-#define KASAN_SHADOW_SIZE (16ULL << 40)
 #define KERNEL_BASE       0xffffffff80000000ULL
 #define KERNEL_SIZE       SZ_1G
 #define EARLY_WINDOW_BASE 0xffffffffff400000ULL

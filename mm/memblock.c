@@ -6,7 +6,7 @@
 
 #include "kernel/base/print.h"
 #include "kernel/base/range.h"
-#include "mm/memblock_internal.h"
+#include "mm/memblock_types.h"
 
 static void type_init(struct memblock_type *type, const char *name, struct memblock_region *array,
                       u32 max)
@@ -32,19 +32,9 @@ void memblock_set_bottom_up(struct memblock *mb, bool enable)
     mb->bottom_up = enable;
 }
 
-bool memblock_bottom_up(const struct memblock *mb)
-{
-    return mb->bottom_up;
-}
-
 void memblock_set_current_limit(struct memblock *mb, u64 limit)
 {
     mb->current_limit = limit;
-}
-
-u64 memblock_get_current_limit(const struct memblock *mb)
-{
-    return mb->current_limit;
 }
 
 int memblock_add(struct memblock *mb, u64 base, u64 size)
@@ -54,12 +44,12 @@ int memblock_add(struct memblock *mb, u64 base, u64 size)
 
 int memblock_add_node(struct memblock *mb, u64 base, u64 size, s32 nid, u32 flags)
 {
-    return memblock_type_add(mb, &mb->memory, base, memblock_clamp_end(base, size), nid, flags);
+    return memblock_range_add(mb, &mb->memory, base, memblock_clamp_end(base, size), nid, flags);
 }
 
 int memblock_remove(struct memblock *mb, u64 base, u64 size)
 {
-    return memblock_type_remove(mb, &mb->memory, base, memblock_clamp_end(base, size));
+    return memblock_range_remove(mb, &mb->memory, base, memblock_clamp_end(base, size));
 }
 
 int memblock_reserve(struct memblock *mb, u64 base, u64 size)
@@ -75,7 +65,7 @@ static bool array_overlaps(const struct memblock_type *type, u64 base, u64 end)
 int memblock_reserve_node(struct memblock *mb, u64 base, u64 size, s32 nid, u32 flags)
 {
     u64 end = memblock_clamp_end(base, size);
-    int rc = memblock_type_add(mb, &mb->reserved, base, end, nid, flags);
+    int rc = memblock_range_add(mb, &mb->reserved, base, end, nid, flags);
 
     if (rc)
         return rc;
@@ -93,7 +83,7 @@ int memblock_phys_free(struct memblock *mb, u64 base, u64 size)
 
     if (array_overlaps(&mb->memory, base, end) || array_overlaps(&mb->reserved, base, end))
         return -EBUSY;
-    return memblock_type_remove(mb, &mb->reserved, base, end);
+    return memblock_range_remove(mb, &mb->reserved, base, end);
 }
 
 int memblock_give_back(struct memblock *mb, u64 base, u64 size)
@@ -110,7 +100,7 @@ int memblock_give_back(struct memblock *mb, u64 base, u64 size)
     return rc;
 }
 
-int memblock_reserve_slots(struct memblock *mb, u32 extra)
+void memblock_close(struct memblock *mb)
 {
-    return memblock_ensure_slots(mb, &mb->reserved, extra, 0, 0);
+    mb->closed = true;
 }

@@ -4,7 +4,8 @@
  * takes over. It promises every stage of the boot: an allocation never overlaps a reservation,
  * never is page 0, comes from the best node of an ordered list and says which node served; a call
  * that fails (-ENOMEM, -EINVAL, -EBUSY) has changed nothing. Behaviour follows Linux 6.12's
- * memblock but for what is marked "unlike Linux".
+ * memblock but for what is marked "unlike Linux". Some calls serve only tests: the named cases of
+ * Linux's suite, and looking (docs/adr/0018).
  *
  * Invariants (memblock_verify()): regions are sorted, not empty, do not overlap, and two that touch
  * differ in node or flags; total_size is the sum of the sizes; an array that grew lies in reserved
@@ -30,7 +31,6 @@
 #define MEMBLOCK_MIRROR      0x02u /* mirrored, more reliable: handed out first when asked for */
 #define MEMBLOCK_NOMAP       0x04u /* exists, but is never mapped nor handed out */
 #define MEMBLOCK_SPECIAL     0x08u /* special-purpose (EFI_MEMORY_SP): handed out last */
-#define MEMBLOCK_NOINIT      0x10u /* reserved list only: contents must be left alone */
 #define MEMBLOCK_NONVOLATILE 0x20u /* keeps its contents (SRAT, EFI_MEMORY_NV): handed out last */
 #define MEMBLOCK_UNACCEPTED  0x40u /* of a confidential guest: always NOMAP too */
 
@@ -97,7 +97,7 @@ struct memblock_result {
     s32 nid; /* node of the memory that served; NODE_NONE when it has none */
 };
 
-/* ---- set-up ------------------------------------------------------------------------------- */
+/* ---- set-up ---------------------------------------------------------------------------------- */
 
 /*
  * Empty lists in the caller's arrays (each >= 4 entries), top-down, no limit. ops may be NULL: then
@@ -107,11 +107,9 @@ void memblock_init(struct memblock *mb, struct memblock_region *mem_static, u32 
                    struct memblock_region *res_static, u32 res_max, const struct memblock_ops *ops);
 
 void memblock_set_bottom_up(struct memblock *mb, bool enable);
-bool memblock_bottom_up(const struct memblock *mb);
 void memblock_set_current_limit(struct memblock *mb, u64 limit);
-u64 memblock_get_current_limit(const struct memblock *mb);
 
-/* ---- memory that exists (memblock_regions.c) ---------------------------------------------- */
+/* ---- memory that exists (memblock_regions.c) ------------------------------------------------- */
 
 /*
  * Adds [base, base + size) in bytes. What is covered already keeps its node and flags (a warning
@@ -123,7 +121,7 @@ int memblock_add_node(struct memblock *mb, u64 base, u64 size, s32 nid, u32 flag
 /* Takes the range out of `memory`; what is absent is ignored. May grow (a split); 0, -ENOMEM. */
 int memblock_remove(struct memblock *mb, u64 base, u64 size);
 
-/* ---- memory that is taken ----------------------------------------------------------------- */
+/* ---- memory that is taken -------------------------------------------------------------------- */
 
 /* Reserves the range, present in memory or not. As memblock_add. */
 int memblock_reserve(struct memblock *mb, u64 base, u64 size);
@@ -156,31 +154,18 @@ int memblock_reserve_slots(struct memblock *mb, u32 extra);
  */
 void memblock_close(struct memblock *mb);
 
-/* ---- attributes and limits (memblock_attr.c) ---------------------------------------------- */
+/* ---- attributes and limits (memblock_attr.c) ------------------------------------------------- */
 
-/* Node of the memory (reserved regions) inside the range. May grow; 0 or -ENOMEM. */
+/* Sets the node of the memory inside the range. May grow; 0 or -ENOMEM. */
 int memblock_set_node(struct memblock *mb, u64 base, u64 size, s32 nid);
-int memblock_set_reserved_node(struct memblock *mb, u64 base, u64 size, s32 nid);
 
-/* Sets or clears MEMBLOCK_* flags on the memory inside the range. May grow; 0 or -ENOMEM. */
+/* Sets MEMBLOCK_* flags on the memory inside the range. May grow; 0 or -ENOMEM. */
 int memblock_mark(struct memblock *mb, u64 base, u64 size, u32 flags);
-int memblock_clear(struct memblock *mb, u64 base, u64 size, u32 flags);
-/* The same on reserved regions (MEMBLOCK_NOINIT). */
-int memblock_reserved_mark(struct memblock *mb, u64 base, u64 size, u32 flags);
 
 /* Shrinks each memory region to whole units of align (power of two); drops what vanishes. */
 void memblock_trim_memory(struct memblock *mb, u64 align);
 
-/*
- * Drops memory outside [base, base + size), but not NOMAP memory; size 0 does nothing. Reservations
- * stay: memory that is not used may still be occupied (unlike Linux).
- */
-void memblock_cap_range(struct memblock *mb, u64 base, u64 size);
-
-/* Keeps the lowest `limit` bytes of memory, NOMAP included; 0 is no limit. Reservations stay. */
-void memblock_enforce_limit(struct memblock *mb, u64 limit);
-
-/* ---- allocation (memblock_alloc.c, memblock_virt.c) ---------------------------------------- */
+/* ---- allocation (memblock_alloc.c) ---------------------------------------------------------- */
 
 /*
  * Finds and reserves size bytes; does not clear them. Order: for each listed node: memory from
@@ -207,8 +192,6 @@ void *memblock_zalloc_req(struct memblock *mb, const struct memblock_request *re
 
 u64 memblock_phys_mem_size(const struct memblock *mb); /* bytes, NOMAP included */
 u64 memblock_reserved_size(const struct memblock *mb); /* bytes, outside of memory included */
-u64 memblock_start_of_dram(const struct memblock *mb); /* 0 when there is no memory */
-u64 memblock_end_of_dram(const struct memblock *mb);   /* exclusive */
 
 bool memblock_is_memory(const struct memblock *mb, u64 pa);
 bool memblock_is_map_memory(const struct memblock *mb, u64 pa); /* memory and not NOMAP */
@@ -236,23 +219,14 @@ u64 memblock_node_without(const struct memblock *mb, s32 nid, u32 skip_flags);
 /* End of the highest memory that can be mapped, exclusive; 0 when there is none. */
 u64 memblock_end_of_mapped(const struct memblock *mb);
 
-bool memblock_has_mirror(const struct memblock *mb);
-
-/* False, with a line, when more than `threshold` bytes of memory have no node. */
-bool memblock_validate_numa_coverage(const struct memblock *mb, u64 threshold);
-
-/* Both lists as log lines, in the form of Linux's memblock=debug. */
-void memblock_dump(const struct memblock *mb);
-
 /* 0, or -EINVAL and a line when an invariant is broken. */
 int memblock_verify(const struct memblock *mb);
 
-/* ---- iterators (memblock_iter.c) ------------------------------------------------------------- */
+/* ---- iterators (memblock_query.c) ------------------------------------------------------- */
 
 #define for_each_region(r, type)                                                                   \
     for ((r) = (type)->regions; (r) < (type)->regions + (type)->cnt; (r)++)
-#define for_each_mem_region(r, mb)      for_each_region(r, &(mb)->memory)
-#define for_each_reserved_region(r, mb) for_each_region(r, &(mb)->reserved)
+#define for_each_mem_region(r, mb) for_each_region(r, &(mb)->memory)
 
 struct memblock_free_range {
     u64 start, end; /* half-open */
@@ -264,25 +238,18 @@ struct memblock_free_range {
 struct memblock_cursor {
     u32 mem, res;
     u64 pos;
-    bool started;
 };
 
 /*
- * Next range of memory minus reserved, upwards (_rev: downwards), of node nid (or
- * MEMBLOCK_NODE_ANY), in regions that have none of skip_flags; a range never crosses a region's
- * border. False at the end.
+ * Next range of memory minus reserved, upwards, of node nid (or MEMBLOCK_NODE_ANY), in regions that
+ * have none of skip_flags; a range never crosses a region's border. False at the end.
  */
 bool memblock_next_free(const struct memblock *mb, s32 nid, u32 skip_flags,
                         struct memblock_cursor *cursor, struct memblock_free_range *out);
-bool memblock_next_free_rev(const struct memblock *mb, s32 nid, u32 skip_flags,
-                            struct memblock_cursor *cursor, struct memblock_free_range *out);
 
 /* f is a struct memblock_free_range *, c a struct memblock_cursor *; both belong to the walk. */
 #define for_each_free_range(f, mb, nid, skip_flags, c)                                             \
     for (*(c) = (struct memblock_cursor){0};                                                       \
          memblock_next_free((mb), (nid), (skip_flags), (c), (f));)
-#define for_each_free_range_rev(f, mb, nid, skip_flags, c)                                         \
-    for (*(c) = (struct memblock_cursor){0};                                                       \
-         memblock_next_free_rev((mb), (nid), (skip_flags), (c), (f));)
 
 #endif

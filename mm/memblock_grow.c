@@ -11,7 +11,7 @@
 #include "kernel/base/print.h"
 #include "kernel/base/range.h"
 #include "kernel/base/string.h"
-#include "mm/memblock_internal.h"
+#include "mm/memblock_types.h"
 
 /* Slots in `reserved` for the new array's range and for the split when the old one is freed. */
 #define OWN_SLOTS 2
@@ -20,7 +20,7 @@
 static bool find_array(const struct memblock *mb, u64 size, u64 lo, u64 hi,
                        struct memblock_result *where)
 {
-    struct memblock_want want = {
+    struct memblock_criteria criteria = {
         .size = size,
         .align = PAGE_SIZE,
         .lo = MAX(lo, mb->min_floor),
@@ -29,10 +29,10 @@ static bool find_array(const struct memblock *mb, u64 size, u64 lo, u64 hi,
         .none = MEMBLOCK_LAST,
     };
 
-    if (memblock_find_piece(mb, &want, where))
+    if (memblock_find_piece(mb, &criteria, where))
         return true;
-    want.none = 0;
-    return memblock_find_piece(mb, &want, where);
+    criteria.none = 0;
+    return memblock_find_piece(mb, &criteria, where);
 }
 
 /* An address for the array, or -ENOMEM; changes nothing. */
@@ -50,7 +50,7 @@ static void swap_array(struct memblock *mb, struct memblock_type *type, void *ar
                        u64 size, u32 max)
 {
     u64 old_pa = type->array_pa, old_size = type->pinned ? 0 : type->array_size;
-    int rc;
+    u32 missing;
 
     memcpy(array, type->regions, type->cnt * sizeof(type->regions[0]));
     type->regions = array;
@@ -59,11 +59,15 @@ static void swap_array(struct memblock *mb, struct memblock_type *type, void *ar
     type->array_size = size;
     type->pinned = false;
     type->grown++;
-    rc = memblock_type_add(mb, &mb->reserved, pa, pa + size, NODE_NONE, 0);
-    ASSERT(rc == 0);
-    rc = memblock_type_remove(mb, &mb->reserved, old_pa, old_pa + old_size);
-    ASSERT(rc == 0);
+    missing = memblock_type_add(&mb->reserved, pa, pa + size, NODE_NONE, 0);
+    ASSERT(!missing);
+    missing = memblock_type_remove(&mb->reserved, old_pa, old_pa + old_size);
+    ASSERT(!missing);
 }
+
+/* n free slots, at least, without using memory in [avoid_base, avoid_end). 0 or -ENOMEM. */
+static int ensure_slots(struct memblock *mb, struct memblock_type *type, u32 n, u64 avoid_base,
+                        u64 avoid_end);
 
 static int grow(struct memblock *mb, struct memblock_type *type, u32 n, u64 avoid_base,
                 u64 avoid_end)
@@ -86,7 +90,7 @@ static int grow(struct memblock *mb, struct memblock_type *type, u32 n, u64 avoi
     size = align_up(max * sizeof(struct memblock_region), PAGE_SIZE);
     rc = place_array(mb, size, avoid_base, avoid_end, &where);
     if (rc == 0 && type == &mb->memory && mb->reserved.max - mb->reserved.cnt < OWN_SLOTS) {
-        rc = memblock_ensure_slots(mb, &mb->reserved, OWN_SLOTS, avoid_base, avoid_end);
+        rc = ensure_slots(mb, &mb->reserved, OWN_SLOTS, avoid_base, avoid_end);
         if (rc == 0)
             rc = place_array(mb, size, avoid_base, avoid_end, &where);
     }
@@ -101,8 +105,8 @@ static int grow(struct memblock *mb, struct memblock_type *type, u32 n, u64 avoi
     return 0;
 }
 
-int memblock_ensure_slots(struct memblock *mb, struct memblock_type *type, u32 n, u64 avoid_base,
-                          u64 avoid_end)
+static int ensure_slots(struct memblock *mb, struct memblock_type *type, u32 n, u64 avoid_base,
+                        u64 avoid_end)
 {
     int rc = 0;
 
@@ -111,5 +115,55 @@ int memblock_ensure_slots(struct memblock *mb, struct memblock_type *type, u32 n
     if (rc)
         pr_warn("memblock: no room for %u more %s regions (%u of %u)", n, type->name, type->cnt,
                 type->max);
+    return rc;
+}
+
+int memblock_reserve_slots(struct memblock *mb, u32 extra)
+{
+    return ensure_slots(mb, &mb->reserved, extra, 0, 0);
+}
+
+/* ---- changes that may grow ------------------------------------------------------------------- */
+
+/* True, with a line: memblock is closed, and the change to [base, end) must not happen. */
+static bool refuses(const struct memblock *mb, u64 base, u64 end)
+{
+    if (likely(!mb->closed))
+        return false;
+    pr_err("memblock: " RANGE_FMT " cannot change: the page allocator has taken over",
+           RANGE_ARG(((struct range){base, end})));
+    return true;
+}
+
+/* Growth may itself change the list, so that a second try may need more slots than the first. */
+int memblock_range_add(struct memblock *mb, struct memblock_type *type, u64 base, u64 end, s32 nid,
+                       u32 flags)
+{
+    int rc = refuses(mb, base, end) ? -EBUSY : 0;
+    u32 missing;
+
+    while (!rc && (missing = memblock_type_add(type, base, end, nid, flags)))
+        rc = ensure_slots(mb, type, missing, base, end);
+    return rc;
+}
+
+int memblock_range_remove(struct memblock *mb, struct memblock_type *type, u64 base, u64 end)
+{
+    int rc = refuses(mb, base, end) ? -EBUSY : 0;
+    u32 missing;
+
+    while (!rc && (missing = memblock_type_remove(type, base, end)))
+        rc = ensure_slots(mb, type, missing, base, end);
+    return rc;
+}
+
+int memblock_range_change(struct memblock *mb, struct memblock_type *type, u64 base, u64 end,
+                          const struct memblock_change *change)
+{
+    int rc = refuses(mb, base, end) ? -EBUSY : 0;
+    u32 missing;
+
+    while (!rc && (missing = memblock_type_change(type, base, end, change)))
+        rc = ensure_slots(mb, type, missing, base, end);
     return rc;
 }

@@ -1,9 +1,8 @@
 /*
- * Questions to memblock; none changes anything.
+ * Questions to memblock, and the walk over free memory; none changes anything.
  * SPDX-License-Identifier: MIT
  */
-#include "kernel/base/print.h"
-#include "mm/memblock_internal.h"
+#include "mm/memblock_types.h"
 
 u64 memblock_phys_mem_size(const struct memblock *mb)
 {
@@ -13,16 +12,6 @@ u64 memblock_phys_mem_size(const struct memblock *mb)
 u64 memblock_reserved_size(const struct memblock *mb)
 {
     return mb->reserved.total_size;
-}
-
-u64 memblock_start_of_dram(const struct memblock *mb)
-{
-    return mb->memory.cnt ? mb->memory.regions[0].base : 0;
-}
-
-u64 memblock_end_of_dram(const struct memblock *mb)
-{
-    return mb->memory.cnt ? memblock_end(&mb->memory.regions[mb->memory.cnt - 1]) : 0;
 }
 
 const struct memblock_region *memblock_search(const struct memblock_type *type, u64 pa)
@@ -92,6 +81,38 @@ u64 memblock_node_size(const struct memblock *mb, s32 nid)
     return sum;
 }
 
+/* The memory list in lockstep with the reserved list. */
+bool memblock_next_free(const struct memblock *mb, s32 nid, u32 skip_flags,
+                        struct memblock_cursor *c, struct memblock_free_range *out)
+{
+    const struct memblock_type *res = &mb->reserved;
+
+    for (; c->mem < mb->memory.cnt; c->mem++) {
+        const struct memblock_region *r = &mb->memory.regions[c->mem];
+        u64 end = memblock_end(r);
+
+        if ((r->flags & skip_flags) || !memblock_node_matches(nid, r->nid))
+            continue;
+        c->pos = MAX(c->pos, r->base);
+        while (c->pos < end) {
+            u64 start = c->pos, stop = end;
+            while (c->res < res->cnt && memblock_end(&res->regions[c->res]) <= start)
+                c->res++;
+            if (c->res < res->cnt) {
+                stop = MIN(end, res->regions[c->res].base);
+                c->pos = stop < end ? memblock_end(&res->regions[c->res]) : end;
+            } else {
+                c->pos = end;
+            }
+            if (stop > start) {
+                *out = (struct memblock_free_range){start, stop, r->nid, r->flags};
+                return true;
+            }
+        }
+    }
+    return false;
+}
+
 static u64 node_unreserved(const struct memblock *mb, s32 nid, u32 skip_flags)
 {
     struct memblock_cursor c;
@@ -130,24 +151,4 @@ u64 memblock_end_of_mapped(const struct memblock *mb)
         if (!(mb->memory.regions[i - 1].flags & MEMBLOCK_NOMAP))
             end = memblock_end(&mb->memory.regions[i - 1]);
     return end;
-}
-
-bool memblock_has_mirror(const struct memblock *mb)
-{
-    const struct memblock_region *r;
-
-    for_each_mem_region(r, mb) if (r->flags & MEMBLOCK_MIRROR) return true;
-    return false;
-}
-
-bool memblock_validate_numa_coverage(const struct memblock *mb, u64 threshold)
-{
-    u64 without = memblock_node_size(mb, NODE_NONE);
-
-    if (without <= threshold)
-        return true;
-    pr_err("NUMA: no nodes coverage for %lluMB of %lluMB RAM",
-           (unsigned long long)(without / SZ_1M),
-           (unsigned long long)(memblock_phys_mem_size(mb) / SZ_1M));
-    return false;
 }

@@ -1,13 +1,13 @@
 /*
  * Operations on one sorted list of regions: insert, remove and change a range, merging and
- * splitting as the invariants of mm/memblock.h ask. Each call makes sure of its slots before it
- * touches the list, so that a failed growth leaves everything as it was.
+ * splitting as the invariants of mm/memblock.h ask. Each call counts the slots it needs before it
+ * touches the list, and returns their number instead when the array has not as many.
  * SPDX-License-Identifier: MIT
  */
 #include "kernel/base/print.h"
 #include "kernel/base/range.h"
 #include "kernel/base/string.h"
-#include "mm/memblock_internal.h"
+#include "mm/memblock_types.h"
 
 static bool same_attr(const struct memblock_region *r, s32 nid, u32 flags)
 {
@@ -33,20 +33,6 @@ static void close_slots(struct memblock_type *type, u32 from, u32 to)
     type->cnt -= to - from;
 }
 
-void memblock_close(struct memblock *mb)
-{
-    mb->closed = true;
-}
-
-bool memblock_refuses(const struct memblock *mb, u64 base, u64 end)
-{
-    if (likely(!mb->closed))
-        return false;
-    pr_err("memblock: " RANGE_FMT " cannot change: the page allocator has taken over",
-           RANGE_ARG(((struct range){base, end})));
-    return true;
-}
-
 void memblock_type_drop(struct memblock_type *type, u32 from, u32 to)
 {
     for (u32 i = from; i < to; i++)
@@ -69,16 +55,16 @@ static bool needs_slot(const struct memblock_type *type, u32 at, u64 base, u64 e
 static void insert_gap(struct memblock_type *type, u32 at, u64 base, u64 end, s32 nid, u32 flags)
 {
     struct memblock_region *r = &type->regions[at];
-    bool left = at > 0 && memblock_end(r - 1) == base && same_attr(r - 1, nid, flags);
-    bool right = at < type->cnt && r->base == end && same_attr(r, nid, flags);
+    bool joins_below = at > 0 && memblock_end(r - 1) == base && same_attr(r - 1, nid, flags);
+    bool joins_above = at < type->cnt && r->base == end && same_attr(r, nid, flags);
 
     type->total_size += end - base;
-    if (left && right) {
+    if (joins_below && joins_above) {
         r[-1].size += end - base + r->size;
         close_slots(type, at, at + 1);
-    } else if (left) {
+    } else if (joins_below) {
         r[-1].size += end - base;
-    } else if (right) {
+    } else if (joins_above) {
         r->base = base;
         r->size += end - base;
     } else {
@@ -139,53 +125,44 @@ static void warn_attr(const struct memblock_type *type, u32 lo, u32 hi, struct r
     }
 }
 
-/* Fills the gaps of [base, end) between regions that keep their own attributes. */
-static int fill_gaps(struct memblock *mb, struct memblock_type *type, u64 base, u64 end, s32 nid,
-                     u32 flags)
+/* Slots that the gaps of [base, end) need when they are filled. */
+static u32 gap_slots(const struct memblock_type *type, u64 base, u64 end, s32 nid, u32 flags)
 {
     struct range gap;
-    u32 at, need;
+    u32 at, need = 0;
 
-    for (;;) {
-        need = 0;
-        for (u64 pos = base; next_gap(type, pos, end, &gap, &at); pos = gap.end)
-            need += needs_slot(type, at, gap.start, gap.end, nid, flags);
-        if (need <= type->max - type->cnt)
-            break;
-        int rc = memblock_ensure_slots(mb, type, need, base, end);
-        if (rc)
-            return rc;
-    }
     for (u64 pos = base; next_gap(type, pos, end, &gap, &at); pos = gap.end)
-        insert_gap(type, at, gap.start, gap.end, nid, flags);
-    return 0;
+        need += needs_slot(type, at, gap.start, gap.end, nid, flags);
+    return need;
 }
 
-int memblock_type_add(struct memblock *mb, struct memblock_type *type, u64 base, u64 end, s32 nid,
-                      u32 flags)
+u32 memblock_type_add(struct memblock_type *type, u64 base, u64 end, s32 nid, u32 flags)
 {
-    u32 lo, hi;
+    u32 lo, hi, at, need;
+    struct range gap;
     bool same = true;
 
-    if (memblock_refuses(mb, base, end))
-        return -EBUSY;
     if (end <= base)
         return 0;
     lo = memblock_first_ending_above(type, base);
     for (hi = lo; hi < type->cnt && type->regions[hi].base < end; hi++)
         same = same && same_attr(&type->regions[hi], nid, flags);
-    if (hi == lo) {
-        if (type->cnt < type->max || !needs_slot(type, lo, base, end, nid, flags)) {
-            insert_gap(type, lo, base, end, nid, flags);
-            return 0;
-        }
-    } else if (same) {
+    if (hi == lo && type->cnt < type->max) {
+        insert_gap(type, lo, base, end, nid, flags);
+        return 0;
+    }
+    if (hi != lo && same) {
         swallow(type, lo, hi, base, end);
         return 0;
-    } else {
-        warn_attr(type, lo, hi, (struct range){base, end}, nid, flags);
     }
-    return fill_gaps(mb, type, base, end, nid, flags);
+    need = gap_slots(type, base, end, nid, flags);
+    if (need > type->max - type->cnt)
+        return need;
+    /* Regions that are there keep their own attributes. */
+    warn_attr(type, lo, hi, (struct range){base, end}, nid, flags);
+    for (u64 pos = base; next_gap(type, pos, end, &gap, &at); pos = gap.end)
+        insert_gap(type, at, gap.start, gap.end, nid, flags);
+    return 0;
 }
 
 /* Cuts region i in two at addr, which lies inside it; there is a slot. */
@@ -198,30 +175,20 @@ static void split_at(struct memblock_type *type, u32 i, u64 addr)
     r[0].size = addr - r[0].base;
 }
 
-int memblock_type_remove(struct memblock *mb, struct memblock_type *type, u64 base, u64 end)
+u32 memblock_type_remove(struct memblock_type *type, u64 base, u64 end)
 {
     struct memblock_region *r;
     u32 lo, hi;
 
-    if (memblock_refuses(mb, base, end))
-        return -EBUSY;
     if (end <= base)
         return 0;
-    for (;;) {
-        lo = memblock_first_ending_above(type, base);
-        r = &type->regions[lo];
-        if (lo == type->cnt || r->base >= base || memblock_end(r) <= end)
-            break;
-        if (type->cnt < type->max) {
-            split_at(type, lo, base);
-            break;
-        }
-        int rc = memblock_ensure_slots(mb, type, 1, base, end);
-        if (rc)
-            return rc;
-    }
     lo = memblock_first_ending_above(type, base);
     r = &type->regions[lo];
+    if (lo < type->cnt && r->base < base && memblock_end(r) > end) {
+        if (type->cnt == type->max)
+            return 1;
+        split_at(type, lo, base);
+    }
     if (lo < type->cnt && r->base < base) {
         type->total_size -= memblock_end(r) - base;
         r->size = base - r->base;
@@ -263,37 +230,25 @@ static void merge_window(struct memblock_type *type, u32 from, u32 to)
         close_slots(type, out + 1, to + 1);
 }
 
-int memblock_type_change(struct memblock *mb, struct memblock_type *type, u64 base, u64 end,
+u32 memblock_type_change(struct memblock_type *type, u64 base, u64 end,
                          const struct memblock_change *change)
 {
-    u32 lo, hi, need;
+    u32 lo = memblock_first_ending_above(type, base), hi = memblock_first_from(type, end);
 
-    if (memblock_refuses(mb, base, end))
-        return -EBUSY;
-    if (end <= base)
+    if (end <= base || lo >= hi)
         return 0;
-    for (;;) {
-        lo = memblock_first_ending_above(type, base);
-        hi = memblock_first_from(type, end);
-        if (lo >= hi)
-            return 0;
-        const struct memblock_region *first = &type->regions[lo], *last = &type->regions[hi - 1];
-        bool cut_lo = first->base < base && changes(first, change);
-        bool cut_hi = memblock_end(last) > end && changes(last, change);
-        need = cut_lo + cut_hi;
-        if (need > type->max - type->cnt) {
-            int rc = memblock_ensure_slots(mb, type, need, base, end);
-            if (rc)
-                return rc;
-            continue;
-        }
-        if (cut_hi)
-            split_at(type, hi - 1, end);
-        if (cut_lo) {
-            split_at(type, lo++, base);
-            hi++;
-        }
-        break;
+    const struct memblock_region *first = &type->regions[lo], *last = &type->regions[hi - 1];
+    bool cut_lo = first->base < base && changes(first, change);
+    bool cut_hi = memblock_end(last) > end && changes(last, change);
+    u32 need = cut_lo + cut_hi;
+
+    if (need > type->max - type->cnt)
+        return need;
+    if (cut_hi)
+        split_at(type, hi - 1, end);
+    if (cut_lo) {
+        split_at(type, lo++, base);
+        hi++;
     }
     for (u32 i = lo; i < hi; i++) {
         struct memblock_region *r = &type->regions[i];

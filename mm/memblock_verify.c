@@ -1,15 +1,9 @@
 /*
- * Memblock's own check of its invariants (see mm/memblock.h), and its lists as text.
+ * Memblock's own check of its invariants (see mm/memblock.h).
  * SPDX-License-Identifier: MIT
  */
 #include "kernel/base/print.h"
-#include "kernel/base/range.h"
-#include "mm/memblock_internal.h"
-
-static struct range region_range(const struct memblock_region *r)
-{
-    return (struct range){r->base, memblock_end(r)};
-}
+#include "mm/memblock_types.h"
 
 static int broken(const struct memblock_type *type, u32 i, const char *what)
 {
@@ -68,29 +62,4 @@ int memblock_verify(const struct memblock *mb)
     if (verify_type(mb, &mb->memory) || verify_type(mb, &mb->reserved))
         return -EINVAL;
     return 0;
-}
-
-static void dump_type(const struct memblock_type *type)
-{
-    pr_info(" %s.cnt  = 0x%x", type->name, type->cnt);
-    for (u32 i = 0; i < type->cnt; i++) {
-        const struct memblock_region *r = &type->regions[i];
-        struct range range = region_range(r);
-
-        if (r->nid == NODE_NONE)
-            pr_info(" %s[0x%x]\t[0x%016llx-0x%016llx], 0x%016llx bytes flags: 0x%x", type->name, i,
-                    RANGE_ARG(range), (unsigned long long)r->size, r->flags);
-        else
-            pr_info(" %s[0x%x]\t[0x%016llx-0x%016llx], 0x%016llx bytes on node %d flags: 0x%x",
-                    type->name, i, RANGE_ARG(range), (unsigned long long)r->size, r->nid, r->flags);
-    }
-}
-
-void memblock_dump(const struct memblock *mb)
-{
-    pr_info("MEMBLOCK configuration:");
-    pr_info(" memory size = 0x%016llx reserved size = 0x%016llx",
-            (unsigned long long)mb->memory.total_size, (unsigned long long)mb->reserved.total_size);
-    dump_type(&mb->memory);
-    dump_type(&mb->reserved);
 }

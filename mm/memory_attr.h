@@ -1,8 +1,7 @@
 /*
- * What kinds of memory there are besides plain DRAM, said once: a finding of class INFO for each
- * range of memblock's that is special-purpose, more reliable, persistent, non-volatile,
- * hot-pluggable or unaccepted, with its node and what Perch does with it. And the words for the
- * flags, for other lines.
+ * Memory that is not plain DRAM: a finding of class INFO for each range of memblock that is
+ * special-purpose, more reliable, persistent, non-volatile, hot-pluggable or unaccepted. It names
+ * the node and what Perch does with the range. Other log lines take their words for the flags here.
  * Pure; any context; allocates nothing.
  * SPDX-License-Identifier: MIT
  */

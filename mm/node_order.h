@@ -1,7 +1,7 @@
 /*
- * The order in which nodes are asked for memory near one node, kept for the node asked for last:
- * requests come in runs of one node, and the order costs a sort. For the boot stages that allocate
- * for many CPUs in a row.
+ * The nodes in order of distance from one node. The order of the last node is kept: requests come
+ * in runs of one node, and an order costs a sort. For boot stages that allocate for many CPUs in a
+ * row.
  * Pure; the caller serializes; allocates nothing (the buffer is the caller's).
  * SPDX-License-Identifier: MIT
  */

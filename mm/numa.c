@@ -8,18 +8,7 @@
 #include "kernel/base/errno.h"
 #include "kernel/base/print.h"
 #include "kernel/base/string.h"
-#include "mm/numa_internal.h"
-
-void *numa_get(struct numa_build *b, size_t count, size_t size)
-{
-    return b->alloc->alloc(b->alloc->ctx, MAX(count, 1u) * size);
-}
-
-void numa_put(struct numa_build *b, void *p, size_t count, size_t size)
-{
-    if (p && b->alloc->free)
-        b->alloc->free(b->alloc->ctx, p, MAX(count, 1u) * size);
-}
+#include "mm/numa_types.h"
 
 static bool ram_is_sorted(const struct numa_input *in)
 {
@@ -30,7 +19,7 @@ static bool ram_is_sorted(const struct numa_input *in)
 }
 
 /* One node with everything in it, as Linux's dummy configuration. */
-static int build_single(struct numa_build *b, const char *reason)
+static int build_single(struct numa_builder *b, const char *reason)
 {
     const struct numa_input *in = b->in;
     struct numa_topology *t = b->t;
@@ -52,7 +41,7 @@ static int build_single(struct numa_build *b, const char *reason)
     return 0;
 }
 
-static void release_scratch(struct numa_build *b)
+static void release_scratch(struct numa_builder *b)
 {
     numa_put(b, b->hash, b->hash_size, sizeof(*b->hash));
     numa_put(b, b->srat.p, b->srat.max, sizeof(*b->srat.p));
@@ -62,7 +51,7 @@ static void release_scratch(struct numa_build *b)
 }
 
 /* Forgets what an SRAT without usable memory said. */
-static void forget_srat(struct numa_build *b)
+static void forget_srat(struct numa_builder *b)
 {
     struct numa_topology *t = b->t;
 
@@ -72,7 +61,7 @@ static void forget_srat(struct numa_build *b)
 }
 
 /* Nodes and memory by the SRAT; *reason is set, and nothing else, when it has nothing to offer. */
-static int build_from_srat(struct numa_build *b, const char **reason)
+static int build_from_srat(struct numa_builder *b, const char **reason)
 {
     const struct srat_records *srat = b->in->srat;
     int err;
@@ -94,7 +83,7 @@ static int build_from_srat(struct numa_build *b, const char **reason)
     return err ? err : numa_cover_ram(b);
 }
 
-static int build(struct numa_build *b)
+static int build(struct numa_builder *b)
 {
     const struct numa_input *in = b->in;
     const char *reason = NULL;
@@ -118,7 +107,7 @@ static int build(struct numa_build *b)
 int numa_build(const struct numa_input *in, const struct numa_alloc *alloc,
                struct numa_topology *out)
 {
-    struct numa_build b = {.in = in, .alloc = alloc, .t = out};
+    struct numa_builder b = {.in = in, .alloc = alloc, .t = out};
     int err;
 
     memset(out, 0, sizeof(*out));

@@ -115,9 +115,6 @@ u8 numa_cpu_distance(const struct numa_topology *t, u32 cpu_a, u32 cpu_b);
 /* All nodes into out, nearest to node first by node's own distances; ties: lower number first. */
 void numa_node_order(const struct numa_topology *t, s32 node, s32 *out);
 
-/* Node of the memory range that contains pa; NODE_NONE when none does. O(log n). */
-s32 numa_node_of(const struct numa_topology *t, u64 pa);
-
 /* Node the SRAT gives this APIC id; NODE_NONE when it does not. O(log n). */
 s32 numa_apic_node(const struct numa_topology *t, u32 apic_id);
 

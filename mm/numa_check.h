@@ -1,7 +1,7 @@
 /*
- * What ACPI's tables say about each other: the checks that need more than one of them, or the
- * finished topology. Promises findings (kernel/base/firmware.h) and nothing else; what follows from
- * them was decided by numa_build(). docs/firmware-checks.md lists them.
+ * Checks that need more than one ACPI table, or the finished topology. They make findings
+ * (kernel/base/firmware.h) and decide nothing: numa_build() has decided before.
+ * docs/firmware-checks.md lists the findings.
  *
  * Context: boot CPU, once, after numa_build(). Pure. O(n log n) in CPUs, domains squared in HMAT.
  * SPDX-License-Identifier: MIT

@@ -72,27 +72,26 @@ static void sort_targets(const struct numa_check *c, const struct hmat_locality 
     }
 }
 
-/* Is there a target that the SLIT has nearer than another, and the HMAT slower? The first counts.
- */
+/* Is a target nearer than another by the SLIT, and slower by the HMAT? The first one counts. */
 static void compare(const struct hmat_locality *l, u32 initiator, const struct by_distance *d)
 {
-    u32 slowest = 0, near = 0;
+    u32 slowest = 0, nearer = 0;
 
     for (u32 at = SLIT_LOCAL; at < ARRAY_SIZE(d->least); at++) {
         if (!d->least[at])
             continue;
-        if (slowest && d->most[near] > d->least[at]) {
+        if (slowest && d->most[nearer] > d->least[at]) {
             firmware_finding(FW_HMAT_SLIT_ORDER,
                              "from domain %u the SLIT has domain %u (%u) nearer than domain %u "
                              "(%u), the HMAT's %s is %u and %u nsec",
-                             hmat_initiator(l, initiator), d->most_pxm[near], near,
-                             d->least_pxm[at], at, hmat_data_name(l->data), d->most[near],
+                             hmat_initiator(l, initiator), d->most_pxm[nearer], nearer,
+                             d->least_pxm[at], at, hmat_data_name(l->data), d->most[nearer],
                              d->least[at]);
             return;
         }
         if (d->most[at] > slowest) {
             slowest = d->most[at];
-            near = at;
+            nearer = at;
         }
     }
 }

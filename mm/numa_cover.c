@@ -5,7 +5,7 @@
  */
 #include "kernel/base/errno.h"
 #include "kernel/base/print.h"
-#include "mm/numa_internal.h"
+#include "mm/numa_types.h"
 
 struct cover {
     struct numa_pieces gaps;
@@ -13,10 +13,10 @@ struct cover {
 };
 
 /* RAM [start, end) is in no piece; below: index of the first piece above it. */
-static void add_gap(struct numa_build *b, struct cover *c, u64 start, u64 end, u32 above)
+static void add_gap(struct numa_builder *b, struct cover *c, u64 start, u64 end, u32 above)
 {
-    const struct numa_piece *near = &b->pieces.p[above ? above - 1 : 0];
-    struct numa_piece gap = {.start = start, .end = end, .node = near->node};
+    const struct numa_piece *neighbour = &b->pieces.p[above ? above - 1 : 0];
+    struct numa_piece gap = {.start = start, .end = end, .node = neighbour->node};
 
     ASSERT(c->gaps.count < c->gaps.max);
     c->gaps.p[c->gaps.count++] = gap;
@@ -26,7 +26,7 @@ static void add_gap(struct numa_build *b, struct cover *c, u64 start, u64 end, u
 }
 
 /* Subtracts the pieces from the RAM; both are sorted and disjoint. */
-static void find_gaps(struct numa_build *b, struct cover *c)
+static void find_gaps(struct numa_builder *b, struct cover *c)
 {
     const struct numa_pieces *p = &b->pieces;
     u32 i = 0;
@@ -49,7 +49,7 @@ static void find_gaps(struct numa_build *b, struct cover *c)
     }
 }
 
-static void judge_gaps(struct numa_build *b)
+static void judge_gaps(struct numa_builder *b)
 {
     u64 bytes = b->t->uncovered_bytes;
 
@@ -59,7 +59,7 @@ static void judge_gaps(struct numa_build *b)
 }
 
 /* Sorted, disjoint pieces to the topology's memory; as Linux prints it. */
-static int join(struct numa_build *b, const struct numa_piece *p, u32 count)
+static int join(struct numa_builder *b, const struct numa_piece *p, u32 count)
 {
     struct numa_topology *t = b->t;
 
@@ -109,7 +109,7 @@ void numa_count_ram(struct numa_topology *t, const struct range *ram, u32 ram_co
 }
 
 /* Without a map of RAM: what the SRAT says, without the holes that a join spans. */
-static void count_srat_memory(struct numa_build *b)
+static void count_srat_memory(struct numa_builder *b)
 {
     struct numa_topology *t = b->t;
 
@@ -119,7 +119,7 @@ static void count_srat_memory(struct numa_build *b)
         t->nodes[n].has_memory = t->nodes[n].ram_bytes != 0;
 }
 
-int numa_cover_ram(struct numa_build *b)
+int numa_cover_ram(struct numa_builder *b)
 {
     struct cover c = {.gaps.max = 2 * b->pieces.count + b->in->ram_count};
     u32 n = b->pieces.count;

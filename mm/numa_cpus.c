@@ -4,9 +4,9 @@
  */
 #include "kernel/base/errno.h"
 #include "kernel/base/print.h"
-#include "mm/numa_internal.h"
+#include "mm/numa_types.h"
 
-static void add_cpu(struct numa_build *b, u32 apic_id, u32 uid)
+static void add_cpu(struct numa_builder *b, u32 apic_id, u32 uid)
 {
     struct numa_topology *t = b->t;
     s32 node = numa_apic_node(t, apic_id);
@@ -16,7 +16,7 @@ static void add_cpu(struct numa_build *b, u32 apic_id, u32 uid)
 }
 
 /* The boot CPU runs, so it exists, whatever the MADT says. */
-static void add_boot_cpu(struct numa_build *b)
+static void add_boot_cpu(struct numa_builder *b)
 {
     const struct numa_input *in = b->in;
     const struct madt_cpu *boot = NULL;
@@ -30,7 +30,7 @@ static void add_boot_cpu(struct numa_build *b)
     add_cpu(b, in->boot_apic_id, boot ? boot->uid : 0);
 }
 
-static int number(struct numa_build *b)
+static int number(struct numa_builder *b)
 {
     const struct numa_input *in = b->in;
     u32 limit = in->max_cpus ? in->max_cpus : NR_CPUS, max = MIN(limit, in->cpu_count + 1);
@@ -57,7 +57,7 @@ static int number(struct numa_build *b)
     return 0;
 }
 
-/* The next node after node, round and round, that has memory; node itself when no other has. */
+/* The next node that has memory, in a circle; the node itself when it is the only one. */
 static s32 next_with_memory(const struct numa_topology *t, s32 node)
 {
     for (u32 i = 1; i <= t->node_count; i++) {
@@ -69,7 +69,7 @@ static s32 next_with_memory(const struct numa_topology *t, s32 node)
     return (s32)(((u32)node + 1) % t->node_count);
 }
 
-static void place_without_srat(struct numa_build *b)
+static void place_without_srat(struct numa_builder *b)
 {
     struct numa_topology *t = b->t;
     s32 node = (s32)t->node_count - 1;
@@ -88,7 +88,7 @@ static void place_without_srat(struct numa_build *b)
 }
 
 /* CPUs of the SRAT that the MADT does not enable: not there now, or not known at all. */
-static void report_unknown(struct numa_build *b)
+static void report_unknown(struct numa_builder *b)
 {
     const struct numa_input *in = b->in;
     struct numa_topology *t = b->t;
@@ -109,7 +109,7 @@ static void report_unknown(struct numa_build *b)
                          t->apic_count - enabled - disabled);
 }
 
-int numa_number_cpus(struct numa_build *b)
+int numa_number_cpus(struct numa_builder *b)
 {
     struct numa_topology *t = b->t;
     int err = number(b);

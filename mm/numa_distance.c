@@ -4,9 +4,9 @@
  */
 #include "kernel/base/errno.h"
 #include "kernel/base/print.h"
-#include "mm/numa_internal.h"
+#include "mm/numa_types.h"
 
-static void fill_from_slit(struct numa_build *b)
+static void fill_from_slit(struct numa_builder *b)
 {
     const struct slit_view *s = b->in->slit;
     struct numa_topology *t = b->t;
@@ -30,27 +30,27 @@ static void fill_from_slit(struct numa_build *b)
 /* Between nodes in use; what the matrix has for domains that nobody uses is of no interest. */
 static void judge_pairs(const struct numa_topology *t)
 {
-    u32 odd = 0, far = 0, odd_a = 0, odd_b = 0, far_a = 0, far_b = 0;
+    u32 asymmetric = 0, unreachable = 0, first_a = 0, first_b = 0, cut_a = 0, cut_b = 0;
 
     for (u32 a = 0; a < t->node_count; a++) {
         for (u32 b = 0; b < t->node_count; b++) {
             u8 d = numa_distance(t, (s32)a, (s32)b), back = numa_distance(t, (s32)b, (s32)a);
 
-            if (a < b && d != back && odd++ == 0)
-                odd_a = a, odd_b = b;
-            if (d == SLIT_UNREACHABLE && far++ == 0)
-                far_a = a, far_b = b;
+            if (a < b && d != back && asymmetric++ == 0)
+                first_a = a, first_b = b;
+            if (d == SLIT_UNREACHABLE && unreachable++ == 0)
+                cut_a = a, cut_b = b;
         }
     }
-    if (odd)
+    if (asymmetric)
         firmware_finding(FW_SLIT_ASYMMETRIC,
                          "distance of node %u to node %u is %u, back it is %u; %u such pairs",
-                         odd_a, odd_b, numa_distance(t, (s32)odd_a, (s32)odd_b),
-                         numa_distance(t, (s32)odd_b, (s32)odd_a), odd);
-    if (far)
+                         first_a, first_b, numa_distance(t, (s32)first_a, (s32)first_b),
+                         numa_distance(t, (s32)first_b, (s32)first_a), asymmetric);
+    if (unreachable)
         firmware_finding(FW_SLIT_UNREACHABLE,
                          "distance of node %u to node %u is 255: unreachable; %u such distances",
-                         far_a, far_b, far);
+                         cut_a, cut_b, unreachable);
 }
 
 /* Without an SRAT nobody knows which domains are in use, so all count. */
@@ -62,7 +62,7 @@ static void judge_matrix(const struct slit_view *s)
         firmware_finding(FW_SLIT_UNREACHABLE, "a distance is 255: unreachable");
 }
 
-int numa_set_distances(struct numa_build *b)
+int numa_set_distances(struct numa_builder *b)
 {
     struct numa_topology *t = b->t;
     const struct slit_view *s = b->in->slit;
@@ -110,23 +110,6 @@ void numa_node_order(const struct numa_topology *t, s32 node, s32 *out)
         place[d] += place[d - 1];
     for (u32 i = 0; i < t->node_count; i++)
         out[place[numa_distance(t, node, (s32)i)]++] = (s32)i;
-}
-
-s32 numa_node_of(const struct numa_topology *t, u64 pa)
-{
-    u32 lo = 0, hi = t->memory_count;
-
-    while (lo < hi) {
-        u32 mid = lo + (hi - lo) / 2;
-
-        if (pa < t->memory[mid].start)
-            hi = mid;
-        else if (pa >= t->memory[mid].end)
-            lo = mid + 1;
-        else
-            return t->memory[mid].node;
-    }
-    return NODE_NONE;
 }
 
 s32 numa_apic_node(const struct numa_topology *t, u32 apic_id)

@@ -1,11 +1,12 @@
 /*
- * Memory ranges of the SRAT that overlap: who is told about it, and who gets the bytes. See numa.h.
+ * Memory ranges of the SRAT that overlap: the findings they make, and which node gets the bytes.
+ * See numa.h.
  * SPDX-License-Identifier: MIT
  */
 #include "kernel/base/errno.h"
 #include "kernel/base/print.h"
 #include "kernel/base/sort.h"
-#include "mm/numa_internal.h"
+#include "mm/numa_types.h"
 
 static int by_start(const void *a, const void *b, void *ctx UNUSED)
 {
@@ -43,20 +44,21 @@ static void report(const struct numa_piece *x, const struct numa_piece *y)
 }
 
 /*
- * Each range, by rising start, is compared with the one that reaches farthest so far of its own
- * node and of all other nodes: whoever overlaps anything of either kind is named once for it.
- * far: the range that reaches farthest; other: the one that does among the ranges of other nodes.
+ * Ranges are visited by rising start. Each is compared with two earlier ones: the highest-reaching
+ * of its own node, and the highest-reaching of all other nodes. So each overlap of either kind is
+ * reported once per range. top: the range with the highest end so far; other: the one with the
+ * highest end among ranges that are not on top's node.
  */
-static int report_overlaps(struct numa_build *b)
+static int report_overlaps(struct numa_builder *b)
 {
     struct numa_piece **own = numa_get(b, b->t->node_count, sizeof(struct numa_piece *));
-    struct numa_piece *far = NULL, *other = NULL;
+    struct numa_piece *top = NULL, *other = NULL;
 
     if (!own)
         return -ENOMEM;
     for (u32 i = 0; i < b->srat.count; i++) {
         struct numa_piece *p = &b->srat.p[i];
-        struct numa_piece *foreign = far && far->node == p->node ? other : far;
+        struct numa_piece *foreign = top && top->node == p->node ? other : top;
 
         if (own[p->node] && own[p->node]->end > p->start)
             report(own[p->node], p);
@@ -64,11 +66,11 @@ static int report_overlaps(struct numa_build *b)
             report(foreign, p);
         if (!own[p->node] || p->end > own[p->node]->end)
             own[p->node] = p;
-        if (!far || p->end > far->end) {
-            if (far && far->node != p->node)
-                other = far;
-            far = p;
-        } else if (p->node != far->node && (!other || p->end > other->end)) {
+        if (!top || p->end > top->end) {
+            if (top && top->node != p->node)
+                other = top;
+            top = p;
+        } else if (p->node != top->node && (!other || p->end > other->end)) {
             other = p;
         }
     }
@@ -127,7 +129,7 @@ static void emit(struct numa_pieces *out, const struct numa_piece *from, u64 sta
 }
 
 /* Goes up through all starts and ends; between two of them the owner is the same. */
-static void give_to_owners(struct numa_build *b, struct owners *o)
+static void give_to_owners(struct numa_builder *b, struct owners *o)
 {
     struct numa_piece *p = b->srat.p;
     u32 n = b->srat.count, i = 0;
@@ -150,7 +152,7 @@ static void give_to_owners(struct numa_build *b, struct owners *o)
     }
 }
 
-int numa_settle_memory(struct numa_build *b)
+int numa_settle_memory(struct numa_builder *b)
 {
     struct owners o = {0};
     u32 n = b->srat.count;

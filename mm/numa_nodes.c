@@ -7,7 +7,7 @@
 #include "kernel/base/errno.h"
 #include "kernel/base/print.h"
 #include "kernel/base/sort.h"
-#include "mm/numa_internal.h"
+#include "mm/numa_types.h"
 
 #define X2APIC_NOBODY 0xffffffffu
 
@@ -23,7 +23,7 @@ static u32 usable_entries(const struct srat_records *r)
     return r->cpu_count + r->initiator_count + r->mem_count;
 }
 
-static int prepare(struct numa_build *b)
+static int prepare(struct numa_builder *b)
 {
     const struct srat_records *r = b->in->srat;
     u32 limit = b->in->max_nodes ? b->in->max_nodes : MAX_NODES;
@@ -44,7 +44,7 @@ static int prepare(struct numa_build *b)
 }
 
 /* The domain's node, a new one when needed; NODE_NONE, with a report, when there are too many. */
-static s32 node_of_pxm(struct numa_build *b, u32 pxm, u32 entry)
+static s32 node_of_pxm(struct numa_builder *b, u32 pxm, u32 entry)
 {
     u32 i = (u32)((u64)(pxm * 2654435761u) * b->hash_size >> 32); /* the product's high bits */
 
@@ -62,7 +62,7 @@ static s32 node_of_pxm(struct numa_build *b, u32 pxm, u32 entry)
     return b->hash[i].node;
 }
 
-static void see_cpu(struct numa_build *b, const struct srat_cpu *c, struct apic_entry *list,
+static void see_cpu(struct numa_builder *b, const struct srat_cpu *c, struct apic_entry *list,
                     u32 *count)
 {
     s32 node;
@@ -79,7 +79,7 @@ static void see_cpu(struct numa_build *b, const struct srat_cpu *c, struct apic_
     list[(*count)++] = (struct apic_entry){.apic_id = c->apic_id, .node = node, .entry = c->entry};
 }
 
-static void see_initiator(struct numa_build *b, const struct srat_initiator *g)
+static void see_initiator(struct numa_builder *b, const struct srat_initiator *g)
 {
     s32 node = g->enabled && !g->port ? node_of_pxm(b, g->pxm, g->entry) : NODE_NONE;
 
@@ -87,7 +87,7 @@ static void see_initiator(struct numa_build *b, const struct srat_initiator *g)
         b->t->nodes[node].has_initiator = true;
 }
 
-static void see_memory(struct numa_build *b, const struct srat_mem *m)
+static void see_memory(struct numa_builder *b, const struct srat_mem *m)
 {
     struct numa_piece p = {
         .start = m->base,
@@ -126,7 +126,7 @@ static int by_id_then_entry(const void *a, const void *b, void *ctx UNUSED)
 }
 
 /* Sorted and unique, for look-ups: of two entries for one CPU the later counts, as in Linux. */
-static int keep_apics(struct numa_build *b, struct apic_entry *list, u32 count)
+static int keep_apics(struct numa_builder *b, struct apic_entry *list, u32 count)
 {
     struct numa_topology *t = b->t;
     u32 unique = 0;
@@ -154,7 +154,7 @@ static int keep_apics(struct numa_build *b, struct apic_entry *list, u32 count)
     return 0;
 }
 
-int numa_number_nodes(struct numa_build *b)
+int numa_number_nodes(struct numa_builder *b)
 {
     const struct srat_records *r = b->in->srat;
     struct apic_entry *list;

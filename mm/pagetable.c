@@ -124,32 +124,13 @@ struct pagetable pagetable_view(u64 cr3, const struct page_source *src, bool has
     return (struct pagetable){.root_pa = cr3 & PTE_ADDR, .src = src, .has_nx = has_nx};
 }
 
-static void free_tables(struct pagetable *pt, u64 pa, int level)
-{
-    const u64 *table = pt_table(pt, pa);
-
-    for (u32 i = 0; i < PT_ENTRIES && level > 1; i++) {
-        if ((table[i] & PTE_P) && !pt_is_leaf(table[i], level))
-            free_tables(pt, table[i] & PTE_ADDR, level - 1);
-    }
-    pt->src->free(pt->src->ctx, pa);
-}
-
-void pagetable_destroy(struct pagetable *pt)
-{
-    free_tables(pt, pt->root_pa, PT_ROOT);
-    *pt = (struct pagetable){.src = pt->src, .has_1g = pt->has_1g, .has_nx = pt->has_nx};
-}
-
 struct map_job {
     struct pagetable *pt;
     u32 prot;
     int max_level; /* of a leaf */
     bool plan;
-    u64 need;       /* table pages, counted by the plan */
-    u64 pages;      /* list the commit takes from */
-    const u64 *pas; /* not NULL: the page at pas_va + i * 4096 is pas[i] */
-    u64 pas_va;
+    u64 need;  /* table pages, counted by the plan */
+    u64 pages; /* list the commit takes from */
 };
 
 static bool leaf_fits(const struct map_job *job, int level, u64 va, u64 next, u64 pa)
@@ -158,12 +139,10 @@ static bool leaf_fits(const struct map_job *job, int level, u64 va, u64 next, u6
            is_aligned(pa, pt_span(level));
 }
 
-static void put_leaf(struct map_job *job, u64 *slot, int level, u64 va, u64 pa)
+static void put_leaf(struct map_job *job, u64 *slot, int level, u64 pa)
 {
     if (job->plan)
         return;
-    if (job->pas)
-        pa = job->pas[(va - job->pas_va) >> PAGE_SHIFT];
     pt_store(slot, pt_make_leaf(job->pt, pa, job->prot, level));
     pt_count_leaves(job->pt, level, 1);
 }
@@ -182,7 +161,7 @@ static int map_level(struct map_job *job, u64 *table, int level, u64 va, u64 end
         if ((e & PTE_P) && (pt_is_leaf(e, level) || pt_is_slot(e, level)))
             return -EEXIST;
         if (!(e & PTE_P) && leaf_fits(job, level, va, next, pa)) {
-            put_leaf(job, slot, level, va, pa);
+            put_leaf(job, slot, level, pa);
             continue;
         }
         if (e & PTE_P) {
@@ -209,27 +188,10 @@ static int check_memory(u64 pa, u64 size, u32 prot)
     return pa >= PT_PA_END || size > PT_PA_END - pa ? -ERANGE : 0;
 }
 
-/* Plan, reserve, commit; the arguments are checked. */
-static int map(struct map_job *job, u64 va, u64 pa, u64 size, s32 node)
-{
-    u64 *root = pt_table(job->pt, job->pt->root_pa);
-    int err;
-
-    job->plan = true;
-    err = map_level(job, root, PT_ROOT, va, va + size, pa);
-    if (!err)
-        err = pt_reserve(job->pt, node, job->need, &job->pages);
-    if (err)
-        return err;
-    job->plan = false;
-    err = map_level(job, root, PT_ROOT, va, va + size, pa);
-    ASSERT(!err && !job->pages);
-    return 0;
-}
-
 int pagetable_map(struct pagetable *pt, u64 va, u64 pa, u64 size, u32 prot, s32 node)
 {
-    struct map_job job = {.pt = pt, .prot = prot};
+    struct map_job job = {.pt = pt, .prot = prot, .plan = true};
+    u64 *root = pt_table(pt, pt->root_pa);
     int err = pt_check_range(va, size);
 
     if (!err)
@@ -237,25 +199,20 @@ int pagetable_map(struct pagetable *pt, u64 va, u64 pa, u64 size, u32 prot, s32 
     if (err)
         return err;
     job.max_level = prot & PT_MAX_4K ? 1 : prot & PT_MAX_2M || !pt->has_1g ? 2 : 3;
-    return map(&job, va, pa, size, node);
+    err = map_level(&job, root, PT_ROOT, va, va + size, pa);
+    if (!err)
+        err = pt_reserve(pt, node, job.need, &job.pages);
+    if (err)
+        return err;
+    job.plan = false;
+    err = map_level(&job, root, PT_ROOT, va, va + size, pa);
+    ASSERT(!err && !job.pages);
+    return 0;
 }
 
 int pagetable_map_page(struct pagetable *pt, u64 va, u64 pa, u32 prot, s32 node)
 {
     return pagetable_map(pt, va, pa, PAGE_SIZE, prot, node);
-}
-
-int pagetable_map_pages(struct pagetable *pt, u64 va, const u64 *pas, u64 n, u32 prot, s32 node)
-{
-    struct map_job job = {.pt = pt, .prot = prot, .max_level = 1, .pas = pas, .pas_va = va};
-    int err;
-
-    if (n > ~0ULL / PAGE_SIZE)
-        return -ERANGE;
-    err = pt_check_range(va, n * PAGE_SIZE);
-    for (u64 i = 0; i < n && !err; i++)
-        err = check_memory(pas[i], PAGE_SIZE, prot);
-    return err ? err : map(&job, va, 0, n * PAGE_SIZE, node);
 }
 
 void pagetable_release(struct pagetable *pt, struct pt_flush *flush)

@@ -1,6 +1,6 @@
 /*
  * Four-level page tables, built and changed in software: whoever owns a `struct pagetable` can map,
- * unmap, protect, look up and walk with 4 KiB, 2 MiB and 1 GiB leaves, on tables that the CPU may
+ * unmap, look up and walk with 4 KiB, 2 MiB and 1 GiB leaves, on tables that the CPU may
  * be using at that moment. Every changing call is all or nothing: it first looks at what it would
  * meet, then allocates every table page it will need, and only then writes; so a call that fails
  * (-ENOMEM included) has not changed one entry and keeps no page. Flushing the TLB is the caller's
@@ -10,7 +10,7 @@
  * so that the leaf alone decides; leaves are made with the accessed and dirty bits set.
  *
  * A piece of address space may be opened as a slot (mm/pagetable_range.h) and is then its owner's:
- * map refuses it with -EEXIST, unmap and protect with -EBUSY, merge leaves it alone.
+ * map refuses it with -EEXIST, unmap with -EBUSY.
  *
  * Context: pure. The caller holds the lock of the table; any CPU; allocates through the page source
  * only. Readers (lookup, walk) may run beside a writer of other addresses: entries are written
@@ -35,11 +35,6 @@
 
 /* Index of a leaf size in counters. */
 enum pt_leaf_kind { PT_LEAF_4K, PT_LEAF_2M, PT_LEAF_1G, PT_LEAF_KINDS };
-
-static inline u64 pt_leaf_bytes(enum pt_leaf_kind kind)
-{
-    return PAGE_SIZE << (9 * kind);
-}
 
 /*
  * Where table pages come from. alloc: one 4 KiB page, best on that node (NODE_NONE: anywhere), 0 or
@@ -79,9 +74,6 @@ struct pt_flush {
 int pagetable_init(struct pagetable *pt, const struct page_source *src, s32 node, bool has_1g,
                    bool has_nx) MUST_CHECK;
 
-/* Gives every table page back, the root included. Not what the leaves map. Not while in use. */
-void pagetable_destroy(struct pagetable *pt);
-
 /*
  * A handle on tables that somebody else built (the boot tables, a CR3 value), for lookup and walk
  * only. Of src only map is used. The low bits of cr3 are ignored.
@@ -101,10 +93,6 @@ int pagetable_map(struct pagetable *pt, u64 va, u64 pa, u64 size, u32 prot, s32 
 /* The same for one 4 KiB page. */
 int pagetable_map_page(struct pagetable *pt, u64 va, u64 pa, u32 prot, s32 node) MUST_CHECK;
 
-/* The same for n 4 KiB pages pas[i] at va + i * 4096, all or none of them. */
-int pagetable_map_pages(struct pagetable *pt, u64 va, const u64 *pas, u64 n, u32 prot,
-                        s32 node) MUST_CHECK;
-
 /*
  * Unmaps what is mapped in [va, va + size); holes are skipped. A large leaf of which only a part
  * goes is split, which may need up to four table pages. Table pages that become empty go to
@@ -114,21 +102,6 @@ int pagetable_map_pages(struct pagetable *pt, u64 va, const u64 *pas, u64 n, u32
 #define PT_KEEP_TABLES 1u
 int pagetable_unmap(struct pagetable *pt, u64 va, u64 size, u32 flags,
                     struct pt_flush *flush) MUST_CHECK;
-
-/*
- * Gives every page in the range the permissions prot (PT_PROT bits only). Large leaves at the
- * border are split, with tables from node, unless they have these permissions already.
- * -ENOENT: a hole in the range. -EINVAL, -ERANGE, -EBUSY, -ENOMEM as above.
- */
-int pagetable_protect(struct pagetable *pt, u64 va, u64 size, u32 prot, s32 node,
-                      struct pt_flush *flush) MUST_CHECK;
-
-/*
- * Joins 512 neighbouring leaves with contiguous, aligned memory and equal permissions into one
- * leaf of the next size, wherever a table lies whole in the range (2 MiB, and 1 GiB where the CPU
- * can). The tables saved go to flush->tables. -EINVAL, -ERANGE. Allocates nothing.
- */
-int pagetable_merge(struct pagetable *pt, u64 va, u64 size, struct pt_flush *flush) MUST_CHECK;
 
 /* Frees flush->tables, after the TLBs (paging-structure caches too) were flushed; clears flush. */
 void pagetable_release(struct pagetable *pt, struct pt_flush *flush);

@@ -142,7 +142,7 @@ static inline void pt_count_leaves(struct pagetable *pt, int level, s64 change)
 
 /*
  * Lists of table pages. A table taken out of use may still be walked by CPUs that remember its
- * address (paging-structure caches, SDM vol 3 4.10.3) until the flush, and after a merge its
+ * address (paging-structure caches, SDM vol 3 4.10.3) until the flush, and after a promotion its
  * entries must still work. So the link to the next page lies where the CPU does not look: the 40
  * bits of its number in bits 11:9, ignored in every entry, of the first 14 entries. 0 ends a list.
  */

@@ -94,8 +94,7 @@ int small_init(struct small_mem *m, struct buddy *b, u64 (*phys)(void *ctx, cons
     return 0;
 }
 
-/* ---- lists ------------------------------------------------------------------------------------
- */
+/* ---- lists ----------------------------------------------------------------------------------- */
 
 static void push(struct slab **head, struct slab *s)
 {
@@ -116,8 +115,7 @@ static void unlink(struct slab **head, struct slab *s)
         s->next->prev = s->prev;
 }
 
-/* ---- slabs ------------------------------------------------------------------------------------
- */
+/* ---- slabs ----------------------------------------------------------------------------------- */
 
 static struct slab *slab_make(const struct small_mem *m, s32 node, u32 cls)
 {
@@ -160,8 +158,7 @@ static void *slab_take(struct small_node *n, struct slab *s)
     return (u8 *)s + SLAB_HEADER + i * size;
 }
 
-/* ---- allocation -------------------------------------------------------------------------------
- */
+/* ---- allocation ------------------------------------------------------------------------------ */
 
 /* From slabs that are there, or from `fresh`, which enters the node's lists. */
 static void *node_take(struct small_node *n, u32 cls, struct slab *fresh)
@@ -215,8 +212,7 @@ void *small_alloc(struct small_mem *m, s32 node, size_t size)
     return NULL;
 }
 
-/* ---- giving back ------------------------------------------------------------------------------
- */
+/* ---- giving back ----------------------------------------------------------------------------- */
 
 static void refuse(struct small_mem *m, const void *ptr, size_t size, const char *why)
 {
@@ -299,29 +295,7 @@ void small_free(struct small_mem *m, void *ptr, size_t size)
         refuse(m, ptr, size, "free already");
 }
 
-u64 small_trim(struct small_mem *m)
-{
-    u64 pages = 0;
-
-    for (u32 i = 0; i < m->b->cfg.nr_nodes * SMALL_CLASSES; i++) {
-        struct small_node *n = m->nodes[i / SMALL_CLASSES];
-        u32 cls = i % SMALL_CLASSES;
-        u64 irq = spin_lock_irqsave(&n->lock);
-        struct slab *s = n->cls[cls].spare;
-
-        n->cls[cls].spare = NULL;
-        n->pages -= s ? 1u << classes[cls].order : 0;
-        spin_unlock_irqrestore(&n->lock, irq);
-        if (s) {
-            slab_drop(m, s);
-            pages += 1u << classes[cls].order;
-        }
-    }
-    return pages;
-}
-
-/* ---- looking ----------------------------------------------------------------------------------
- */
+/* ---- looking --------------------------------------------------------------------------------- */
 
 void small_stats(struct small_mem *m, s32 node, struct small_stats *out)
 {

@@ -1,10 +1,10 @@
 /*
  * Small-object memory for the kernel's own records, above the page allocator: 8 to 2048 bytes by
- * size classes, larger pieces as whole blocks. It promises that an object is near the node asked
- * for (on it, or on the nearest that has memory), that alloc and free are O(1), that a slab whose
- * objects are all free goes back to the page allocator (but one spare for each class and node), and
- * that a free of what is free already, of an address inside an object, or with a size of another
- * class is refused with a line, counted, and changes nothing.
+ * size classes, larger pieces as whole blocks. An object lies on the node asked for, or else on the
+ * nearest one that has memory. Alloc and free are O(1). A slab whose objects are all free goes back
+ * to the page allocator, but for one spare of each class and node. A free of what is free already,
+ * of an address inside an object, or with a size of another class is refused with a line, is
+ * counted, and changes nothing.
  *
  * Alignment: a size that is a power of two is aligned to itself, up to 64; other sizes to 16 (8, up
  * to 8 bytes); a piece over 2048 bytes to a page at least. Nothing is cleared.
@@ -50,9 +50,6 @@ void *small_alloc(struct small_mem *m, s32 node, size_t size) MUST_CHECK;
 
 /* Gives back what small_alloc(size) returned; NULL does nothing. */
 void small_free(struct small_mem *m, void *ptr, size_t size);
-
-/* Gives the spares back to the page allocator; how many pages. */
-u64 small_trim(struct small_mem *m);
 
 void small_stats(struct small_mem *m, s32 node, struct small_stats *out);
 

@@ -1,12 +1,12 @@
 /*
- * Areas of virtual addresses: one at a time, and what an address is for. The contract is in
- * mm/vspace.h.
+ * Areas of virtual addresses: one at a time, and what an address is for. The
+ * contract is in mm/vspace.h.
  * SPDX-License-Identifier: MIT
  */
 #include "kernel/base/print.h"
 #include "kernel/base/printf.h"
 #include "kernel/base/string.h"
-#include "mm/vspace_internal.h"
+#include "mm/vspace_table.h"
 
 int vspace_init(struct vspace *vs, const char *name, u64 base, u64 size, struct varea *areas,
                 u32 capacity, const struct vspace_storage *storage)
@@ -40,22 +40,12 @@ u32 vspace_index(const struct vspace *vs, u64 addr)
     return lo;
 }
 
-int vspace_is_free(const struct vspace *vs, u64 start, u64 end)
+int vspace_reserve(struct vspace *vs, u32 needed)
 {
-    u32 i;
-
-    if (start < vs->base || end > vs->end || end <= start)
-        return -ERANGE;
-    i = vspace_index(vs, start);
-    return i < vs->count && vs->areas[i].start < end ? -EBUSY : 0;
-}
-
-int vspace_reserve(struct vspace *vs, u32 want)
-{
-    u32 capacity = vs->capacity > ~0u / 2 ? want : MAX(vs->capacity * 2, want);
+    u32 capacity = vs->capacity > ~0u / 2 ? needed : MAX(vs->capacity * 2, needed);
     struct varea *grown;
 
-    if (want <= vs->capacity)
+    if (needed <= vs->capacity)
         return 0;
     grown = vs->storage ? vs->storage->alloc(vs->storage->ctx, capacity) : NULL;
     if (!grown)
@@ -132,19 +122,6 @@ int vspace_alloc(struct vspace *vs, u64 size, u64 align, u64 guard, struct varea
     vs->cursor = area.end;
     *va = area.va;
     return 0;
-}
-
-int vspace_alloc_at(struct vspace *vs, u64 va, u64 size, u64 guard, struct varea_tag tag)
-{
-    struct varea area = {va - guard, va, va + size, tag.name, tag.owner, 0};
-    int err;
-
-    if (!size || !is_aligned(va | size | guard, PAGE_SIZE))
-        return -EINVAL;
-    if (guard > va || area.end < va)
-        return -ERANGE;
-    err = vspace_is_free(vs, area.start, area.end);
-    return err ? err : insert(vs, &area);
 }
 
 struct varea *vspace_area_at(const struct vspace *vs, u64 va)

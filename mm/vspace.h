@@ -3,7 +3,7 @@
  * (stacks above a guard page, MMIO) or as congruent sets (areas at fixed distances from one base,
  * as the per-CPU chunks need). It also knows what every address is for, so that a fault can be
  * named.
- * vspace decides addresses only; vspace_map_* join it with page tables.
+ * vspace decides addresses only; vspace_map_range joins it with page tables.
  *
  * Context: pure; the caller holds the lock of the vspace. vspace_find and vspace_describe may be
  * called by a fault handler without it: at worst they name a neighbour.
@@ -24,7 +24,6 @@ struct varea {
 };
 #define VAREA_NO_OWNER  (-1)
 #define VAREA_CONGRUENT 1u /* one of a congruent set */
-#define VAREA_MAPPED    2u /* made by vspace_map_*, freed by vspace_unmap */
 
 /* Storage for more areas: alloc returns NULL when there is none. No hook: the table is fixed. */
 struct vspace_storage {
@@ -66,10 +65,6 @@ int vspace_init(struct vspace *vs, const char *name, u64 base, u64 size, struct 
 int vspace_alloc(struct vspace *vs, u64 size, u64 align, u64 guard, struct varea_tag tag,
                  u64 *va) MUST_CHECK;
 
-/* Takes [va - guard, va + size). -EBUSY: a part is taken; -ERANGE: outside the window; as above. */
-int vspace_alloc_at(struct vspace *vs, u64 va, u64 size, u64 guard,
-                    struct varea_tag tag) MUST_CHECK;
-
 /* Gives back the area whose user part begins at va. -ENOENT: there is none. Unmap it before. */
 int vspace_free(struct vspace *vs, u64 va) MUST_CHECK;
 
@@ -83,13 +78,6 @@ int vspace_free(struct vspace *vs, u64 va) MUST_CHECK;
  */
 int vspace_alloc_congruent(struct vspace *vs, const u64 *offsets, const u64 *sizes, u32 n,
                            u64 align, const char *name, u64 *base) MUST_CHECK;
-
-/*
- * The same at a base that the caller names (a first chunk), a multiple of align. -EBUSY: a part of
- * it is taken; -ERANGE: a part lies outside the window.
- */
-int vspace_alloc_congruent_at(struct vspace *vs, u64 base, const u64 *offsets, const u64 *sizes,
-                              u32 n, u64 align, const char *name) MUST_CHECK;
 
 /* Gives all n back. -ENOENT: one does not begin there; then none is given back. */
 int vspace_free_congruent(struct vspace *vs, u64 base, const u64 *offsets, u32 n) MUST_CHECK;
@@ -107,13 +95,7 @@ int vspace_describe(const struct vspace *vs, u64 addr, char *buf, size_t size);
 /* Checks the invariants; 0, or -EINVAL with a line that says what is broken. */
 int vspace_verify(const struct vspace *vs) MUST_CHECK;
 
-/* ---- areas with pages in them (vspace_map.c) ------------------------------------------------- */
-
-/* How to make every CPU forget [start, end); NULL where no CPU uses the tables yet. */
-struct tlb_ops {
-    void (*flush)(void *ctx, u64 start, u64 end);
-    void *ctx;
-};
+/* ---- an area with pages in it (vspace_map.c) ------------------------------------------------- */
 
 /* Where an area goes and what it may do. */
 struct vspace_map_args {
@@ -124,25 +106,11 @@ struct vspace_map_args {
 };
 
 /*
- * An area over the n pages pas[i] (4 KiB leaves), in this order. On error nothing is taken and
- * nothing mapped. Errors of vspace_alloc and pagetable_map.
- */
-int vspace_map_pages(struct vspace *vs, struct pagetable *pt, const u64 *pas, u32 n,
-                     const struct vspace_map_args *args, u64 *va) MUST_CHECK;
-
-/*
  * An area over [pa, pa + size) as one piece (a stack, device registers); pa need not be aligned,
  * *va has the same offset in its page. 2 MiB leaves when pa is so aligned and prot allows.
+ * On error nothing is taken and nothing mapped. Errors of vspace_alloc and pagetable_map.
  */
 int vspace_map_range(struct vspace *vs, struct pagetable *pt, u64 pa, u64 size,
                      const struct vspace_map_args *args, u64 *va) MUST_CHECK;
-
-/*
- * Unmaps what vspace_map_* returned (any address in the first page), flushes by tlb, frees the
- * table pages, and gives the addresses back. The memory itself stays the caller's. -ENOENT;
- * -ENOMEM: only where pagetable_merge joined it with a neighbour.
- */
-int vspace_unmap(struct vspace *vs, struct pagetable *pt, u64 va,
-                 const struct tlb_ops *tlb) MUST_CHECK;
 
 #endif

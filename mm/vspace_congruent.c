@@ -5,7 +5,7 @@
  * SPDX-License-Identifier: MIT
  */
 #include "kernel/base/sort.h"
-#include "mm/vspace_internal.h"
+#include "mm/vspace_table.h"
 
 #define VAREA_LEAVING (1u << 31) /* marked by vspace_free_congruent, only while it runs */
 
@@ -128,23 +128,6 @@ int vspace_alloc_congruent(struct vspace *vs, const u64 *offsets, const u64 *siz
     *base = first - p.lowest;
     merge(vs, &p, *base);
     return 0;
-}
-
-int vspace_alloc_congruent_at(struct vspace *vs, u64 base, const u64 *offsets, const u64 *sizes,
-                              u32 n, u64 align, const char *name)
-{
-    struct placement p;
-    int err = prepare(vs, offsets, sizes, n, align, name, &p);
-
-    if (err)
-        return err;
-    if (!is_aligned(base, align))
-        return -EINVAL;
-    for (u32 i = 0; i < n && !err; i++)
-        err = vspace_is_free(vs, base + p.set[i].start, base + p.set[i].end);
-    if (!err)
-        merge(vs, &p, base);
-    return err;
 }
 
 int vspace_free_congruent(struct vspace *vs, u64 base, const u64 *offsets, u32 n)

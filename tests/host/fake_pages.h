@@ -11,7 +11,7 @@
 #include <string.h>
 #include "kernel/app/ktest.h"
 #include "kernel/base/errno.h"
-#include "mm/pagetable.h"
+#include "mm/pagetable_entry.h"
 
 #define FAKE_PAGES 4096
 
@@ -81,6 +81,33 @@ static inline void fake_done(struct fake_pages *f)
 {
     free(f->memory);
     f->memory = NULL;
+}
+
+static inline void fake_free_tables(struct pagetable *pt, u64 pa, int level)
+{
+    const u64 *table = pt_table(pt, pa);
+
+    for (u32 i = 0; i < PT_ENTRIES && level > 1; i++)
+        if ((table[i] & PTE_P) && !pt_is_leaf(table[i], level))
+            fake_free_tables(pt, table[i] & PTE_ADDR, level - 1);
+    fake_free(pt->src->ctx, pa);
+}
+
+/* Gives every table page back, the root included: what is live then has leaked. */
+static inline void fake_destroy(struct pagetable *pt)
+{
+    fake_free_tables(pt, pt->root_pa, PT_ROOT);
+}
+
+/* The page at va, alone, gets these permissions. */
+static inline void fake_set_prot(struct pagetable *pt, u64 va, u32 prot)
+{
+    struct pt_flush flush = PT_FLUSH_NONE;
+    u64 pa;
+
+    REQUIRE_EQ(pagetable_lookup(pt, va, &pa, NULL, NULL), 0);
+    REQUIRE_EQ(pagetable_unmap(pt, va, PAGE_SIZE, PT_KEEP_TABLES, &flush), 0);
+    REQUIRE_EQ(pagetable_map_page(pt, va, pa, prot, 0), 0);
 }
 
 /* One number for all that a walk shows. */

@@ -4,6 +4,7 @@
  * SPDX-License-Identifier: MIT
  */
 #include "kernel/base/string.h"
+#include "tests/host/numa_lookup.h"
 #include "tests/kernel/kutil.h"
 
 static u64 whole_pages(u64 start, u64 end)

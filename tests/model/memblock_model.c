@@ -91,7 +91,7 @@ static bool same_lists(const struct model *m)
         seen[i].nid = (s8)r->nid;
         seen[i].flags = (u8)r->flags;
     }
-    for_each_reserved_region(r, &m->mb) for (u64 i = r->base / UNIT; i < (r->base + r->size) / UNIT;
+    for_each_region(r, &m->mb.reserved) for (u64 i = r->base / UNIT; i < (r->base + r->size) / UNIT;
                                              i++)
     {
         seen[i].res = true;
@@ -113,10 +113,10 @@ static bool joined(const struct model *m, u32 i)
            m->u[i - 1].flags == m->u[i].flags;
 }
 
-/* The walk in both directions, and the counters of one node. */
+/* The walk, and the counters of one node. */
 static void check_walk(struct model *m, s32 nid, u32 skip)
 {
-    static bool seen[2][UNITS];
+    static bool seen[UNITS];
     struct memblock_cursor c;
     struct memblock_free_range f;
     u64 bytes = 0, last = 0;
@@ -127,19 +127,11 @@ static void check_walk(struct model *m, s32 nid, u32 skip)
         EXPECT_TRUE(f.start >= last && f.end > f.start);
         last = f.end;
         for (u64 i = f.start / UNIT; i < f.end / UNIT; i++)
-            seen[0][i] = true;
-    }
-    last = MEMBLOCK_NO_LIMIT;
-    for_each_free_range_rev(&f, &m->mb, nid, skip, &c)
-    {
-        EXPECT_TRUE(f.end <= last && f.end > f.start);
-        last = f.start;
-        for (u64 i = f.start / UNIT; i < f.end / UNIT; i++)
-            seen[1][i] = true;
+            seen[i] = true;
     }
     for (u32 i = 0; i < UNITS; i++) {
         bool want = unit_free(m, i, skip) && (nid == MEMBLOCK_NODE_ANY || m->u[i].nid == nid);
-        if (seen[0][i] != want || seen[1][i] != want) {
+        if (seen[i] != want) {
             ktest_fail(__FILE__, __LINE__, "walk: unit %u", i);
             return;
         }
@@ -366,7 +358,7 @@ static void op_memory(struct model *m, const struct own was[2], u32 lo, u32 hi)
 static void op_reserve(struct model *m, const struct own was[2], u32 lo, u32 hi)
 {
     s8 nid = rnd(m, 4) ? NODE_NONE : (s8)rnd(m, NODES);
-    u8 flags = rnd(m, 8) ? 0 : MEMBLOCK_NOINIT;
+    u8 flags = rnd(m, 8) ? 0 : MEMBLOCK_MIRROR;
     int rc = memblock_reserve_node(&m->mb, lo * UNIT, (hi - lo) * UNIT, nid, flags);
 
     follow_arrays(m, was, lo, hi);
@@ -398,14 +390,11 @@ static void op_free(struct model *m, const struct own was[2], u32 lo, u32 hi)
 
 static void op_change(struct model *m, const struct own was[2], u32 lo, u32 hi)
 {
-    u32 kind = rnd(m, 5), flag = random_flag(m);
+    u32 kind = rnd(m, 2), flag = random_flag(m);
     s8 nid = (s8)((s32)rnd(m, NODES + 1) - 1);
     u64 base = lo * UNIT, size = (hi - lo) * UNIT;
-    int rc = kind == 0   ? memblock_set_node(&m->mb, base, size, nid)
-             : kind == 1 ? memblock_mark(&m->mb, base, size, flag)
-             : kind == 2 ? memblock_clear(&m->mb, base, size, flag)
-             : kind == 3 ? memblock_set_reserved_node(&m->mb, base, size, nid)
-                         : memblock_reserved_mark(&m->mb, base, size, MEMBLOCK_NOINIT);
+    int rc = kind == 0 ? memblock_set_node(&m->mb, base, size, nid)
+                       : memblock_mark(&m->mb, base, size, flag);
 
     follow_arrays(m, was, lo, hi);
     check_failed(m, rc);
@@ -415,12 +404,6 @@ static void op_change(struct model *m, const struct own was[2], u32 lo, u32 hi)
             u->nid = nid;
         if (kind == 1 && u->mem)
             u->flags |= (u8)flag;
-        if (kind == 2 && u->mem)
-            u->flags &= (u8)~flag;
-        if (kind == 3 && u->res)
-            u->rnid = nid;
-        if (kind == 4 && u->res)
-            u->rflags |= MEMBLOCK_NOINIT;
     }
 }
 
@@ -452,23 +435,12 @@ static void model_trim(struct model *m, u32 align)
             drop_memory(m, i);
 }
 
-/* Rare: what cuts memory down, and the limit. None of them can fail. */
+/* Rare: trimming, and the limit. Neither can fail. */
 static void op_limits(struct model *m)
 {
-    u32 kind = rnd(m, 4), lo = rnd(m, UNITS / 4), hi = UNITS - rnd(m, UNITS / 4);
-    u32 keep = UNITS / 2 + rnd(m, UNITS / 2), have = 0;
+    u32 keep = UNITS / 2 + rnd(m, UNITS / 2);
 
-    if (kind == 0) {
-        memblock_cap_range(&m->mb, lo * UNIT, (hi - lo) * UNIT);
-        for (u32 i = 0; i < UNITS; i++)
-            if ((i < lo || i >= hi) && !(m->u[i].flags & MEMBLOCK_NOMAP))
-                drop_memory(m, i);
-    } else if (kind == 1) {
-        memblock_enforce_limit(&m->mb, keep * UNIT);
-        for (u32 i = 0; i < UNITS; i++)
-            if (m->u[i].mem && ++have > keep)
-                drop_memory(m, i);
-    } else if (kind == 2) {
+    if (rnd(m, 2)) {
         memblock_trim_memory(&m->mb, 4 * UNIT);
         model_trim(m, 4);
     } else {

@@ -4,6 +4,7 @@
  * SPDX-License-Identifier: MIT
  */
 #include "kernel/app/ktest.h"
+#include "tests/host/numa_lookup.h"
 #include "tests/host/shim.h"
 #include "tests/unit/numa_host.h"
 

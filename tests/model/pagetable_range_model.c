@@ -314,7 +314,7 @@ static void run(struct model *m, u64 seed, int steps)
     pagetable_release(&m->pt, &m->flush);
     EXPECT_EQ(m->pt.tables, 1);
     EXPECT_EQ(m->pages.live, 1);
-    pagetable_destroy(&m->pt);
+    fake_destroy(&m->pt);
     fake_done(&m->pages);
 }
 

@@ -95,23 +95,6 @@ static void do_single(struct model *m, struct handed *h)
     mark(m, h, true);
 }
 
-static void do_single_at(struct model *m, struct handed *h)
-{
-    u64 size = 1 + rnd(m, 12), guard = rnd(m, 3);
-    s64 first = (s64)rnd(m, PAGES + 8) - 4;
-    struct varea_tag tag = {"area", (s32)(h - m->h)};
-    bool inside = first - (s64)guard >= 0 && (u64)first + size <= PAGES;
-    int err = vspace_alloc_at(&m->vs, BASE + (u64)first * P, size * P, guard * P, tag);
-
-    bool room = free_pages(m, first - (s64)guard, guard + size);
-
-    EXPECT_EQ(err, !inside ? -ERANGE : room ? 0 : -EBUSY);
-    if (err)
-        return;
-    *h = (struct handed){true, false, 1, (u32)guard, first, {0}, {size}};
-    mark(m, h, true);
-}
-
 /* Areas at rising places with random gaps, then shuffled. */
 static void pick_set(struct model *m, struct handed *h, u64 align)
 {
@@ -134,10 +117,10 @@ static void pick_set(struct model *m, struct handed *h, u64 align)
     }
 }
 
-static void do_congruent(struct model *m, struct handed *h, bool at)
+static void do_congruent(struct model *m, struct handed *h)
 {
     u64 align = 1ULL << rnd(m, 3), off[MAX_N], size[MAX_N], base;
-    s64 want = -PAGES;
+    s64 want;
     int err;
 
     pick_set(m, h, align);
@@ -145,21 +128,13 @@ static void do_congruent(struct model *m, struct handed *h, bool at)
         off[a] = h->off[a] * P;
         size[a] = h->size[a] * P;
     }
-    if (at) {
-        want = ((s64)rnd(m, PAGES) - 16) / (s64)align * (s64)align;
-        base = BASE + (u64)want * P;
-        err = vspace_alloc_congruent_at(&m->vs, base, off, size, h->n, align * P, "set");
-        EXPECT_EQ(err == 0, set_fits(m, h, want));
-        EXPECT_TRUE(!err || err == -EBUSY || err == -ERANGE);
-    } else {
-        for (want = -PAGES; want < PAGES && !set_fits(m, h, want); want += (s64)align)
-            ;
-        err = vspace_alloc_congruent(&m->vs, off, size, h->n, align * P, "set", &base);
-        EXPECT_EQ(err, want < PAGES ? 0 : -ENOSPC);
-        if (!err)
-            EXPECT_EQ(base, BASE + (u64)want * P);
-        m->full += err != 0;
-    }
+    for (want = -PAGES; want < PAGES && !set_fits(m, h, want); want += (s64)align)
+        ;
+    err = vspace_alloc_congruent(&m->vs, off, size, h->n, align * P, "set", &base);
+    EXPECT_EQ(err, want < PAGES ? 0 : -ENOSPC);
+    if (!err)
+        EXPECT_EQ(base, BASE + (u64)want * P);
+    m->full += err != 0;
     h->live = !err;
     h->base = want;
     if (!err)
@@ -234,10 +209,8 @@ static void run(u64 seed, u32 steps)
             do_free(&m, h);
         else if (!h->live && rnd(&m, 3) == 0)
             do_single(&m, h);
-        else if (!h->live && rnd(&m, 5) == 0)
-            do_single_at(&m, h);
         else if (!h->live)
-            do_congruent(&m, h, rnd(&m, 4) == 0);
+            do_congruent(&m, h);
         EXPECT_EQ(vspace_verify(&m.vs), 0);
         for (u32 page = 0; page < PAGES; page++)
             check_page(&m, page);

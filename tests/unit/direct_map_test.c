@@ -24,7 +24,7 @@ static void start(bool has_1g)
 
 static void stop(void)
 {
-    pagetable_destroy(&pt);
+    fake_destroy(&pt);
     EXPECT_EQ(pages.live, 0);
     fake_done(&pages);
 }

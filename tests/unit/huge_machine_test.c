@@ -16,6 +16,7 @@
 #include "percpu/layout.h"
 #include "percpu/setup_first_chunk.h"
 #include "smp/cpumap.h"
+#include "tests/host/numa_lookup.h"
 #include "tests/host/shim.h"
 #include "tests/unit/numa_host.h"
 

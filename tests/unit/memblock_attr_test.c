@@ -1,6 +1,6 @@
 /*
- * What Linux's memblock suite leaves out: nodes and flags, limits, queries, the walks over free
- * memory, memblock_verify() and the printed lists.
+ * What Linux's memblock suite leaves out: nodes and flags, queries, the walk over free memory, and
+ * memblock_verify().
  * SPDX-License-Identifier: MIT
  */
 #include "tests/unit/memblock_fixture.h"
@@ -41,7 +41,7 @@ MB_CASE(memblock_attr, set_node_saturates)
     EXPECT_EQ(memblock_addr_nid(&f->mb, 31 * P), 5);
 }
 
-MB_CASE(memblock_attr, flags_set_and_clear)
+MB_CASE(memblock_attr, flags_set)
 {
     struct memblock_type *mem = &f->mb.memory;
 
@@ -52,27 +52,8 @@ MB_CASE(memblock_attr, flags_set_and_clear)
     EXPECT_EQ(mem->regions[2].flags, MEMBLOCK_HOTPLUG | MEMBLOCK_NOMAP);
     EXPECT_TRUE(memblock_is_memory(&f->mb, 23 * P));
     EXPECT_FALSE(memblock_is_map_memory(&f->mb, 23 * P));
-    EXPECT_EQ(memblock_clear(&f->mb, 0, 64 * P, MEMBLOCK_NOMAP), 0);
-    EXPECT_EQ(mem->cnt, 3);
-    EXPECT_EQ(memblock_clear(&f->mb, 0, 64 * P, MEMBLOCK_HOTPLUG), 0);
+    EXPECT_EQ(memblock_mark(&f->mb, 0, 64 * P, MEMBLOCK_NOMAP | MEMBLOCK_HOTPLUG), 0);
     EXPECT_LIST(mem, 1, 16 * P);
-}
-
-MB_CASE(memblock_attr, reserved_attributes)
-{
-    struct memblock_type *res = &f->mb.reserved;
-
-    EXPECT_EQ(memblock_reserve_node(&f->mb, 16 * P, 4 * P, 1, 0), 0);
-    EXPECT_EQ(memblock_reserve_node(&f->mb, 20 * P, 4 * P, 2, 0), 0);
-    EXPECT_EQ(res->cnt, 2);
-    EXPECT_EQ(memblock_reserved_mark(&f->mb, 18 * P, 4 * P, MEMBLOCK_NOINIT), 0);
-    EXPECT_EQ(res->cnt, 4);
-    EXPECT_EQ(memblock_set_reserved_node(&f->mb, 0, 64 * P, 3), 0);
-    EXPECT_LIST(res, 3, 8 * P);
-    EXPECT_REGION(res, 1, 18 * P, 4 * P);
-    /* Freeing does not care for attributes. */
-    EXPECT_EQ(memblock_phys_free(&f->mb, 17 * P, 6 * P), 0);
-    EXPECT_LIST(res, 2, 2 * P);
 }
 
 /* Regression: Linux's trim leaves total_size (and so memblock_phys_mem_size) as it was. */
@@ -96,48 +77,12 @@ MB_CASE(memblock_attr, trim_at_the_end)
     EXPECT_LIST(&f->mb.memory, 0, 0);
 }
 
-MB_CASE(memblock_attr, cap_range)
-{
-    have(f, 4, 8, 0, 0);
-    have(f, 16, 8, 0, MEMBLOCK_NOMAP);
-    have(f, 32, 8, 1, 0);
-    EXPECT_EQ(memblock_reserve(&f->mb, 5 * P, P), 0);
-    memblock_cap_range(&f->mb, 0, 0);
-    EXPECT_EQ(f->mb.memory.cnt, 3);
-    memblock_cap_range(&f->mb, 6 * P, 30 * P);
-    EXPECT_LIST(&f->mb.memory, 3, 18 * P);
-    EXPECT_REGION(&f->mb.memory, 0, 6 * P, 6 * P);
-    EXPECT_REGION(&f->mb.memory, 2, 32 * P, 4 * P);
-    EXPECT_TRUE(memblock_is_reserved(&f->mb, 5 * P));
-    memblock_cap_range(&f->mb, 8 * P, 2 * P);
-    EXPECT_LIST(&f->mb.memory, 2, 10 * P);
-    EXPECT_REGION(&f->mb.memory, 1, 16 * P, 8 * P);
-}
-
-MB_CASE(memblock_attr, enforce_limit)
-{
-    have(f, 4, 8, 0, 0);
-    have(f, 16, 8, 1, 0);
-    memblock_enforce_limit(&f->mb, 0);
-    memblock_enforce_limit(&f->mb, 64 * P);
-    EXPECT_LIST(&f->mb.memory, 2, 16 * P);
-    memblock_enforce_limit(&f->mb, 12 * P);
-    EXPECT_LIST(&f->mb.memory, 2, 12 * P);
-    EXPECT_REGION(&f->mb.memory, 1, 16 * P, 4 * P);
-    memblock_enforce_limit(&f->mb, 8 * P);
-    EXPECT_LIST(&f->mb.memory, 1, 8 * P);
-    EXPECT_EQ(memblock_end_of_dram(&f->mb), 12 * P);
-}
-
 MB_CASE(memblock_attr, queries)
 {
-    EXPECT_EQ(memblock_start_of_dram(&f->mb) | memblock_end_of_dram(&f->mb), 0);
     have(f, 4, 4, 0, 0);
     have(f, 8, 4, 1, 0);
     have(f, 16, 4, 1, 0);
     EXPECT_EQ(memblock_reserve(&f->mb, 10 * P, P), 0);
-    EXPECT_EQ(memblock_start_of_dram(&f->mb), 4 * P);
-    EXPECT_EQ(memblock_end_of_dram(&f->mb), 20 * P);
     EXPECT_EQ(memblock_phys_mem_size(&f->mb), 12 * P);
     EXPECT_EQ(memblock_reserved_size(&f->mb), P);
     EXPECT_TRUE(memblock_is_memory(&f->mb, 12 * P - 1));
@@ -151,16 +96,6 @@ MB_CASE(memblock_attr, queries)
     EXPECT_TRUE(memblock_is_reserved(&f->mb, 10 * P));
     EXPECT_TRUE(memblock_search(&f->mb.memory, 15 * P) == NULL);
     EXPECT_EQ(memblock_search(&f->mb.memory, 19 * P)->base, 16 * P);
-}
-
-MB_CASE(memblock_attr, numa_coverage)
-{
-    EXPECT_EQ(memblock_add_node(&f->mb, 0, 64 * SZ_1M, 0, 0), 0);
-    EXPECT_EQ(memblock_add(&f->mb, 64 * SZ_1M, 2 * SZ_1M), 0);
-    EXPECT_TRUE(memblock_validate_numa_coverage(&f->mb, 2 * SZ_1M));
-    EXPECT_EQ(shim_log_count(), 0);
-    EXPECT_FALSE(memblock_validate_numa_coverage(&f->mb, SZ_1M));
-    EXPECT_STREQ(shim_log_line(0), "NUMA: no nodes coverage for 2MB of 66MB RAM");
 }
 
 struct piece {
@@ -182,14 +117,6 @@ static void check_walk(struct memblock *mb, s32 nid, u32 skip, const struct piec
         EXPECT_EQ(r.nid, want[i++].nid);
     }
     EXPECT_EQ(i, n);
-    for_each_free_range_rev(&r, mb, nid, skip, &c)
-    {
-        REQUIRE_TRUE(i > 0);
-        EXPECT_EQ(r.start, want[--i].first * P);
-        EXPECT_EQ(r.end, want[i].end * P);
-        EXPECT_EQ(r.nid, want[i].nid);
-    }
-    EXPECT_EQ(i, 0);
 }
 
 MB_CASE(memblock_attr, walks)
@@ -227,7 +154,7 @@ MB_CASE(memblock_attr, region_walks)
     have(f, 10, 3, 1, 0);
     for_each_mem_region(r, &f->mb) sum += r->size;
     EXPECT_EQ(sum, 9 * P);
-    for_each_reserved_region(r, &f->mb) sum += r->size;
+    for_each_region(r, &f->mb.reserved) sum += r->size;
     EXPECT_EQ(sum, 9 * P);
 }
 
@@ -303,18 +230,4 @@ KTEST(memblock_attr, verify_finds_damage)
     check_damage(damage_array, "memblock: reserved[0]: its array is not reserved");
     check_damage(damage_array_page, "memblock: reserved[0]: its array is not whole pages");
     check_damage(damage_floor, "memblock: the floor is inside page 0");
-}
-
-MB_CASE(memblock_attr, dump)
-{
-    have(f, 16, 16, 1, MEMBLOCK_HOTPLUG);
-    EXPECT_EQ(memblock_reserve(&f->mb, 16 * P, P), 0);
-    memblock_dump(&f->mb);
-    EXPECT_STREQ(shim_log_line(0), "MEMBLOCK configuration:");
-    EXPECT_TRUE(shim_log_contains(" memory size = 0x0000000000010000 reserved size = 0x"));
-    EXPECT_TRUE(shim_log_contains(" memory.cnt  = 0x1"));
-    EXPECT_TRUE(shim_log_contains("[0x0000000000010000-0x000000000001ffff], 0x0000000000010000 "
-                                  "bytes on node 1 flags: 0x1"));
-    EXPECT_TRUE(shim_log_contains(" reserved[0x0]\t[0x0000000000010000-0x0000000000010fff], "
-                                  "0x0000000000001000 bytes flags: 0x0"));
 }

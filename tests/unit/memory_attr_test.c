@@ -117,7 +117,6 @@ MB_CASE(memory_attr, sums_leave_out_what_cannot_be_mapped)
     EXPECT_EQ(memblock_node_without(&f->mb, 0, MEMBLOCK_LAST), G);
     EXPECT_EQ(memblock_node_without(&f->mb, 1, 0), 0);
     EXPECT_EQ(memblock_end_of_mapped(&f->mb), 2 * G);
-    EXPECT_EQ(memblock_end_of_dram(&f->mb), 3 * G);
     EXPECT_EQ(memblock_remove(&f->mb, 0, 2 * G), 0);
     EXPECT_EQ(memblock_end_of_mapped(&f->mb), 0);
 }

@@ -7,6 +7,7 @@
 
 #include "acpi/fadt.h"
 #include "kernel/app/ktest.h"
+#include "tests/host/numa_lookup.h"
 #include "tests/host/shim.h"
 #include "tests/unit/numa_host.h"
 

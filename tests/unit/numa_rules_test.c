@@ -3,6 +3,7 @@
  * SPDX-License-Identifier: MIT
  */
 #include "kernel/app/ktest.h"
+#include "tests/host/numa_lookup.h"
 #include "tests/unit/numa_made_up.h"
 
 #define MIB(n) ((u64)(n) << 20)

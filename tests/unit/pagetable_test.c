@@ -1,6 +1,6 @@
 /*
- * Page tables: leaf sizes, permissions, splitting, merging, refusals, and that a failed call has
- * changed nothing.
+ * Page tables: leaf sizes, permissions, splitting, refusals, and that a failed call has changed
+ * nothing.
  * SPDX-License-Identifier: MIT
  */
 #include "tests/host/fake_pages.h"
@@ -26,7 +26,7 @@ static void start(bool has_1g, bool has_nx)
 static void stop(void)
 {
     EXPECT_EQ(pages.live, pt.tables);
-    pagetable_destroy(&pt);
+    fake_destroy(&pt);
     EXPECT_EQ(pages.live, 0);
     fake_done(&pages);
 }
@@ -105,8 +105,6 @@ KTEST(pagetable, arguments)
     EXPECT_EQ(pagetable_map(&pt, VA, (1ULL << 52) - PAGE_SIZE, 2 * PAGE_SIZE, 0, 0), -ERANGE);
     EXPECT_EQ(pagetable_map(&pt, VA, 1ULL << 52, PAGE_SIZE, 0, 0), -ERANGE);
     EXPECT_EQ(pagetable_lookup(&pt, 0x800000000000ULL, NULL, NULL, NULL), -ERANGE);
-    EXPECT_EQ(pagetable_map_pages(&pt, VA, NULL, ~0ULL, 0, 0), -ERANGE);
-    EXPECT_EQ(pagetable_map_pages(&pt, VA, NULL, 0, 0, 0), -EINVAL);
     EXPECT_EQ(pt.tables, 1);
     /* The ends of the two halves. */
     EXPECT_EQ(pagetable_map(&pt, 0x7ffffffff000ULL, PA, PAGE_SIZE, 0, 0), 0);
@@ -182,33 +180,6 @@ KTEST(pagetable, entry_bits)
     stop();
 }
 
-KTEST(pagetable, protect_splits)
-{
-    struct pt_flush flush = PT_FLUSH_NONE;
-
-    start(true, true);
-    REQUIRE_EQ(pagetable_map(&pt, VA, PA, SZ_1G, PT_W | PT_G, 0), 0);
-    /* The same permissions: no split, nothing to flush. */
-    REQUIRE_EQ(pagetable_protect(&pt, VA + SZ_2M, PAGE_SIZE, PT_W | PT_G, 0, &flush), 0);
-    expect_leaves(0, 0, 1);
-    EXPECT_EQ(flush.start, flush.end);
-    REQUIRE_EQ(pagetable_protect(&pt, VA + SZ_2M - PAGE_SIZE, 2 * PAGE_SIZE, PT_X, 7, &flush), 0);
-    expect_leaves(1024, 510, 0);
-    fake_expect_at(&pt, VA + SZ_2M - PAGE_SIZE, PA + SZ_2M - PAGE_SIZE, PT_X, PAGE_SIZE);
-    fake_expect_at(&pt, VA + SZ_2M, PA + SZ_2M, PT_X, PAGE_SIZE);
-    fake_expect_at(&pt, VA + SZ_2M + PAGE_SIZE, PA + SZ_2M + PAGE_SIZE, PT_W | PT_G, PAGE_SIZE);
-    fake_expect_at(&pt, VA + SZ_1G - 1, PA + SZ_1G - 1, PT_W | PT_G, SZ_2M);
-    EXPECT_EQ(flush.start, VA);
-    EXPECT_EQ(flush.end, VA + SZ_1G);
-    EXPECT_EQ(pages.node[(pages.next) % FAKE_PAGES], 7);
-    /* A hole: refused, nothing changed. */
-    EXPECT_EQ(pagetable_protect(&pt, VA + SZ_1G - PAGE_SIZE, 2 * PAGE_SIZE, 0, 0, &flush), -ENOENT);
-    EXPECT_EQ(pagetable_protect(&pt, VA, PAGE_SIZE, PT_MAX_4K, 0, &flush), -EINVAL);
-    expect_leaves(1024, 510, 0);
-    pagetable_release(&pt, &flush);
-    stop();
-}
-
 KTEST(pagetable, unmap_frees_tables)
 {
     struct pt_flush flush = PT_FLUSH_NONE;
@@ -256,71 +227,12 @@ KTEST(pagetable, unmap_keeps_tables)
     stop();
 }
 
-KTEST(pagetable, merge)
-{
-    struct pt_flush flush = PT_FLUSH_NONE;
-    const u64 *kept;
-
-    start(true, true);
-    REQUIRE_EQ(pagetable_map(&pt, VA, PA, SZ_2M, PT_W | PT_MAX_4K, 0), 0);
-    REQUIRE_EQ(pagetable_map(&pt, VA + SZ_2M, PA + SZ_2M, SZ_1G - SZ_2M, PT_W, 0), 0);
-    REQUIRE_EQ(pagetable_merge(&pt, VA, SZ_2M - PAGE_SIZE, &flush), 0); /* no whole table */
-    expect_leaves(512, 511, 0);
-    REQUIRE_EQ(pagetable_protect(&pt, VA + PAGE_SIZE, PAGE_SIZE, 0, 0, &flush), 0);
-    REQUIRE_EQ(pagetable_merge(&pt, VA, SZ_1G, &flush), 0); /* one page differs */
-    expect_leaves(512, 511, 0);
-    REQUIRE_EQ(pagetable_protect(&pt, VA + PAGE_SIZE, PAGE_SIZE, PT_W, 0, &flush), 0);
-    flush = PT_FLUSH_NONE;
-    REQUIRE_EQ(pagetable_merge(&pt, VA, SZ_2M, &flush), 0);
-    expect_leaves(0, 512, 0);
-    EXPECT_EQ(flush.start, VA);
-    EXPECT_EQ(flush.end, VA + SZ_2M);
-    /* Until the flush the old table still leads a CPU that remembers it to the right memory. */
-    kept = fake_map(&pages, flush.tables);
-    REQUIRE_TRUE(kept);
-    for (u32 i = 0; i < 512; i++)
-        EXPECT_EQ(kept[i] & ~0xe00ULL, (PA + i * PAGE_SIZE) | 0x8000000000000063ULL);
-    REQUIRE_EQ(pagetable_merge(&pt, VA - SZ_1G, 3 * SZ_1G, &flush), 0);
-    expect_leaves(0, 0, 1);
-    EXPECT_EQ(pt.tables, 2);
-    fake_expect_at(&pt, VA + 777, PA + 777, PT_W, SZ_1G);
-    pagetable_release(&pt, &flush);
-    EXPECT_EQ(pages.live, 2);
-    stop();
-}
-
-KTEST(pagetable, merge_without_1g_or_alignment)
-{
-    struct pt_flush flush = PT_FLUSH_NONE;
-
-    start(false, true);
-    REQUIRE_EQ(pagetable_map(&pt, VA, PA, SZ_1G, PT_W, 0), 0);
-    REQUIRE_EQ(pagetable_map(&pt, VA + SZ_1G, PA + PAGE_SIZE, SZ_2M, PT_W, 0), 0);
-    REQUIRE_EQ(pagetable_merge(&pt, VA, 2 * SZ_1G, &flush), 0);
-    expect_leaves(512, 512, 0);
-    EXPECT_EQ(flush.tables, 0);
-    stop();
-}
-
 /* What each injected failure must leave untouched: the tables, the counters, the pages. */
 static int op_map(struct pt_flush *flush)
 {
     (void)flush;
     return pagetable_map(&pt, VA + 5 * SZ_1G - PAGE_SIZE, PA + 5 * SZ_1G - PAGE_SIZE,
                          SZ_2M + 2 * PAGE_SIZE, PT_W, 0);
-}
-
-static int op_map_pages(struct pt_flush *flush)
-{
-    const u64 pas[] = {PA + 0x5000, PA + 0x1000, PA + 0x9000};
-
-    (void)flush;
-    return pagetable_map_pages(&pt, VA + 6 * SZ_1G - PAGE_SIZE, pas, 3, PT_W, 0);
-}
-
-static int op_protect(struct pt_flush *flush)
-{
-    return pagetable_protect(&pt, VA + SZ_1M, 2 * SZ_1G - 2 * SZ_1M, 0, 0, flush);
 }
 
 static int op_unmap_middle(struct pt_flush *flush)
@@ -338,11 +250,7 @@ KTEST(pagetable, every_failed_allocation_leaves_no_trace)
     static const struct {
         int (*run)(struct pt_flush *flush);
         long need;
-    } ops[] = {{op_map, 4},
-               {op_map_pages, 4},
-               {op_protect, 4},
-               {op_unmap_middle, 2},
-               {op_unmap_across, 4}};
+    } ops[] = {{op_map, 4}, {op_unmap_middle, 2}, {op_unmap_across, 4}};
 
     for (size_t o = 0; o < ARRAY_SIZE(ops); o++) {
         start(true, true);
@@ -368,21 +276,6 @@ KTEST(pagetable, every_failed_allocation_leaves_no_trace)
         pages.fail_after = -1;
         stop();
     }
-}
-
-KTEST(pagetable, map_pages)
-{
-    const u64 pas[] = {PA + 0x5000, PA + 0x1000, PA + 0x9000}, odd[] = {PA, PA + 1};
-
-    start(true, true);
-    REQUIRE_EQ(pagetable_map_pages(&pt, VA + SZ_2M - PAGE_SIZE, pas, 3, PT_W, 3), 0);
-    for (u32 i = 0; i < 3; i++)
-        fake_expect_at(&pt, VA + SZ_2M - PAGE_SIZE + i * PAGE_SIZE + 8, pas[i] + 8, PT_W,
-                       PAGE_SIZE);
-    EXPECT_EQ(pagetable_map_pages(&pt, VA, odd, 2, PT_W, 3), -EINVAL);
-    EXPECT_EQ(pagetable_map_pages(&pt, VA + SZ_2M - 2 * PAGE_SIZE, pas, 2, PT_W, 3), -EEXIST);
-    EXPECT_EQ(pt.leaves[PT_LEAF_4K], 3);
-    stop();
 }
 
 struct seen {

@@ -78,25 +78,6 @@ KTEST(vspace, addresses_are_reused_late_but_reused)
     EXPECT_EQ(vs.used | vs.count, 0);
 }
 
-KTEST(vspace, alloc_at)
-{
-    start(16);
-    EXPECT_EQ(vspace_alloc_at(&vs, BASE + 4 * P, 2 * P, P, ANON), 0);
-    EXPECT_EQ(vspace_alloc_at(&vs, BASE + 3 * P, P, 0, ANON), -EBUSY); /* the guard */
-    EXPECT_EQ(vspace_alloc_at(&vs, BASE + 6 * P, P, P, ANON), -EBUSY);
-    EXPECT_EQ(vspace_alloc_at(&vs, BASE, 16 * P, 0, ANON), -EBUSY);
-    EXPECT_EQ(vspace_alloc_at(&vs, BASE + 6 * P, 10 * P, 0, ANON), 0);
-    EXPECT_EQ(vspace_alloc_at(&vs, BASE, 3 * P, 0, ANON), 0);
-    EXPECT_EQ(vspace_alloc_at(&vs, BASE - P, P, 0, ANON), -ERANGE);
-    EXPECT_EQ(vspace_alloc_at(&vs, BASE, P, P, ANON), -ERANGE);
-    EXPECT_EQ(vspace_alloc_at(&vs, BASE + 16 * P, P, 0, ANON), -ERANGE);
-    EXPECT_EQ(vspace_alloc_at(&vs, BASE, align_down(~0ULL, P), 0, ANON), -ERANGE);
-    EXPECT_EQ(vspace_alloc_at(&vs, 0, P, P, ANON), -ERANGE);
-    EXPECT_EQ(vspace_alloc_at(&vs, BASE + 1, P, 0, ANON), -EINVAL);
-    EXPECT_EQ(vs.used, 16 * P);
-    EXPECT_EQ(vspace_verify(&vs), 0);
-}
-
 KTEST(vspace, names)
 {
     const u64 off[] = {4 * P, 0}, size[] = {P, P};
@@ -197,11 +178,7 @@ KTEST(vspace, congruent_offset_base)
     REQUIRE_EQ(vspace_alloc_congruent(&vs, off, size, 2, P, "chunk", &base), 0);
     EXPECT_EQ(base + off[0], BASE); /* the base itself lies below the window */
     EXPECT_EQ(vspace_free_congruent(&vs, base, off, 2), 0);
-    EXPECT_EQ(vspace_alloc_congruent_at(&vs, BASE - off[0] + P, off, size, 2, P, "chunk"), 0);
-    EXPECT_EQ(vspace_alloc_congruent_at(&vs, BASE - off[0] + P, off, size, 2, P, "chunk"), -EBUSY);
-    EXPECT_EQ(vspace_alloc_congruent_at(&vs, BASE - off[0] - P, off, size, 2, P, "chunk"), -ERANGE);
-    EXPECT_EQ(vspace_alloc_congruent_at(&vs, BASE + 1, off, size, 2, P, "chunk"), -EINVAL);
-    EXPECT_EQ(vs.count, 2);
+    EXPECT_EQ(vs.count, 0);
 }
 
 KTEST(vspace, congruent_refusals)
@@ -268,18 +245,6 @@ KTEST(vspace, verify_finds_damage)
 
 static struct fake_pages pages;
 static struct pagetable pt;
-static u64 flushed_start, flushed_end, live_at_flush;
-
-static void note_flush(void *ctx, u64 start_va, u64 end_va)
-{
-    (void)ctx;
-    flushed_start = start_va;
-    flushed_end = end_va;
-    live_at_flush = pages.live;
-    EXPECT_EQ(vs.count, 1); /* nobody can be given the addresses yet */
-}
-
-static const struct tlb_ops tlb = {note_flush, NULL};
 
 static void start_mapped(void)
 {
@@ -294,33 +259,20 @@ static void stop_mapped(void)
     EXPECT_EQ(vs.count, 0);
     EXPECT_EQ(pt.tables, 1);
     EXPECT_EQ(pages.live, 1);
-    pagetable_destroy(&pt);
+    fake_destroy(&pt);
     fake_done(&pages);
 }
 
-KTEST(vspace, map_pages_and_unmap)
+/* As whoever uses an area does it: unmaps it, and gives the addresses back. */
+static void take_out(u64 va)
 {
-    const u64 pas[] = {0x9000, 0x5000, 0x7000};
-    const struct vspace_map_args args = {PT_W, 2, P, TAG("stack", 5)};
-    u64 va, pa;
+    const struct varea *area = vspace_find(&vs, va);
+    struct pt_flush flush = PT_FLUSH_NONE;
 
-    start_mapped();
-    REQUIRE_EQ(vspace_map_pages(&vs, &pt, pas, 3, &args, &va), 0);
-    for (u32 i = 0; i < 3; i++) {
-        EXPECT_EQ(pagetable_lookup(&pt, va + i * P, &pa, NULL, NULL), 0);
-        EXPECT_EQ(pa, pas[i]);
-    }
-    EXPECT_EQ(pagetable_lookup(&pt, va - 1, NULL, NULL, NULL), -ENOENT);
-    EXPECT_EQ(vspace_unmap(&vs, &pt, va + P, &tlb), -ENOENT);
-    EXPECT_EQ(vspace_unmap(&vs, &pt, va, &tlb), 0);
-    EXPECT_EQ(flushed_start, va);
-    EXPECT_EQ(flushed_end, va + 3 * P);
-    EXPECT_EQ(live_at_flush, 4); /* the tables are freed after the flush */
-    /* An area without pages is not vspace_unmap's. */
-    REQUIRE_EQ(vspace_alloc(&vs, P, P, 0, ANON, &va), 0);
-    EXPECT_EQ(vspace_unmap(&vs, &pt, va, NULL), -ENOENT);
-    EXPECT_EQ(vspace_free(&vs, va), 0);
-    stop_mapped();
+    REQUIRE_TRUE(area);
+    EXPECT_EQ(pagetable_unmap(&pt, area->va, area->end - area->va, 0, &flush), 0);
+    pagetable_release(&pt, &flush);
+    EXPECT_EQ(vspace_free(&vs, area->va), 0);
 }
 
 KTEST(vspace, map_range)
@@ -335,14 +287,14 @@ KTEST(vspace, map_range)
     EXPECT_EQ(pt.leaves[PT_LEAF_4K], 2); /* it touches two pages */
     EXPECT_EQ(pagetable_lookup(&pt, va + 0x1f, &pa, NULL, NULL), 0);
     EXPECT_EQ(pa, 0xfed0100f);
-    EXPECT_EQ(vspace_unmap(&vs, &pt, va, &tlb), 0);
+    take_out(va);
     REQUIRE_EQ(vspace_map_range(&vs, &pt, 0xfd000000, SZ_2M + 1, &uc, &va), 0);
     EXPECT_EQ(pagetable_lookup(&pt, va, &pa, NULL, &size), 0);
     EXPECT_EQ(size, SZ_2M);
-    EXPECT_EQ(vspace_unmap(&vs, &pt, va, NULL), 0);
+    take_out(va);
     REQUIRE_EQ(vspace_map_range(&vs, &pt, 0xfd000000, SZ_2M, &small, &va), 0);
     EXPECT_EQ(pt.leaves[PT_LEAF_4K], 512);
-    EXPECT_EQ(vspace_unmap(&vs, &pt, va, NULL), 0);
+    take_out(va);
     EXPECT_EQ(vspace_map_range(&vs, &pt, 0x5800, 0, &uc, &va), -EINVAL);
     EXPECT_EQ(vspace_map_range(&vs, &pt, 0x5800, ~0ULL, &uc, &va), -EINVAL);
     EXPECT_EQ(vspace_map_range(&vs, &pt, 0x5800, SZ_1G, &uc, &va), -ENOSPC);
@@ -352,21 +304,16 @@ KTEST(vspace, map_range)
 
 KTEST(vspace, every_failed_allocation_leaves_no_trace)
 {
-    const u64 pas[] = {0x9000, 0x5000}, odd[] = {0x9001, 0x5000};
     const struct vspace_map_args args = {PT_W, 2, P, TAG("stack", 5)};
     u64 va = 0;
 
     start_mapped();
     for (long k = 0; k < 3; k++) {
         pages.fail_after = k;
-        EXPECT_EQ(vspace_map_pages(&vs, &pt, pas, 2, &args, &va), -ENOMEM);
-        EXPECT_EQ(vs.count | vs.used, 0);
-        EXPECT_EQ(pt.tables, pages.live);
-        pages.fail_after = k;
         EXPECT_EQ(vspace_map_range(&vs, &pt, 0x9000, P, &args, &va), -ENOMEM);
         EXPECT_EQ(vs.count | vs.used, 0);
+        EXPECT_EQ(pt.tables, pages.live);
     }
-    EXPECT_EQ(vspace_map_pages(&vs, &pt, odd, 2, &args, &va), -EINVAL);
     EXPECT_EQ(va, 0);
     stop_mapped();
 }

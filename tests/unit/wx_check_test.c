@@ -47,7 +47,7 @@ static bool start(void)
 
 static void stop(void)
 {
-    pagetable_destroy(&pt);
+    fake_destroy(&pt);
     fake_done(&pages);
 }
 
@@ -76,29 +76,22 @@ KTEST(wx_check, a_sound_kernel_passes)
 
 KTEST(wx_check, writable_and_executable)
 {
-    struct pt_flush flush = PT_FLUSH_NONE;
-
     /* In its place, and no alias: only the one leaf is wrong. */
     REQUIRE_TRUE(start());
-    REQUIRE_EQ(pagetable_protect(&pt, TRAMPOLINE, PAGE_SIZE, PT_W | PT_X, 0, &flush), 0);
+    fake_set_prot(&pt, TRAMPOLINE, PT_W | PT_X);
     expect_only(WX_WRITE_EXEC, TRAMPOLINE);
     stop();
 }
 
 KTEST(wx_check, writable_alias_in_the_direct_map)
 {
-    struct pt_flush flush = PT_FLUSH_NONE;
-
     REQUIRE_TRUE(start());
-    REQUIRE_EQ(
-        pagetable_protect(&pt, DIRECT_MAP_BASE + TEXT_PA + 0x3000, PAGE_SIZE, PT_W, 0, &flush), 0);
+    fake_set_prot(&pt, DIRECT_MAP_BASE + TEXT_PA + 0x3000, PT_W);
     expect_only(WX_ALIAS, DIRECT_MAP_BASE + TEXT_PA + 0x3000);
     stop();
     /* rodata counts as well: its last page */
     REQUIRE_TRUE(start());
-    REQUIRE_EQ(pagetable_protect(&pt, DIRECT_MAP_BASE + RODATA_END - PAGE_SIZE, PAGE_SIZE, PT_W, 0,
-                                 &flush),
-               0);
+    fake_set_prot(&pt, DIRECT_MAP_BASE + RODATA_END - PAGE_SIZE, PT_W);
     expect_only(WX_ALIAS, DIRECT_MAP_BASE + RODATA_END - PAGE_SIZE);
     stop();
 }
@@ -120,14 +113,12 @@ KTEST(wx_check, writable_alias_elsewhere)
 
 KTEST(wx_check, executable_outside)
 {
-    struct pt_flush flush = PT_FLUSH_NONE;
-
     REQUIRE_TRUE(start());
     REQUIRE_EQ(pagetable_map_page(&pt, VAREA_BASE, 0x900000, PT_X, 0), 0);
     expect_only(WX_EXEC_OUTSIDE, VAREA_BASE);
     stop();
     REQUIRE_TRUE(start());
-    REQUIRE_EQ(pagetable_protect(&pt, KERNEL_BASE + TEXT_END, PAGE_SIZE, PT_X, 0, &flush), 0);
+    fake_set_prot(&pt, KERNEL_BASE + TEXT_END, PT_X);
     expect_only(WX_EXEC_OUTSIDE, KERNEL_BASE + TEXT_END);
     stop();
     /* A large leaf that begins inside and ends outside. */

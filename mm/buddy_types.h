@@ -1,5 +1,6 @@
 /*
- * Inside of the page allocator: what its files share. For mm/buddy*.c only.
+ * The types that the files of the page allocator share, and the calls between those files. For
+ * mm/buddy*.c only.
  *
  * A pageblock record is in one of four states:
  *  - PB_HOLE: no declared memory here.
@@ -17,8 +18,8 @@
  * allocated as one (SEC_USED), or nothing of it was handed over (SEC_RAW).
  * SPDX-License-Identifier: MIT
  */
-#ifndef PERCH_MM_BUDDY_INTERNAL_H
-#define PERCH_MM_BUDDY_INTERNAL_H
+#ifndef PERCH_MM_BUDDY_TYPES_H
+#define PERCH_MM_BUDDY_TYPES_H
 
 #include "kernel/base/spinlock.h"
 #include "mm/buddy.h"
@@ -139,31 +140,42 @@ static inline void list_remove(struct pageblock **head, struct pageblock *pb)
         pb->next->prev = pb->prev;
 }
 
-/* ---- orders 9 to 18 (buddy_block.c); the zone's lock is held --------------------------------- */
+/*
+ * Functions of the files, from the bottom up; each file calls only those before it. The zone's lock
+ * is held where a zone is changed.
+ */
 
-/* A block of that order: its address, all its pageblocks PB_SMALL without free pages; or NO_PA. */
-u64 zone_take_block(struct buddy *b, struct buddy_zone *z, u32 order);
+/* ---- orders 9 to 18 (buddy_block.c) ---------------------------------------------------------- */
 
-/* The reverse: pb is the first of the block's pageblocks, all PB_SMALL without free pages. */
+/*
+ * A block of that order: its address, all its pageblocks PB_SMALL without free pages; or NO_PA.
+ * *closed is NO_SECTION then, or a whole section without records that has left the free list and is
+ * to be opened first.
+ */
+u64 zone_take_ready_block(struct buddy *b, struct buddy_zone *z, u32 order, u32 *closed);
+
+/* The first free whole section leaves the list, which is not empty. */
+u32 zone_pop_section(struct buddy *b, struct buddy_zone *z);
+
+/* pb is the first of an allocated block's pageblocks, all PB_SMALL without free pages. */
 void zone_put_block(struct buddy *b, struct buddy_zone *z, struct pageblock *pb, u32 order);
 
 /* A whole section without records becomes a free block. */
 void zone_put_section(struct buddy *b, struct buddy_zone *z, u32 section);
 
-/* Opens a free whole section that has no records, if there is one. */
-void zone_split_section(struct buddy *b, struct buddy_zone *z);
+/* ---- orders 0 to 8: the pages of pageblocks that are there (buddy_page.c) -------------------- */
 
-/* ---- orders 0 to 8 (buddy_page.c); the zone's lock is held ------------------------------------
- */
+/* All pages of an allocated order-9 block become free pages; the caller takes some at once. */
+void zone_open_block(struct buddy_zone *z, struct pageblock *pb);
 
-/* A pageblock with a free page, the fullest; NULL when there is none. */
-struct pageblock *zone_find_pages(struct buddy *b, struct buddy_zone *z);
+/* Up to n pages of one pageblock, lowest first; at least one is free. Returns how many. */
+u32 zone_take_some(struct buddy_zone *z, struct pageblock *pb, u32 n, u64 *pas);
 
-/* Up to n pages: how many. */
-u32 zone_take_pages(struct buddy *b, struct buddy_zone *z, u32 n, u64 *pas);
+/* A pageblock with a run of that order, among at most `tries`, and its first page; or NULL. */
+struct pageblock *zone_search_run(struct buddy_zone *z, u32 order, u64 tries, u32 *first);
 
-/* A run of order 1 to 8; NO_PA when there is none. */
-u64 zone_take_run(struct buddy *b, struct buddy_zone *z, u32 order);
+/* Takes the pages [first, first + n), all free. */
+void zone_take_range(struct buddy_zone *z, struct pageblock *pb, u32 first, u32 n);
 
 /* Makes n pages of pb, from page first on, free. False, and nothing done: one is free already. */
 bool zone_put_pages(struct buddy *b, struct pageblock *pb, u32 first, u32 n);
@@ -174,61 +186,49 @@ void zone_pages_changed(struct buddy_zone *z, struct pageblock *pb);
 /* All 512 pages are free: it rises to order 9. */
 void zone_close_block(struct buddy *b, struct pageblock *pb);
 
-/* One page, lowest first, as most requests are; NO_PA: none. */
-static ALWAYS_INLINE u64 zone_take_page(struct buddy *b, struct buddy_zone *z)
-{
-    struct pageblock *pb;
+/* ---- ranges and records (buddy_section.c) ---------------------------------------------------- */
 
-    if (likely(z->buckets_used))
-        pb = z->bucket[__builtin_ctz(z->buckets_used)];
-    else if (!(pb = zone_find_pages(b, z)))
-        return NO_PA;
-    u32 word = (u32)__builtin_ctz(pb->words);
-    u64 bits = pb->free[word];
-
-    pb->free[word] = bits & (bits - 1);
-    if (unlikely(!pb->free[word]))
-        pb->words &= (u8) ~(1u << word);
-    zone_count_pages(z, -1ULL);
-    if (unlikely(--pb->nfree % 64 == 0))
-        zone_pages_changed(z, pb);
-    return pb_pa(pb) + ((u64)(word * 64 + (u32)__builtin_ctzll(bits)) << PAGE_SHIFT);
-}
-
-/* zone_put_pages() for one page. */
-static ALWAYS_INLINE bool zone_put_page(struct buddy *b, struct pageblock *pb, u32 i)
-{
-    u64 *word = &pb->free[i / 64], bit = 1ULL << (i % 64);
-
-    if (unlikely(*word & bit))
-        return false;
-    *word |= bit;
-    pb->words |= (u8)(1u << (i / 64));
-    pb->fits = BUDDY_BLOCK_ORDER - 1;
-    zone_count_pages(pb->zone, 1);
-    if (unlikely(++pb->nfree == PB_PAGES))
-        zone_close_block(b, pb);
-    else if (unlikely(pb->nfree % 64 == 1))
-        zone_pages_changed(pb->zone, pb);
-    return true;
-}
-
-/* ---- any order (buddy.c) -----------------------------------------------------------------------
- */
-
-/* Takes and releases the zone's lock itself, and adds 1 to *count under it. NO_PA: none. */
-u64 zone_alloc(struct buddy *b, struct buddy_zone *z, u32 order, u64 *count);
-
-/* ---- records (buddy_setup.c) ------------------------------------------------------------------
- */
-
-/*
- * Splits a free whole section that is in no list any more: makes its records, and the rest of it
- * free blocks of z, whose lock is held.
- */
-void section_open(struct buddy *b, struct buddy_zone *z, u32 section);
+/* What of [start, end) is in the section. */
+struct buddy_range section_part(u32 section, u64 start, u64 end);
 
 /* Declared range that holds pa; NULL: none. O(log ranges). */
 const struct buddy_range *range_at(const struct buddy *b, u64 pa);
+
+/* First declared range that ends above the section's start. */
+const struct buddy_range *section_first_range(const struct buddy *b, u32 section);
+
+/* Pages that the records of a section take. */
+u32 section_record_pages(const struct buddy *b, u32 section);
+
+/* Makes the records in those pages at pa. All declared pages of the section count as allocated. */
+void section_make_records(struct buddy *b, u32 section, u64 pa);
+
+/* Pages of z in sections with records become free. */
+void zone_put_range(struct buddy *b, struct buddy_zone *z, u64 start, u64 end);
+
+/*
+ * Splits a free whole section that is in no list any more: makes its records at its own end, and
+ * the rest of it free blocks of z.
+ */
+void section_open(struct buddy *b, struct buddy_zone *z, u32 section);
+
+/* ---- taking, with larger blocks and sections broken where needed (buddy_take.c) -------------- */
+
+/* A block of order 9 to 18: its address, all its pageblocks PB_SMALL; or NO_PA. */
+u64 zone_take_block(struct buddy *b, struct buddy_zone *z, u32 order);
+
+/* A pageblock with a free page, the fullest; NULL when there is none. */
+struct pageblock *zone_find_pages(struct buddy *b, struct buddy_zone *z);
+
+/* Up to n pages: how many. */
+u32 zone_take_pages(struct buddy *b, struct buddy_zone *z, u32 n, u64 *pas);
+
+/* A run of order 1 to 8; NO_PA when there is none. */
+u64 zone_take_run(struct buddy *b, struct buddy_zone *z, u32 order);
+
+/* ---- any order (buddy.c) --------------------------------------------------------------------- */
+
+/* Takes and releases the zone's lock itself, and adds 1 to *count under it. NO_PA: none. */
+u64 zone_alloc(struct buddy *b, struct buddy_zone *z, u32 order, u64 *count);
 
 #endif

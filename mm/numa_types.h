@@ -1,9 +1,10 @@
 /*
- * What the files of mm/numa_*.c share while one topology is built. Nobody else includes this.
+ * The state that the files of mm/numa_*.c share while one topology is built, and its scratch
+ * memory. Only they include this.
  * SPDX-License-Identifier: MIT
  */
-#ifndef PERCH_MM_NUMA_INTERNAL_H
-#define PERCH_MM_NUMA_INTERNAL_H
+#ifndef PERCH_MM_NUMA_TYPES_H
+#define PERCH_MM_NUMA_TYPES_H
 
 #include "kernel/base/firmware.h"
 #include "mm/numa.h"
@@ -27,7 +28,7 @@ struct numa_pxm_slot {
     s32 node; /* NODE_NONE: free */
 };
 
-struct numa_build {
+struct numa_builder {
     const struct numa_input *in;
     const struct numa_alloc *alloc;
     struct numa_topology *t;
@@ -38,18 +39,25 @@ struct numa_build {
     struct numa_pieces pieces; /* disjoint, sorted */
 };
 
-/* count zeroed elements of size bytes (NULL: none left); count 0 gives a valid pointer too. */
-void *numa_get(struct numa_build *b, size_t count, size_t size);
+/* count zeroed elements of size bytes (NULL: no memory); count 0 gives a valid pointer too. */
+static inline void *numa_get(struct numa_builder *b, size_t count, size_t size)
+{
+    return b->alloc->alloc(b->alloc->ctx, MAX(count, 1u) * size);
+}
 
 /* Gives scratch memory back; p may be NULL. */
-void numa_put(struct numa_build *b, void *p, size_t count, size_t size);
+static inline void numa_put(struct numa_builder *b, void *p, size_t count, size_t size)
+{
+    if (p && b->alloc->free)
+        b->alloc->free(b->alloc->ctx, p, MAX(count, 1u) * size);
+}
 
-int numa_number_nodes(struct numa_build *b);  /* nodes, apics, srat: from the SRAT's entries */
-int numa_settle_memory(struct numa_build *b); /* srat -> pieces: overlaps */
-int numa_cover_ram(struct numa_build *b);     /* pieces -> t->memory: RAM no entry covers, joins */
+int numa_number_nodes(struct numa_builder *b);  /* nodes, apics, srat: from the SRAT's entries */
+int numa_settle_memory(struct numa_builder *b); /* srat -> pieces: overlaps */
+int numa_cover_ram(struct numa_builder *b); /* pieces -> t->memory: RAM no entry covers, joins */
 void numa_count_ram(struct numa_topology *t, const struct range *ram, u32 ram_count);
-int numa_number_cpus(struct numa_build *b);   /* t->cpus */
-int numa_set_distances(struct numa_build *b); /* t->distances */
+int numa_number_cpus(struct numa_builder *b);   /* t->cpus */
+int numa_set_distances(struct numa_builder *b); /* t->distances */
 
 /* Sorts by start, then entry. */
 void numa_sort_pieces(struct numa_piece *p, u32 count);

@@ -1,10 +1,11 @@
 /*
  * What the files of memblock share and nobody else includes: operations on one region list, growth
- * of its array, and the finder. Ranges are [base, end) here. Contexts as in mm/memblock.h.
+ * of its array, and the search. Ranges are [base, end) here. Contexts as in mm/memblock.h.
+ * Each file calls only those before it: regions, query and find; grow; the rest.
  * SPDX-License-Identifier: MIT
  */
-#ifndef PERCH_MM_MEMBLOCK_INTERNAL_H
-#define PERCH_MM_MEMBLOCK_INTERNAL_H
+#ifndef PERCH_MM_MEMBLOCK_TYPES_H
+#define PERCH_MM_MEMBLOCK_TYPES_H
 
 #include "mm/memblock.h"
 
@@ -54,14 +55,6 @@ static inline u32 memblock_first_from(const struct memblock_type *type, u64 addr
     return lo;
 }
 
-/* True, with a line: memblock is closed, and the change to [base, end) must not happen. */
-bool memblock_refuses(const struct memblock *mb, u64 base, u64 end);
-
-/* memblock_regions.c: adds or takes out a range. May grow; 0 or -ENOMEM with the list unchanged. */
-int memblock_type_add(struct memblock *mb, struct memblock_type *type, u64 base, u64 end, s32 nid,
-                      u32 flags);
-int memblock_type_remove(struct memblock *mb, struct memblock_type *type, u64 base, u64 end);
-
 /* What to change in the regions inside a range: flags first cleared, then set. */
 struct memblock_change {
     bool set_nid;
@@ -69,8 +62,14 @@ struct memblock_change {
     u32 clear, set;
 };
 
-int memblock_type_change(struct memblock *mb, struct memblock_type *type, u64 base, u64 end,
-                         const struct memblock_change *change);
+/*
+ * memblock_regions.c: one list, which never grows here. Each call returns 0 when it is done; else
+ * the number of free slots it needs, and the list is unchanged.
+ */
+u32 memblock_type_add(struct memblock_type *type, u64 base, u64 end, s32 nid, u32 flags) MUST_CHECK;
+u32 memblock_type_remove(struct memblock_type *type, u64 base, u64 end) MUST_CHECK;
+u32 memblock_type_change(struct memblock_type *type, u64 base, u64 end,
+                         const struct memblock_change *change) MUST_CHECK;
 
 /* Drops regions [from, to) of the array; the totals follow. */
 void memblock_type_drop(struct memblock_type *type, u32 from, u32 to);
@@ -78,16 +77,8 @@ void memblock_type_drop(struct memblock_type *type, u32 from, u32 to);
 /* memblock_query.c: every byte of [base, end) lies in some region. */
 bool memblock_type_covers(const struct memblock_type *type, u64 base, u64 end);
 
-/*
- * memblock_grow.c: makes sure that type has n free slots, without using memory in
- * [avoid_base, avoid_end). 0 or -ENOMEM. Growth adds to and takes from `reserved`: indices into it
- * are void afterwards. On -ENOMEM for `memory`, `reserved` may have doubled for its own part.
- */
-int memblock_ensure_slots(struct memblock *mb, struct memblock_type *type, u32 n, u64 avoid_base,
-                          u64 avoid_end);
-
-/* memblock_alloc.c: one search. */
-struct memblock_want {
+/* memblock_find.c: one search. */
+struct memblock_criteria {
     u64 size, align; /* align is a power of two */
     u64 lo, hi;      /* the piece lies inside [lo, hi) */
     s32 nid;         /* or MEMBLOCK_NODE_ANY */
@@ -96,7 +87,19 @@ struct memblock_want {
     u32 some;        /* if not 0: flags of which it must have at least one */
 };
 
-bool memblock_find_piece(const struct memblock *mb, const struct memblock_want *want,
+bool memblock_find_piece(const struct memblock *mb, const struct memblock_criteria *c,
                          struct memblock_result *result);
+
+/*
+ * memblock_grow.c: the three changes of a list, with as many slots as they need. May grow. 0;
+ * -ENOMEM with the list unchanged; -EBUSY, with a line, after memblock_close(). Growth uses no
+ * memory in [base, end). It adds to and takes from `reserved`: indices into it are void afterwards.
+ * On -ENOMEM for `memory`, `reserved` may have doubled for its own part.
+ */
+int memblock_range_add(struct memblock *mb, struct memblock_type *type, u64 base, u64 end, s32 nid,
+                       u32 flags);
+int memblock_range_remove(struct memblock *mb, struct memblock_type *type, u64 base, u64 end);
+int memblock_range_change(struct memblock *mb, struct memblock_type *type, u64 base, u64 end,
+                          const struct memblock_change *change);
 
 #endif
