@@ -9,6 +9,7 @@
 #include "percpu/percpu.h"
 #include "smp/call.h"
 #include "smp/cpus.h"
+#include "smp/idle.h"
 #include "smp/idle_set.h"
 #include "smp/park.h"
 
