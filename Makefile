@@ -129,7 +129,6 @@ LOCAL_SRCS := \
 	percpu/alloc_strip.c \
 	percpu/alloc_verify.c \
 	percpu/alloc_work.c \
-	percpu/page_cache.c \
 	percpu/backing.c \
 	percpu/backing_layout.c \
 	percpu/backing_populate.c \

@@ -88,8 +88,8 @@ static int first_online(void *ctx, u32 cpu)
 
 static void parking(void *ctx, u32 cpu)
 {
+    (void)cpu;
     pcpu_cpu_parking(ctx);
-    percpu_pages_parking(cpu);
 }
 
 int percpu_cpus_hook(void)

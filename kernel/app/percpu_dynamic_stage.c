@@ -52,7 +52,7 @@ static void init_env(struct pcpu_backing_env *env, struct boot_state *s, u64 zer
     };
     for_each_online_cpu(cpu)
         atomic_fetch_or_explicit(&env->backed[cpu / 64], 1ULL << (cpu % 64), memory_order_relaxed);
-    env->pages = percpu_pages_init(&s->pages, &s->small, &s->topo);
+    env->pages = percpu_pages_init(&s->pages);
 }
 
 void stage_percpu_dynamic(struct boot_state *s)

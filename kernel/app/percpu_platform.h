@@ -11,15 +11,11 @@
 #define PERCH_APP_PERCPU_PLATFORM_H
 
 #include "kernel/platform/paging.h"
-#include "mm/numa.h"
+#include "mm/buddy.h"
 #include "percpu/alloc.h"
 #include "percpu/backing.h"
 
-/* With a small cache of pages for each CPU, which goes back when the CPU parks. */
-const struct pcpu_page_ops_dyn *percpu_pages_init(struct buddy *pages, struct small_mem *small,
-                                                  const struct numa_topology *topo);
-/* On that CPU: its cached pages go back. */
-void percpu_pages_parking(u32 cpu);
+const struct pcpu_page_ops_dyn *percpu_pages_init(struct buddy *pages);
 
 /* zero_pa: the page that stands for memory of CPUs that were never online. */
 const struct pcpu_map_ops *percpu_slots_init(struct kernel_vm *vm, u64 zero_pa, bool can_promote);
