@@ -61,9 +61,9 @@ PURE_SRCS := \
 	smp/trampoline_place.c \
 	smp/tsc_sync_core.c \
 	percpu/chunk.c \
-	percpu/chunk_alloc.c \
+	percpu/chunk_objects.c \
 	percpu/chunk_block.c \
-	percpu/chunk_look.c \
+	percpu/chunk_stats.c \
 	percpu/chunk_tree.c \
 	percpu/chunk_verify.c \
 	percpu/lib.c \

@@ -2,8 +2,8 @@
  * Inside one block of a chunk: the allocation map and the longest run of each of its words.
  * SPDX-License-Identifier: MIT
  */
-#include "kernel/base/string.h"
-#include "percpu/chunk_internal.h"
+#include "percpu/chunk_block.h"
+
 #include "percpu/clear.h"
 
 #define FULL (~0ULL)

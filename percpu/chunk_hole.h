@@ -7,7 +7,8 @@
 #ifndef PERCH_PERCPU_CHUNK_HOLE_H
 #define PERCH_PERCPU_CHUNK_HOLE_H
 
-#include "percpu/chunk_internal.h"
+#include "percpu/chunk.h"
+#include "percpu/chunk_tree.h"
 
 struct pcpu_hole {
     u32 start; /* of the run */

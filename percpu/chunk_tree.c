@@ -2,8 +2,10 @@
  * The tree over a chunk's blocks that knows its free runs.
  * SPDX-License-Identifier: MIT
  */
-#include "kernel/base/string.h"
-#include "percpu/chunk_internal.h"
+#include "percpu/chunk_tree.h"
+
+#include "percpu/block_list.h"
+#include "percpu/chunk_block.h"
 
 static const struct pcpu_runs no_runs = {0, 0, 0};
 static const struct pcpu_runs full_runs = {PCPU_BLOCK_GRANULES, PCPU_BLOCK_GRANULES,
@@ -44,13 +46,13 @@ void pcpu_tree_init(struct pcpu_chunk *c)
     }
 }
 
-void pcpu_tree_leaf(struct pcpu_chunk *c, u32 block)
+/* Writes a leaf from the block's state and map. */
+static void build_leaf(struct pcpu_chunk *c, u32 block)
 {
     struct pcpu_tree_node *leaf = &c->level[0][block];
     const struct pcpu_block *b = c->blocks[block];
 
-    leaf->pop = leaf->all = no_runs;
-    leaf->nr_unpopulated = leaf->nr_empty = 0;
+    *leaf = (struct pcpu_tree_node){0};
     if (c->state[block] == PCPU_UNPOPULATED) {
         leaf->all = full_runs;
         leaf->nr_unpopulated = 1;
@@ -265,13 +267,19 @@ void pcpu_tree_refresh(struct pcpu_chunk *c, u32 first, u32 last)
 
 void pcpu_tree_build(struct pcpu_chunk *c)
 {
-    for (u32 level = 1; level <= c->height; level++) {
+    u32 below = c->nr_blocks;
+
+    for (u32 level = 0; level <= c->height; level++) {
         u32 nodes = pcpu_tree_nodes(c->nr_blocks, c->height, level);
-        u32 below = pcpu_tree_nodes(c->nr_blocks, c->height, level - 1);
 
         memset(c->level[level], 0, nodes * sizeof(struct pcpu_tree_node));
-        for (u32 i = 0; i * FANOUT < below; i++)
-            refresh_both(c, level, i);
+        if (!level)
+            for (u32 i = 0; i < below; i++)
+                build_leaf(c, i);
+        else
+            for (u32 i = 0; i * FANOUT < below; i++)
+                refresh_both(c, level, i);
+        below = nodes;
     }
 }
 

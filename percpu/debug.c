@@ -25,16 +25,6 @@ static void enter(struct pcpu_debug *d, struct pcpu_debug_record *r)
     *head = r;
 }
 
-struct pcpu_debug_record *pcpu_debug_next(const struct pcpu_debug *d,
-                                          const struct pcpu_debug_record *r, u32 *bucket)
-{
-    struct pcpu_debug_record *next = r ? r->next : d->bucket[*bucket];
-
-    while (!next && ++*bucket < PCPU_DEBUG_BUCKETS)
-        next = d->bucket[*bucket];
-    return next;
-}
-
 /* Zones around size bytes, as far as a unit has room for them; r->size is set. */
 static void shape(const struct pcpu_debug *d, struct pcpu_debug_record *r, size_t align)
 {

@@ -68,7 +68,14 @@ static inline u32 pcpu_debug_hash(uintptr_t ptr)
 }
 
 /* Every record: for (r = NULL; (r = pcpu_debug_next(d, r, &bucket));) with bucket 0 at first. */
-struct pcpu_debug_record *pcpu_debug_next(const struct pcpu_debug *d,
-                                          const struct pcpu_debug_record *r, u32 *bucket);
+static inline struct pcpu_debug_record *pcpu_debug_next(const struct pcpu_debug *d,
+                                          const struct pcpu_debug_record *r, u32 *bucket)
+{
+    struct pcpu_debug_record *next = r ? r->next : d->bucket[*bucket];
+
+    while (!next && ++*bucket < PCPU_DEBUG_BUCKETS)
+        next = d->bucket[*bucket];
+    return next;
+}
 
 #endif

@@ -2,8 +2,7 @@
  * Looking at a chunk: walk and statistics.
  * SPDX-License-Identifier: MIT
  */
-#include "kernel/base/string.h"
-#include "percpu/chunk_internal.h"
+#include "percpu/chunk.h"
 
 typedef u64 __attribute__((may_alias)) tag8;
 
