@@ -66,11 +66,10 @@ PURE_SRCS := \
 	percpu/chunk_stats.c \
 	percpu/chunk_tree.c \
 	percpu/chunk_verify.c \
-	percpu/lib.c \
 	percpu/layout.c \
 	percpu/layout_print.c \
-	percpu/first_chunk.c \
-	percpu/first_chunk_make.c \
+	percpu/first_chunk_embed.c \
+	percpu/first_chunk_choose.c \
 	percpu/first_chunk_page.c \
 	percpu/setup_first_chunk.c \
 	percpu/setup_first_chunk_verify.c \

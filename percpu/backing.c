@@ -95,9 +95,9 @@ u32 pcpu_range_break(struct pcpu_backing *b, struct pcpu_range *r)
     return total;
 }
 
-void pcpu_tell_fallback(struct pcpu_backing_env *env, s32 node, s32 from)
+void pcpu_warn_fallback(struct pcpu_backing_env *env, s32 node, s32 from)
 {
-    if (!atomic_exchange_explicit(&env->count[node].told, true, memory_order_relaxed))
+    if (!atomic_exchange_explicit(&env->count[node].warned, true, memory_order_relaxed))
         pr_warn("percpu: node %d: no memory left, pages come from node %d", node, from);
 }
 

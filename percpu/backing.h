@@ -31,7 +31,7 @@
 #include "kernel/base/errno.h"
 #include "kernel/base/spinlock.h"
 #include "kernel/base/types.h"
-#include "percpu/chunk_info.h"
+#include "percpu/first_chunk_types.h"
 
 #define PCPU_RANGE_SIZE  SZ_2M
 #define PCPU_RANGE_PAGES 512u
@@ -101,7 +101,7 @@ struct pcpu_node_count {
     _Atomic u64 leaves_2m;   /* promoted ranges now */
     _Atomic u64 promotions, demotions;
     _Atomic u64 quarantined; /* pages that a failed flush has cost */
-    _Atomic bool told;       /* the line about the first fall-back was written */
+    _Atomic bool warned;     /* the line about the first fall-back was written */
 };
 
 struct pcpu_range; /* percpu/backing_internal.h */

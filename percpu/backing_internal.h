@@ -110,7 +110,7 @@ bool pcpu_range_reserve(struct pcpu_backing *b, struct pcpu_range *r);
 u32 pcpu_range_break(struct pcpu_backing *b, struct pcpu_range *r);
 
 /* Says it once: pages for this node come from another one. */
-void pcpu_tell_fallback(struct pcpu_backing_env *env, s32 node, s32 from);
+void pcpu_warn_fallback(struct pcpu_backing_env *env, s32 node, s32 from);
 
 /* The range's page that is this block of the part's unit. */
 static inline u32 pcpu_part_index(const struct pcpu_part *part, u32 block)

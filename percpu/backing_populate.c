@@ -198,7 +198,7 @@ static inline u64 next_page(struct populate *p)
     if (likely(from == p->node))
         p->local++;
     else
-        pcpu_tell_fallback(p->b->env, p->node, from);
+        pcpu_warn_fallback(p->b->env, p->node, from);
     return pa;
 }
 

@@ -92,7 +92,7 @@ static void replace_page(struct pcpu_backing *b, struct pcpu_range *r, u32 index
     pcpu_node_add(&count->populated, 1);
     pcpu_node_add(from == node ? &count->obtained : &count->fallen_back, 1);
     if (from != node)
-        pcpu_tell_fallback(b->env, node, from);
+        pcpu_warn_fallback(b->env, node, from);
 }
 
 /* One unit's part of a range. */

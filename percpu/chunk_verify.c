@@ -218,8 +218,7 @@ static const char *verify_counters(const struct pcpu_chunk *c)
     return c->free_granules == free ? NULL : "free_granules";
 }
 
-/* ---- the tree: each node's runs are counted in the maps of its span ----------------------------
- */
+/* ---- the tree: each node's runs are counted in the maps of its span -------------------------- */
 
 struct count {
     u32 len, run; /* granules seen; free ones at the end of them */

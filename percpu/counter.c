@@ -128,8 +128,7 @@ void percpu_counter_destroy_many(struct percpu_counter *c, u32 n)
     free_group(g);
 }
 
-/* ---- parts -------------------------------------------------------------------------------------
- */
+/* ---- parts ----------------------------------------------------------------------------------- */
 
 static struct percpu_counter_part *part_of(const struct percpu_counter *c, u32 cpu)
 {

@@ -30,7 +30,7 @@
 #include "kernel/base/cpu_local.h"
 #include "kernel/base/errno.h"
 #include "kernel/base/spinlock.h"
-#include "percpu/lib.h"
+#include "percpu/percpu_lib.h"
 
 /* Levels and batches; what read may be wrong by. */
 struct percpu_counter_geometry {

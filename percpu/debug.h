@@ -82,7 +82,7 @@ struct pcpu_debug {
     u32 held_offset;         /* the object that holds the first chunk; 0: none */
     u64 nr_live, live_bytes; /* the user's bytes of a unit */
     u64 nr_quarantine, quarantine_bytes;
-    u64 checks, refused, damage, told;
+    u64 checks, refused, damage, nr_lines; /* nr_lines: written about damage and wrong frees */
 };
 
 struct pcpu_debug_stats {

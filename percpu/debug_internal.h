@@ -11,8 +11,7 @@
 
 #define PCPU_DEBUG_LINES 64 /* about damage and wrong frees together */
 
-/* ---- patterns (debug_pattern.c) ---------------------------------------------------------------
- */
+/* ---- patterns (debug_pattern.c) -------------------------------------------------------------- */
 
 enum pcpu_debug_part { PCPU_PART_FRONT, PCPU_PART_BODY, PCPU_PART_BACK };
 
@@ -45,8 +44,7 @@ static inline bool pcpu_debug_in_first(const struct pcpu_debug *d, uintptr_t ptr
     return ptr - d->a->static_start < d->a->unit_size;
 }
 
-/* ---- lines (debug_report.c) -------------------------------------------------------------------
- */
+/* ---- lines (debug_report.c) ------------------------------------------------------------------ */
 
 /* Checks an object; damage is said, counted and repaired. True: there was none. */
 bool pcpu_debug_check(struct pcpu_debug *d, const struct pcpu_debug_record *r);
@@ -59,8 +57,7 @@ void pcpu_debug_say_double(struct pcpu_debug *d, const struct pcpu_debug_record 
 /* ptr is no record's. False: nothing to say here, the allocator has to look at it. */
 bool pcpu_debug_say_wrong(struct pcpu_debug *d, uintptr_t ptr, uintptr_t site);
 
-/* ---- records (debug.c) ------------------------------------------------------------------------
- */
+/* ---- records (debug.c) ----------------------------------------------------------------------- */
 
 static inline u32 pcpu_debug_hash(uintptr_t ptr)
 {
@@ -68,8 +65,8 @@ static inline u32 pcpu_debug_hash(uintptr_t ptr)
 }
 
 /* Every record: for (r = NULL; (r = pcpu_debug_next(d, r, &bucket));) with bucket 0 at first. */
-static inline struct pcpu_debug_record *pcpu_debug_next(const struct pcpu_debug *d,
-                                          const struct pcpu_debug_record *r, u32 *bucket)
+static inline struct pcpu_debug_record *
+pcpu_debug_next(const struct pcpu_debug *d, const struct pcpu_debug_record *r, u32 *bucket)
 {
     struct pcpu_debug_record *next = r ? r->next : d->bucket[*bucket];
 

@@ -28,8 +28,7 @@ static u32 back_zone(const struct pcpu_debug_record *r)
     return r->whole - r->front - r->size;
 }
 
-/* ---- writing -----------------------------------------------------------------------------------
- */
+/* ---- writing --------------------------------------------------------------------------------- */
 
 void pcpu_debug_mark_cpu(struct pcpu_debug *d, const struct pcpu_debug_record *r, u32 cpu)
 {
@@ -57,8 +56,7 @@ void pcpu_debug_fill_body(struct pcpu_debug *d, const struct pcpu_debug_record *
         memset(copy_of(d, r->ptr, unit_cpu(d, r, i)), byte, r->size);
 }
 
-/* ---- looking -----------------------------------------------------------------------------------
- */
+/* ---- looking --------------------------------------------------------------------------------- */
 
 /* Index of the first byte that is another one; n: none. Words where the address allows it. */
 static u32 first_other(const u8 *p, u32 n, u8 byte)

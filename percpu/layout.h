@@ -10,7 +10,7 @@
 #ifndef PERCH_PERCPU_LAYOUT_H
 #define PERCH_PERCPU_LAYOUT_H
 
-#include "percpu/chunk_info.h"
+#include "percpu/first_chunk_types.h"
 
 /* Keeps the counts in 32 bits; far above any machine. */
 #define PCPU_MAX_CPUS (1U << 20)

@@ -8,7 +8,7 @@
 #define PERCH_PERCPU_LAYOUT_PRINT_H
 
 #include "kernel/base/print.h"
-#include "percpu/chunk_info.h"
+#include "percpu/first_chunk_types.h"
 
 /* "percpu: Embedded 66 pages/cpu s233472 r8192 d28672 u1048576" */
 void pcpu_log_embedded(const struct pcpu_alloc_info *ai);

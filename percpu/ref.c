@@ -16,9 +16,9 @@ static u64 mode_of(const struct percpu_ref *ref)
     return atomic_load_explicit(&ref->mode, memory_order_relaxed);
 }
 
-static void tell_underflow(struct percpu_ref *ref, s64 count)
+static void warn_underflow(struct percpu_ref *ref, s64 count)
 {
-    if (!atomic_exchange_explicit(&ref->told, true, memory_order_relaxed))
+    if (!atomic_exchange_explicit(&ref->warned, true, memory_order_relaxed))
         pr_err("percpu_ref: %s: more puts than gets: %lld references; it is not released",
                ref->name, (long long)count);
 }
@@ -28,7 +28,7 @@ void percpu_ref_put_atomic(struct percpu_ref *ref, u64 nr)
     s64 left = atomic_fetch_sub_explicit(&ref->count, (s64)nr, memory_order_acq_rel) - (s64)nr;
 
     if (unlikely(left < 0))
-        tell_underflow(ref, left);
+        warn_underflow(ref, left);
     else if (unlikely(left == 0))
         ref->release(ref);
 }
@@ -122,7 +122,7 @@ static int to_atomic(struct percpu_ref *ref)
     ref->biased = false;
     count = atomic_fetch_add_explicit(&ref->count, delta, memory_order_acq_rel) + delta;
     if (count <= 0) /* the initial reference is still there */
-        tell_underflow(ref, count);
+        warn_underflow(ref, count);
     if (!ref->allow_reinit)
         free_words(ref);
     return 0;

@@ -30,7 +30,7 @@
 #include "kernel/base/cpu_local.h"
 #include "kernel/base/errno.h"
 #include "kernel/base/spinlock.h"
-#include "percpu/lib.h"
+#include "percpu/percpu_lib.h"
 
 #define PERCPU_REF_INIT_ATOMIC  1u /* begins in atomic mode; implies ALLOW_REINIT */
 #define PERCPU_REF_INIT_DEAD    2u /* begins dead, with count 0; implies ALLOW_REINIT */
@@ -56,8 +56,8 @@ struct percpu_ref {
     struct spinlock lock; /* of the mode; taken with interrupts on */
     u64 base;             /* what the words summed to at the last switch to atomic */
     bool biased, allow_reinit, force_atomic;
-    bool killed;      /* the initial reference was dropped */
-    atomic_bool told; /* the line about too many puts was written */
+    bool killed;        /* the initial reference was dropped */
+    atomic_bool warned; /* the line about too many puts was written */
 };
 
 /* One reference, the caller's; per-CPU mode unless a flag says otherwise. -ENOMEM. */

@@ -26,7 +26,7 @@
 #include <stdatomic.h>
 #include "kernel/base/cpu_local.h"
 #include "kernel/base/errno.h"
-#include "percpu/lib.h"
+#include "percpu/percpu_lib.h"
 
 enum percpu_rwlock_gate { RWLOCK_OPEN, RWLOCK_CLOSED, RWLOCK_HELD };
 

@@ -9,7 +9,7 @@
 #define PERCH_APP_PERCPU_LIB_H
 
 #include "kernel/app/boot_state.h"
-#include "percpu/lib.h"
+#include "percpu/percpu_lib.h"
 
 /* Once, after stage_percpu_dynamic(). */
 void percpu_lib_init(struct boot_state *s);
