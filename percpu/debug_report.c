@@ -1,5 +1,5 @@
 /*
- * What the debug build says: damage, wrong frees, leaks, names of pointers; its counts and
+ * Reports of the debug build: damage, wrong frees, leaks, names of pointers, counts and
  * invariants. See debug.h.
  * SPDX-License-Identifier: MIT
  */
@@ -108,7 +108,7 @@ void pcpu_debug_say_double(struct pcpu_debug *d, const struct pcpu_debug_record 
     say_freed_before(d, r->ptr, r->size, r->alloc_site, r->free_site, site);
 }
 
-/* The record whose object, with zones, ptr is in; NULL: none. Looks at all. */
+/* The record of the object, with zones, that ptr points into; NULL: none. O(objects). */
 static const struct pcpu_debug_record *around(const struct pcpu_debug *d, uintptr_t ptr)
 {
     struct pcpu_debug_record *r = NULL;

@@ -12,7 +12,7 @@
 #define LINE_TARGET 60  /* columns that Linux fills with blocks */
 #define MAX_DASHES  8
 
-/* A line being put together; what does not fit any more is left out. */
+/* A line under construction; what does not fit is cut off. */
 struct line {
     char *text;
     size_t len, size;
@@ -120,7 +120,7 @@ static void flush_line(const struct map_format *f, struct line *l)
     put_text(l, MAP_PREFIX);
 }
 
-/* Room for one more entry, if need be on a new line. */
+/* Makes room for an entry, on a new line if necessary. */
 static void make_room(const struct map_format *f, struct line *l, size_t chars)
 {
     if (l->len + chars >= l->size && l->len > sizeof(MAP_PREFIX) - 1)

@@ -1,5 +1,5 @@
 /*
- * Per-CPU page caches. The contract is in percpu/page_cache.h.
+ * Per-CPU page caches; see page_cache.h.
  * SPDX-License-Identifier: MIT
  */
 #include "percpu/page_cache.h"
@@ -7,7 +7,7 @@
 #include "kernel/base/print.h"
 #include "kernel/base/string.h"
 
-/* Written by one CPU, read by all: whole, but without a lock prefix. */
+/* One CPU writes, all read: not torn, but without LOCK. */
 static void count(u64 *counter)
 {
     __atomic_store_n(counter, *counter + 1, __ATOMIC_RELAXED);
@@ -26,7 +26,7 @@ void page_cache_init(struct page_cache *pc, const struct page_cache_ops *ops,
         *cpus[i] = (struct page_cache_cpu){.home = NODE_NONE};
 }
 
-/* Gives the n pages that have lain longest back. Interrupts off. */
+/* Frees the n oldest pages. Interrupts off. */
 static void give_back(struct page_cache *pc, struct page_cache_cpu *c, u32 n)
 {
     pc->ops->free(pc->ops->ctx, c->pages, n);
@@ -55,7 +55,7 @@ void page_cache_set_home(struct page_cache *pc, u32 cpu, s32 node)
     local_irq_restore(flags);
 }
 
-/* The page on top of the cache, refilled if it is empty; false: the node has none. */
+/* Takes the top page of the cache, after a refill if it is empty. False: the node has none. */
 static bool take(struct page_cache *pc, struct page_cache_cpu *c, u64 *pa)
 {
     if (c->count) {
