@@ -417,7 +417,7 @@ fuzz-%: $(BUILD)/fuzz/%_fuzz
 
 # ---- programs for the host, on the kernel's own sources ----------------------------------------
 LAYOUT_SRCS := tools/layout/main.c tools/layout/json.c tools/layout/machine.c \
-	percpu/layout.c percpu/layout_print.c
+	percpu/layout.c percpu/layout_print.c kernel/base/printf.c
 TOOL_BINS := $(BUILD)/perch-layout $(BUILD)/perch-acpi
 
 $(BUILD)/perch-layout: $(LAYOUT_SRCS) $(wildcard tools/*.h tools/layout/*.h percpu/*.h)

@@ -101,15 +101,6 @@ void pcpu_warn_fallback(struct pcpu_backing_env *env, s32 node, s32 from)
         pr_warn("percpu: node %d: no memory left, pages come from node %d", node, from);
 }
 
-u32 pcpu_part_weight(const u64 *map, const struct pcpu_part *part)
-{
-    u32 n = 0;
-
-    for (u32 block = part->lo; block < part->hi; block++)
-        n += bitmap_test_bit(map, pcpu_part_index(part, block));
-    return n;
-}
-
 struct pcpu_range *pcpu_range_at(const struct pcpu_backing *b, u64 off)
 {
     u32 lo = 0, hi = b->nr_ranges;

@@ -117,9 +117,6 @@ static inline u32 pcpu_part_index(const struct pcpu_part *part, u32 block)
     return (u32)((s32)block + part->delta);
 }
 
-/* Bits of map (512) that belong to this part. */
-u32 pcpu_part_weight(const u64 *map, const struct pcpu_part *part);
-
 /* b->populated has this block. */
 static inline bool pcpu_block_populated(const struct pcpu_backing *b, u32 block)
 {
