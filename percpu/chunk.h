@@ -36,7 +36,6 @@
 #define PERCH_PERCPU_CHUNK_H
 
 #include "kernel/base/errno.h"
-#include "percpu/chunk_block.h"
 #include "percpu/chunk_types.h"
 
 /*

@@ -7,18 +7,7 @@
 #ifndef PERCH_PERCPU_CHUNK_BLOCK_H
 #define PERCH_PERCPU_CHUNK_BLOCK_H
 
-#include "kernel/base/string.h"
 #include "percpu/chunk_types.h"
-
-/* Makes metadata clean: entirely free, no object. */
-void pcpu_block_init(struct pcpu_block *meta);
-
-/* The same in memory that is zero. */
-static inline void pcpu_block_init_zero(struct pcpu_block *meta)
-{
-    memset(meta->word_run, 64, sizeof(meta->word_run));
-    meta->free = PCPU_BLOCK_GRANULES;
-}
 
 /* Marks the free run [lo, hi), not empty, as taken. */
 void pcpu_block_take(struct pcpu_block *b, u32 lo, u32 hi);

@@ -9,6 +9,7 @@
 #define PERCH_PERCPU_CHUNK_HOLE_H
 
 #include "percpu/chunk.h"
+#include "percpu/chunk_block.h"
 #include "percpu/chunk_tree.h"
 
 struct pcpu_hole {

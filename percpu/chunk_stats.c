@@ -3,6 +3,7 @@
  * SPDX-License-Identifier: MIT
  */
 #include "percpu/chunk.h"
+#include "percpu/chunk_block.h"
 
 typedef u64 __attribute__((may_alias)) tag8;
 

@@ -8,6 +8,10 @@
 
 #include "percpu/chunk_types.h"
 
+#define FANOUT_SHIFT 3
+#define FANOUT       8u
+#define NO_BLOCK     0xffffffffu
+
 /* Granules of the span of a node of this level. */
 static inline u32 pcpu_span(u32 level)
 {

@@ -1,7 +1,7 @@
 /*
  * The data of one chunk's bookkeeping (percpu/chunk.h): blocks, the tree over them, the chunk.
- * Types and constants only, for the files that work on them in this order: chunk_block.h (one
- * block), chunk_tree.h (all blocks), chunk_hole.h (the search), chunk.h.
+ * The files that work on it, each on the ones before: chunk_block.h (one block), chunk_tree.h (all
+ * blocks), chunk_hole.h (the search), chunk.h.
  *
  * Sizes and offsets are in granules of 4 bytes where nothing else is said. A unit is smaller than
  * 2^28 granules (1 GiB). Runs are half-open. Pure.
@@ -10,6 +10,7 @@
 #ifndef PERCH_PERCPU_CHUNK_TYPES_H
 #define PERCH_PERCPU_CHUNK_TYPES_H
 
+#include "kernel/base/string.h"
 #include "kernel/base/types.h"
 #include "percpu/size_class.h"
 
@@ -19,7 +20,6 @@
 #define PCPU_BLOCK_WORDS    16u
 #define BLOCK_GRANULE_SHIFT 10
 #define NO_GRANULE          0xffffffffu
-#define NO_BLOCK            0xffffffffu
 
 static_assert(1u << BLOCK_GRANULE_SHIFT == PCPU_BLOCK_GRANULES, "a block is a page of granules");
 static_assert(PCPU_BLOCK_WORDS * 64 == PCPU_BLOCK_GRANULES, "a bit per granule");
@@ -34,14 +34,22 @@ struct pcpu_block {
     u32 free;                               /* granules */
 };
 
+/* Makes metadata clean: entirely free, no object. */
+void pcpu_block_init(struct pcpu_block *meta);
+
+/* The same in memory that is zero. */
+static inline void pcpu_block_init_zero(struct pcpu_block *meta)
+{
+    memset(meta->word_run, 64, sizeof(meta->word_run));
+    meta->free = PCPU_BLOCK_GRANULES;
+}
+
 /* Free granules of a span of blocks: at its start, at its end, in its longest run. */
 struct pcpu_runs {
     u32 pre, suf, max;
 };
 
 #define PCPU_TREE_LEVELS 8 /* 8^7 blocks */
-#define FANOUT_SHIFT     3
-#define FANOUT           8u
 
 /* pop: populated blocks only. all: UNPOPULATED blocks count as free. */
 struct pcpu_tree_node {
