@@ -61,16 +61,15 @@ PURE_SRCS := \
 	smp/trampoline_place.c \
 	smp/tsc_sync_core.c \
 	percpu/chunk.c \
-	percpu/chunk_alloc.c \
+	percpu/chunk_objects.c \
 	percpu/chunk_block.c \
-	percpu/chunk_look.c \
+	percpu/chunk_stats.c \
 	percpu/chunk_tree.c \
 	percpu/chunk_verify.c \
-	percpu/lib.c \
 	percpu/layout.c \
 	percpu/layout_print.c \
-	percpu/first_chunk.c \
-	percpu/first_chunk_make.c \
+	percpu/first_chunk_embed.c \
+	percpu/first_chunk_choose.c \
 	percpu/first_chunk_page.c \
 	percpu/setup_first_chunk.c \
 	percpu/setup_first_chunk_verify.c \
@@ -422,7 +421,7 @@ fuzz-%: $(BUILD)/fuzz/%_fuzz
 
 # ---- programs for the host, on the kernel's own sources ----------------------------------------
 LAYOUT_SRCS := tools/layout/main.c tools/layout/json.c tools/layout/machine.c \
-	percpu/layout.c percpu/layout_print.c
+	percpu/layout.c percpu/layout_print.c kernel/base/printf.c
 TOOL_BINS := $(BUILD)/perch-layout $(BUILD)/perch-acpi
 
 $(BUILD)/perch-layout: $(LAYOUT_SRCS) $(wildcard tools/*.h tools/layout/*.h percpu/*.h)

@@ -126,7 +126,7 @@ static void finish_return(struct pcpu_allocator *a, u32 number, const u32 *block
     if (!pcpu_lock_chunk(a, number, &l))
         panic("percpu: chunk %u went with busy blocks", number);
     pcpu_chunk_unpopulate_done(&l.ch->c, returned, blocks, metas);
-    pcpu_chunk_untake(&l.ch->c, n - returned, blocks + returned);
+    pcpu_chunk_unpopulate_cancel(&l.ch->c, n - returned, blocks + returned);
     pcpu_unlock_chunk(a, &l);
     pcpu_metas_retire(a, returned, metas);
 }

@@ -95,19 +95,10 @@ u32 pcpu_range_break(struct pcpu_backing *b, struct pcpu_range *r)
     return total;
 }
 
-void pcpu_tell_fallback(struct pcpu_backing_env *env, s32 node, s32 from)
+void pcpu_warn_fallback(struct pcpu_backing_env *env, s32 node, s32 from)
 {
-    if (!atomic_exchange_explicit(&env->count[node].told, true, memory_order_relaxed))
+    if (!atomic_exchange_explicit(&env->count[node].warned, true, memory_order_relaxed))
         pr_warn("percpu: node %d: no memory left, pages come from node %d", node, from);
-}
-
-u32 pcpu_part_weight(const u64 *map, const struct pcpu_part *part)
-{
-    u32 n = 0;
-
-    for (u32 block = part->lo; block < part->hi; block++)
-        n += bitmap_test_bit(map, pcpu_part_index(part, block));
-    return n;
 }
 
 struct pcpu_range *pcpu_range_at(const struct pcpu_backing *b, u64 off)

@@ -1,27 +1,27 @@
 /*
- * The memory behind one dynamic chunk: which page lies where for which unit, on which node. It
- * promises the allocator that a populated block is backed, cleared and local for every unit of a
- * CPU that has been online once (or on the nearest node with memory, counted), maps to one
- * read-only zero page for the others, and that an unpopulated block faults in every unit.
+ * The memory behind one dynamic chunk: which page backs which unit, on which node. It promises the
+ * allocator: a populated block is backed by cleared pages in every unit of a CPU that has been
+ * online once, on the CPU's node (or on the nearest node with memory, which is counted). In the
+ * other units it maps to one read-only zero page. An unpopulated block faults in every unit.
  *
- * The chunk's part of a group is cut into *ranges* of 2 MiB, aligned. A range whose node has a
- * free 2 MiB block gets it as a *reservation* when its first page is populated; pages are then
- * populated at their final place inside it. When all 512 pages of a range are populated, all its
- * units are backed and the memory is one block, the range is *ready*; pcpu_backing_promote() makes
- * it one 2 MiB leaf in place (docs/adr/0008), and pcpu_backing_return() demotes it first when a
- * page of it goes. Without a free block: single 4 KiB pages. (Reservation-based superpages:
- * Navarro, Iyer, Druschel, Cox, OSDI 2002.) A range in which a unit is nobody's, or which the
- * group does not fill, never has 512 pages and stays in 4 KiB pages: what is nobody's is never
- * populated. A range with units of several nodes (atoms below 2 MiB) gets single pages, each of
- * its node.
+ * The chunk's part of a group is cut into aligned *ranges* of 2 MiB. When the first page of a range
+ * is populated and its node has a free 2 MiB block, the range gets the block as a *reservation*;
+ * its pages are then populated at their final place. When all 512 pages of such a range are
+ * populated and all its units are backed, it is *ready*: pcpu_backing_promote() makes it one 2 MiB
+ * leaf in place (docs/adr/0008), and pcpu_backing_return() demotes it before a page goes. Without a
+ * free block there are single 4 KiB pages. (Reservation-based superpages: Navarro, Iyer, Druschel,
+ * Cox, OSDI 2002.) A range with an unused unit, or one that the group does not fill, never has 512
+ * pages, because what no CPU uses is never populated. A range with units of several nodes (atoms
+ * below 2 MiB) gets single pages, each of its unit's node.
  *
- * Life of a page: buddy or reservation -> cleared by the direct map -> mapped -> (object memory)
- * -> unmapped everywhere -> flushed on all CPUs -> back to the buddy or to its reservation. A
- * flush that failed quarantines the pages: they are never used again, counted, and a line says so.
+ * Life of a page: buddy or reservation -> cleared through the direct map -> mapped -> (objects) ->
+ * unmapped everywhere -> flushed on all CPUs -> back to the buddy or to its reservation. If the
+ * flush fails, the pages are quarantined: counted, logged and never used again.
  *
- * Context: the functions that change something take the map mutex of the chunk themselves (thread
- * context, interrupts on, never from an interrupt); what flushes says so. Which blocks are
- * populated is the caller's (percpu/chunk.h): it owns BUSY blocks, and calls with these only.
+ * Context: functions that change something take the map mutex of the chunk (thread context,
+ * interrupts on); those that flush say so. The caller decides which blocks are populated (chunk.h):
+ * it owns BUSY blocks and passes only these. pcpu_backing_verify() and pcpu_backing_tally() are for
+ * tests and for users of the allocator as a library.
  * CPU-local; hardware by ops.
  * SPDX-License-Identifier: MIT
  */
@@ -31,7 +31,7 @@
 #include "kernel/base/errno.h"
 #include "kernel/base/spinlock.h"
 #include "kernel/base/types.h"
-#include "percpu/chunk_info.h"
+#include "percpu/first_chunk_types.h"
 
 #define PCPU_RANGE_SIZE  SZ_2M
 #define PCPU_RANGE_PAGES 512u
@@ -101,7 +101,7 @@ struct pcpu_node_count {
     _Atomic u64 leaves_2m;   /* promoted ranges now */
     _Atomic u64 promotions, demotions;
     _Atomic u64 quarantined; /* pages that a failed flush has cost */
-    _Atomic bool told;       /* the line about the first fall-back was written */
+    _Atomic bool warned;     /* the line about the first fall-back was written */
 };
 
 struct pcpu_range; /* percpu/backing_internal.h */
@@ -159,37 +159,34 @@ int pcpu_backing_create(struct pcpu_backing_env *env, struct pcpu_backing *b) MU
 void pcpu_backing_destroy(struct pcpu_backing *b);
 
 /*
- * Backs n blocks (ascending numbers, any holes between them; BUSY, the caller's) in all units,
- * cleared. All or nothing: -ENOMEM leaves no trace. Flushes only when an earlier flush failed, for
- * a CPU may remember what was there: -ETIMEDOUT when that fails too. -EINVAL: not such a list.
+ * Backs n BUSY blocks of the caller (an ascending list) with cleared pages in all units. All or
+ * nothing. -ENOMEM. Flushes only when an earlier flush failed, because a CPU may still have the old
+ * translation: -ETIMEDOUT when that fails, too. -EINVAL: not such a list.
  */
 int pcpu_backing_populate(struct pcpu_backing *b, const u32 *blocks, u32 n) MUST_CHECK;
 
 /*
- * Unmaps n blocks (populated, in any order, each once) in all units, flushes on all CPUs (two
- * rounds where a range must be demoted first), then gives the pages back or to their reservations;
- * a reservation without a populated page goes back whole. Interrupts on. *returned: so many
- * blocks, from the start of the list, are not populated any more; all of them when the result is
- * 0. -ENOMEM: no table page for a demotion; the others stay populated. -ETIMEDOUT: the first round
- * failed, nothing is unmapped. When the second round fails, the pages are quarantined, and the
- * result is 0.
+ * Unmaps n populated blocks (in any order, each once) in all units, flushes on all CPUs (twice if a
+ * range must be demoted first), and frees the pages or gives them to their reservations; a
+ * reservation without a populated page is freed whole. Interrupts on. *returned: the number of
+ * blocks, from the start of the list, that are unpopulated now; n when the result is 0. -ENOMEM: no
+ * table page for a demotion; the other blocks stay populated. -ETIMEDOUT: the first flush failed,
+ * nothing is unmapped. If the second flush fails, the pages are quarantined and the result is 0.
  */
 int pcpu_backing_return(struct pcpu_backing *b, const u32 *blocks, u32 n, u32 *returned) MUST_CHECK;
 
 /* Promotes every ready range, one flush for all. Interrupts on. Returns how many. */
 u32 pcpu_backing_promote(struct pcpu_backing *b);
 
-/*
- * Under pressure: unpopulated pages of this chunk's reservations go to the buddy. How many pages.
- */
+/* Under pressure: frees the unpopulated pages of the reservations; returns how many. */
 u64 pcpu_backing_break_reservations(struct pcpu_backing *b);
 
 /*
- * The CPU's bit in env->backed is set and it is about to be online for the first time: real pages
- * in place of the zero page in all populated blocks; flushes (interrupts on); from now on the
- * chunk serves it. Again for the same CPU: nothing happens. -ENOMEM: some blocks keep the zero
- * page; -ETIMEDOUT: some CPU did not answer the flush. In both cases the CPU must not come;
- * calling again takes up where this ended.
+ * Before cpu is online for the first time, when its bit in env->backed is set: replaces the zero
+ * page by real pages in all populated blocks and flushes (interrupts on). From now on the chunk
+ * serves it; a second call does nothing. -ENOMEM: some blocks keep the zero page. -ETIMEDOUT: some
+ * CPU did not answer the flush. In both cases the CPU must not come online; the call may be made
+ * again and continues.
  */
 int pcpu_backing_cpu_online(struct pcpu_backing *b, u32 cpu) MUST_CHECK;
 
@@ -203,8 +200,8 @@ int pcpu_backing_lookup(const struct pcpu_backing *b, u32 cpu, u64 off, u64 *pa)
 const char *pcpu_backing_verify(struct pcpu_backing *b);
 
 /*
- * Adds this chunk's share of the present counts to tally[nr_nodes], recounted from its slots. The
- * sum over all chunks is what env->count says. Map mutex free.
+ * Adds this chunk's current counts to tally[nr_nodes], recounted from its slots. The sum over all
+ * chunks must equal env->count. Map mutex free.
  */
 struct pcpu_node_tally {
     u64 populated, reserved, leaves_2m;

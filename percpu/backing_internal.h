@@ -85,8 +85,7 @@ static inline struct pcpu_node_count *pcpu_range_count(struct pcpu_backing *b,
 
 /* ---- what a flush has to cover --------------------------------------------------------------- */
 
-/* When the list is full, its last entry grows over the gap: too much is flushed, never too little.
- */
+/* When the list is full, its last entry grows over the gap, so it may flush too much. */
 struct pcpu_flush_list {
     struct pcpu_flush_range r[PCPU_BATCH];
     u32 n;
@@ -109,17 +108,14 @@ bool pcpu_range_reserve(struct pcpu_backing *b, struct pcpu_range *r);
 /* Gives the pages of the reservation that are neither real nor leaving to the buddy: how many. */
 u32 pcpu_range_break(struct pcpu_backing *b, struct pcpu_range *r);
 
-/* Says it once: pages for this node come from another one. */
-void pcpu_tell_fallback(struct pcpu_backing_env *env, s32 node, s32 from);
+/* Logs once per node that its pages come from another node. */
+void pcpu_warn_fallback(struct pcpu_backing_env *env, s32 node, s32 from);
 
 /* The range's page that is this block of the part's unit. */
 static inline u32 pcpu_part_index(const struct pcpu_part *part, u32 block)
 {
     return (u32)((s32)block + part->delta);
 }
-
-/* Bits of map (512) that belong to this part. */
-u32 pcpu_part_weight(const u64 *map, const struct pcpu_part *part);
 
 /* b->populated has this block. */
 static inline bool pcpu_block_populated(const struct pcpu_backing *b, u32 block)

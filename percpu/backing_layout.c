@@ -7,19 +7,11 @@
 #include "kernel/base/sort.h"
 #include "percpu/backing_internal.h"
 
-static int compare_starts(const void *a, const void *b, void *ctx)
+/* Ranges by start, units by offset: the first member of both. */
+static int compare_first(const void *a, const void *b, UNUSED void *ctx)
 {
-    u64 x = ((const struct range *)a)->start, y = ((const struct range *)b)->start;
+    u64 x = *(const u64 *)a, y = *(const u64 *)b;
 
-    (void)ctx;
-    return x < y ? -1 : x > y;
-}
-
-static int compare_units(const void *a, const void *b, void *ctx)
-{
-    u64 x = ((const struct pcpu_unit_place *)a)->off, y = ((const struct pcpu_unit_place *)b)->off;
-
-    (void)ctx;
     return x < y ? -1 : x > y;
 }
 
@@ -36,7 +28,7 @@ static void fill_spans(const struct pcpu_first_chunk *fc, struct pcpu_backing_la
 {
     for (u32 g = 0; g < fc->nr_groups; g++)
         spans[g] = group_span(fc, g);
-    sort(spans, fc->nr_groups, sizeof(spans[0]), compare_starts, NULL);
+    sort(spans, fc->nr_groups, sizeof(spans[0]), compare_first, NULL);
     for (u32 g = 0; g < fc->nr_groups; g++) {
         u32 last = l->nr_spans - 1;
 
@@ -62,7 +54,7 @@ static int fill_units(const struct pcpu_backing_env *env, struct pcpu_backing_la
             return -EINVAL;
         l->units[l->nr_units++] = (struct pcpu_unit_place){fc->unit_off[cpu], cpu, node};
     }
-    sort(l->units, l->nr_units, sizeof(l->units[0]), compare_units, NULL);
+    sort(l->units, l->nr_units, sizeof(l->units[0]), compare_first, NULL);
     return l->nr_units ? 0 : -EINVAL;
 }
 

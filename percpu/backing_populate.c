@@ -9,15 +9,14 @@
 #include "percpu/block_list.h"
 #include "percpu/clear.h"
 
-/* Pages in the order of their use; each one's first word is the next one's address, 0 at the end.
- */
+/* Pages in the order of use. The first word of a page is the next one's address; 0: the last. */
 struct page_list {
     u64 first;
     u64 *last_link;
 };
 
-/* So many pages in a row are wanted for one node. */
-struct wish {
+/* Pages to allocate for one node, not allocated yet. */
+struct pending {
     s32 node;
     u32 n;
 };
@@ -29,7 +28,7 @@ struct populate {
     const u32 *blocks;
     u32 n;
     struct page_list list;
-    struct wish wish;
+    struct pending pending;
     /* Done for this node and not counted yet. */
     s32 node;
     u32 done, local;
@@ -61,18 +60,18 @@ static inline void blocks_in(const struct populate *p, const struct pcpu_part *p
 
 /* ---- pages ----------------------------------------------------------------------------------- */
 
-/* The wished pages; -ENOMEM: what came before stays in the list. */
+/* Allocates the pending pages. -ENOMEM: what was allocated stays in the list. */
 static int take_pages(struct populate *p)
 {
     u64 pas[PCPU_BATCH];
 
-    while (p->wish.n) {
-        u32 got =
-            p->pages->pages_alloc(p->pages->ctx, p->wish.node, MIN(p->wish.n, PCPU_BATCH), pas);
+    while (p->pending.n) {
+        u32 got = p->pages->pages_alloc(p->pages->ctx, p->pending.node,
+                                        MIN(p->pending.n, PCPU_BATCH), pas);
 
         if (!got)
             return -ENOMEM;
-        p->wish.n -= got;
+        p->pending.n -= got;
         for (u32 i = 0; i < got; i++) {
             *p->list.last_link = pas[i];
             p->list.last_link = p->pages->map(p->pages->ctx, pas[i]);
@@ -82,19 +81,19 @@ static int take_pages(struct populate *p)
     return 0;
 }
 
-static int wish_pages(struct populate *p, s32 node, u32 n)
+static int add_pending(struct populate *p, s32 node, u32 n)
 {
     int err = 0;
 
-    if (node != p->wish.node) {
+    if (node != p->pending.node) {
         err = take_pages(p);
-        p->wish.node = node;
+        p->pending.node = node;
     }
-    p->wish.n += n;
+    p->pending.n += n;
     return err;
 }
 
-/* Pages that the units of this range need: a reservation, or single pages on the wish. */
+/* A reservation for this range, or else single pages for its units. */
 static int provide(struct populate *p, struct pcpu_range *r)
 {
     const struct pcpu_part *part;
@@ -114,7 +113,7 @@ static int provide(struct populate *p, struct pcpu_range *r)
         if (!tried && pcpu_range_reserve(p->b, r))
             return 0;
         tried = true;
-        err = wish_pages(p, part->node, end - i);
+        err = add_pending(p, part->node, end - i);
         if (err)
             break;
     }
@@ -135,8 +134,7 @@ static int provide_all(struct populate *p)
     return take_pages(p);
 }
 
-/* Nothing is mapped yet: pages go back, and the reservations that are new, as no page is in them.
- */
+/* Nothing is mapped yet: frees the pages, and the new reservations, which have no page. */
 static void give_up(struct populate *p)
 {
     u64 pas[PCPU_BATCH], pa = p->list.first;
@@ -198,7 +196,7 @@ static inline u64 next_page(struct populate *p)
     if (likely(from == p->node))
         p->local++;
     else
-        pcpu_tell_fallback(p->b->env, p->node, from);
+        pcpu_warn_fallback(p->b->env, p->node, from);
     return pa;
 }
 

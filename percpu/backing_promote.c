@@ -53,18 +53,18 @@ struct stock {
     u32 n;
 };
 
-static u64 stock_take(struct pcpu_backing *b, struct stock *stock, s32 node, u32 want)
+static u64 stock_take(struct pcpu_backing *b, struct stock *stock, s32 node, u32 max)
 {
     const struct pcpu_page_ops_dyn *pages = b->env->pages;
 
     if (!stock->n)
-        stock->n = pages->pages_alloc(pages->ctx, node, MIN(want, PCPU_BATCH), stock->pas);
+        stock->n = pages->pages_alloc(pages->ctx, node, MIN(max, PCPU_BATCH), stock->pas);
     return stock->n ? stock->pas[--stock->n] : 0;
 }
 
 /* One page for the zero page at index; 0: no memory. */
 static u64 page_for(struct pcpu_backing *b, struct pcpu_range *r, u32 index, struct stock *stock,
-                    s32 node, u32 want)
+                    s32 node, u32 max)
 {
     if (r->block || pcpu_range_reserve(b, r)) {
         if (!r->nr_real)
@@ -72,7 +72,7 @@ static u64 page_for(struct pcpu_backing *b, struct pcpu_range *r, u32 index, str
         pcpu_node_add(&pcpu_range_count(b, r)->reserved, -1);
         return r->block + index * PAGE_SIZE;
     }
-    return stock_take(b, stock, node, want);
+    return stock_take(b, stock, node, max);
 }
 
 static void replace_page(struct pcpu_backing *b, struct pcpu_range *r, u32 index, u64 pa, s32 node)
@@ -92,7 +92,7 @@ static void replace_page(struct pcpu_backing *b, struct pcpu_range *r, u32 index
     pcpu_node_add(&count->populated, 1);
     pcpu_node_add(from == node ? &count->obtained : &count->fallen_back, 1);
     if (from != node)
-        pcpu_tell_fallback(b->env, node, from);
+        pcpu_warn_fallback(b->env, node, from);
 }
 
 /* One unit's part of a range. */

@@ -51,8 +51,10 @@ static void quarantine_range(struct leaving *lv, struct pcpu_range *r)
 
     pcpu_for_each_part(part, r)
     {
-        u32 n = pcpu_part_weight(r->leaving, part);
+        u32 n = 0;
 
+        for (u32 block = part->lo; block < part->hi; block++)
+            n += bitmap_test_bit(r->leaving, pcpu_part_index(part, block));
         pcpu_node_add(&b->env->count[part->node].quarantined, n);
         lv->lost += n;
     }

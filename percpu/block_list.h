@@ -1,8 +1,7 @@
 /*
- * Lists of blocks (pages of the offset space) that are populated or given back together, as the
- * bookkeeping of a chunk (percpu/chunk.h) and its backing (percpu/backing.h) take and return them:
- * in ascending order, and therefore a few runs of neighbours, nearly always one. Whoever works on a
- * list does so run by run. Pure; any context.
+ * Lists of blocks (pages of the offset space) that are populated or returned together. chunk.h and
+ * backing.h take and return them in ascending order. A list is a few runs of neighbours, nearly
+ * always one, and is worked on run by run. Pure; any context.
  * SPDX-License-Identifier: MIT
  */
 #ifndef PERCH_PERCPU_BLOCK_LIST_H
@@ -10,10 +9,7 @@
 
 #include "kernel/base/types.h"
 
-/*
- * How many of blocks[i, end), which ascend, follow each other from the first on. All of them,
- * nearly always, which the last one tells.
- */
+/* Length of the run of neighbours at the start of blocks[i, end). Nearly always end - i. */
 static inline u32 pcpu_blocks_run(const u32 *blocks, u32 i, u32 end)
 {
     u32 n = 1;

@@ -1,8 +1,8 @@
 /*
- * A chunk and the states of its blocks.
+ * A chunk and the states of its blocks; see chunk.h.
  * SPDX-License-Identifier: MIT
  */
-#include "kernel/base/string.h"
+#include "percpu/block_list.h"
 #include "percpu/chunk_hole.h"
 
 /* ---- creation -------------------------------------------------------------------------------- */
@@ -81,16 +81,12 @@ void pcpu_chunk_init_region(struct pcpu_chunk *c, u32 nr_blocks, void *memory, s
          block++)
         init_region_block(c, block, *blocks++);
     c->nr_absent = nr_blocks - c->nr_populated;
-    memset(c->level[0], 0,
-           pcpu_tree_nodes(nr_blocks, c->height, 0) * sizeof(struct pcpu_tree_node));
-    for (u32 block = 0; block < nr_blocks; block++)
-        pcpu_tree_leaf(c, block);
     pcpu_tree_build(c);
 }
 
 /* ---- population ------------------------------------------------------------------------------ */
 
-/* Blocks without objects; one of the two states is BUSY. */
+/* n blocks without objects change their state; one of the two states is BUSY. */
 static void change_state(struct pcpu_chunk *c, u32 n, const u32 *blocks, enum pcpu_block_state from,
                          enum pcpu_block_state to)
 {
@@ -120,7 +116,7 @@ int pcpu_chunk_grow(struct pcpu_chunk *c, u32 size, u32 align, u32 *first, u32 *
     *first = h.at >> BLOCK_GRANULE_SHIFT;
     last = (h.at + size - 1) >> BLOCK_GRANULE_SHIFT;
     *count = last - *first + 1;
-    /* A few at a time, for the list of a large object would be long. */
+    /* A few at a time: the list of a large object would be long. */
     for (u32 block = *first; block <= last;) {
         u32 blocks[16], n = 0;
 
@@ -149,20 +145,6 @@ static u32 unpopulated_end(const struct pcpu_chunk *c, u32 block, u32 end)
     return block;
 }
 
-static void list_run(u32 *blocks, u32 first, u32 n)
-{
-    u32 *end = blocks + n;
-
-    for (; end - blocks >= 4; blocks += 4, first += 4) {
-        blocks[0] = first;
-        blocks[1] = first + 1;
-        blocks[2] = first + 2;
-        blocks[3] = first + 3;
-    }
-    while (blocks != end)
-        *blocks++ = first++;
-}
-
 u32 pcpu_chunk_grow_reserve(struct pcpu_chunk *c, u32 max, u32 *blocks)
 {
     u32 n = 0, next = 0;
@@ -174,9 +156,8 @@ u32 pcpu_chunk_grow_reserve(struct pcpu_chunk *c, u32 max, u32 *blocks)
         if (next == NO_BLOCK)
             break;
         end = unpopulated_end(c, next, MIN(next + (max - n), c->nr_blocks));
-        list_run(blocks + n, next, end - next);
-        n += end - next;
-        next = end;
+        while (next < end)
+            blocks[n++] = next++;
     }
     change_state(c, n, blocks, PCPU_UNPOPULATED, PCPU_BUSY);
     return n;
@@ -239,7 +220,7 @@ void pcpu_chunk_unpopulate_done(struct pcpu_chunk *c, u32 n, const u32 *blocks,
     change_state(c, n, blocks, PCPU_BUSY, PCPU_UNPOPULATED);
 }
 
-void pcpu_chunk_untake(struct pcpu_chunk *c, u32 n, const u32 *blocks)
+void pcpu_chunk_unpopulate_cancel(struct pcpu_chunk *c, u32 n, const u32 *blocks)
 {
     change_state(c, n, blocks, PCPU_BUSY, PCPU_POPULATED);
 }

@@ -1,9 +1,9 @@
 /*
- * Inside one block of a chunk: the allocation map and the longest run of each of its words.
+ * One block of a chunk; see chunk_block.h.
  * SPDX-License-Identifier: MIT
  */
-#include "kernel/base/string.h"
-#include "percpu/chunk_internal.h"
+#include "percpu/chunk_block.h"
+
 #include "percpu/clear.h"
 
 #define FULL (~0ULL)
@@ -21,10 +21,10 @@ static u32 longest_ones(u64 x)
 
     if (!x)
         return 0;
-    /* The carry through a single run leaves none of its bits. */
+    /* If there is only one run, the carry clears all of its bits. */
     if (!((x + (x & -x)) & x))
         return 64 - (u32)__builtin_clzll(x) - (u32)__builtin_ctzll(x);
-    /* x: where runs of `run` ones begin. Doubled as long as possible, then the rest by halves. */
+    /* x: where runs of `run` ones begin. Double run as long as possible, then add halves. */
     for (u64 t; (t = x & x >> run); run *= 2)
         x = t;
     for (u32 step = run / 2; step; step /= 2) {
@@ -46,7 +46,7 @@ static inline void take_in_word(struct pcpu_block *b, u32 w, u64 mask)
     b->word_run[w] = (u8)longest_ones(~x);
 }
 
-/* Most of the blocks of a large object. */
+/* The whole block, as for most blocks of a large object. Unrolled for speed. */
 static void take_all(struct pcpu_block *b)
 {
     u64 *word = b->taken, *end = word + PCPU_BLOCK_WORDS;
@@ -90,7 +90,7 @@ void pcpu_block_give(struct pcpu_block *b, u32 lo, u32 hi, u32 *begin, u32 *end)
 
     b->free += hi - lo;
     if (w == last) {
-        /* The commonest: an object in one word between others that are in use. */
+        /* Most common: an object in one word between taken granules. */
         below = b->taken[w] & ~first_mask;
         above = b->taken[w] & ~last_mask;
         if (below && above) {
@@ -114,7 +114,7 @@ void pcpu_block_give(struct pcpu_block *b, u32 lo, u32 hi, u32 *begin, u32 *end)
     }
     *begin = from = pcpu_block_run_begin(b, lo);
     *end = to = pcpu_block_run_end(b, hi);
-    /* The run's part in other words was free, and counted there, before. */
+    /* In other words, the run's part was free before and word_run knows it. */
     for (; w <= last; w++) {
         u32 part = MIN(to, w * 64 + 64) - MAX(from, w * 64);
 
@@ -137,14 +137,14 @@ static inline u64 starts_of(u64 x, u32 size)
 
 u32 pcpu_block_find(const struct pcpu_block *b, u32 from, u32 size)
 {
-    u32 start = from; /* of the run that reaches the current word */
+    u32 start = from; /* of the free run before the current word */
     u32 w = from >> 6;
     u64 x = b->taken[w] | ((1ULL << (from & 63)) - 1);
 
     for (;;) {
         u32 at = w * 64;
 
-        /* A run that ended in the word before was looked at there. */
+        /* A run that ended in the last word was checked there. */
         if (x == FULL) {
             while (++w < PCPU_BLOCK_WORDS && b->taken[w] == FULL)
                 ;
@@ -174,7 +174,7 @@ u32 pcpu_block_find(const struct pcpu_block *b, u32 from, u32 size)
     }
 }
 
-/* One object that begins in a word's free tail of so many granules and ends in the next word. */
+/* Takes an object that begins in the last `tail` free granules of a word and ends in the next. */
 static bool fill_border(struct pcpu_block *b, u32 w, u32 tail, u32 size, u32 align, u32 *at)
 {
     u64 next = b->taken[w + 1];
@@ -217,7 +217,7 @@ u32 pcpu_block_fill(struct pcpu_block *b, u32 from, u32 size, u32 align, u8 tag,
         }
         if (!(free >> 63) || done == n || w + 1 == PCPU_BLOCK_WORDS)
             continue;
-        /* A tail of 64 means that nothing fits at all, for a free word has an aligned place. */
+        /* A tail of 64: nothing fits, because a free word has an aligned place. */
         if (fill_border(b, w, ~free ? (u32)__builtin_clzll(~free) : 64, size, align, &at)) {
             b->tag[at] = tag;
             offs[done++] = base + at * PCPU_GRANULE;
@@ -228,7 +228,7 @@ u32 pcpu_block_fill(struct pcpu_block *b, u32 from, u32 size, u32 align, u8 tag,
 
 u32 pcpu_block_max(const struct pcpu_block *b, u32 bound)
 {
-    u32 max = 0, run = 0; /* run: the one that reaches the current word */
+    u32 max = 0, run = 0; /* run: the free run before the current word */
 
     for (u32 w = 0; w < PCPU_BLOCK_WORDS; w++) {
         u64 x = b->taken[w];

@@ -1,19 +1,22 @@
 /*
- * The search for a hole of a chunk (percpu/chunk.h), for the two files that take one: alloc in the
- * populated blocks (any false), grow in all blocks (any true). Written once for both and inlined,
- * for the search is most of the work of an allocation. Promises the lowest hole that fits, by the
- * rule of PCPU_CHUNK_TRIES. Pure; the caller holds the chunk's lock. SPDX-License-Identifier: MIT
+ * The search for a hole in a chunk: the lowest one that fits, by the rule of PCPU_CHUNK_TRIES
+ * (chunk.h). pcpu_chunk_alloc() searches the populated blocks (any false), pcpu_chunk_grow() all
+ * blocks (any true). It is inlined into both, because the search is most of the work of an
+ * allocation. Pure; the caller holds the chunk's lock.
+ * SPDX-License-Identifier: MIT
  */
 #ifndef PERCH_PERCPU_CHUNK_HOLE_H
 #define PERCH_PERCPU_CHUNK_HOLE_H
 
-#include "percpu/chunk_internal.h"
+#include "percpu/chunk.h"
+#include "percpu/chunk_block.h"
+#include "percpu/chunk_tree.h"
 
 struct pcpu_hole {
     u32 start; /* of the run */
-    u32 at;    /* the first place in it at the alignment */
-    u32 end;   /* of the run, or a block border at or above at + want when that comes first */
-    /* The search's own, for all holes of one call; need begins as size, tries as 0. */
+    u32 at;    /* the first aligned granule in it */
+    u32 end;   /* of the run, or the first block border >= at + max if that is lower */
+    /* State of the search over all holes of one call; need begins as size, tries as 0. */
     u32 need, tries;
 };
 
@@ -23,9 +26,9 @@ static ALWAYS_INLINE const struct pcpu_runs *hole_runs(const struct pcpu_tree_no
 }
 
 /*
- * Goes on over the children of a node from child i on, *carry free granules before it: true and *i,
- * where a run of size lies in the child or (*carry is 0 afterwards only in the first case) ends in
- * it. Not found: false, and *carry is the run at the end.
+ * Searches nodes *i to end - 1 of a level for a run of size; *carry: the free granules before *i.
+ * True: *i is the first node that a run of size ends in, or lies in. If it begins before *i, *carry
+ * is the part before *i; else 0. False: *carry is the free run at the end.
  */
 static ALWAYS_INLINE bool hole_next(const struct pcpu_tree_node *level, bool any, u32 len, u32 end,
                                     u32 size, u32 *i, u32 *carry)
@@ -52,7 +55,7 @@ static ALWAYS_INLINE bool hole_next(const struct pcpu_tree_node *level, bool any
     return false;
 }
 
-/* The lowest run of size inside node i of a level, or that ends in it with carry from before it. */
+/* The lowest run of size in node i of a level, or that ends in it with carry granules before it. */
 static ALWAYS_INLINE u32 hole_down(const struct pcpu_chunk *c, bool any, u32 level, u32 i,
                                    u32 carry, u32 size)
 {
@@ -62,7 +65,7 @@ static ALWAYS_INLINE u32 hole_down(const struct pcpu_chunk *c, bool any, u32 lev
         level--;
         i *= FANOUT;
         if (!hole_next(c->level[level], any, pcpu_span(level), i + FANOUT, size, &i, &carry))
-            return NO_GRANULE; /* the caller knew that there is one */
+            return NO_GRANULE; /* cannot happen: the node above has such a run */
     }
     if (carry)
         return i * pcpu_span(level) - carry;
@@ -70,12 +73,7 @@ static ALWAYS_INLINE u32 hole_down(const struct pcpu_chunk *c, bool any, u32 lev
     return (i << BLOCK_GRANULE_SHIFT) + (b ? pcpu_block_find(b, 0, size) : 0);
 }
 
-/*
- * The lowest run of size that begins at or above from; a run may begin at from, but not
- * before it. What
- * the tree says of blocks below from's may be out of date, and of that block what comes before
- * from.
- */
+/* The lowest run of size that begins at or above from. Below from the tree may be out of date. */
 static ALWAYS_INLINE u32 hole_run(const struct pcpu_chunk *c, bool any, u32 from, u32 size)
 {
     u32 i = from >> BLOCK_GRANULE_SHIFT, carry;
@@ -103,7 +101,7 @@ static ALWAYS_INLINE u32 hole_run(const struct pcpu_chunk *c, bool any, u32 from
     return NO_GRANULE;
 }
 
-/* Where the run from start ends; the first block border at or above limit when that comes first. */
+/* The end of the run at start, or the first block border >= limit if that is lower. */
 static ALWAYS_INLINE u32 hole_end(const struct pcpu_chunk *c, bool any, u32 start, u32 limit)
 {
     u32 block = start >> BLOCK_GRANULE_SHIFT, end = block << BLOCK_GRANULE_SHIFT, part;
@@ -119,25 +117,25 @@ static ALWAYS_INLINE u32 hole_end(const struct pcpu_chunk *c, bool any, u32 star
 }
 
 /*
- * The hole for size at a multiple of align, in which up to want will be taken; from: hole_run().
- * enough: this call has taken something before, and need not look at every hole.
+ * Finds a hole at or above from for size at a multiple of align; the caller takes up to max of it.
+ * enough: the caller has taken something already, so the search need not try every hole.
  */
 static ALWAYS_INLINE bool hole_find(const struct pcpu_chunk *c, bool any, u32 from, u32 size,
-                                    u32 align, u32 want, bool enough, struct pcpu_hole *h)
+                                    u32 align, u32 max, bool enough, struct pcpu_hole *h)
 {
     for (;;) {
         h->start = hole_run(c, any, from, h->need);
         if (h->start != NO_GRANULE) {
             h->at = (h->start + align - 1) & -align;
-            h->end = hole_end(c, any, h->start, h->at + want);
+            h->end = hole_end(c, any, h->start, h->at + max);
             if (h->at + size <= h->end)
                 return true;
             from = h->end;
-            /* Tried too often: only what must fit, wherever it begins. */
+            /* Too many tries: from now on only holes that fit wherever they begin. */
             if (++h->tries == PCPU_CHUNK_TRIES)
                 h->need = size + align - 1;
         } else if (h->need > size && !enough) {
-            h->need = size; /* there is none: on with the small ones */
+            h->need = size; /* there is none: try the smaller ones */
         } else {
             return false;
         }

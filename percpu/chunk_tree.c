@@ -1,15 +1,17 @@
 /*
- * The tree over a chunk's blocks that knows its free runs.
+ * The tree over a chunk's blocks that knows its free runs; see chunk_tree.h.
  * SPDX-License-Identifier: MIT
  */
-#include "kernel/base/string.h"
-#include "percpu/chunk_internal.h"
+#include "percpu/chunk_tree.h"
+
+#include "percpu/block_list.h"
+#include "percpu/chunk_block.h"
 
 static const struct pcpu_runs no_runs = {0, 0, 0};
 static const struct pcpu_runs full_runs = {PCPU_BLOCK_GRANULES, PCPU_BLOCK_GRANULES,
                                            PCPU_BLOCK_GRANULES};
 
-/* A parent's view of one of its children, of one kind of runs. */
+/* One kind of runs of a node. */
 static ALWAYS_INLINE const struct pcpu_runs *runs(const struct pcpu_tree_node *node, bool any)
 {
     return any ? &node->all : &node->pop;
@@ -44,13 +46,13 @@ void pcpu_tree_init(struct pcpu_chunk *c)
     }
 }
 
-void pcpu_tree_leaf(struct pcpu_chunk *c, u32 block)
+/* Writes a leaf from the block's state and map. */
+static void build_leaf(struct pcpu_chunk *c, u32 block)
 {
     struct pcpu_tree_node *leaf = &c->level[0][block];
     const struct pcpu_block *b = c->blocks[block];
 
-    leaf->pop = leaf->all = no_runs;
-    leaf->nr_unpopulated = leaf->nr_empty = 0;
+    *leaf = (struct pcpu_tree_node){0};
     if (c->state[block] == PCPU_UNPOPULATED) {
         leaf->all = full_runs;
         leaf->nr_unpopulated = 1;
@@ -74,7 +76,7 @@ void pcpu_tree_count_empty(struct pcpu_chunk *c, u32 block, u32 add)
 /* ---- a node from all of its children --------------------------------------------------------- */
 
 struct scan {
-    u32 run; /* the one that reaches the next child */
+    u32 run; /* free run at the end of the children so far */
     u32 max;
 };
 
@@ -102,7 +104,7 @@ static ALWAYS_INLINE bool from_children(struct pcpu_runs *out, const struct pcpu
     struct scan s = {0, 0};
     u32 pre = runs(child, any)->pre, changed;
 
-    /* Written out, for this is most of the work of an allocation that changes the tree. */
+    /* Unrolled: this is most of the work of an allocation that changes the tree. */
     scan_child(&s, runs(child, any), len);
     scan_child(&s, runs(child + 1, any), len);
     scan_child(&s, runs(child + 2, any), len);
@@ -171,8 +173,8 @@ static_assert(sizeof(struct pcpu_tree_node) == 4 * sizeof(u64), "four words");
 typedef u64 __attribute__((may_alias)) node_word;
 
 /*
- * n nodes that are all like this one. They are many, so a word at a time; a function of its own,
- * for inlined the compiler knows their fields, and stores one after the other.
+ * Writes n equal nodes, a word at a time, because they may be many. Not inlined: the compiler would
+ * store field by field.
  */
 static NOINLINE void fill(struct pcpu_tree_node *nodes, u32 n, const struct pcpu_tree_node *like)
 {
@@ -195,7 +197,7 @@ static NOINLINE void fill(struct pcpu_tree_node *nodes, u32 n, const struct pcpu
     }
 }
 
-/* A node whose eight children are all like this one. */
+/* A node with eight children equal to this one. */
 static ALWAYS_INLINE struct pcpu_tree_node above_same(struct pcpu_tree_node child)
 {
     u32 pop = child.pop.max * FANOUT, all = child.all.max * FANOUT;
@@ -207,14 +209,14 @@ static ALWAYS_INLINE struct pcpu_tree_node above_same(struct pcpu_tree_node chil
 }
 
 /*
- * The run of blocks [first, last] becomes like this leaf; pop: their populated runs change, too. On
- * each level, the nodes that have only blocks of the run below them are alike as well, which leaves
- * one at each end to be summed up; but what is above the next run, too, is the next one's.
+ * Makes the leaves first..last equal to this one; pop: their populated runs change, too. On each
+ * level, the nodes with only such blocks below them are equal as well, so only the node at each end
+ * is computed from its children. A node that is above the next run, too, is left to that run.
  */
 static void set_run(struct pcpu_chunk *c, u32 first, u32 last, u32 next, struct pcpu_tree_node like,
                     bool pop)
 {
-    u32 lo = first, hi = last + 1; /* nodes that are alike */
+    u32 lo = first, hi = last + 1; /* the nodes that are equal */
 
     fill(&c->level[0][lo], hi - lo, &like);
     for (u32 level = 1; level <= c->height; level++) {
@@ -265,25 +267,31 @@ void pcpu_tree_refresh(struct pcpu_chunk *c, u32 first, u32 last)
 
 void pcpu_tree_build(struct pcpu_chunk *c)
 {
-    for (u32 level = 1; level <= c->height; level++) {
+    u32 below = c->nr_blocks;
+
+    for (u32 level = 0; level <= c->height; level++) {
         u32 nodes = pcpu_tree_nodes(c->nr_blocks, c->height, level);
-        u32 below = pcpu_tree_nodes(c->nr_blocks, c->height, level - 1);
 
         memset(c->level[level], 0, nodes * sizeof(struct pcpu_tree_node));
-        for (u32 i = 0; i * FANOUT < below; i++)
-            refresh_both(c, level, i);
+        if (!level)
+            for (u32 i = 0; i < below; i++)
+                build_leaf(c, i);
+        else
+            for (u32 i = 0; i * FANOUT < below; i++)
+                refresh_both(c, level, i);
+        below = nodes;
     }
 }
 
 /* ---- a node after one child changed ---------------------------------------------------------- */
 
-/* The child changed from *was to *is. Did the node? All children are looked at only if need be. */
+/* A child changed from *was to *is. True: so did the node. Reads all children only if it must. */
 static ALWAYS_INLINE bool child_changed(struct pcpu_runs *node, const struct pcpu_tree_node *child,
                                         bool any, u32 len, const struct pcpu_runs *was,
                                         const struct pcpu_runs *is)
 {
     if (!((is->pre ^ was->pre) | (is->suf ^ was->suf))) {
-        /* Only inside of it, so that no run across its borders changed. */
+        /* Only inside the child: no run across its borders changed. */
         if (is->max > node->max) {
             node->max = is->max;
             return true;
@@ -294,8 +302,7 @@ static ALWAYS_INLINE bool child_changed(struct pcpu_runs *node, const struct pcp
     return from_children(node, child, any, len);
 }
 
-/* The kinds differ only in nodes with UNPOPULATED blocks, whose `all` is brought up to date here.
- */
+/* Updates `all`, which differs from `pop` only in nodes with UNPOPULATED blocks. */
 static void climb_all(struct pcpu_chunk *c, u32 block, const struct pcpu_runs *before)
 {
     struct pcpu_runs was = *before, next;
@@ -344,7 +351,7 @@ u32 pcpu_tree_next_unpopulated(const struct pcpu_chunk *c, u32 from)
 {
     u32 i = from, level = 0;
 
-    /* Up, until a node at i or right of it has one. At i = 8 * x that is what is above, x, too. */
+    /* Up, until a node at i or right of it has one. At i = 8 * x its parent x covers the same. */
     for (; level < c->height; level++) {
         while (i % FANOUT && !c->level[level][i].nr_unpopulated)
             i++;
@@ -364,7 +371,7 @@ u32 pcpu_tree_next_unpopulated(const struct pcpu_chunk *c, u32 from)
 
 u32 pcpu_tree_last_empty(const struct pcpu_chunk *c, u32 below)
 {
-    u32 i = below, level = 0; /* i: one more than the node that comes next */
+    u32 i = below, level = 0; /* i: one above the next node to check */
 
     for (; level < c->height; level++) {
         while (i % FANOUT && !c->level[level][i - 1].nr_empty)

@@ -1,6 +1,6 @@
 /*
- * The invariants of a chunk by brute force: from the maps alone, with nothing in common with the
- * code that keeps the summaries (no function of percpu/chunk_internal.h is used here).
+ * Checks the invariants of a chunk by brute force, from the maps alone. It shares no function with
+ * the code that keeps the summaries. For tests, and for users of the allocator as a library.
  * SPDX-License-Identifier: MIT
  */
 #include "kernel/base/string.h"
@@ -8,11 +8,11 @@
 
 #define GRANULES PCPU_BLOCK_GRANULES
 
-struct look {
+struct check {
     const struct pcpu_chunk *c;
     u32 end;        /* granules of the unit */
     u64 strips;     /* granules that are taken and of no object */
-    u32 left;       /* granules of the current object that are still to come */
+    u32 rest;       /* granules of the current object that follow */
     u32 size_bytes; /* of them: tag bytes that hold its size */
 };
 
@@ -43,7 +43,7 @@ static const char *verify_shape(const struct pcpu_chunk *c)
 /* ---- maps ------------------------------------------------------------------------------------ */
 
 /* Granules of the object with this tag at granule g; 0: no such object is possible. */
-static u32 size_by_tag(const struct look *l, u32 g, u8 tag)
+static u32 size_by_tag(const struct check *l, u32 g, u8 tag)
 {
     u32 kind = tag & PCPU_TAG_KIND, size = 0;
 
@@ -65,7 +65,7 @@ static u32 size_by_tag(const struct look *l, u32 g, u8 tag)
     return pcpu_class_size(kind) / PCPU_GRANULE;
 }
 
-static const char *verify_object(struct look *l, u32 g, u8 tag)
+static const char *verify_object(struct check *l, u32 g, u8 tag)
 {
     u32 size = size_by_tag(l, g, tag);
 
@@ -73,18 +73,18 @@ static const char *verify_object(struct look *l, u32 g, u8 tag)
         return "tag that no object can have";
     if (g < l->c->start || size > l->c->end - g)
         return "object outside of the region";
-    l->left = size;
+    l->rest = size;
     l->size_bytes = (tag & PCPU_TAG_KIND) == PCPU_TAG_BIG ? 4 : 0;
     return NULL;
 }
 
 /* Granule i of a populated block: its bit and its tag. */
-static const char *verify_granule(struct look *l, const struct pcpu_block *b, u32 base, u32 i)
+static const char *verify_granule(struct check *l, const struct pcpu_block *b, u32 base, u32 i)
 {
     bool taken = b->taken[i / 64] >> (i % 64) & 1;
     u32 g = base + i;
 
-    if (l->left) {
+    if (l->rest) {
         if (l->size_bytes)
             l->size_bytes--;
         else if (b->tag[i])
@@ -95,8 +95,8 @@ static const char *verify_granule(struct look *l, const struct pcpu_block *b, u3
         if (broken)
             return broken;
     }
-    if (l->left) {
-        l->left--;
+    if (l->rest) {
+        l->rest--;
         return taken ? NULL : "free granule in an object";
     }
     if (g < l->c->start || g >= l->c->end)
@@ -131,20 +131,20 @@ static const char *verify_words(const struct pcpu_block *b)
     return b->free == free ? NULL : "free granules of a block";
 }
 
-/* Sixteen granules at a time where they are free and no tag is there, or inside of an object. */
-static bool plain(const struct look *l, const struct pcpu_block *b, u32 base, u32 i)
+/* True: 16 granules without a tag, all free or all inside one object. Skips verify_granule(). */
+static bool is_plain(const struct check *l, const struct pcpu_block *b, u32 base, u32 i)
 {
     static const u8 none[16];
     u64 bits = b->taken[i / 64] >> (i % 64) & 0xffff;
 
     if (l->size_bytes || memcmp(&b->tag[i], none, sizeof(none)) != 0)
         return false;
-    if (l->left)
-        return l->left >= 16 && bits == 0xffff;
+    if (l->rest)
+        return l->rest >= 16 && bits == 0xffff;
     return bits == 0 && base + i >= l->c->start && base + i + 16 <= l->c->end;
 }
 
-static const char *verify_block(struct look *l, u32 block)
+static const char *verify_block(struct check *l, u32 block)
 {
     const struct pcpu_block *b = l->c->blocks[block];
     u32 base = block * GRANULES, i = 0;
@@ -152,8 +152,8 @@ static const char *verify_block(struct look *l, u32 block)
     while (i < GRANULES) {
         const char *broken;
 
-        if (i % 16 == 0 && plain(l, b, base, i)) {
-            l->left -= l->left ? 16 : 0;
+        if (i % 16 == 0 && is_plain(l, b, base, i)) {
+            l->rest -= l->rest ? 16 : 0;
             i += 16;
             continue;
         }
@@ -164,7 +164,7 @@ static const char *verify_block(struct look *l, u32 block)
     return verify_words(b);
 }
 
-/* What a block on its way back still says: entirely free. */
+/* The metadata of a block that is being returned must say "entirely free". */
 static const char *verify_leaving(const struct pcpu_block *b)
 {
     for (u32 i = 0; i < GRANULES; i++) {
@@ -176,7 +176,7 @@ static const char *verify_leaving(const struct pcpu_block *b)
     return verify_words(b);
 }
 
-static const char *verify_maps(struct look *l)
+static const char *verify_maps(struct check *l)
 {
     const struct pcpu_chunk *c = l->c;
 
@@ -185,14 +185,14 @@ static const char *verify_maps(struct look *l)
 
         if (c->state[block] == PCPU_POPULATED)
             broken = verify_block(l, block);
-        else if (l->left)
+        else if (l->rest)
             broken = "object reaches into a block that is not populated";
         else if (c->blocks[block])
             broken = verify_leaving(c->blocks[block]);
         if (broken)
             return broken;
     }
-    return l->left ? "object reaches out of the unit" : NULL;
+    return l->rest ? "object reaches out of the unit" : NULL;
 }
 
 static const char *verify_counters(const struct pcpu_chunk *c)
@@ -218,8 +218,7 @@ static const char *verify_counters(const struct pcpu_chunk *c)
     return c->free_granules == free ? NULL : "free_granules";
 }
 
-/* ---- the tree: each node's runs are counted in the maps of its span ----------------------------
- */
+/* ---- the tree: each node's runs are counted in the maps of its span -------------------------- */
 
 struct count {
     u32 len, run; /* granules seen; free ones at the end of them */
@@ -293,7 +292,7 @@ static const char *verify_node(const struct pcpu_chunk *c, const struct pcpu_tre
 
 const char *pcpu_chunk_verify(const struct pcpu_chunk *c, u64 strips)
 {
-    struct look l = {.c = c, .end = c->nr_blocks * GRANULES};
+    struct check l = {.c = c, .end = c->nr_blocks * GRANULES};
     const char *broken = verify_shape(c);
 
     broken = broken ? broken : verify_maps(&l);
@@ -301,7 +300,7 @@ const char *pcpu_chunk_verify(const struct pcpu_chunk *c, u64 strips)
     if (!broken && l.strips != strips)
         broken = "taken granules that belong to nothing";
     for (u32 level = 0, span = 1; level <= c->height && !broken; level++, span *= 8) {
-        /* The root has no neighbours; elsewhere they come by eight. */
+        /* One root; on the other levels nodes come in groups of eight. */
         u32 nodes = level == c->height ? 1 : (c->nr_blocks + 8 * span - 1) / (8 * span) * 8;
 
         for (u32 i = 0; i < nodes && !broken; i++)

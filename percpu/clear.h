@@ -1,8 +1,8 @@
 /*
- * Clearing of object memory and of pages, for everybody in percpu/: few instructions for few bytes
- * as for many. Plain stores of 8 bytes, about 1.05 instructions per 8 bytes for a page, and no
- * call: most of what is cleared is smaller than what memset() needs to get going. The stores are
- * volatile, because the compiler would make a call of memset() out of such a loop.
+ * Clears object memory and pages, in few instructions for any size: plain stores of 8 bytes, about
+ * 1.05 instructions per store for a page. Most objects are so small that a call of memset() would
+ * cost more than the stores. The stores are volatile, because the compiler would turn such a loop
+ * into a call of memset().
  * Pure; any context.
  * SPDX-License-Identifier: MIT
  */
@@ -53,8 +53,8 @@ typedef u32 __attribute__((may_alias)) pcpu_clear_u32;
 #define PCPU_FEW_WORDS 128u
 
 /*
- * A piece of memory in whole words: up to 128 of them before mid, then rows of 64 up to end. few:
- * how many before mid, and 128 more when there is a row.
+ * A piece of memory in whole words: up to 128 words before mid, then rows of 64 words up to end.
+ * few: the words before mid, plus 128 when there is a row.
  */
 struct pcpu_piece {
     uintptr_t mid, end;
@@ -74,8 +74,8 @@ static inline struct pcpu_piece pcpu_piece(uintptr_t start, uintptr_t end)
 }
 
 /*
- * A piece, off bytes further: a jump into a row of stores, so that objects of all common sizes cost
- * the same few instructions around their stores.
+ * Clears a piece, off bytes further. It jumps into a row of stores, so that objects of all common
+ * sizes have the same small overhead.
  */
 static ALWAYS_INLINE void pcpu_clear_piece(const struct pcpu_piece *p, u64 off)
 {
@@ -107,7 +107,7 @@ again:
     }
 }
 
-/* size bytes at p, both multiples of 4. */
+/* Clears size bytes at p, both multiples of 4. */
 static NOINLINE UNUSED void pcpu_clear(void *p, size_t size)
 {
     uintptr_t start = (uintptr_t)p, end = start + size;
@@ -127,7 +127,7 @@ static NOINLINE UNUSED void pcpu_clear(void *p, size_t size)
     }
 }
 
-/* n whole pages at p. A function of its own: the loop is half a page of code. */
+/* Clears n whole pages at p. Not inlined: the loop is half a page of code. */
 static NOINLINE UNUSED void pcpu_clear_pages(void *p, u32 n)
 {
     volatile pcpu_clear_u64 *d = p, *end = d + n * (PAGE_SIZE / 8);

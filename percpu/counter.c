@@ -1,9 +1,9 @@
 /*
- * The slow sides of the per-CPU counter; see counter.h.
+ * The slow paths of the per-CPU counter; see counter.h.
  *
- * Locks: one per node and counter, interrupts off. A fold takes its own node's; who wants the exact
- * value takes all, in order of nodes. No part is ever written for another CPU, but for one that is
- * parked: a CPU's own instruction has no LOCK prefix and would lose the write.
+ * Locks: one per node and counter, interrupts off. A fold takes its own node's lock; an exact sum
+ * takes all, in order of nodes. A CPU's part is written by another CPU only while the first one is
+ * parked: add has no LOCK prefix and would lose the write.
  * SPDX-License-Identifier: MIT
  */
 #include "percpu/counter.h"
@@ -128,8 +128,7 @@ void percpu_counter_destroy_many(struct percpu_counter *c, u32 n)
     free_group(g);
 }
 
-/* ---- parts -------------------------------------------------------------------------------------
- */
+/* ---- parts ----------------------------------------------------------------------------------- */
 
 static struct percpu_counter_part *part_of(const struct percpu_counter *c, u32 cpu)
 {
@@ -143,7 +142,7 @@ static void global_add(struct percpu_counter *c, s64 amount)
     atomic_fetch_add_explicit(&c->global->count, amount, memory_order_relaxed);
 }
 
-/* The part's lock is held: amount goes into it, and all of it on when it is full. */
+/* The part's lock is held. Adds amount to it; a full part goes into the global one. */
 static void part_add(struct percpu_counter *c, struct percpu_counter_part *p, s64 amount)
 {
     p->count = add_wrap(p->count, amount);
@@ -177,12 +176,12 @@ void percpu_counter_cpu_dead(struct percpu_counter *c, u32 cpu)
     struct percpu_counter_part *p = part_of(c, cpu);
     s64 *local = per_cpu_ptr(c->local, cpu);
     u64 flags = spin_lock_irqsave(&p->lock);
-    s64 left = __atomic_load_n(local, __ATOMIC_RELAXED);
+    s64 rest = __atomic_load_n(local, __ATOMIC_RELAXED);
 
-    /* The copy of a CPU that never ran cannot be written, and is 0. */
-    if (left) {
+    /* The copy of a CPU that never ran is the read-only zero page. */
+    if (rest) {
         __atomic_store_n(local, 0, __ATOMIC_RELAXED);
-        part_add(c, p, left);
+        part_add(c, p, rest);
     }
     spin_unlock_irqrestore(&p->lock, flags);
 }
@@ -254,7 +253,7 @@ void percpu_counter_set(struct percpu_counter *c, s64 amount)
     unlock_all(c, flags);
 }
 
-/* Would value + amount stay within limit? A sum that does not fit 64 bits does not. */
+/* True: value + amount does not pass limit and fits 64 bits. */
 static bool within(s64 value, s64 amount, s64 limit)
 {
     s64 next;
@@ -265,23 +264,23 @@ static bool within(s64 value, s64 amount, s64 limit)
 }
 
 /*
- * Far from the limit: whatever the parts hold, it is not reached, so this CPU's part may take it as
- * long as it stays within its batch. This node's lock keeps exact adds away between look and add;
- * other CPUs that get here stay within their parts of the bound, too.
+ * Adds to this CPU's part if that cannot pass the limit, whatever the other parts hold, and if the
+ * part stays within its batch. The node's lock keeps exact adds out between check and add; other
+ * CPUs that get here stay within their share of the bound, too.
  */
-static bool add_far(struct percpu_counter *c, s64 limit, s64 amount)
+static bool add_within_bound(struct percpu_counter *c, s64 limit, s64 amount)
 {
     struct percpu_counter_part *p = part_of(c, cpu_number());
     s64 bound = (s64)percpu_counter_bound(c);
     u64 flags = spin_lock_irqsave(&p->lock);
     s64 next = add_wrap(this_cpu_read(*c->local), amount);
-    bool far = magnitude(amount) <= (u64)c->batch && magnitude(next) <= (u64)c->batch &&
-               within(percpu_counter_read(c), amount > 0 ? bound : -bound, limit);
+    bool ok = magnitude(amount) <= (u64)c->batch && magnitude(next) <= (u64)c->batch &&
+              within(percpu_counter_read(c), amount > 0 ? bound : -bound, limit);
 
-    if (far)
+    if (ok)
         this_cpu_add(*c->local, amount);
     spin_unlock_irqrestore(&p->lock, flags);
-    return far;
+    return ok;
 }
 
 bool percpu_counter_limited_add(struct percpu_counter *c, s64 limit, s64 amount)
@@ -289,7 +288,7 @@ bool percpu_counter_limited_add(struct percpu_counter *c, s64 limit, s64 amount)
     u64 flags;
     bool ok;
 
-    if (amount == 0 || add_far(c, limit, amount))
+    if (amount == 0 || add_within_bound(c, limit, amount))
         return true;
     flags = lock_all(c);
     ok = within(sum_locked(c), amount, limit);

@@ -1,26 +1,28 @@
 /*
- * A counter that all CPUs change and few read: 64 bits, in three levels. A CPU adds to its own part
- * by one instruction; a part that leaves [-batch, batch] is folded into its node's; a node's part
- * that reaches node_batch into the global one. Reading the global one is cheap and near:
+ * A 64-bit counter that all CPUs change and few read, in three levels. A CPU adds to its own part
+ * by one instruction. A part that leaves [-batch, batch] is folded into its node's part, and a
+ * node's part that reaches node_batch into the global one. Reading the global part is cheap and
+ * approximate. While no add runs,
  *
  *     | read - true value |  <=  bound  =  CPUs * batch + nodes * (node_batch - 1)
  *
- * over possible CPUs and nodes that have CPUs, while no add runs. For n CPUs on N nodes, batch is
- * 32 and node_batch 2n, as soon as that is the better one (N > 1 and N + 16 < n); else there is one
- * level less: batch is max(32, 2n) and the bound n * batch. So the bound is 2n * (N + 16) against
- * 2n * n: 3,064 against 8,192 for 64 CPUs on 8 nodes, and the global part is changed as seldom,
- * once in 2n adds. Adds that run at the same time, and what they are carrying upwards, are missing
- * beside that.
+ * over possible CPUs and nodes that have CPUs. For n CPUs on N nodes, batch is 32 and node_batch is
+ * 2n if that gives the smaller bound (N > 1 and N + 16 < n). Else there is no level for nodes,
+ * batch is max(32, 2n) and the bound n * batch. For 64 CPUs on 8 nodes the bound is 3,064 instead
+ * of 8,192; the global part changes once in 2n adds either way. Adds that are running may be
+ * missing on top of the bound.
  *
- * Sum is exact: it counts each add once that returned before the sum began, and each other one once
- * or not at all; folds wait meanwhile. Values wrap modulo 2^64; nobody checks for it,
- * and compare and limited_add mean nothing for values within bound of the ends of an s64.
+ * Sum is exact: it counts each add that returned before the sum began, and any other add once or
+ * not at all. Folds wait meanwhile. Values wrap modulo 2^64 without a check; compare and
+ * limited_add are undefined for values within bound of the ends of an s64.
  *
- * Context: any CPU. add, read: any context but NMI, no lock unless the part is folded. All else:
- * any context but NMI, spins for the node locks, interrupts off for as long as CPUs are looked at.
- * init and destroy: as the memory that lib gives. A CPU that is parked keeps its part: sums include
- * it, and the bound holds; percpu_counter_cpu_dead() folds it.
- * CPU-local.
+ * The kernel itself uses only init, add, read and sum; the rest is there for users of the allocator
+ * as a library.
+ *
+ * Context: any CPU. add, read: any context but NMI; no lock unless the part is folded. All else:
+ * any context but NMI; spins for the node locks, interrupts off while it goes over all CPUs. init
+ * and destroy: the context of lib's memory functions. A parked CPU keeps its part: sums include it,
+ * and the bound holds; percpu_counter_cpu_dead() folds it. CPU-local.
  * SPDX-License-Identifier: MIT
  */
 #ifndef PERCH_PERCPU_COUNTER_H
@@ -30,9 +32,9 @@
 #include "kernel/base/cpu_local.h"
 #include "kernel/base/errno.h"
 #include "kernel/base/spinlock.h"
-#include "percpu/lib.h"
+#include "percpu/percpu_lib.h"
 
-/* Levels and batches; what read may be wrong by. */
+/* Levels, batches, and the greatest error of read. */
 struct percpu_counter_geometry {
     u32 parts; /* the nodes with CPUs, or 1: no level for nodes */
     s64 batch;
@@ -49,7 +51,7 @@ struct percpu_counter_global {
     u32 index; /* in the group */
 };
 
-/* Read by every add and written by none, so that it stays in every cache. */
+/* Every add reads it and none writes it, so it stays in every CPU's cache. */
 struct percpu_counter {
     s64 *local; /* per-CPU */
     s64 batch;
@@ -83,7 +85,7 @@ static inline void percpu_counter_destroy(struct percpu_counter *c)
     percpu_counter_destroy_many(c, 1);
 }
 
-/* This CPU's part into its node's, and on when that is full. */
+/* Folds this CPU's part into its node's, and that into the global one when it is full. */
 void percpu_counter_fold(struct percpu_counter *c);
 
 static ALWAYS_INLINE void percpu_counter_add(struct percpu_counter *c, s64 amount)
@@ -107,7 +109,7 @@ static ALWAYS_INLINE void percpu_counter_dec(struct percpu_counter *c)
     percpu_counter_add(c, -1);
 }
 
-/* The global part: wrong by at most percpu_counter_bound(). */
+/* The global part; its error is at most percpu_counter_bound(). */
 static inline s64 percpu_counter_read(const struct percpu_counter *c)
 {
     return atomic_load_explicit(&c->global->count, memory_order_relaxed);
@@ -123,18 +125,18 @@ u64 percpu_counter_bound(const struct percpu_counter *c);
 
 s64 percpu_counter_sum(struct percpu_counter *c);
 
-/* Like sum - rhs: -1, 0 or 1. Sums only where read is not far enough from rhs. */
+/* The sign of sum - rhs: -1, 0 or 1. Sums only where read is within bound of rhs. */
 int percpu_counter_compare(struct percpu_counter *c, s64 rhs);
 
-/* The sum is amount after it. Adds at the same time are before or after it, each as one. */
+/* Makes the sum amount. An add at the same time counts as before or after it. */
 void percpu_counter_set(struct percpu_counter *c, s64 amount);
 
-/* This CPU's part and its node's into the global one, however small. */
+/* Folds this CPU's part and its node's into the global one, however small. */
 void percpu_counter_sync(struct percpu_counter *c);
 
 /*
- * Adds amount unless the sum would pass limit: become greater with amount > 0, less with amount <
- * 0. True: added. A limit that only limited adds can reach is never passed, however many CPUs add.
+ * Adds amount unless the sum would pass limit (upwards if amount > 0, else downwards). True: added.
+ * If all adds are limited adds, the limit is never passed, however many CPUs add.
  */
 bool percpu_counter_limited_add(struct percpu_counter *c, s64 limit, s64 amount);
 

@@ -1,5 +1,5 @@
 /*
- * What percpu/counter.c keeps for a group of counters; the model (tests/model) looks at it, too.
+ * A group of counters, for counter.c and its model (tests/model).
  * CPU-local.
  * SPDX-License-Identifier: MIT
  */

@@ -5,8 +5,7 @@
  */
 #include "percpu/debug_internal.h"
 
-/* ---- records -----------------------------------------------------------------------------------
- */
+/* ---- records --------------------------------------------------------------------------------- */
 
 static struct pcpu_debug_record **find_link(struct pcpu_debug *d, uintptr_t ptr)
 {
@@ -25,16 +24,6 @@ static void enter(struct pcpu_debug *d, struct pcpu_debug_record *r)
     *head = r;
 }
 
-struct pcpu_debug_record *pcpu_debug_next(const struct pcpu_debug *d,
-                                          const struct pcpu_debug_record *r, u32 *bucket)
-{
-    struct pcpu_debug_record *next = r ? r->next : d->bucket[*bucket];
-
-    while (!next && ++*bucket < PCPU_DEBUG_BUCKETS)
-        next = d->bucket[*bucket];
-    return next;
-}
-
 /* Zones around size bytes, as far as a unit has room for them; r->size is set. */
 static void shape(const struct pcpu_debug *d, struct pcpu_debug_record *r, size_t align)
 {
@@ -48,8 +37,7 @@ static void shape(const struct pcpu_debug *d, struct pcpu_debug_record *r, size_
     r->whole = r->front + r->size + back;
 }
 
-/* ---- the quarantine ----------------------------------------------------------------------------
- */
+/* ---- the quarantine -------------------------------------------------------------------------- */
 
 static void quarantine(struct pcpu_debug *d, struct pcpu_debug_record *r)
 {
@@ -118,8 +106,7 @@ u64 pcpu_debug_flush(struct pcpu_debug *d)
     return really_free(d, list);
 }
 
-/* ---- allocation --------------------------------------------------------------------------------
- */
+/* ---- allocation ------------------------------------------------------------------------------ */
 
 /* What the quarantine holds may be what is missing. */
 static void *from_allocator(struct pcpu_debug *d, size_t size, size_t align, u32 flags)
@@ -202,8 +189,7 @@ u32 pcpu_debug_alloc_bulk(struct pcpu_debug *d, size_t size, size_t align, u32 f
     return done;
 }
 
-/* ---- free --------------------------------------------------------------------------------------
- */
+/* ---- free ------------------------------------------------------------------------------------ */
 
 /* Not a record: refused, here or by the allocator; or an object that was never behind zones. */
 static void free_unknown(struct pcpu_debug *d, uintptr_t ptr, uintptr_t site)
@@ -266,8 +252,7 @@ size_t pcpu_debug_size(struct pcpu_debug *d, const void *ptr)
     return size;
 }
 
-/* ---- CPUs, set up ------------------------------------------------------------------------------
- */
+/* ---- CPUs, set up ---------------------------------------------------------------------------- */
 
 static bool is_patterned(const struct pcpu_debug *d, u32 cpu)
 {

@@ -1,25 +1,25 @@
 /*
  * The checks of the debug build, on top of an instance of the dynamic allocator (percpu/alloc.h).
- * They promise whoever uses per-CPU memory wrongly to hear of it, with the place in the code:
+ * They report wrong uses of per-CPU memory, with the place in the code:
  *
  *  - red zones: 16 bytes (or the alignment, up to a page, if that is more) in front of each object
  *    and at least 16 behind it hold a pattern in every backed unit; it is checked at free, at
  *    pcpu_debug_size() and pcpu_debug_verify(). What would not fit into a unit with them has none;
- *  - poison: a freed object is filled with a pattern and kept for a while (the quarantine: first
- * in, first out, PCPU_DEBUG_QUARANTINE_*), and looked at before it is really freed. PCPU_NOZERO
- *    memory is filled with another one. Memory that comes from the allocator and is not zero was
- *    written to while it was free;
- *  - a second free names both; a pointer into an object names the object;
- *  - what is still allocated, by call site (pcpu_debug_leaks());
- *  - no pointer can be used without per_cpu_ptr(): the first chunk's dynamic area, whose pointers
- *    lie where the kernel does, is taken out of use; each other pointer is checked to lead nowhere.
- *    Pointers of PCPU_RESERVED memory are inside of the image by purpose, and are not checked.
+ *  - poison: a freed object is filled with a pattern, kept in the quarantine (first in, first out,
+ *    PCPU_DEBUG_QUARANTINE_*) and checked before it is really freed. PCPU_NOZERO memory is filled
+ *    with another pattern. Memory from the allocator that is not zero was written to while free;
+ *  - a double free: the report names both frees; a free of a pointer into an object names it;
+ *  - leaks: live objects by call site (pcpu_debug_leaks());
+ *  - a pointer used without per_cpu_ptr() faults: nothing is mapped at the pointer itself, which is
+ *    checked. The first chunk's dynamic area, whose pointers lie in the kernel image, is not used.
+ *    Pointers of PCPU_RESERVED memory lie in the image on purpose and are not checked.
  *
- * Damage (zones, poison, memory not zero, a pointer that leads somewhere) is a line, is counted,
- * and is repaired, so that it is said once. A wrong free is refused, as without debugging.
+ * Damage (zones, poison, memory not zero, a pointer with something mapped) is logged, counted and
+ * repaired, so that it is logged once. A wrong free is refused, as without debugging.
  *
- * An object's record lies outside of per-CPU memory, so nothing written there loses it. A call site
- * is the address to which percpu_alloc() or percpu_free() returns.
+ * Records lie outside of per-CPU memory, so a wrong write there cannot damage them. A call site is
+ * the return address of percpu_alloc() or percpu_free(). pcpu_debug_destroy(), _forgive() and
+ * _verify() are for tests and for users of the allocator as a library.
  *
  * Invariants (pcpu_debug_verify): zones and poison are whole; the table holds nr_live +
  * nr_quarantine records; quarantine_bytes is the sum over the quarantine and within its limit.
@@ -82,7 +82,7 @@ struct pcpu_debug {
     u32 held_offset;         /* the object that holds the first chunk; 0: none */
     u64 nr_live, live_bytes; /* the user's bytes of a unit */
     u64 nr_quarantine, quarantine_bytes;
-    u64 checks, refused, damage, told;
+    u64 checks, refused, damage, nr_lines; /* nr_lines: written about damage and wrong frees */
 };
 
 struct pcpu_debug_stats {
@@ -107,42 +107,41 @@ u32 pcpu_debug_alloc_bulk(struct pcpu_debug *d, size_t size, size_t align, u32 f
 void pcpu_debug_free(struct pcpu_debug *d, void *ptr, uintptr_t site);
 void pcpu_debug_free_bulk(struct pcpu_debug *d, u32 n, void **ptrs, uintptr_t site);
 
-/* Exactly what was asked for: what lies behind is not the user's. */
+/* Exactly the requested size: the rest belongs to the zone behind. */
 size_t pcpu_debug_size(struct pcpu_debug *d, const void *ptr);
 
-/* As pcpu_cpu_first_online(); the new units get their patterns. */
+/* As pcpu_cpu_first_online(); writes the patterns into the new units. */
 int pcpu_debug_cpu_first_online(struct pcpu_debug *d, u32 cpu) MUST_CHECK;
 
-/* Checks and really frees everything in the quarantine; how many objects. Context of a free. */
+/* Checks and really frees all objects in the quarantine; returns how many. Context of a free. */
 u64 pcpu_debug_flush(struct pcpu_debug *d);
 
 /* pcpu_get_stats(), an object in the quarantine counted as freed. */
 void pcpu_debug_alloc_stats(struct pcpu_debug *d, struct percpu_stats *out);
 void pcpu_debug_get_stats(struct pcpu_debug *d, struct pcpu_debug_stats *out);
 
-/* A line for each call site with objects that are not freed, and one in the end; how many objects.
- */
+/* Logs each call site with live objects, and a total; returns the number of objects. */
 u64 pcpu_debug_leaks(struct pcpu_debug *d);
 
-/* Looks at every object and says what is damaged (pcpu_debug_stats.damage); how many were. */
+/* Checks every object and logs damage; returns how many objects were damaged. */
 u64 pcpu_debug_check_all(struct pcpu_debug *d);
 
-/* Takes the damage so far off the count (a test that did it on purpose); how much it was. */
+/* Resets the damage count, for tests that damage on purpose; returns the old count. */
 u64 pcpu_debug_forgive(struct pcpu_debug *d);
 
-/* NULL, or what is broken, nothing repaired; not pcpu_verify(). Nobody else may allocate. */
+/* NULL, or what is broken. Repairs nothing; does not call pcpu_verify(). No other allocation. */
 const char *pcpu_debug_verify(struct pcpu_debug *d);
 
 /*
- * Do all pointers into a chunk whose lowest unit begins at base lead nowhere? Answers from the
- * moment a's addresses are known, even within pcpu_init().
+ * True: nothing is mapped at any pointer into a chunk whose lowest unit begins at base. May be
+ * called as soon as a's addresses are known, even within pcpu_init().
  */
 bool pcpu_debug_base_usable(const struct pcpu_allocator *a, const struct pcpu_debug_config *config,
                             u64 base);
 
 /*
- * Names a per-CPU pointer that was used as an address; the text's length, 0: it is none. Any
- * context, for a report of a fault. The first without objects, for builds without debugging.
+ * Names a per-CPU pointer that was used as an address, for the report of a fault. Returns the
+ * text's length; 0: it is none. Any context. pcpu_describe() is for builds without debugging.
  */
 int pcpu_describe(const struct pcpu_allocator *a, u64 addr, char *buf, size_t size);
 int pcpu_debug_describe(struct pcpu_debug *d, u64 addr, char *buf, size_t size);

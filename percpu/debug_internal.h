@@ -1,6 +1,5 @@
 /*
- * Inside of the debug checks: what percpu/debug*.c share. The lock is held where nothing else is
- * said.
+ * Shared by the files of the debug checks (debug.h). The caller holds the lock.
  * SPDX-License-Identifier: MIT
  */
 #ifndef PERCH_PERCPU_DEBUG_INTERNAL_H
@@ -11,12 +10,11 @@
 
 #define PCPU_DEBUG_LINES 64 /* about damage and wrong frees together */
 
-/* ---- patterns (debug_pattern.c) ---------------------------------------------------------------
- */
+/* ---- patterns (debug_pattern.c) -------------------------------------------------------------- */
 
 enum pcpu_debug_part { PCPU_PART_FRONT, PCPU_PART_BODY, PCPU_PART_BACK };
 
-/* Where something is not what it has to be. */
+/* Where a byte differs from its pattern. */
 struct pcpu_debug_find {
     enum pcpu_debug_part part;
     u32 cpu;
@@ -45,10 +43,9 @@ static inline bool pcpu_debug_in_first(const struct pcpu_debug *d, uintptr_t ptr
     return ptr - d->a->static_start < d->a->unit_size;
 }
 
-/* ---- lines (debug_report.c) -------------------------------------------------------------------
- */
+/* ---- lines (debug_report.c) ------------------------------------------------------------------ */
 
-/* Checks an object; damage is said, counted and repaired. True: there was none. */
+/* Checks an object; logs, counts and repairs damage. True: there was none. */
 bool pcpu_debug_check(struct pcpu_debug *d, const struct pcpu_debug_record *r);
 
 void pcpu_debug_say_not_zero(struct pcpu_debug *d, const struct pcpu_debug_record *r,
@@ -56,11 +53,10 @@ void pcpu_debug_say_not_zero(struct pcpu_debug *d, const struct pcpu_debug_recor
 void pcpu_debug_say_mapped(struct pcpu_debug *d, const struct pcpu_debug_record *r);
 void pcpu_debug_say_double(struct pcpu_debug *d, const struct pcpu_debug_record *r, uintptr_t site);
 
-/* ptr is no record's. False: nothing to say here, the allocator has to look at it. */
+/* ptr has no record. False: not known here, the allocator must check it. */
 bool pcpu_debug_say_wrong(struct pcpu_debug *d, uintptr_t ptr, uintptr_t site);
 
-/* ---- records (debug.c) ------------------------------------------------------------------------
- */
+/* ---- records (debug.c) ----------------------------------------------------------------------- */
 
 static inline u32 pcpu_debug_hash(uintptr_t ptr)
 {
@@ -68,7 +64,14 @@ static inline u32 pcpu_debug_hash(uintptr_t ptr)
 }
 
 /* Every record: for (r = NULL; (r = pcpu_debug_next(d, r, &bucket));) with bucket 0 at first. */
-struct pcpu_debug_record *pcpu_debug_next(const struct pcpu_debug *d,
-                                          const struct pcpu_debug_record *r, u32 *bucket);
+static inline struct pcpu_debug_record *
+pcpu_debug_next(const struct pcpu_debug *d, const struct pcpu_debug_record *r, u32 *bucket)
+{
+    struct pcpu_debug_record *next = r ? r->next : d->bucket[*bucket];
+
+    while (!next && ++*bucket < PCPU_DEBUG_BUCKETS)
+        next = d->bucket[*bucket];
+    return next;
+}
 
 #endif

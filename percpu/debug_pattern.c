@@ -1,6 +1,5 @@
 /*
- * The patterns of the debug build, written and looked for in every unit that is backed. See
- * debug.h.
+ * Writes and checks the patterns of the debug build in every backed unit; see debug.h.
  * SPDX-License-Identifier: MIT
  */
 #include "percpu/debug_internal.h"
@@ -28,8 +27,7 @@ static u32 back_zone(const struct pcpu_debug_record *r)
     return r->whole - r->front - r->size;
 }
 
-/* ---- writing -----------------------------------------------------------------------------------
- */
+/* ---- writing --------------------------------------------------------------------------------- */
 
 void pcpu_debug_mark_cpu(struct pcpu_debug *d, const struct pcpu_debug_record *r, u32 cpu)
 {
@@ -57,8 +55,7 @@ void pcpu_debug_fill_body(struct pcpu_debug *d, const struct pcpu_debug_record *
         memset(copy_of(d, r->ptr, unit_cpu(d, r, i)), byte, r->size);
 }
 
-/* ---- looking -----------------------------------------------------------------------------------
- */
+/* ---- checking -------------------------------------------------------------------------------- */
 
 /* Index of the first byte that is another one; n: none. Words where the address allows it. */
 static u32 first_other(const u8 *p, u32 n, u8 byte)
@@ -87,7 +84,7 @@ static bool all_are(const struct pcpu_debug *d, uintptr_t ptr, u32 n, u8 byte, u
     return off == n;
 }
 
-/* In front, the damage nearest to the object counts: that is where a write went too far. */
+/* In front, reports the damage nearest to the object: there a write went too far. */
 static bool front_is_red(const struct pcpu_debug *d, const struct pcpu_debug_record *r, u32 cpu,
                          struct pcpu_debug_find *find)
 {

@@ -1,5 +1,5 @@
 /*
- * What the debug build says: damage, wrong frees, leaks, names of pointers; its counts and
+ * Reports of the debug build: damage, wrong frees, leaks, names of pointers, counts and
  * invariants. See debug.h.
  * SPDX-License-Identifier: MIT
  */
@@ -23,11 +23,10 @@ static struct site_name name_of(const struct pcpu_debug *d, uintptr_t site)
 
 static bool may_say(struct pcpu_debug *d)
 {
-    return d->told++ < PCPU_DEBUG_LINES;
+    return d->nr_lines++ < PCPU_DEBUG_LINES;
 }
 
-/* ---- damage ------------------------------------------------------------------------------------
- */
+/* ---- damage ---------------------------------------------------------------------------------- */
 
 static void say_zone(struct pcpu_debug *d, const struct pcpu_debug_record *r,
                      const struct pcpu_debug_find *f)
@@ -90,8 +89,7 @@ void pcpu_debug_say_mapped(struct pcpu_debug *d, const struct pcpu_debug_record 
                (void *)r->ptr, name_of(d, r->alloc_site).text);
 }
 
-/* ---- wrong frees -------------------------------------------------------------------------------
- */
+/* ---- wrong frees ----------------------------------------------------------------------------- */
 
 static void say_freed_before(struct pcpu_debug *d, uintptr_t ptr, u32 size, uintptr_t alloc_site,
                              uintptr_t free_site, uintptr_t site)
@@ -110,7 +108,7 @@ void pcpu_debug_say_double(struct pcpu_debug *d, const struct pcpu_debug_record 
     say_freed_before(d, r->ptr, r->size, r->alloc_site, r->free_site, site);
 }
 
-/* The record whose object, with zones, ptr is in; NULL: none. Looks at all. */
+/* The record of the object, with zones, that ptr points into; NULL: none. O(objects). */
 static const struct pcpu_debug_record *around(const struct pcpu_debug *d, uintptr_t ptr)
 {
     struct pcpu_debug_record *r = NULL;
@@ -142,8 +140,7 @@ bool pcpu_debug_say_wrong(struct pcpu_debug *d, uintptr_t ptr, uintptr_t site)
     return true;
 }
 
-/* ---- leaks -------------------------------------------------------------------------------------
- */
+/* ---- leaks ----------------------------------------------------------------------------------- */
 
 /* Of the objects of one site. */
 struct site_sum {
@@ -193,8 +190,7 @@ u64 pcpu_debug_leaks(struct pcpu_debug *d)
     return objects;
 }
 
-/* ---- everything --------------------------------------------------------------------------------
- */
+/* ---- everything ------------------------------------------------------------------------------ */
 
 u64 pcpu_debug_check_all(struct pcpu_debug *d)
 {
@@ -252,7 +248,7 @@ u64 pcpu_debug_forgive(struct pcpu_debug *d)
     u64 irq = spin_lock_irqsave(&d->lock), damage = d->damage;
 
     d->damage = 0;
-    d->told = 0;
+    d->nr_lines = 0;
     spin_unlock_irqrestore(&d->lock, irq);
     return damage;
 }
@@ -282,8 +278,7 @@ void pcpu_debug_alloc_stats(struct pcpu_debug *d, struct percpu_stats *out)
     out->nr_free += st.quarantine_objects;
 }
 
-/* ---- pointers ----------------------------------------------------------------------------------
- */
+/* ---- pointers -------------------------------------------------------------------------------- */
 
 bool pcpu_debug_base_usable(const struct pcpu_allocator *a, const struct pcpu_debug_config *config,
                             u64 base)

@@ -5,20 +5,20 @@
  */
 #include "kernel/base/errno.h"
 #include "kernel/base/print.h"
+#include "kernel/base/string.h"
 #include "percpu/first_chunk.h"
-#include "percpu/first_chunk_fill.h"
 #include "percpu/layout.h"
 #include "percpu/layout_print.h"
 #include "percpu/setup_first_chunk.h"
 
-/* One build. Pages are numbered through: unit by unit, unit_pages each. */
+/* One build. Pages are numbered unit by unit, unit_pages each. */
 struct paged {
     const struct pcpu_env *env;
     struct pcpu_alloc_info *ai;
     pcpu_alloc_fn alloc_fn;
     pcpu_free_fn free_fn;
     u8 **pages;
-    size_t unit_pages; /* that are backed: those of [0, size_sum) */
+    size_t unit_pages; /* backed pages of a unit: those of [0, size_sum) */
     size_t nr_pages;   /* of all units */
     size_t taken, mapped;
     u8 *area;
@@ -69,7 +69,7 @@ static int map_pages(struct paged *p)
     return 0;
 }
 
-/* Backwards through what was done. */
+/* Undoes the steps from the last to the first. */
 static void undo(struct paged *p)
 {
     const struct pcpu_page_ops *ops = p->env->page_ops;
@@ -88,7 +88,7 @@ static void undo(struct paged *p)
 
 static int prepare(const struct paged *p)
 {
-    /* Pages of one unit mostly lie side by side: one border per unit, forth and back. */
+    /* Pages of one unit mostly lie side by side: one border per unit, taken and given back. */
     return p->env->prepare ? p->env->prepare(p->env->ctx, 2ULL * p->ai->nr_units + 16) : 0;
 }
 
@@ -113,7 +113,7 @@ static int build(struct paged *p, struct pcpu_first_chunk *out)
     return 0;
 }
 
-/* One group of as many units as CPUs is what atoms of one page and no distances must give. */
+/* Atoms of one page and no distances must give one group with a unit for each CPU. */
 static int check_layout(const struct paged *p)
 {
     if (p->ai->nr_groups == 1 && p->ai->nr_units == p->env->nr_cpus)

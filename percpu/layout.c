@@ -7,7 +7,7 @@
 
 #include "kernel/base/errno.h"
 
-/* What is known before the CPUs are looked at. */
+/* Sizes that do not depend on the CPUs. */
 struct sizes {
     u64 reserved, dyn, atom;
     u64 min_unit; /* the least a unit can have */
@@ -48,44 +48,44 @@ static int find_sizes(const struct pcpu_env *env, u64 reserved, s64 dyn, u64 ato
 }
 
 /*
- * The lowest CPU left founds a group; the others left join when they are near it in both
- * directions. Only the founder is asked, as in Linux.
+ * The lowest CPU without a group founds one. The others without a group join it if the distance to
+ * the founder is local in both directions. As in Linux, only the founder's distance counts.
  */
 static void form_groups(const struct pcpu_env *env, pcpu_distance_fn distance, struct grouping *g)
 {
-    u32 *left = g->scratch;
-    u32 nr_left = env->nr_cpus;
+    u32 *waiting = g->scratch; /* CPUs without a group */
+    u32 nr_waiting = env->nr_cpus;
 
     for (u32 cpu = 0; cpu < env->nr_cpus; cpu++)
-        left[cpu] = cpu;
-    for (g->nr_groups = 0; nr_left; g->nr_groups++) {
-        u32 founder = left[0], kept = 0;
+        waiting[cpu] = cpu;
+    for (g->nr_groups = 0; nr_waiting; g->nr_groups++) {
+        u32 founder = waiting[0], kept = 0;
 
-        for (u32 i = 0; i < nr_left; i++) {
-            u32 cpu = left[i];
+        for (u32 i = 0; i < nr_waiting; i++) {
+            u32 cpu = waiting[i];
 
             if (cpu != founder && distance &&
                 (distance(env->ctx, founder, cpu) != PCPU_LOCAL_DISTANCE ||
                  distance(env->ctx, cpu, founder) != PCPU_LOCAL_DISTANCE))
-                left[kept++] = cpu;
+                waiting[kept++] = cpu;
             else
                 g->group_of[cpu] = g->nr_groups;
         }
-        g->count[g->nr_groups] = nr_left - kept;
-        nr_left = kept;
+        g->count[g->nr_groups] = nr_waiting - kept;
+        nr_waiting = kept;
     }
 }
 
-/* Can a block be cut into upa units of whole pages? */
+/* True: a block can be cut into upa units of whole pages. */
 static bool divides_block(u64 alloc, u64 upa)
 {
     return alloc % upa == 0 && is_aligned(alloc / upa, PAGE_SIZE);
 }
 
 /*
- * Units per block: from the most downwards, as long as the number of blocks does not grow and not
- * more than a third as many units as there are CPUs would be unused. More than n + n/3 units per
- * block would always leave too many unused, so the search starts there; 1 is always good.
+ * Units per block. The search goes downwards and ends when the number of blocks would grow. A
+ * candidate must leave at most a third as many units unused as there are CPUs. More than n + n/3
+ * units per block always leave too many, so the search starts there; 1 always fits.
  */
 static u64 find_units_per_block(const struct sizes *s, const struct grouping *g, u32 nr_cpus)
 {
@@ -147,7 +147,7 @@ static struct pcpu_alloc_info *new_alloc_info(const struct pcpu_env *env, const 
     for (u32 i = 0; i < g->nr_groups; i++) {
         u32 units = (u32)((g->count[i] + upa - 1) / upa * upa);
 
-        /* As if the groups followed each other; the builder puts in where they really are. */
+        /* As if the groups were adjacent; the builder sets the real offsets. */
         ai->groups[i] = (struct pcpu_group){units, offset, map};
         offset += units * unit_size;
         map += units;

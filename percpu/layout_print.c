@@ -4,6 +4,7 @@
  */
 #include "percpu/layout_print.h"
 
+#include "kernel/base/printf.h"
 #include "kernel/base/string.h"
 #include "percpu/layout.h"
 
@@ -12,34 +13,14 @@
 #define LINE_TARGET 60  /* columns that Linux fills with blocks */
 #define MAX_DASHES  8
 
-/* A line being put together; what does not fit any more is left out. */
+/* A line under construction; what does not fit is cut off. */
 struct line {
     char *text;
     size_t len, size;
 };
 
-static void put_text(struct line *l, const char *s)
-{
-    while (*s && l->len + 1 < l->size)
-        l->text[l->len++] = *s++;
-    l->text[l->len] = '\0';
-}
-
-/* In the given base, zeros in front up to width digits. */
-static void put_number(struct line *l, u32 value, u32 base, u32 width)
-{
-    char digits[33];
-    size_t pos = sizeof(digits) - 1;
-
-    digits[pos] = '\0';
-    do {
-        digits[--pos] = "0123456789abcdef"[value % base];
-        value /= base;
-    } while (value);
-    while (sizeof(digits) - 1 - pos < width && pos)
-        digits[--pos] = '0';
-    put_text(l, digits + pos);
-}
+#define put(l, ...)                                                                                \
+    ((l)->len += (size_t)kscnprintf((l)->text + (l)->len, (l)->size - (l)->len, __VA_ARGS__))
 
 static u32 decimal_digits(u32 n)
 {
@@ -64,16 +45,14 @@ void pcpu_log_paged(const struct pcpu_alloc_info *ai)
 
 void pcpu_log_possible(u32 nr_cpus)
 {
-    char text[SHORT_LINE];
+    char text[SHORT_LINE] = "";
     struct line l = {text, 0, sizeof(text)};
     u32 words = (nr_cpus + 31) / 32;
 
-    put_text(&l, "");
     for (u32 word = words; word-- > 0;) {
         u32 bits = word == words - 1 ? nr_cpus - word * 32 : 32;
 
-        put_number(&l, (u32)((1ULL << bits) - 1), 16, (bits + 3) / 4);
-        put_text(&l, word ? "," : "");
+        put(&l, "%0*x%s", (int)(bits + 3) / 4, (u32)((1ULL << bits) - 1), word ? "," : "");
     }
     pr_err("percpu: cpu_possible_mask=%s", text);
 }
@@ -117,10 +96,10 @@ static void flush_line(const struct map_format *f, struct line *l)
         l->text[--l->len] = '\0';
     log_line(f->level, "%s", l->text);
     l->len = 0;
-    put_text(l, MAP_PREFIX);
+    put(l, MAP_PREFIX);
 }
 
-/* Room for one more entry, if need be on a new line. */
+/* Makes room for an entry, on a new line if necessary. */
 static void make_room(const struct map_format *f, struct line *l, size_t chars)
 {
     if (l->len + chars >= l->size && l->len > sizeof(MAP_PREFIX) - 1)
@@ -130,16 +109,13 @@ static void make_room(const struct map_format *f, struct line *l, size_t chars)
 static void print_block(const struct map_format *f, struct line *l, u32 group, const u32 *cpus)
 {
     make_room(f, l, f->group_digits + 3 + f->cpu_digits + 1);
-    put_text(l, "[");
-    put_number(l, group, 10, f->group_digits);
-    put_text(l, "] ");
+    put(l, "[%0*u] ", (int)f->group_digits, group);
     for (u64 i = 0; i < f->upa; i++) {
         make_room(f, l, f->cpu_digits + 1);
         if (cpus[i] == PCPU_NO_CPU)
-            put_text(l, f->unused);
+            put(l, "%s ", f->unused);
         else
-            put_number(l, cpus[i], 10, f->cpu_digits);
-        put_text(l, " ");
+            put(l, "%0*u ", (int)f->cpu_digits, cpus[i]);
     }
 }
 
@@ -147,7 +123,7 @@ static void print_map(const struct map_format *f, struct line *l, const struct p
 {
     u64 block = 0;
 
-    put_text(l, MAP_PREFIX);
+    put(l, MAP_PREFIX);
     for (u32 group = 0; group < ai->nr_groups; group++) {
         const struct pcpu_group *g = &ai->groups[group];
 

@@ -1,6 +1,6 @@
 /*
- * The lines of the log that tell the layout of the first chunk, in Linux's form and widths, so that
- * tools and eyes trained on dmesg can read them.
+ * Log lines about the layout of the first chunk, in Linux's form and widths, for tools and people
+ * who know dmesg.
  * Pure; any CPU, any context in which log_line() may be called.
  * SPDX-License-Identifier: MIT
  */
@@ -8,7 +8,7 @@
 #define PERCH_PERCPU_LAYOUT_PRINT_H
 
 #include "kernel/base/print.h"
-#include "percpu/chunk_info.h"
+#include "percpu/first_chunk_types.h"
 
 /* "percpu: Embedded 66 pages/cpu s233472 r8192 d28672 u1048576" */
 void pcpu_log_embedded(const struct pcpu_alloc_info *ai);
@@ -18,9 +18,9 @@ void pcpu_log_paged(const struct pcpu_alloc_info *ai);
 
 /*
  * "pcpu-alloc: s.. r.. d.. u.. alloc=N*atom" and the map: for each block its group in brackets and
- * its CPUs, dashes for an unused unit. As many blocks a line as Linux prints; a line longer than
- * env->line_max is continued on a further one. May take memory for a line from env->alloc and gives
- * it back; without memory it prints shorter lines.
+ * its CPUs; dashes for an unused unit. As many blocks per line as Linux prints. A line longer than
+ * env->line_max continues on the next one. Temporary memory for a line comes from env->alloc;
+ * without memory the lines are shorter.
  */
 void pcpu_dump_alloc_info(const struct pcpu_env *env, enum log_level level,
                           const struct pcpu_alloc_info *ai);

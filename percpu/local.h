@@ -1,11 +1,12 @@
 /*
- * local_t: a counter that one CPU changes, from threads and interrupts alike, and all may read: one
- * instruction without LOCK per operation, so that an interrupt of this CPU never falls into one.
- * Lies in per-CPU memory as a rule; the caller passes its own CPU's copy (this_cpu_ptr). A read of
- * another CPU's copy is a value it had. Wraps.
+ * local_t: a counter that one CPU changes, in threads and interrupts alike, and all CPUs may read.
+ * Each operation is one instruction without LOCK, so no interrupt of this CPU can split it. A
+ * local_t usually lies in per-CPU memory; the caller passes its own CPU's copy (this_cpu_ptr). A
+ * read of another CPU's copy returns a value that it had. Wraps. The kernel itself does not use it;
+ * it is there for users of the allocator as a library.
  *
- * Context: any, NMI included, on the CPU whose counter it is (local_read and local_set before use:
- * any CPU).
+ * Context: any, NMI included, on the CPU whose counter it is; any CPU for local_read, and for
+ * local_set before use.
  * SPDX-License-Identifier: MIT
  */
 #ifndef PERCH_PERCPU_LOCAL_H
@@ -52,7 +53,7 @@ static ALWAYS_INLINE void local_sub(local_t *l, s64 i)
     cpu_local_sub(l->value, i);
 }
 
-/* The new value is 0? */
+/* True: the new value is 0. */
 static ALWAYS_INLINE bool local_sub_and_test(local_t *l, s64 i)
 {
     return cpu_local_sub_zero(l->value, i);
@@ -68,13 +69,13 @@ static ALWAYS_INLINE bool local_inc_and_test(local_t *l)
     return cpu_local_inc_zero(l->value);
 }
 
-/* The new value is negative? */
+/* True: the new value is negative. */
 static ALWAYS_INLINE bool local_add_negative(local_t *l, s64 i)
 {
     return cpu_local_add_negative(l->value, i);
 }
 
-/* The new value. */
+/* Returns the new value. */
 static ALWAYS_INLINE s64 local_add_return(local_t *l, s64 i)
 {
     return cpu_local_add_return(l->value, i);
@@ -107,7 +108,7 @@ static ALWAYS_INLINE bool local_try_cmpxchg(local_t *l, s64 *old, s64 new)
     return cpu_local_try_cmpxchg(l->value, old, new);
 }
 
-/* The old value. A load and a loop of CMPXCHG: XCHG with memory would lock. */
+/* Returns the old value. A loop of CMPXCHG, because XCHG with memory implies LOCK. */
 static ALWAYS_INLINE s64 local_xchg(local_t *l, s64 i)
 {
     return cpu_local_xchg(l->value, i);

@@ -1,10 +1,9 @@
 /*
- * Per-CPU references: the atomic side, and the switches of mode; see ref.h.
+ * Per-CPU references: the atomic mode, and the switches between modes; see ref.h.
  *
  * Invariant, lock held: references = count - (biased ? BIAS : 0) + (biased ? words - base : 0).
- * Biased and ATOMIC together: a switch to atomic that waits for its grace period, or whose grace
- * period failed. A get or put on the count is right in every mode; only the words must stand still
- * before they are summed.
+ * Biased and ATOMIC: a switch to atomic waits for its grace period, or the grace period failed. A
+ * get or put on the count is right in every mode; only the words must stand still for the sum.
  * SPDX-License-Identifier: MIT
  */
 #include "percpu/ref.h"
@@ -16,20 +15,20 @@ static u64 mode_of(const struct percpu_ref *ref)
     return atomic_load_explicit(&ref->mode, memory_order_relaxed);
 }
 
-static void tell_underflow(struct percpu_ref *ref, s64 count)
+static void warn_underflow(struct percpu_ref *ref, s64 count)
 {
-    if (!atomic_exchange_explicit(&ref->told, true, memory_order_relaxed))
+    if (!atomic_exchange_explicit(&ref->warned, true, memory_order_relaxed))
         pr_err("percpu_ref: %s: more puts than gets: %lld references; it is not released",
                ref->name, (long long)count);
 }
 
 void percpu_ref_put_atomic(struct percpu_ref *ref, u64 nr)
 {
-    s64 left = atomic_fetch_sub_explicit(&ref->count, (s64)nr, memory_order_acq_rel) - (s64)nr;
+    s64 now = atomic_fetch_sub_explicit(&ref->count, (s64)nr, memory_order_acq_rel) - (s64)nr;
 
-    if (unlikely(left < 0))
-        tell_underflow(ref, left);
-    else if (unlikely(left == 0))
+    if (unlikely(now < 0))
+        warn_underflow(ref, now);
+    else if (unlikely(now == 0))
         ref->release(ref);
 }
 
@@ -49,7 +48,7 @@ bool percpu_ref_tryget_live_atomic(struct percpu_ref *ref)
 {
     bool got;
 
-    cpu_guard_enter(); /* so that kill can wait for who saw it alive */
+    cpu_guard_enter(); /* kill waits for CPUs that saw it alive */
     got = !percpu_ref_is_dying(ref) && percpu_ref_tryget_atomic(ref, 1);
     cpu_guard_exit();
     return got;
@@ -103,7 +102,7 @@ static u64 sum_words(const struct percpu_ref *ref)
     return sum;
 }
 
-/* Lock held. Returns with the count alone counting, or with an error and everything as before. */
+/* Lock held. 0: the references are in the count alone. An error: nothing changed. */
 static int to_atomic(struct percpu_ref *ref)
 {
     s64 delta, count;
@@ -121,14 +120,14 @@ static int to_atomic(struct percpu_ref *ref)
     ref->base = sum;
     ref->biased = false;
     count = atomic_fetch_add_explicit(&ref->count, delta, memory_order_acq_rel) + delta;
-    if (count <= 0) /* the initial reference is still there */
-        tell_underflow(ref, count);
+    if (count <= 0) /* the initial reference is in it */
+        warn_underflow(ref, count);
     if (!ref->allow_reinit)
         free_words(ref);
     return 0;
 }
 
-/* Lock held, live. Biased already: per-CPU, or a switch to atomic failed and is taken back. */
+/* Lock held, live. Biased already: it is per-CPU, or a switch to atomic failed. */
 static void to_percpu(struct percpu_ref *ref)
 {
     if (!ref->biased)
@@ -146,7 +145,7 @@ int percpu_ref_kill_and_confirm(struct percpu_ref *ref, percpu_ref_fn confirm)
     if (!ref->killed) {
         atomic_fetch_or_explicit(&ref->mode, PERCPU_REF_ATOMIC | PERCPU_REF_DEAD,
                                  memory_order_seq_cst);
-        /* One grace period, whichever mode it was in: for the words, and for tryget_live. */
+        /* A grace period in every mode: for the words, and for tryget_live. */
         err = ref->biased ? to_atomic(ref) : ref->lib->quiesce(ref->lib->ctx);
         ref->killed = !err;
     }
@@ -189,7 +188,7 @@ int percpu_ref_switch_to_percpu(struct percpu_ref *ref)
     return err;
 }
 
-/* Lock held. A dead one with its initial reference again. */
+/* Lock held; dead, and the count has the initial reference again. */
 static void revive(struct percpu_ref *ref)
 {
     ref->killed = false;

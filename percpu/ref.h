@@ -1,25 +1,26 @@
 /*
- * A reference count that all CPUs take and drop at once: while its object is in use, get and put
- * add to the own CPU's word, without LOCK and without a look at the sum. Whoever wants to see the
- * last reference go kills it: from then on all work on one atomic count, and the put that makes it
- * 0 calls release(ref), exactly once, on the CPU of that put.
+ * A reference count that many CPUs change at the same time. While its object is in use, get and put
+ * add to their own CPU's word, without LOCK and without knowing the sum. When the owner kills the
+ * reference, all CPUs change to one atomic count; the put that makes it 0 calls release(ref),
+ * exactly once, on the CPU of that put. The kernel itself does not use it; it is there for users of
+ * the allocator as a library.
  *
- * Modes: *per-CPU*; *atomic*; *dead* (atomic, and the initial reference is gone). get and put look
- * at the mode and add to their word inside of the CPU guard (kernel/base/cpu_local.h). A switch to
- * atomic changes the mode word, then waits for a grace period by cross-call: after it nobody is
- * between look and addition, so the words stand still, are summed once, and go into the count.
- * Words are never cleared, only compared with what they summed to last (modulo 2^64), so that no
- * CPU's memory is written for it, and CPUs may come and go at any time; their words count on.
+ * Modes: *per-CPU*; *atomic*; *dead* (atomic, and the initial reference was dropped). get and put
+ * check the mode and add to their word inside the CPU guard (kernel/base/cpu_local.h). A switch to
+ * atomic changes the mode word and waits for a grace period. After it no CPU is between check and
+ * addition, so the words stand still; their sum goes into the count. Words are never cleared, only
+ * compared with their last sum (modulo 2^64). So no CPU's memory is written by another, and CPUs
+ * may come and go at any time; their words keep counting.
  *
  * If the grace period fails (a CPU does not answer), the count keeps its bias and cannot become 0:
- * the object stays, the call returns the error, and the same call may be made again.
+ * the object stays, the call returns the error and may be made again.
  *
- * More puts than gets are found where they can be: at a switch to atomic, and by each put after it.
- * A line names the reference; release is not called.
+ * More puts than gets are found at a switch to atomic and by each put after it. A line names the
+ * reference; release is not called.
  *
- * Context: get, put, tryget: any context but NMI, any CPU, release included. The calls that return
- * int: thread context, interrupts on; they exclude each other by spinning. Who calls anything here
- * keeps the object alive meanwhile: has a reference, or owns it before or after all others.
+ * Context: get, put, tryget: any context but NMI, any CPU, also in release. The calls that return
+ * int: thread context, interrupts on; they exclude each other by spinning. The caller keeps the
+ * object alive: it has a reference, or owns the object before or after all others.
  * CPU-local.
  * SPDX-License-Identifier: MIT
  */
@@ -30,7 +31,7 @@
 #include "kernel/base/cpu_local.h"
 #include "kernel/base/errno.h"
 #include "kernel/base/spinlock.h"
-#include "percpu/lib.h"
+#include "percpu/percpu_lib.h"
 
 #define PERCPU_REF_INIT_ATOMIC  1u /* begins in atomic mode; implies ALLOW_REINIT */
 #define PERCPU_REF_INIT_DEAD    2u /* begins dead, with count 0; implies ALLOW_REINIT */
@@ -41,7 +42,7 @@
 #define PERCPU_REF_DEAD   2ull
 #define PERCPU_REF_MODE   3ull
 
-/* In the count while the words count: far from 0 whatever puts come. */
+/* Part of the count in per-CPU mode: no number of puts brings it to 0. */
 #define PERCPU_REF_BIAS (1LL << 62)
 
 struct percpu_ref;
@@ -54,20 +55,20 @@ struct percpu_ref {
     const struct percpu_lib *lib;
     const char *name;     /* for lines of the log */
     struct spinlock lock; /* of the mode; taken with interrupts on */
-    u64 base;             /* what the words summed to at the last switch to atomic */
+    u64 base;             /* sum of the words at the last switch to atomic */
     bool biased, allow_reinit, force_atomic;
-    bool killed;      /* the initial reference was dropped */
-    atomic_bool told; /* the line about too many puts was written */
+    bool killed;        /* the initial reference was dropped */
+    atomic_bool warned; /* the line about too many puts was written */
 };
 
 /* One reference, the caller's; per-CPU mode unless a flag says otherwise. -ENOMEM. */
 int percpu_ref_init(struct percpu_ref *ref, const struct percpu_lib *lib, const char *name,
                     percpu_ref_fn release, u32 flags) MUST_CHECK;
 
-/* Gives the per-CPU memory back; nobody uses ref any more. Inside of release, too. */
+/* Frees the per-CPU memory; nobody uses ref any more. May be called in release. */
 void percpu_ref_exit(struct percpu_ref *ref);
 
-/* The slow sides of what follows. */
+/* The slow paths of the functions below. */
 void percpu_ref_put_atomic(struct percpu_ref *ref, u64 nr);
 bool percpu_ref_tryget_atomic(struct percpu_ref *ref, u64 nr);
 bool percpu_ref_tryget_live_atomic(struct percpu_ref *ref);
@@ -78,7 +79,7 @@ static inline u64 *percpu_ref_words(u64 mode)
     return (u64 *)(uintptr_t)(mode & ~PERCPU_REF_MODE);
 }
 
-/* True: nr was added to this CPU's word. *mode: what the mode was. */
+/* True: nr was added to this CPU's word. *mode: the mode word that was read. */
 static ALWAYS_INLINE bool percpu_ref_add_local(struct percpu_ref *ref, u64 nr, u64 *mode)
 {
     bool local;
@@ -92,7 +93,7 @@ static ALWAYS_INLINE bool percpu_ref_add_local(struct percpu_ref *ref, u64 nr, u
     return local;
 }
 
-/* nr references more; the caller has one, which lasts. */
+/* Takes nr references; the caller has one meanwhile. */
 static ALWAYS_INLINE void percpu_ref_get_many(struct percpu_ref *ref, u64 nr)
 {
     u64 mode;
@@ -101,7 +102,7 @@ static ALWAYS_INLINE void percpu_ref_get_many(struct percpu_ref *ref, u64 nr)
         atomic_fetch_add_explicit(&ref->count, (s64)nr, memory_order_relaxed);
 }
 
-/* nr references of the caller go; the last one of all calls release. */
+/* Drops nr references of the caller; the last one of all calls release. */
 static ALWAYS_INLINE void percpu_ref_put_many(struct percpu_ref *ref, u64 nr)
 {
     u64 mode;
@@ -110,7 +111,7 @@ static ALWAYS_INLINE void percpu_ref_put_many(struct percpu_ref *ref, u64 nr)
         percpu_ref_put_atomic(ref, nr);
 }
 
-/* As get_many without having one: false, and nothing changed, where the count is 0. */
+/* As get_many, but the caller needs no reference. False: the count is 0, nothing changed. */
 static ALWAYS_INLINE bool MUST_CHECK percpu_ref_tryget_many(struct percpu_ref *ref, u64 nr)
 {
     u64 mode;
@@ -142,9 +143,9 @@ static ALWAYS_INLINE bool MUST_CHECK percpu_ref_tryget(struct percpu_ref *ref)
 }
 
 /*
- * No tryget_live succeeds from now on, on any CPU: then confirm(ref) is called, if there is one,
- * and the initial reference is dropped, which may release at once. -EINVAL: killed before. An error
- * of the grace period: neither confirmed nor dropped; kill again.
+ * Makes sure that no tryget_live succeeds on any CPU, calls confirm(ref) unless it is NULL, and
+ * drops the initial reference, which may release at once. -EINVAL: killed before. An error of the
+ * grace period: neither confirmed nor dropped; kill again.
  */
 int percpu_ref_kill_and_confirm(struct percpu_ref *ref, percpu_ref_fn confirm) MUST_CHECK;
 
@@ -154,8 +155,8 @@ static inline int MUST_CHECK percpu_ref_kill(struct percpu_ref *ref)
 }
 
 /*
- * Atomic mode until switch_to_percpu; confirm(ref) when it is reached. As every switch here it is
- * complete on return. An error of the grace period.
+ * Atomic mode until switch_to_percpu. The switch is complete on return; then confirm(ref) was
+ * called, unless it is NULL. Returns an error of the grace period.
  */
 int percpu_ref_switch_to_atomic(struct percpu_ref *ref, percpu_ref_fn confirm) MUST_CHECK;
 
@@ -164,24 +165,24 @@ static inline int MUST_CHECK percpu_ref_switch_to_atomic_sync(struct percpu_ref 
     return percpu_ref_switch_to_atomic(ref, NULL);
 }
 
-/* Per-CPU mode; a dead one when it is revived. -EINVAL: without ALLOW_REINIT the memory is gone. */
+/* Per-CPU mode; for a dead one from its revival on. -EINVAL: no ALLOW_REINIT. */
 int percpu_ref_switch_to_percpu(struct percpu_ref *ref) MUST_CHECK;
 
 /*
- * A dead one lives again, with an initial reference, in the mode it was in before: reinit when all
- * references are gone and release has returned (-EBUSY else), resurrect while there is one (-EBUSY
- * else). -EINVAL: not dead, or no ALLOW_REINIT.
+ * Revives a dead reference, with an initial reference, in the mode it was in before. reinit: when
+ * all references are gone and release has returned. resurrect: while there is a reference. -EBUSY:
+ * the other case. -EINVAL: not dead, or no ALLOW_REINIT.
  */
 int percpu_ref_reinit(struct percpu_ref *ref) MUST_CHECK;
 int percpu_ref_resurrect(struct percpu_ref *ref) MUST_CHECK;
 
-/* Killed, and not revived? Any context. */
+/* True: killed and not revived. Any context. */
 static inline bool percpu_ref_is_dying(const struct percpu_ref *ref)
 {
     return atomic_load_explicit(&ref->mode, memory_order_acquire) & PERCPU_REF_DEAD;
 }
 
-/* No reference is left? False in per-CPU mode, where nobody knows. Any context. */
+/* True: there is no reference. Always false in per-CPU mode. Any context. */
 static inline bool percpu_ref_is_zero(const struct percpu_ref *ref)
 {
     return (atomic_load_explicit(&ref->mode, memory_order_acquire) & PERCPU_REF_MODE) &&

@@ -1,9 +1,9 @@
 /*
  * The slow sides of the per-CPU reader-writer lock; see rwlock.h.
  *
- * Why a sum of 0 means that no reader is left: once the gate is closed and the grace period over,
- * no word grows any more, they only sink. Each word was read at some time during the loop and is
- * not above that later, so the readers at the end of the loop are at most the sum.
+ * Why a sum of 0 means that there is no reader: once the gate is closed and the grace period over,
+ * no word grows any more. Each word is read once in the loop and is not greater later. So at the
+ * end of the loop there are at most as many readers as the sum.
  * SPDX-License-Identifier: MIT
  */
 #include "percpu/rwlock.h"
@@ -33,14 +33,14 @@ static u64 sum_readers(const struct percpu_rwlock *l)
     return sum;
 }
 
-/* Interrupts stay on, so that who waits serves what others ask of it. */
+/* Interrupts stay on, so that a waiter serves cross-calls. */
 static void queue_enter(struct percpu_rwlock *l)
 {
-    u32 ticket = atomic_fetch_add_explicit(&l->next, 1, memory_order_relaxed), looks = 0;
+    u32 ticket = atomic_fetch_add_explicit(&l->next, 1, memory_order_relaxed), spins = 0;
 
     ASSERT(local_irqs_enabled());
     while (atomic_load_explicit(&l->head, memory_order_acquire) != ticket)
-        spin_wait(&looks, l);
+        spin_wait(&spins, l);
 }
 
 static void queue_leave(struct percpu_rwlock *l)
@@ -62,7 +62,7 @@ void percpu_down_read_slow(struct percpu_rwlock *l)
 
 int percpu_down_write(struct percpu_rwlock *l)
 {
-    u32 looks = 0;
+    u32 spins = 0;
     int err;
 
     queue_enter(l);
@@ -74,7 +74,7 @@ int percpu_down_write(struct percpu_rwlock *l)
         return err;
     }
     while (sum_readers(l))
-        spin_wait(&looks, l);
+        spin_wait(&spins, l);
     atomic_store_explicit(&l->gate, RWLOCK_HELD, memory_order_relaxed);
     return 0;
 }

@@ -1,5 +1,5 @@
 /*
- * Per-CPU areas on the real machine.
+ * Per-CPU areas on the real machine; see setup.h.
  * SPDX-License-Identifier: MIT
  */
 #include "percpu/setup.h"
@@ -8,7 +8,7 @@
 #include "kernel/base/print.h"
 #include "mm/layout.h"
 
-/* As Linux: keep the low memory that old devices and the trampoline can reach free if possible. */
+/* As Linux: leave low memory to old devices and to the trampoline if possible. */
 #define UNIT_GOAL (16 * SZ_1M)
 
 static_assert(offsetof(struct percpu_switch, tss_selector) == 74, "percpu/switch.asm knows it");
@@ -33,14 +33,6 @@ void percpu_offsets_poison(void)
 
 /* ---- callbacks: memory ----------------------------------------------------------------------- */
 
-static u64 timed_memblock(struct percpu_setup *s, u64 since)
-{
-    u64 now = rdtsc();
-
-    s->memblock_insns += now - since;
-    return now;
-}
-
 static void *alloc_near(void *ctx, u32 cpu, size_t size, size_t align)
 {
     struct percpu_setup *s = ctx;
@@ -53,27 +45,14 @@ static void *alloc_near(void *ctx, u32 cpu, size_t size, size_t align)
         .nr_nodes = s->topo->node_count,
     };
     struct memblock_result res;
-    u64 start = rdtsc();
-    int err = memblock_alloc(s->mb, &req, &res);
 
-    timed_memblock(s, start);
-    if (err)
+    if (memblock_alloc(s->mb, &req, &res))
         return NULL;
     if (res.nid != node)
         s->fallback_bytes += size;
     if (memblock_search(&s->mb->memory, res.base)->flags & MEMBLOCK_LAST)
         s->last_bytes += size;
     return phys_to_virt(res.base);
-}
-
-static int free_near(void *ctx, void *ptr, size_t size)
-{
-    struct percpu_setup *s = ctx;
-    u64 start = rdtsc();
-    int err = memblock_give_back(s->mb, virt_to_phys(ptr), size);
-
-    timed_memblock(s, start);
-    return err;
 }
 
 static void *alloc_table(void *ctx, size_t size, size_t align)
@@ -85,7 +64,7 @@ static void *alloc_table(void *ctx, size_t size, size_t align)
     return memblock_alloc(s->mb, &req, &res) ? NULL : phys_to_virt(res.base);
 }
 
-static int free_table(void *ctx, void *ptr, size_t size)
+static int give_back(void *ctx, void *ptr, size_t size)
 {
     struct percpu_setup *s = ctx;
 
@@ -174,7 +153,7 @@ static void fill_unit(u32 cpu, void *unit)
     *(u64 *)in_unit(unit, &__stack_chk_guard) = make_canary(cpu);
 }
 
-/* The early unit's addresses must fault from now on; its memory is free for others. */
+/* The early unit's addresses fault from now on; its memory goes back to memblock. */
 static void retire_early_unit(struct percpu_setup *s)
 {
     u64 va = (uintptr_t)__early_unit;
@@ -214,7 +193,7 @@ void setup_per_cpu_areas(struct percpu_setup *s, struct pcpu_first_chunk *fc)
         .static_size = MAX(linked, s->static_pad),
         .window_size = PCPU_WINDOW_SIZE,
         .alloc = alloc_table,
-        .free = free_table,
+        .free = give_back,
         .prepare = prepare,
         .page_ops = &window_ops,
         .line_max = 480,
@@ -226,15 +205,13 @@ void setup_per_cpu_areas(struct percpu_setup *s, struct pcpu_first_chunk *fc)
         .atom_size = s->atom,
         .cpu_distance_fn = distance,
         .alloc_fn = alloc_near,
-        .free_fn = free_near,
+        .free_fn = give_back,
     };
 
     pr_info("setup_percpu: NR_CPUS:%u nr_cpumask_bits:%u nr_cpu_ids:%u nr_node_ids:%u", NR_CPUS,
             env.nr_cpus, env.nr_cpus, s->topo->node_count);
-    u64 start = rdtsc();
-    if (pcpu_make_first_chunk(&env, &req, fc))
+    if (s->make(&env, &req, fc))
         panic("cannot initialize percpu area (embed: %d, page: %d)", req.embed_err, req.page_err);
-    s->build_insns = rdtsc() - start;
 
     for (u32 cpu = 0; cpu < env.nr_cpus; cpu++)
         fill_unit(cpu, pcpu_unit_addr(fc, cpu));

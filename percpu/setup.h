@@ -1,7 +1,7 @@
 /*
- * Per-CPU areas on the real machine: finds the memory by memblock, nearest node first, builds the
+ * Per-CPU areas on the real machine. Takes the memory from memblock, nearest node first, builds the
  * first chunk (embedded, else page-mapped), fills __per_cpu_offset, and moves the boot CPU from its
- * early unit to its unit. After it, per_cpu() works for every possible CPU, and every unit holds
+ * early unit to its unit. Afterwards per_cpu() works for every possible CPU, and every unit holds
  * its own offset, CPU number and stack canary.
  * Boot CPU only, interrupts off, once.
  * SPDX-License-Identifier: MIT
@@ -42,16 +42,17 @@ struct percpu_setup {
     u64 reserved, atom, static_pad;
     s64 dyn;
 
+    /* pcpu_make_first_chunk(), or a function of the caller around it. */
+    int (*make)(const struct pcpu_env *env, struct pcpu_fc_request *req,
+                struct pcpu_first_chunk *out);
     /* Fills the GDT and TSS fields for tables that lie in the given unit. */
     void (*describe_tables)(void *unit, struct percpu_switch *sw);
 
-    u64 fallback_bytes; /* out: served by a node other than the CPU's */
-    u64 last_bytes;     /* out: from memory to be used last, because no plain DRAM was left */
-    u64 build_insns;    /* out: TSC ticks of the building alone, without log lines and memblock */
-    u64 memblock_insns; /* out: TSC ticks inside memblock calls meanwhile */
+    u64 fallback_bytes; /* out: bytes on another node than the CPU's */
+    u64 last_bytes;     /* out: bytes of MEMBLOCK_LAST memory: no plain DRAM was left */
 };
 
-/* Gives __per_cpu_offset its "not yet" values: the first thing kernel_main does. */
+/* Fills __per_cpu_offset with values that fault when used too early; kernel_main calls it first. */
 void percpu_offsets_poison(void);
 
 /* Panics, with the errors, when no first chunk can be made: nothing can run without one. */

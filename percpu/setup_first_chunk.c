@@ -1,6 +1,6 @@
 /*
- * Checks a layout and makes the first chunk's tables; see setup_first_chunk.h. The list of checks
- * is Linux's (pcpu_setup_first_chunk), and some that its callers took for granted.
+ * Checks a layout and makes the first chunk's tables; see setup_first_chunk.h. The checks are those
+ * of Linux's pcpu_setup_first_chunk, and some that its callers took for granted.
  * SPDX-License-Identifier: MIT
  */
 #include "percpu/setup_first_chunk.h"
@@ -10,7 +10,7 @@
 #include "percpu/layout.h"
 #include "percpu/layout_print.h"
 
-/* Leaves the function with the text of the condition that does not hold. */
+/* Returns the text of the condition if it does not hold. */
 #define CHECK(cond)                                                                                \
     do {                                                                                           \
         if (!(cond))                                                                               \
@@ -79,7 +79,7 @@ static const char *check_info(const struct pcpu_env *env, const struct pcpu_allo
     return bad ? bad : check_groups(ai);
 }
 
-/* One block for all tables, the widest entries first. */
+/* All tables in one block, the widest entries first. */
 static int new_tables(const struct pcpu_env *env, const struct pcpu_alloc_info *ai,
                       struct pcpu_first_chunk *fc)
 {
@@ -98,7 +98,7 @@ static int new_tables(const struct pcpu_env *env, const struct pcpu_alloc_info *
     return 0;
 }
 
-/* Both directions of the unit map, and the CPUs at both ends. */
+/* The unit map in both directions, and the CPUs whose units lie lowest and highest. */
 static const char *fill_tables(const struct pcpu_env *env, const struct pcpu_alloc_info *ai,
                                struct pcpu_first_chunk *fc)
 {
@@ -134,7 +134,7 @@ static const char *fill_tables(const struct pcpu_env *env, const struct pcpu_all
     return NULL;
 }
 
-/* The static area ends at an allocation unit; the dynamic area gives what that costs. */
+/* The static area ends at an allocation unit; the dynamic area loses what that costs. */
 static void fill_regions(const struct pcpu_alloc_info *ai, struct pcpu_first_chunk *fc)
 {
     size_t static_end = align_up(ai->static_size, PCPU_MIN_ALLOC_SIZE);
@@ -182,6 +182,13 @@ int pcpu_setup_first_chunk(const struct pcpu_env *env, const struct pcpu_alloc_i
     out->alloc_size = ai->alloc_size;
     fill_regions(ai, out);
     return 0;
+}
+
+void pcpu_fill_unit(const struct pcpu_env *env, u8 *unit, size_t size_sum)
+{
+    if (env->template_size)
+        memcpy(unit, env->static_start, env->template_size);
+    memset(unit + env->template_size, 0, size_sum - env->template_size);
 }
 
 void pcpu_first_chunk_release(const struct pcpu_env *env, struct pcpu_first_chunk *fc)

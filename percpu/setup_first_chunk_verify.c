@@ -1,6 +1,5 @@
 /*
- * The invariants of a finished first chunk, looked at from its tables alone; see
- * setup_first_chunk.h.
+ * Checks the invariants of a finished first chunk from its tables alone; see setup_first_chunk.h.
  * SPDX-License-Identifier: MIT
  */
 #include "percpu/setup_first_chunk.h"

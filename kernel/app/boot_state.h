@@ -21,7 +21,7 @@
 #include "mm/memblock.h"
 #include "mm/node_order.h"
 #include "mm/smallmem.h"
-#include "percpu/chunk_info.h"
+#include "percpu/first_chunk_types.h"
 #include "smp/tsc_sync_core.h"
 
 #define BOOT_MAX_MAP (2 * BOOT_MAX_RANGES + 1)

@@ -11,7 +11,7 @@
 
 #include "mm/numa.h"
 #include "mm/smallmem.h"
-#include "percpu/lib.h"
+#include "percpu/percpu_lib.h"
 
 /* Boot CPU, once, when the dynamic allocator works. Panics when there is no memory. */
 void kernel_percpu_lib_init(struct small_mem *small, const struct numa_topology *topo);

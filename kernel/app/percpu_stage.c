@@ -5,6 +5,7 @@
 #include "kernel/app/stages.h"
 #include "kernel/app/fail.h"
 #include "kernel/app/stage_times.h"
+#include "kernel/base/cpu.h"
 #include "kernel/base/print.h"
 #include "kernel/platform/cpu_stacks.h"
 #include "kernel/platform/cpu_tables.h"
@@ -35,6 +36,47 @@ static enum pcpu_fc_mode fc_mode(const struct kernel_options *opt)
     }
 }
 
+/* ---- what building the first chunk costs, memblock apart ------------------------------------- */
+
+static struct {
+    pcpu_alloc_fn alloc_fn;
+    pcpu_free_fn free_fn;
+    u64 memblock, build; /* TSC ticks */
+} timed;
+
+static void *timed_alloc(void *ctx, u32 cpu, size_t size, size_t align)
+{
+    u64 start = rdtsc();
+    void *p = timed.alloc_fn(ctx, cpu, size, align);
+
+    timed.memblock += rdtsc() - start;
+    return p;
+}
+
+static int timed_free(void *ctx, void *ptr, size_t size)
+{
+    u64 start = rdtsc();
+    int err = timed.free_fn(ctx, ptr, size);
+
+    timed.memblock += rdtsc() - start;
+    return err;
+}
+
+static int timed_make(const struct pcpu_env *env, struct pcpu_fc_request *req,
+                      struct pcpu_first_chunk *out)
+{
+    u64 start = rdtsc();
+    int err;
+
+    timed.alloc_fn = req->alloc_fn;
+    timed.free_fn = req->free_fn;
+    req->alloc_fn = timed_alloc;
+    req->free_fn = timed_free;
+    err = pcpu_make_first_chunk(env, req, out);
+    timed.build = rdtsc() - start;
+    return err;
+}
+
 void stage_percpu(struct boot_state *s)
 {
     struct percpu_setup setup = {
@@ -48,13 +90,14 @@ void stage_percpu(struct boot_state *s)
         .dyn = s->opt.percpu_dyn,
         .atom = s->opt.percpu_atom,
         .static_pad = s->opt.percpu_static,
+        .make = timed_make,
         .describe_tables = describe_tables,
     };
 
     fail_early(&s->opt);
     setup_per_cpu_areas(&setup, &s->first_chunk);
-    stage_note("first_chunk", setup.build_insns - setup.memblock_insns);
-    stage_note("first_chunk_memblock", setup.memblock_insns);
+    stage_note("first_chunk", timed.build - timed.memblock);
+    stage_note("first_chunk_memblock", timed.memblock);
 
     if (cpu_stacks_alloc(&s->vm, &s->order, 0, &s->stack_top))
         panic("no memory for the boot CPU's stacks");

@@ -272,7 +272,7 @@ static void do_settle(struct model *m)
         model_state(m, i, how == UNPOPULATE ? PCPU_UNPOPULATED : PCPU_POPULATED);
     }
     pcpu_chunk_populate_done(&m->c, s.n[POPULATE], s.blocks[POPULATE], s.metas);
-    pcpu_chunk_untake(&m->c, s.n[UNTAKE], s.blocks[UNTAKE]);
+    pcpu_chunk_unpopulate_cancel(&m->c, s.n[UNTAKE], s.blocks[UNTAKE]);
     pcpu_chunk_unpopulate_done(&m->c, s.n[UNPOPULATE], s.blocks[UNPOPULATE], s.metas);
     for (u32 k = 0; k < s.n[UNPOPULATE]; k++) {
         struct pcpu_block **meta = &m->meta[s.blocks[UNPOPULATE][k]];

@@ -57,7 +57,7 @@ KTEST(chunk, life_of_a_block)
     EXPECT_EQ(rig_alloc(&r, 2, 2, TAG_8), NOTHING);
     EXPECT_SOUND(&r);
 
-    pcpu_chunk_untake(&r.c, 1, &(u32){0});
+    pcpu_chunk_unpopulate_cancel(&r.c, 1, &(u32){0});
     EXPECT_TRUE(r.c.nr_populated == 1 && r.c.nr_busy == 0 && r.c.nr_empty == 1);
     EXPECT_EQ(rig_alloc(&r, 2, 2, TAG_8), 0);
     EXPECT_SOUND(&r);
@@ -179,7 +179,7 @@ KTEST(chunk, grow_over_a_partly_populated_hole)
     EXPECT_EQ(rig_alloc(&r, 10, 1, PCPU_TAG_BIG), 0);
     /* Blocks 1 and 2 are populated and empty, block 1 goes back: a gap in the middle. */
     pcpu_chunk_take_empty(&r.c, 2, (u32[2]){0});
-    pcpu_chunk_untake(&r.c, 1, &(u32){2});
+    pcpu_chunk_unpopulate_cancel(&r.c, 1, &(u32){2});
     rig_unpopulated(&r, 1);
     EXPECT_EQ(pcpu_chunk_grow(&r.c, 3 * B, 1, &first, &count, &busy), 0);
     EXPECT_TRUE(first == 0 && count == 4 && busy == 2);

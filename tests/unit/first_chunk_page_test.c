@@ -146,19 +146,3 @@ KTEST(first_chunk_page, both_errors_are_told)
     EXPECT_EQ(req.page_err, -ENODEV);
     EXPECT_TRUE(shim_log_contains("setup_percpu: embed allocator failed (-22), falling back"));
 }
-
-KTEST(first_chunk_page, names_of_the_choice)
-{
-    enum pcpu_fc_mode mode = PCPU_FC_AUTO;
-
-    shim_log_reset();
-    EXPECT_EQ(pcpu_fc_parse_mode("page", &mode), 0);
-    EXPECT_EQ(mode, PCPU_FC_PAGE);
-    EXPECT_EQ(pcpu_fc_parse_mode("embed", &mode), 0);
-    EXPECT_EQ(mode, PCPU_FC_EMBED);
-    EXPECT_EQ(pcpu_fc_parse_mode("auto", &mode), 0);
-    EXPECT_EQ(mode, PCPU_FC_AUTO);
-    EXPECT_EQ(pcpu_fc_parse_mode("lpage", &mode), -EINVAL);
-    EXPECT_EQ(mode, PCPU_FC_AUTO);
-    EXPECT_STREQ(shim_log_line(0), "percpu: unknown allocator lpage specified");
-}

@@ -17,7 +17,7 @@
 
 #include "kernel/base/errno.h"
 #include "kernel/base/types.h"
-#include "percpu/lib.h"
+#include "percpu/percpu_lib.h"
 
 #define PERCH_HOST_MAX_NODES 256u
 

@@ -1,15 +1,15 @@
 /*
- * What the builders of the first chunk work on and hand over: the environment they run in, the
- * layout of the chunk (which CPU's unit lies where), and the finished first chunk. Types only; the
- * dynamic allocator and the boot code read struct pcpu_first_chunk, nobody else writes it.
+ * The types of the first chunk: the environment of its builders, the layout of a chunk (which CPU's
+ * unit lies where), and the finished first chunk. Only the builders write struct pcpu_first_chunk;
+ * the dynamic allocator and the boot code read it.
  *
  * A *unit* is one CPU's part of a chunk, a *group* is a set of units in one node-local block of
  * memory, an *atom* is the granularity of such blocks. Offsets are in bytes from the chunk's base.
  * Pure: no state but what these structs hold.
  * SPDX-License-Identifier: MIT
  */
-#ifndef PERCH_PERCPU_CHUNK_INFO_H
-#define PERCH_PERCPU_CHUNK_INFO_H
+#ifndef PERCH_PERCPU_FIRST_CHUNK_TYPES_H
+#define PERCH_PERCPU_FIRST_CHUNK_TYPES_H
 
 #include "kernel/base/types.h"
 
@@ -19,20 +19,18 @@
 #define PCPU_LOCAL_DISTANCE 10       /* exactly this in both directions: same group */
 #define PCPU_NO_CPU         (~0U)    /* in a unit map: nobody's unit */
 
-/*
- * Distance between two possible CPUs. Need not be symmetric, nor 10 only within a node.
- */
+/* Distance between two possible CPUs. Need not be symmetric, nor 10 only within a node. */
 typedef int (*pcpu_distance_fn)(void *ctx, u32 from, u32 to);
 
 /*
- * Memory near cpu: size bytes at a multiple of align (a power of two), contents undefined.
- * NULL when there is none.
+ * size bytes on cpu's node, or near it, at a multiple of align (a power of two); contents
+ * undefined. NULL: none.
  */
 typedef void *(*pcpu_alloc_fn)(void *ctx, u32 cpu, size_t size, size_t align);
 
 /*
- * Gives back size bytes at ptr, which may be any page-aligned part of what alloc_fn gave. 0, or a
- * negative errno when that is not possible; then the memory stays reserved.
+ * Gives back size bytes at ptr, any page-aligned part of what alloc_fn gave. 0, or a negative errno
+ * when that is not possible; then the memory stays reserved.
  */
 typedef int (*pcpu_free_fn)(void *ctx, void *ptr, size_t size);
 
@@ -47,10 +45,7 @@ struct pcpu_page_ops {
     void (*unmap)(void *ctx, void *va);
 };
 
-/*
- * The world around the builders. Everything is the caller's and is only read; ctx goes to every
- * callback.
- */
+/* The environment of the builders, the caller's and only read. ctx goes to every callback. */
 struct pcpu_env {
     void *ctx;
     u32 nr_cpus; /* possible CPUs are 0..nr_cpus-1 */
@@ -61,13 +56,13 @@ struct pcpu_env {
 
     u64 window_size; /* virtual addresses that the units of one dynamic chunk must fit into */
 
-    /* Boot memory for tables, near no CPU in particular; contents undefined. As above. */
+    /* Boot memory for tables, on any node; contents undefined. Otherwise as above. */
     void *(*alloc)(void *ctx, size_t size, size_t align);
     int (*free)(void *ctx, void *ptr, size_t size);
     /*
-     * Optional. Makes sure that so many calls of the callbacks above and of alloc_fn and free_fn,
-     * each of which may start a region or cut one in two, will not need memory for bookkeeping.
-     * Called once, before the first block is taken; an error ends the build.
+     * Optional. Makes sure that so many calls of the callbacks above and of alloc_fn and free_fn
+     * will not need memory for bookkeeping; each may start a region or cut one in two. Called once,
+     * before the first block is allocated; an error ends the build.
      */
     int (*prepare)(void *ctx, size_t calls);
 
@@ -106,9 +101,9 @@ struct pcpu_region {
 };
 
 /*
- * The finished first chunk. unit_of() of a CPU is base_addr + unit_off[cpu]. The static area, the
- * reserved area and the dynamic area follow each other in each unit; all of [0, size_sum) is
- * backed by memory, holds the template and else zeroes; [size_sum, unit_size) is not ours.
+ * The finished first chunk. A CPU's unit begins at base_addr + unit_off[cpu] and holds the static,
+ * the reserved and the dynamic area, one behind the other. [0, size_sum) is backed by memory and
+ * begins as the template and zeroes; [size_sum, unit_size) is not ours.
  */
 struct pcpu_first_chunk {
     u8 *base_addr; /* start of the lowest group */

@@ -1,13 +1,13 @@
 /*
- * Looking at a chunk: walk and statistics.
+ * Walk over a chunk's objects, and statistics; see chunk.h.
  * SPDX-License-Identifier: MIT
  */
-#include "kernel/base/string.h"
-#include "percpu/chunk_internal.h"
+#include "percpu/chunk.h"
+#include "percpu/chunk_block.h"
 
 typedef u64 __attribute__((may_alias)) tag8;
 
-/* Objects change hands (PCPU_TAG_OWNED) without the chunk's lock. */
+/* Atomic: PCPU_TAG_OWNED changes without the chunk's lock. */
 static inline u8 tag_at(const struct pcpu_block *b, u32 g)
 {
     return __atomic_load_n(&b->tag[g], __ATOMIC_RELAXED);
@@ -73,7 +73,7 @@ static int add_size(void *ctx, u32 off, u32 size, UNUSED u8 tag)
     return 0;
 }
 
-/* The smallest size that at least half of the objects do not pass. */
+/* The smallest size that at least half of the objects do not exceed. */
 static u32 median(const struct pcpu_chunk *c, const struct sizes *all)
 {
     u32 lo = all->min, hi = all->max;

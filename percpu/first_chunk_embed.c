@@ -1,19 +1,19 @@
 /*
- * The embedded first chunk; see first_chunk.h. The order of the steps is what keeps it safe: all
- * memory first, then every check, then the contents, and only then parts of the blocks are given
- * away, so that no block can land in the hole of another and an undo always finds blocks whole.
+ * The embedded first chunk; see first_chunk.h. The order of the steps keeps it safe: all memory,
+ * then every check, then the contents, and only then parts of the blocks are given back. So no
+ * block can land in a hole of another, and an undo always finds whole blocks.
  * SPDX-License-Identifier: MIT
  */
 #include "percpu/first_chunk.h"
 
 #include "kernel/base/errno.h"
 #include "kernel/base/print.h"
-#include "percpu/first_chunk_fill.h"
+#include "kernel/base/string.h"
 #include "percpu/layout.h"
 #include "percpu/layout_print.h"
 #include "percpu/setup_first_chunk.h"
 
-/* One build. areas[i] is the block of group i; the first nr_areas are taken. */
+/* One build. areas[i]: the block of group i; the first nr_areas are allocated. */
 struct embed {
     const struct pcpu_env *env;
     struct pcpu_alloc_info *ai;
@@ -29,7 +29,7 @@ static u64 group_size(const struct embed *e, u32 group)
     return e->ai->groups[group].nr_units * (u64)e->ai->unit_size;
 }
 
-/* The CPU a group's memory should be near to. The builder leaves no group without one. */
+/* The CPU whose node the group's memory should be on. Every group has a CPU. */
 static u32 first_cpu(const struct pcpu_group *g)
 {
     for (u32 unit = 0; unit < g->nr_units; unit++)
@@ -59,7 +59,7 @@ static int take_area(struct embed *e, u32 group)
     return 0;
 }
 
-/* From the last to the first, so that the owner's bookkeeping passes the states it came through. */
+/* From the last to the first: the owner's bookkeeping goes back through the same states. */
 static void undo_areas(struct embed *e)
 {
     while (e->nr_areas) {
@@ -72,8 +72,8 @@ static void undo_areas(struct embed *e)
 }
 
 /*
- * The dynamic chunks repeat the first chunk's distances in the virtual window; with more than 3/4
- * of it taken by one chunk there would be no room for the others (Linux's limit).
+ * The dynamic chunks repeat the first chunk's distances in the virtual window. If one chunk took
+ * more than 3/4 of it, there would be no room for others (Linux's limit).
  */
 static int place_groups(struct embed *e)
 {
@@ -106,7 +106,7 @@ static void give_back(const struct embed *e, struct pcpu_first_chunk *out, u8 *p
                 (unsigned long long)size, cpu);
 }
 
-/* Nothing can fail any more: contents, and what the units do not need goes back. */
+/* Nothing can fail any more. Fills the units and gives back what they do not need. */
 static void fill_and_trim(const struct embed *e, struct pcpu_first_chunk *out)
 {
     size_t unit_size = e->ai->unit_size, size_sum = pcpu_size_sum(e->ai);
@@ -127,8 +127,8 @@ static void fill_and_trim(const struct embed *e, struct pcpu_first_chunk *out)
 }
 
 /*
- * Bookkeeping that the blocks, their undo or their trimming and a few tables may need. Taken before
- * the first block: in the middle it could come from a hole, or not at all.
+ * Memory for bookkeeping: of the blocks, of their undo or trimming, and of a few tables. It must be
+ * there before the first block; later it could come out of a hole, or not at all.
  */
 static int prepare(const struct embed *e)
 {

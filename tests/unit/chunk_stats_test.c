@@ -24,7 +24,7 @@ static int see(void *ctx, u32 off, u32 size, u8 tag)
     return off == 40000 ? 77 : 0;
 }
 
-KTEST(chunk_look, walk_in_order)
+KTEST(chunk_stats, walk_in_order)
 {
     struct chunk_rig r;
     struct seen s = {0};
@@ -53,7 +53,7 @@ KTEST(chunk_look, walk_in_order)
     rig_free(&r);
 }
 
-KTEST(chunk_look, statistics)
+KTEST(chunk_stats, statistics)
 {
     struct chunk_rig r;
     struct pcpu_chunk_stats s;
@@ -117,7 +117,7 @@ static void damaged_make(struct chunk_rig *r)
         rig_free(r);                                                                               \
     } while (0)
 
-KTEST(chunk_look, verify_sees_damage_in_blocks)
+KTEST(chunk_stats, verify_sees_damage_in_blocks)
 {
     struct chunk_rig r;
 
@@ -140,7 +140,7 @@ KTEST(chunk_look, verify_sees_damage_in_blocks)
     EXPECT_CAUGHT(&r, r.meta[3]->free--);
 }
 
-KTEST(chunk_look, verify_sees_damage_in_the_summary)
+KTEST(chunk_stats, verify_sees_damage_in_the_summary)
 {
     struct chunk_rig r;
 

@@ -1,12 +1,12 @@
 /*
- * What the structures on top of per-CPU memory (percpu/counter.h, ref.h, rwlock.h) need from the
- * world: memory, which CPU belongs to which node, and a grace period. Filled once by the kernel (or
- * by a test, or by another kernel), read by every object made with it, and kept as long as these.
+ * What the structures on top of per-CPU memory (counter.h, ref.h, rwlock.h) need from their
+ * environment: memory, which CPU belongs to which node, and a grace period. The kernel (or a test,
+ * or another kernel) fills it once and keeps it as long as there is an object made with it.
  * Pure.
  * SPDX-License-Identifier: MIT
  */
-#ifndef PERCH_PERCPU_LIB_H
-#define PERCH_PERCPU_LIB_H
+#ifndef PERCH_PERCPU_PERCPU_LIB_H
+#define PERCH_PERCPU_PERCPU_LIB_H
 
 #include "kernel/base/types.h"
 
@@ -27,9 +27,9 @@ struct percpu_lib {
 
     /*
      * The grace period: returns when every online CPU has been outside of cpu_guard_enter() and
-     * _exit() since the call began; what the CPU did before is visible then. A CPU that comes
-     * online meanwhile need not be waited for: it sees what was written before the call. Thread
-     * context, interrupts on. An error: some CPU was not seen; nothing may be concluded.
+     * _exit() since the call began. What the CPU did before is visible then. It need not wait for a
+     * CPU that comes online meanwhile: that one sees what was written before the call. Thread
+     * context, interrupts on. An error: some CPU did not answer; nothing may be concluded.
      */
     int (*quiesce)(void *ctx);
 };
@@ -38,6 +38,20 @@ struct percpu_lib {
  * Numbers the nodes that occur in cpu_node[0..nr_cpus-1] without holes, in order of first use:
  * fills cpu_part[nr_cpus] and part_node[at most nr_cpus], returns how many.
  */
-u32 percpu_lib_parts(const s32 *cpu_node, u32 nr_cpus, u32 *cpu_part, s32 *part_node);
+static inline u32 percpu_lib_parts(const s32 *cpu_node, u32 nr_cpus, u32 *cpu_part, s32 *part_node)
+{
+    u32 n = 0;
+
+    for (u32 cpu = 0; cpu < nr_cpus; cpu++) {
+        u32 part = 0;
+
+        while (part < n && part_node[part] != cpu_node[cpu])
+            part++;
+        if (part == n)
+            part_node[n++] = cpu_node[cpu];
+        cpu_part[cpu] = part;
+    }
+    return n;
+}
 
 #endif

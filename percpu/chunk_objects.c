@@ -1,6 +1,6 @@
 /*
- * Objects of a chunk: taking and giving back. Both go through the blocks from left to right, keep
- * what changes of a block's summary at hand, and bring its leaf and the tree up to date when they
+ * Objects of a chunk: allocation and free; see chunk.h. Both go through the blocks from left to
+ * right, keep the changes of a block's runs in a struct, and update its leaf and the tree when they
  * leave the block.
  * SPDX-License-Identifier: MIT
  */
@@ -15,8 +15,8 @@ struct edit {
     struct pcpu_block *b;
     u32 block; /* NO_BLOCK: none */
     struct pcpu_runs runs;
-    u32 rest;     /* the longest of what was left over of the runs taken from */
-    bool max_cut; /* a run as long as runs.max was cut: rest, or another run, is the longest now */
+    u32 rest;     /* the longest remainder of the runs taken from */
+    bool max_cut; /* a run as long as runs.max was cut: runs.max must be found again */
     u32 had_free;
 };
 
@@ -26,7 +26,7 @@ static void edit_begin(struct edit *e, struct pcpu_chunk *c)
     e->block = NO_BLOCK;
 }
 
-/* The longest run after some that were as long as any before were cut. */
+/* The longest run of a block with max_cut. */
 static u32 max_after_cut(const struct edit *e)
 {
     u32 others = e->b->free - e->rest;
@@ -36,7 +36,8 @@ static u32 max_after_cut(const struct edit *e)
     return pcpu_block_max(e->b, MIN(e->runs.max, others));
 }
 
-/* A populated block's runs are these now; it had so many free granules. 1: it became empty, 0, -1.
+/*
+ * Counts a populated block that had had_free free granules before. 1: it became empty, -1: it was.
  */
 static inline s32 count_leaf(struct pcpu_chunk *c, u32 block, u32 had_free)
 {
@@ -47,7 +48,7 @@ static inline s32 count_leaf(struct pcpu_chunk *c, u32 block, u32 had_free)
     return now_empty;
 }
 
-/* The same for its leaf and all above it. Returns whether it became empty. */
+/* Updates its leaf, whose runs are *now, and all nodes above. 1: it became empty. */
 static u32 update_leaf(struct pcpu_chunk *c, u32 block, const struct pcpu_runs *now, u32 had_free)
 {
     struct pcpu_tree_node *leaf = &c->level[0][block];
@@ -63,10 +64,7 @@ static u32 update_leaf(struct pcpu_chunk *c, u32 block, const struct pcpu_runs *
     return now_empty > 0;
 }
 
-/*
- * The leaf alone, where an object covers many blocks: then pcpu_tree_refresh() brings all that is
- * above them up to date.
- */
+/* The leaf alone: where an object covers many blocks, pcpu_tree_refresh() updates the rest. */
 static u32 set_leaf(struct pcpu_chunk *c, u32 block, const struct pcpu_runs *now, u32 had_free)
 {
     struct pcpu_tree_node *leaf = &c->level[0][block];
@@ -100,7 +98,7 @@ static inline void edit_open(struct edit *e, u32 block)
 
 /* ---- taking ---------------------------------------------------------------------------------- */
 
-/* [lo, hi) out of the block's free run [start, end). */
+/* Takes [lo, hi) of the block's free run [start, end). */
 static inline void take_in_block(struct edit *e, u32 start, u32 lo, u32 hi, u32 end)
 {
     u32 rest = MAX(lo - start, end - hi);
@@ -114,7 +112,7 @@ static inline void take_in_block(struct edit *e, u32 start, u32 lo, u32 hi, u32 
     pcpu_block_take(e->b, lo, hi);
 }
 
-/* [lo, hi) of a run from start to end that covers more than two blocks: the tree is told once. */
+/* Takes [lo, hi) of a run [start, end) over more than two blocks; updates the tree once. */
 static NOINLINE void take_many(struct edit *e, u32 start, u32 lo, u32 hi, u32 end)
 {
     u32 first = lo >> BLOCK_GRANULE_SHIFT, last = (hi - 1) >> BLOCK_GRANULE_SHIFT;
@@ -136,7 +134,7 @@ static NOINLINE void take_many(struct edit *e, u32 start, u32 lo, u32 hi, u32 en
     pcpu_tree_refresh(e->c, first, last);
 }
 
-/* [h->at, hi) out of a hole. */
+/* Takes [h->at, hi) of a hole. */
 static inline void take(struct edit *e, const struct pcpu_hole *h, u32 hi)
 {
     u32 block = h->at >> BLOCK_GRANULE_SHIFT, last = (hi - 1) >> BLOCK_GRANULE_SHIFT;
@@ -158,7 +156,7 @@ static inline void take(struct edit *e, const struct pcpu_hole *h, u32 hi)
     take_in_block(e, start, lo, hi - base, MIN(h->end - base, PCPU_BLOCK_GRANULES));
 }
 
-/* Never PCPU_TAG_OWNED: whoever frees a pointer there must not find an object. */
+/* Without PCPU_TAG_OWNED: a free of a pointer to these bytes must not find an object. */
 static void write_size(struct pcpu_chunk *c, u32 g, u32 size)
 {
     for (u32 i = 1; i <= 4; i++, size >>= 7)
@@ -174,7 +172,7 @@ static inline void place(struct pcpu_chunk *c, u32 g, u32 size, u8 tag)
         write_size(c, g, size);
 }
 
-/* As many as the block of h->at takes: small ones, many at once. */
+/* Takes as many small objects as the block of h->at holds. */
 static u32 take_small(struct edit *e, const struct pcpu_hole *h, u32 size, u32 align, u8 tag, u32 n,
                       u32 *offs)
 {
@@ -191,7 +189,7 @@ static u32 take_small(struct edit *e, const struct pcpu_hole *h, u32 size, u32 a
     return done;
 }
 
-/* As many as the hole takes. */
+/* Takes as many objects as the hole holds, one behind the other. */
 static u32 take_hole(struct edit *e, const struct pcpu_hole *h, u32 size, u8 tag, u32 n, u32 *offs)
 {
     u32 done = 0, g = h->at;
@@ -205,7 +203,7 @@ static u32 take_hole(struct edit *e, const struct pcpu_hole *h, u32 size, u8 tag
     return done;
 }
 
-/* Are more wanted than the hole holds, small ones that pcpu_block_fill() can place in its block? */
+/* True: the n objects do not fit the hole, and pcpu_block_fill() can place some in its block. */
 static inline bool is_small(const struct pcpu_hole *h, u32 size, u32 align, u8 tag, u32 n)
 {
     return h->at + n * size > h->end && size <= 64 && align <= 64 &&
@@ -223,7 +221,7 @@ u32 pcpu_chunk_alloc(struct pcpu_chunk *c, u32 size, u32 align, u8 tag, u32 n, u
     if (n > 1)
         n = MIN(n, (u32)(c->free_granules / size));
     if (n > 1 && size & (align - 1)) {
-        /* Not one next to the other: one at a time. */
+        /* They cannot be adjacent: one at a time. */
         while (done < n && pcpu_chunk_alloc(c, size, align, tag, 1, offs + done))
             done++;
         return done;
@@ -233,7 +231,7 @@ u32 pcpu_chunk_alloc(struct pcpu_chunk *c, u32 size, u32 align, u8 tag, u32 n, u
            hole_find(c, false, from, size, align, (n - done) * size, done, &h)) {
         if (is_small(&h, size, align, tag, n - done)) {
             done += take_small(&e, &h, size, align, tag, n - done, offs + done);
-            /* On with what is left at the block's end, and the blocks after it. */
+            /* Continue with the free run at the block's end. */
             edit_close(&e);
             from = ((e.block + 1) << BLOCK_GRANULE_SHIFT) - e.runs.suf;
             e.block = NO_BLOCK;
@@ -269,7 +267,7 @@ u32 pcpu_chunk_take_strip(struct pcpu_chunk *c, u32 size, u32 max, u32 *off)
 
 /* ---- giving back ----------------------------------------------------------------------------- */
 
-/* Takes an object with PCPU_TAG_BIG out of the boundary map; returns its granules. */
+/* Removes an object with PCPU_TAG_BIG from the boundary map; returns its granules. */
 static NOINLINE u32 unplace_big(struct pcpu_chunk *c, u32 g)
 {
     u32 size = pcpu_object_granules(c, g, PCPU_TAG_BIG);
@@ -278,7 +276,7 @@ static NOINLINE u32 unplace_big(struct pcpu_chunk *c, u32 g)
     return size;
 }
 
-/* The same for any object, but for the count of them. */
+/* The same for any object. */
 static inline u32 unplace(struct pcpu_chunk *c, struct pcpu_block *b, u32 g)
 {
     u8 *tag = &b->tag[IN_BLOCK(g)];
@@ -288,7 +286,7 @@ static inline u32 unplace(struct pcpu_chunk *c, struct pcpu_block *b, u32 g)
     return kind == PCPU_TAG_BIG ? unplace_big(c, g) : pcpu_class_size(kind) / PCPU_GRANULE;
 }
 
-/* [lo, hi) of a block; now: the block's runs. */
+/* Frees [lo, hi) of a block and updates its runs. */
 static inline void give(struct pcpu_block *b, u32 lo, u32 hi, struct pcpu_runs *now)
 {
     u32 begin, end;
@@ -302,8 +300,8 @@ static inline void give(struct pcpu_block *b, u32 lo, u32 hi, struct pcpu_runs *
 }
 
 /*
- * What an object covers beyond its first block, whose runs are these now. Returns the blocks that
- * became empty. The tree is told once.
+ * Frees granules behind the block `first`, whose runs are *now; updates the tree once. Returns how
+ * many blocks became empty.
  */
 static NOINLINE u32 give_beyond(struct pcpu_chunk *c, u32 first, const struct pcpu_runs *now,
                                 u32 had_free, u32 granules)
@@ -323,7 +321,7 @@ static NOINLINE u32 give_beyond(struct pcpu_chunk *c, u32 first, const struct pc
     return emptied;
 }
 
-/* The first objects of a list, those that begin in the same block. Returns how many they are. */
+/* Frees the objects at the start of a list that begin in one block. Returns how many. */
 static u32 free_in_block(struct pcpu_chunk *c, u32 n, const u32 *offs, u32 *emptied)
 {
     u32 block = offs[0] >> PCPU_BLOCK_SHIFT, first = block << BLOCK_GRANULE_SHIFT, i = 0,
@@ -335,7 +333,7 @@ static u32 free_in_block(struct pcpu_chunk *c, u32 n, const u32 *offs, u32 *empt
     do {
         u32 lo = g, hi = g;
 
-        /* Neighbours are given back together. */
+        /* Adjacent objects are freed together. */
         do {
             hi += unplace(c, b, first + hi);
             g = ++i < n ? (offs[i] >> PCPU_GRANULE_SHIFT) - first : NO_GRANULE;

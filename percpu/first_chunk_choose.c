@@ -1,11 +1,9 @@
 /*
- * Which first chunk to build: the choice of percpu_alloc=, the fall-back, and the variant for a
- * caller without opinions; see first_chunk.h.
+ * Chooses which first chunk to build: percpu_alloc=, the fall-back to page size, and the variant
+ * with default arguments; see first_chunk.h.
  * SPDX-License-Identifier: MIT
  */
-#include "kernel/base/errno.h"
 #include "kernel/base/print.h"
-#include "kernel/base/string.h"
 #include "percpu/first_chunk.h"
 
 static const char *const mode_names[] = {
@@ -13,18 +11,6 @@ static const char *const mode_names[] = {
     [PCPU_FC_EMBED] = "embed",
     [PCPU_FC_PAGE] = "page",
 };
-
-int pcpu_fc_parse_mode(const char *name, enum pcpu_fc_mode *mode)
-{
-    for (size_t i = 0; i < ARRAY_SIZE(mode_names); i++) {
-        if (strcmp(name, mode_names[i]) == 0) {
-            *mode = (enum pcpu_fc_mode)i;
-            return 0;
-        }
-    }
-    pr_warn("percpu: unknown allocator %s specified", name);
-    return -EINVAL;
-}
 
 int pcpu_make_first_chunk(const struct pcpu_env *env, struct pcpu_fc_request *req,
                           struct pcpu_first_chunk *out)
@@ -44,12 +30,11 @@ int pcpu_make_first_chunk(const struct pcpu_env *env, struct pcpu_fc_request *re
     return req->page_err;
 }
 
-/* Boot memory without a node, behind the callbacks of the embedded first chunk. */
-static void *plain_alloc_fn(void *ctx, u32 cpu, size_t size, size_t align)
+/* The callbacks of the embedded first chunk over env->alloc and env->free, without nodes. */
+static void *plain_alloc_fn(void *ctx, UNUSED u32 cpu, size_t size, size_t align)
 {
     const struct pcpu_env *env = ctx;
 
-    (void)cpu;
     return env->alloc(env->ctx, size, align);
 }
 
