@@ -54,6 +54,8 @@ missing_for() {
     need mtools have mformat
     [ "$verb" = iso ] && return
     need clang can_sanitize clang
+    need g++ have g++
+    need gdb have gdb
     need acpica-tools have iasl
     need python3-pytest "$PYTHON" -c 'import pytest' 2>/dev/null
     need python3-yaml "$PYTHON" -c 'import yaml' 2>/dev/null
