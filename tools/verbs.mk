@@ -74,6 +74,14 @@ layout-bin: $(BUILD)/perch-layout
 # ---- acpi-bin: the program behind `perch acpi` ------------------------------------------------
 acpi-bin: $(BUILD)/perch-acpi
 
+# ---- compdb: what clangd reads; kernel before hosted programs, which have many sources in common --
+COMPDB_OF := $(BUILD)/perch.elf $(BUILD)/debug/perch.elf $(HOST_BINS) $(TSAN_BINS) $(DAMAGE_BINS) \
+	$(TOOL_BINS) $(FUZZ_BINS) libperch-percpu.a
+COMPDB ?= compile_commands.json
+compdb:
+	@$(MAKE) --no-print-directory -nB $(COMPDB_OF) BUILD=$(BUILD) | \
+		$(PYTHON) tools/compdb.py $(COMPDB)
+
 # ---- bench: WHAT=all|boot|percpu; BENCH_ARGS=--check judges against tests/bench/*-budgets.toml -
 BENCH_ARGS ?=
 
@@ -95,4 +103,4 @@ help:
 	@echo 'make clean       removes build/'
 	@echo 'Variables: CROSS_COMPILE= CC= NASM= BUILD= PYTHON= JOBS='
 
-.PHONY: all clean iso run test damage-sweep layout-bin acpi-bin bench help
+.PHONY: all clean iso run test damage-sweep layout-bin acpi-bin compdb bench help
