@@ -1,6 +1,6 @@
 """What a hosted test links: only the sources it needs, so that one test alone builds in seconds.
 
-Counted in compiled files, which do not depend on the machine's load: 10 of them take some 2 seconds
+Counted in compiled files, which do not depend on the load: nine of them take some three seconds
 of processor time, the whole list of hosted sources 27.
 SPDX-License-Identifier: MIT
 """
