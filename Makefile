@@ -321,25 +321,27 @@ HOST_CFLAGS := -std=gnu11 -g -O1 -Wall -Wextra -Werror -fno-omit-frame-pointer $
 HOST_LIB_SRCS := $(PURE_SRCS) $(LOCAL_SRCS) tests/host/shim.c tests/host/main.c \
 	tests/host/cpu_local.c tests/host/cpus.c tests/host/percpu_world.c \
 	tests/host/percpu_world_map.c tests/host/percpu_world_pages.c kernel/app/ktest.c
-HOST_LIB_OBJS := $(HOST_LIB_SRCS:%.c=$(BUILD)/host/%.o)
-HOST_LIB := $(BUILD)/host/libperch.a
 HOST_TESTS := $(wildcard tests/unit/*_test.c) $(wildcard tests/model/*_model.c)
 HOST_BINS := $(HOST_TESTS:tests/%.c=$(BUILD)/host/%)
+TSAN_TESTS := $(wildcard tests/tsan/*_test.c)
+
+# A test links the sources that it needs, so that one test alone builds in seconds. Asked once, when
+# the first of these programs is considered: words TEST.c:SOURCE.c.
+SOURCES_OF = $(eval SOURCES_OF := $(shell echo $(HOST_LIB_SRCS) | \
+	$(PYTHON) tools/sources_of.py $(HOST_TESTS) $(TSAN_TESTS)))$(SOURCES_OF)
+# $(1) test, $(2) directory of the objects
+objects_of = $(patsubst $(1):%.c,$(2)/%.o,$(filter $(1):%,$(SOURCES_OF)))
 
 $(BUILD)/host/%.o: %.c
 	@mkdir -p $(@D)
 	@echo "  CC  $<"
 	$(Q)$(HOSTCC) $(HOST_CFLAGS) -MMD -MP -c $< -o $@
 
-$(HOST_LIB): $(HOST_LIB_OBJS)
-	@rm -f $@
-	@echo "  AR  $@"
-	$(Q)$(CROSS_COMPILE)ar rcs $@ $^
-
-$(HOST_BINS): $(BUILD)/host/%: $(BUILD)/host/tests/%.o $(HOST_LIB)
+.SECONDEXPANSION:
+$(HOST_BINS): $(BUILD)/host/%: $(BUILD)/host/tests/%.o $$(call objects_of,tests/$$*.c,$(BUILD)/host)
 	@mkdir -p $(@D)
 	@echo "  LD  $@"
-	$(Q)$(HOSTCC) $(HOST_CFLAGS) -o $@ $< $(HOST_LIB)
+	$(Q)$(HOSTCC) $(HOST_CFLAGS) -o $@ $^
 
 # ---- tests/damage: the same sources once more, fast; undefined behaviour traps -------------------
 SWEEP_CFLAGS := -std=gnu11 -g -O2 -Wall -Wextra -Werror -fno-omit-frame-pointer \
@@ -370,22 +372,17 @@ host-bins: $(HOST_BINS)
 # A fence is nothing to TSan: a warning of gcc's, and so an error here. Use orders on the accesses.
 TSAN_CFLAGS := -std=gnu11 -g -O1 -Wall -Wextra -Werror -fno-omit-frame-pointer -fsanitize=thread \
 	-Itests/host -I.
-TSAN_LIB := $(BUILD)/tsan/libperch.a
-TSAN_BINS := $(patsubst tests/tsan/%.c,$(BUILD)/tsan/%,$(wildcard tests/tsan/*_test.c))
+TSAN_BINS := $(TSAN_TESTS:tests/tsan/%.c=$(BUILD)/tsan/%)
 
 $(BUILD)/tsan/%.o: %.c
 	@mkdir -p $(@D)
 	@echo "  CC  $<"
 	$(Q)$(HOSTCC) $(TSAN_CFLAGS) -MMD -MP -c $< -o $@
 
-$(TSAN_LIB): $(HOST_LIB_SRCS:%.c=$(BUILD)/tsan/%.o)
-	@rm -f $@
-	@echo "  AR  $@"
-	$(Q)$(CROSS_COMPILE)ar rcs $@ $^
-
-$(TSAN_BINS): $(BUILD)/tsan/%: $(BUILD)/tsan/tests/tsan/%.o $(TSAN_LIB)
+$(TSAN_BINS): $(BUILD)/tsan/%: $(BUILD)/tsan/tests/tsan/%.o \
+		$$(call objects_of,tests/tsan/$$*.c,$(BUILD)/tsan)
 	@echo "  LD  $@"
-	$(Q)$(HOSTCC) $(TSAN_CFLAGS) -o $@ $< $(TSAN_LIB)
+	$(Q)$(HOSTCC) $(TSAN_CFLAGS) -o $@ $^
 
 tsan-%: $(BUILD)/tsan/%_test
 	$(PYTHON) tools/tsan_run.py $<

@@ -25,6 +25,18 @@ can_sanitize() {
         "$1" -x c -fsanitize=address,undefined -o /dev/null - >/dev/null 2>&1
 }
 
+# The formatter that the tree is checked with (tests/lint): version 14, Debian 12's own.
+have_format() { have clang-format-14 || clang-format --version 2>/dev/null | grep -q 'version 14\.'; }
+
+# The package with it; nothing where there is none: the check is skipped there.
+format_package() {
+    if os_is debian 12; then
+        echo clang-format
+    elif apt-cache show clang-format-14 2>/dev/null | grep -q '^Package:'; then
+        echo clang-format-14
+    fi
+}
+
 # Adds the package to `missing` when its test fails.
 need() {
     local package=$1
@@ -33,7 +45,7 @@ need() {
 }
 
 missing_for() {
-    local verb=$1
+    local verb=$1 format
     missing=()
     need make have make
     need gcc have "${CROSS_COMPILE-}gcc"
@@ -54,6 +66,9 @@ missing_for() {
     need mtools have mformat
     [ "$verb" = iso ] && return
     need clang can_sanitize clang
+    need g++ have g++
+    need gdb have gdb
+    have_format || { format=$(format_package) && [ -n "$format" ] && missing+=("$format"); }
     need acpica-tools have iasl
     need python3-pytest "$PYTHON" -c 'import pytest' 2>/dev/null
     need python3-yaml "$PYTHON" -c 'import yaml' 2>/dev/null

@@ -74,6 +74,14 @@ layout-bin: $(BUILD)/perch-layout
 # ---- acpi-bin: the program behind `perch acpi` ------------------------------------------------
 acpi-bin: $(BUILD)/perch-acpi
 
+# ---- compdb: what clangd reads; kernel before hosted programs, which have many sources in common --
+COMPDB_OF := $(BUILD)/perch.elf $(BUILD)/debug/perch.elf $(HOST_BINS) $(TSAN_BINS) $(DAMAGE_BINS) \
+	$(TOOL_BINS) $(FUZZ_BINS) libperch-percpu.a
+COMPDB ?= compile_commands.json
+compdb:
+	@$(MAKE) --no-print-directory -nB $(COMPDB_OF) BUILD=$(BUILD) | \
+		$(PYTHON) tools/compdb.py $(COMPDB)
+
 # ---- bench: WHAT=all|boot|percpu; BENCH_ARGS=--check judges against tests/bench/*-budgets.toml -
 BENCH_ARGS ?=
 
@@ -91,16 +99,24 @@ help:
 	@echo 'make             build/perch.elf and build/perch.iso'
 	@echo 'make run         NODES= CPUS= MEM= FIRMWARE= TOPOLOGY= TABLES= APPEND= ACCEL= GDB=1 LOG='
 	@echo 'make test        every test; WHAT=unit|model|damage|tsan|kernel|qemu|huge|tools|runner|lint|fuzz PATTERN='
+	@echo 'make unit-NAME   builds and runs tests/unit/NAME_test.c and what it needs; so do:'
+	@echo '     model-NAME  tests/model/NAME_model.c'
+	@echo '     tsan-NAME   tests/tsan/NAME_test.c, under TSan'
+	@echo '     fuzz-NAME   tests/fuzz/NAME_fuzz.c; FUZZ_SECONDS=60'
+	@echo 'make elf         one kernel alone; elf-debug, elf-ubsan, elf-clang: the three others'
+	@echo 'make check-image what build/perch.elf must hold, checked'
+	@echo 'make host-bins   all hosted tests of tests/unit and tests/model; tsan-bins: of tests/tsan'
+	@echo 'make damage-sweep  all 255 wrong values of every byte of real tables and loader blocks'
 	@echo 'make layout-bin  build/perch-layout, the program behind ./perch layout'
 	@echo 'make acpi-bin    build/perch-acpi, the program behind ./perch acpi'
 	@echo 'make iso         build/perch.iso'
 	@echo 'make bench       WHAT=boot|percpu BENCH_ARGS="--check --runs 0 --machines 8/4"'
 	@echo 'make docs-check  samples and figures in the documents; BENCH="output of perch bench"'
-	@echo 'make host-bins   the hosted tests; unit-NAME and model-NAME run one of them'
-	@echo 'make damage-sweep  all 255 wrong values of every byte of real tables and loader blocks'
-	@echo 'make tsan-bins   the same under TSan, tests/tsan; tsan-NAME runs one of them'
-	@echo 'make libperch-percpu.a  the allocator as a library: build/lib, one header with it'
+	@echo 'make libperch-percpu.a  the allocator as a library: build/lib, one header (C11, C++17) with it'
+	@echo 'make compdb      compile_commands.json, for clangd'
 	@echo 'make clean       removes build/'
-	@echo 'Variables: CROSS_COMPILE= CC= NASM= BUILD= PYTHON= JOBS='
+	@echo 'Debugger: ./perch run --gdb, then gdb build/perch.elf -x tools/gdb/perch.py (perch memblock,'
+	@echo '          nodes, chunks, mags, log; also after a panic)'
+	@echo 'Variables: CROSS_COMPILE= CC= NASM= BUILD= PYTHON= JOBS= V=1 (shows the commands)'
 
-.PHONY: all clean iso run test damage-sweep docs-check layout-bin acpi-bin bench help
+.PHONY: all clean iso run test damage-sweep docs-check layout-bin acpi-bin compdb bench help

@@ -20,19 +20,53 @@ MAX_COLUMNS = 100
 # Folder -> what it may include, each a folder or one header. First match from the top wins.
 ALLOWED = [
     ("tests/", [""]),
-    ("tools/", ["kernel/base/", "boot/", "acpi/", "mm/", "percpu/", "smp/", "kernel/platform/",
-                "kernel/app/", "tools/", "tests/"]),
-    ("kernel/main.c", ["kernel/", "boot/", "acpi/", "mm/", "percpu/", "smp/"]),
-    ("kernel/app/", ["kernel/", "boot/", "acpi/", "mm/", "percpu/", "smp/"]),
+    ("tools/", ["kernel/", "boot/", "acpi/", "mm/", "percpu/", "smp/", "tools/", "tests/"]),
     ("kernel/platform/", ["kernel/platform/", "kernel/base/", "boot/", "acpi/", "mm/", "percpu/",
                           "smp/"]),
     ("kernel/base/", ["kernel/base/"]),
+    ("kernel/", ["kernel/", "boot/", "acpi/", "mm/", "percpu/", "smp/"]),
     ("smp/", ["smp/", "percpu/", "mm/", "acpi/", "kernel/base/"]),
     ("percpu/", ["percpu/", "mm/", "kernel/base/"]),
     ("mm/", ["mm/", "acpi/", "boot/boot_info.h", "kernel/base/"]),
     ("acpi/", ["acpi/", "kernel/base/"]),
     ("boot/", ["boot/", "kernel/base/"]),
 ]
+
+
+class Rooms:
+    """The sub-folders of a folder and their order; the rule holds once one of them exists.
+
+    below: room -> the rooms that it may include beside itself.
+    low: headers of the folder itself that every room may include (and that include no room).
+    top: sources that may lie in the folder itself, on top of all rooms; so do its other headers.
+    only: room -> what it may include from outside, where that is less than the folder may.
+    old: sub-folders from before there were rooms; they do not make the rule hold.
+    """
+
+    def __init__(self, below, low=(), top=(), only=None, old=()):
+        self.below, self.low, self.top, self.only, self.old = below, low, top, only or {}, old
+
+    def above(self, room, other):
+        """Is other, through whatever rooms, on top of room?"""
+        return any(room == below or self.above(room, below) for below in self.below[other])
+
+
+ROOMS = {
+    "percpu": Rooms({"first": [], "chunk": [], "backing": ["first", "chunk"],
+                     "alloc": ["first", "chunk", "backing"],
+                     "debug": ["first", "chunk", "backing", "alloc"], "sync": []},
+                    low=["percpu.h"], top=["percpu.c", "percpu_common.c", "percpu_debug.c"],
+                    only={"sync": ["kernel/base/"]}),
+    "mm": Rooms({"memblock": [], "numa": ["memblock"], "map": [],
+                 "pages": ["memblock", "numa", "map"]}),
+    "smp": Rooms({"start": [], "call": ["start"], "run": ["start", "call"],
+                  "compare": ["start", "call"]}),
+    "kernel": Rooms({"base": [], "platform": ["base"], "stages": ["base", "platform"],
+                     "report": ["base", "platform", "stages"],
+                     "bench": ["base", "platform", "stages"]},
+                    top=["main.c", "finish.c"], old=["base", "platform"]),
+}
+UNMOVED = ("kernel/base/", "kernel/platform/", "kernel/app/", "kernel/main.c")  # before rooms
 HOUSE = ("boot", "kernel", "mm", "percpu", "acpi", "smp")
 LISTS = ("PURE_SRCS", "LOCAL_SRCS", "HW_SRCS", "SHARED_SRCS")
 # What the compiler brings along in a freestanding build (C11 4p6, and stdatomic.h, which gcc and
@@ -103,6 +137,7 @@ class Lint:
             if name.endswith(".h"):
                 self.check_header(name, text)
             self.check_includes(name, text)
+            self.check_place(name)
             if self.kind.get(name) in ("PURE_SRCS", "LOCAL_SRCS"):
                 self.check_pure(name, text)
         for name in self.files(".asm", ".py", ".sh"):
@@ -151,6 +186,55 @@ class Lint:
                 self.say(name, number, f'"{target}" is not qualified from the root')
             elif not any(target.startswith(may) for may in allowed):
                 self.say(name, number, f'"{target}" is above or beside this folder')
+            elif house:
+                self.check_room(name, number, target)
+
+    # ---- rooms -------------------------------------------------------------------------------
+    def rooms_of(self, name):
+        """(folder, Rooms) when name's folder has rooms by now."""
+        folder = name.split("/")[0]
+        rooms = ROOMS.get(folder)
+        if rooms and any((self.root / folder / room).is_dir() for room in rooms.below
+                         if room not in rooms.old):
+            return folder, rooms
+        return folder, None
+
+    def check_place(self, name):
+        folder, rooms = self.rooms_of(name)
+        if not rooms:
+            if folder == "kernel" and not name.startswith(UNMOVED):
+                self.say(name, 1, "no rule for this folder")
+            return
+        parts = name.split("/")[1:]
+        if len(parts) > 1 and parts[0] not in rooms.below:
+            self.say(name, 1, f"{folder}/{parts[0]} is no room of {folder}: layers.py, ROOMS")
+        elif len(parts) == 1 and name.endswith(".c") and parts[0] not in rooms.top:
+            self.say(name, 1, f"a source of {folder} lies in one of its rooms: "
+                     + ", ".join(rooms.below))
+
+    def check_room(self, name, number, target):
+        folder, rooms = self.rooms_of(name)
+        parts, aim = name.split("/")[1:], target.split("/")
+        room = parts[0] if len(parts) > 1 else None
+        if not rooms or room is not None and room not in rooms.below:
+            return
+        if aim[0] != folder:
+            only = rooms.only.get(room)
+            if only is not None and not any(target.startswith(may) for may in only):
+                self.say(name, number, f"{folder}/{room} may not include {target}: of other "
+                         f"folders only {' '.join(only)}")
+        elif len(aim) == 2 and aim[1] not in rooms.low:
+            if room is not None or parts[0] in rooms.low:
+                self.say(name, number, f"{folder}/{room or parts[0]} may not include {target}: "
+                         "it is above")
+        elif len(aim) > 2:
+            other = aim[1]
+            if room is None and parts[0] in rooms.low:
+                self.say(name, number, f"{name} may not include {target}: every room is above it")
+            elif room not in (None, other) and other not in rooms.below[room]:
+                where = "above" if other in rooms.below and rooms.above(room, other) else "beside"
+                self.say(name, number, f"{folder}/{room} may not include {folder}/{other}: "
+                         f"it is {where}")
 
     # ---- kinds -------------------------------------------------------------------------------
     def check_lists(self):

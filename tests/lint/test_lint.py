@@ -68,6 +68,7 @@ BREACHES = [
     ("mm/a.c:2: ", "not qualified", {"mm/a.c": includes("mm/../smp/s.h")}),
     ("mm/a.c:2: ", "not a freestanding", {"mm/a.c": SPDX + "#include <stdio.h>\n"}),
     ("mm/a.c:2: ", "cannot be checked", {"mm/a.c": SPDX + "#include WHAT\n"}),
+    ("kernel/new/a.h:1: ", "no rule", {"kernel/new/a.h": header("N")}),
     # kinds
     ("mm/a.c:2: ", "pure file reaches kernel/base/cpu.h", {"mm/a.c": includes("kernel/base/cpu.h")}),
     ("mm/a.c:2: ", "pure file reaches kernel/base/cpu_local.h",
@@ -97,6 +98,107 @@ BREACHES = [
 def test_breach_is_found(tmp_path, where, text, changes):
     problems = lint(tmp_path, changes)
     assert any(p.startswith(where) and text in p for p in problems), problems
+
+
+# The same house with rooms in its folders: one header in each, with what it may include at most.
+ROOMS = {
+    "Makefile": "PURE_SRCS := mm/pages/a.c\nHW_SRCS := kernel/main.c percpu/percpu.c\n",
+    "kernel/base/types.h": header("T"),
+    "kernel/platform/trap.h": header("TR", '#include "kernel/base/types.h"\n'
+                                           '#include "smp/start/apic.h"'),
+    "kernel/stages/stage.h": header("ST", '#include "kernel/platform/trap.h"'),
+    "kernel/report/report.h": header("R", '#include "kernel/stages/stage.h"'),
+    "kernel/bench/bench.h": header("BE", '#include "kernel/stages/stage.h"'),
+    "kernel/main.c": SPDX + '#include "kernel/report/report.h"\n#include "kernel/bench/bench.h"\n',
+    "mm/memblock/memblock.h": header("MB", '#include "kernel/base/types.h"'),
+    "mm/numa/numa.h": header("NU", '#include "mm/memblock/memblock.h"'),
+    "mm/map/pagetable.h": header("PT"),
+    "mm/pages/a.c": SPDX + '#include "mm/memblock/memblock.h"\n#include "mm/map/pagetable.h"\n',
+    "percpu/percpu.h": header("PP", '#include "kernel/base/types.h"'),
+    "percpu/global.h": header("PG", '#include "percpu/alloc/alloc.h"'),
+    "percpu/percpu.c": SPDX + '#include "percpu/global.h"\n#include "percpu/debug/debug.h"\n',
+    "percpu/first/first.h": header("PF", '#include "mm/memblock/memblock.h"'),
+    "percpu/chunk/chunk.h": header("PC"),
+    "percpu/backing/backing.h": header("PB", '#include "percpu/first/first.h"\n'
+                                             '#include "percpu/chunk/chunk.h"'),
+    "percpu/alloc/alloc.h": header("PA", '#include "percpu/percpu.h"\n'
+                                         '#include "percpu/backing/backing.h"'),
+    "percpu/debug/debug.h": header("PD", '#include "percpu/alloc/alloc.h"'),
+    "percpu/sync/counter.h": header("PS", '#include "percpu/percpu.h"\n'
+                                          '#include "kernel/base/types.h"'),
+    "smp/start/apic.h": header("SS"),
+    "smp/call/call.h": header("SC", '#include "smp/start/apic.h"'),
+    "smp/run/idle.h": header("SR", '#include "smp/call/call.h"'),
+    "smp/compare/tsc.h": header("SX", '#include "smp/call/call.h"\n#include "smp/start/apic.h"'),
+}
+# Header, what it includes, what is said.
+UPWARD = [
+    ("percpu/first/first.h", "percpu/chunk/chunk.h", "percpu/first may not include percpu/chunk: "
+     "it is beside"),
+    ("percpu/first/first.h", "percpu/backing/backing.h", "it is above"),
+    ("percpu/chunk/chunk.h", "percpu/alloc/alloc.h", "percpu/chunk may not include percpu/alloc: "
+     "it is above"),
+    ("percpu/backing/backing.h", "percpu/alloc/alloc.h", "it is above"),
+    ("percpu/alloc/alloc.h", "percpu/debug/debug.h", "it is above"),
+    ("percpu/alloc/alloc.h", "percpu/global.h", "percpu/alloc may not include percpu/global.h: it is "
+     "above"),
+    ("percpu/debug/debug.h", "percpu/sync/counter.h", "it is beside"),
+    ("percpu/sync/counter.h", "percpu/alloc/alloc.h", "it is beside"),
+    ("percpu/sync/counter.h", "mm/map/pagetable.h", "of other folders only kernel/base/"),
+    ("percpu/percpu.h", "percpu/alloc/alloc.h", "every room is above"),
+    ("percpu/percpu.h", "percpu/global.h", "it is above"),
+    ("mm/memblock/memblock.h", "mm/numa/numa.h", "mm/memblock may not include mm/numa: it is above"),
+    ("mm/map/pagetable.h", "mm/memblock/memblock.h", "it is beside"),
+    ("mm/numa/numa.h", "mm/pages/buddy.h", "it is above"),
+    ("smp/start/apic.h", "smp/call/call.h", "smp/start may not include smp/call: it is above"),
+    ("smp/call/call.h", "smp/run/idle.h", "it is above"),
+    ("smp/run/idle.h", "smp/compare/tsc.h", "it is beside"),
+    ("smp/start/apic.h", "smp/compare/tsc.h", "it is above"),
+    ("kernel/base/types.h", "kernel/platform/trap.h", "above or beside this folder"),
+    ("kernel/platform/trap.h", "kernel/stages/stage.h", "above or beside this folder"),
+    ("kernel/stages/stage.h", "kernel/report/report.h", "it is above"),
+    ("kernel/stages/stage.h", "kernel/bench/bench.h", "it is above"),
+    ("kernel/report/report.h", "kernel/bench/bench.h", "it is beside"),
+    ("kernel/report/report.h", "kernel/finish.h", "it is above"),
+]
+
+
+def rooms(tmp_path, changes):
+    for name, text in {**ROOMS, **changes}.items():
+        path = tmp_path / name
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_text(text, "utf-8")
+    return layers.Lint(tmp_path).run()
+
+
+def test_rooms(tmp_path):
+    assert rooms(tmp_path, {}) == []
+
+
+@pytest.mark.parametrize("name, target, text", UPWARD, ids=[f"{a}-{b}" for a, b, _ in UPWARD])
+def test_upward_include_is_found(tmp_path, name, target, text):
+    problems = rooms(tmp_path, {name: header("X", f'#include "{target}"')})
+    assert len(problems) == 1 and problems[0].startswith(f"{name}:4: ") and text in problems[0]
+
+
+@pytest.mark.parametrize("name, text", [
+    ("percpu/stray.c", "lies in one of its rooms: first, chunk, backing, alloc, debug, sync"),
+    ("mm/stray.c", "lies in one of its rooms: memblock, numa, map, pages"),
+    ("smp/stray.c", "lies in one of its rooms"),
+    ("kernel/stray.c", "lies in one of its rooms"),
+    ("percpu/attic/stray.c", "percpu/attic is no room of percpu"),
+    ("kernel/app/stray.c", "kernel/app is no room of kernel"),
+])
+def test_source_outside_of_a_room_is_found(tmp_path, name, text):
+    makefile = ROOMS["Makefile"] + f"LOCAL_SRCS := {name}\n"
+    problems = rooms(tmp_path, {"Makefile": makefile, name: SPDX})
+    assert len(problems) == 1 and problems[0].startswith(f"{name}:1: ") and text in problems[0]
+
+
+def test_order_of_rooms_has_no_circle():
+    for rooms_ in layers.ROOMS.values():
+        for room, below in rooms_.below.items():
+            assert not rooms_.above(room, room) and set(below) <= set(rooms_.below)
 
 
 @pytest.mark.skipif(not shutil.which("gcc"), reason="no gcc")

@@ -92,6 +92,22 @@ def test_no_install_lists_what_is_missing_and_stops(tmp_path):
         assert done.stdout == "perch: missing packages: qemu-system-x86\n"
 
 
+@pytest.mark.parametrize("debian, known, package", [
+    (True, "", "clang-format\n"), (False, "Package: clang-format-14", "clang-format-14\n"),
+    (False, "", "")])
+def test_the_formatter_is_version_14_or_none(shell, debian, known, package):
+    os_is = "true" if debian else "false"
+    done = shell(f"os_is() {{ {os_is}; }}; apt-cache() {{ echo '{known}'; }}; format_package")
+    assert done.stdout == package
+
+
+def test_another_version_of_the_formatter_does_not_count(shell):
+    for version, status in (("14.0.6", 0), ("19.1.7", 1)):
+        done = shell("have() { false; }; clang-format() { echo 'clang-format version "
+                     f"{version}'; }}; have_format")
+        assert done.returncode == status
+
+
 def test_help_fits_on_a_screen_and_unknown_words_are_refused(tmp_path):
     for args in ([], ["help"], ["--help"]):
         done = subprocess.run([ROOT / "perch", *args], cwd=tmp_path, capture_output=True, text=True)

@@ -31,7 +31,7 @@ def outside(tmp_path_factory):
     for name in ("libperch-percpu.a", "perch-percpu.h"):
         shutil.copy(LIB / name, there)
     for source in [ROOT / "tools/example/percpu_example.c",
-                   *(ROOT / "tests/tools/library").glob("*.c")]:
+                   *(ROOT / "tests/tools/library").glob("*.c*")]:
         shutil.copy(source, there)
     return there
 
@@ -186,3 +186,22 @@ def test_header_alone(outside, compiler):
     (outside / "twice.c").write_text("#include <perch-percpu.h>\n#include <perch-percpu.h>\n"
                                      "int main(void) { return 0; }\n")
     build(outside, compiler, "twice", "-Wshadow=local" if compiler == "gcc" else "-Wshadow")
+
+
+@pytest.mark.parametrize("standard", ["c++17", "c++20"])
+@pytest.mark.parametrize("cxx", ["g++", "clang++"])
+def test_in_cxx(outside, cxx, standard):
+    if not shutil.which(cxx):
+        pytest.skip(f"no {cxx} here")
+    program = outside / f"cxx-{cxx}-{standard}"
+    done = subprocess.run([cxx, f"-std={standard}", "-Wall", "-Wextra", "-Werror",
+                           "-O2", "-I.", "-o", program, "cxx.cc", "libperch-percpu.a", "-pthread"],
+                          cwd=outside, capture_output=True, text=True)
+    assert (done.returncode, done.stderr) == (0, "")
+    done = run(program)
+    assert (done.returncode, done.stdout) == (0, "hits 3000 counter 6000\n")
+
+
+def test_in_strict_c11(outside, compiler):
+    (outside / "strict.c").write_text("#include <perch-percpu.h>\nint main(void) { return 0; }\n")
+    build(outside, compiler, "strict", "-std=c11")

@@ -30,8 +30,9 @@ struct acpi_machine {
     bool has_spcr, has_dbg2;
 };
 
-/* Parses and decides. The dump stays the caller's, and must outlive *m (SLIT and HMAT point into
- * it).
+/*
+ * Parses and decides. The dump stays the caller's, and must outlive *m: SLIT and HMAT point into
+ * it.
  */
 void machine_read(struct acpi_machine *m, const struct dump *d);
 

@@ -40,6 +40,33 @@ OPENING = """/*
 #define PERCH_PERCPU_LIBRARY_H
 
 """
+# Behind the system's headers. C++ has the same atomics under other names, of the same layout.
+BEFORE = """#ifdef __cplusplus
+#include <atomic>
+#pragma GCC system_header /* C's casts are no warnings here */
+#define PERCH_ATOMIC(type)  std::atomic<type>
+#define PERCH_STATIC_ASSERT static_assert
+{using}extern "C" {{
+#else
+#include <stdatomic.h>
+#define PERCH_ATOMIC(type)  _Atomic(type)
+#define PERCH_STATIC_ASSERT _Static_assert
+#endif
+
+"""
+AFTER = """#ifdef __cplusplus
+}
+#endif
+#endif
+"""
+# Words of C11 that C++ has not, as both have them; words of C++ that are names here.
+BOTH = {"_Thread_local": "__thread", "_Alignof": "__alignof__",
+        "_Static_assert": "PERCH_STATIC_ASSERT", "class": "class_", "new": "new_", "delete": "delete_", "this": "this_",
+        "private": "private_", "public": "public_", "operator": "operator_",
+        "template": "template_", "typename": "typename_", "namespace": "namespace_"}
+STD = re.compile(r"\b(?:atomic_bool\b|atomic_\w+(?=\()|memory_order_\w+)")
+ATOMIC = [(re.compile(r"((?:const )?(?:(?:struct|enum) )?\w+ \*+)_Atomic\b"), r"PERCH_ATOMIC(\1)"),
+          (re.compile(r"\b_Atomic ((?:(?:struct|enum) )?\w+)"), r"PERCH_ATOMIC(\1)")]
 
 
 def find(name):
@@ -142,6 +169,13 @@ def check_members(text, table):
             sys.exit(f"make_header.py: {old} is at file scope and a member")
 
 
+def for_both(body):
+    """The same text for C and C++: each atomic by PERCH_ATOMIC, no word that one of them lacks."""
+    for pattern, new in ATOMIC:
+        body = pattern.sub(new, body)
+    return TOKEN.sub(lambda match: BOTH.get(match[0], match[0]), body)
+
+
 def main(header, renames, keep):
     parts, system = {}, {}
     for name in ROOTS:
@@ -157,8 +191,12 @@ def main(header, renames, keep):
         text = re.sub(r"^typedef \w+_t [us]\d+;\n", "", text, flags=re.M)
         body += f"/* ======== {name} ======== */\n\n{rename(text, table)}\n"
     check_members(body, table)
+    body = for_both(body)
+    system.pop("<stdatomic.h>", None)
     includes = "".join(f"#include {name}\n" for name in sorted(system))
-    Path(header).write_text(OPENING + includes + "\n" + body + "#endif\n", encoding="utf-8")
+    atomics = sorted(set(STD.findall(COMMENT.sub("", body))))
+    before = BEFORE.format(using="".join(f"using std::{name};\n" for name in atomics))
+    Path(header).write_text(OPENING + includes + "\n" + before + body + AFTER, encoding="utf-8")
     Path(renames).write_text("".join(f"{old} {table[old]}\n" for old in sorted(linked)
                                      if old in table), encoding="utf-8")
     Path(keep).write_text("".join(f"{table.get(name, name)}\n" for name in sorted(linked)),
