@@ -13,7 +13,7 @@
 #include "kernel/platform/panic.h"
 #include "mm/layout.h"
 #include "mm/pagetable_range.h"
-#include "percpu/global.h"
+#include "percpu/percpu_instance.h"
 #include "percpu/page_cache.h"
 #include "smp/call.h"
 #include "smp/cpus.h"

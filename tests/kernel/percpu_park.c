@@ -89,7 +89,7 @@ static u64 cached_by(u32 cpu)
 {
     const struct pcpu_mags *m = percpu_allocator()->own_mags[cpu];
 
-    return (u64)(m->quota - m->left);
+    return (u64)(m->quota - m->headroom);
 }
 
 /* What a CPU has in its magazines goes back when it parks; its copies stay, and are as they were.
