@@ -1,5 +1,5 @@
 /*
- * The calls of an instance: the fast paths, what no magazine serves, and refused frees. See alloc.h.
+ * The calls of an instance: fast paths, what no magazine serves, refused frees. See alloc.h.
  * SPDX-License-Identifier: MIT
  */
 #include "percpu/alloc.h"
@@ -147,7 +147,7 @@ static const char *what_is(const struct pcpu_allocator *a, uintptr_t ptr)
                : "freed before, or never an object";
 }
 
-static NOINLINE void refuse(struct pcpu_allocator *a, uintptr_t ptr)
+static NOINLINE void refuse_free(struct pcpu_allocator *a, uintptr_t ptr)
 {
     u64 irq = local_irq_save();
     const char *what = what_is(a, ptr);
@@ -196,7 +196,7 @@ NOINLINE void pcpu_free_slow(struct pcpu_allocator *a, uintptr_t ptr, enum pcpu_
     }
     tag = owned_tag(a, ptr);
     if (!tag)
-        refuse(a, ptr);
+        refuse_free(a, ptr);
     else if ((*tag & PCPU_TAG_KIND) == PCPU_TAG_BIG)
         free_direct(a, ptr);
     else

@@ -92,7 +92,7 @@ struct pieces {
     struct pcpu_piece at[PCPU_BATCH_MAX];
 };
 
-static void add_piece(struct pieces *p, uintptr_t start, uintptr_t end)
+static void add_clear_piece(struct pieces *p, uintptr_t start, uintptr_t end)
 {
     p->at[p->n++] = p->words ? pcpu_piece(start, end) : (struct pcpu_piece){start, end, 0};
 }
@@ -101,8 +101,8 @@ static void add_piece(struct pieces *p, uintptr_t start, uintptr_t end)
  * The longest start of the batch that lies in the first chunk, or outside of it; how many objects.
  * `any`: both are cleared in the same units.
  */
-static u32 collect(const struct pcpu_allocator *a, const struct pcpu_entry *batch, u32 n, u32 size,
-                   bool any, struct pieces *out)
+static u32 collect_pieces(const struct pcpu_allocator *a, const struct pcpu_entry *batch, u32 n,
+                          u32 size, bool any, struct pieces *out)
 {
     bool first = batch->ptr - a->static_start < a->unit_size;
     uintptr_t start = batch->ptr, end = start;
@@ -120,12 +120,12 @@ static u32 collect(const struct pcpu_allocator *a, const struct pcpu_entry *batc
         } else if (ptr + size == start) {
             start = ptr;
         } else {
-            add_piece(out, start, end);
+            add_clear_piece(out, start, end);
             start = ptr;
             end = ptr + size;
         }
     }
-    add_piece(out, start, end);
+    add_clear_piece(out, start, end);
     return i;
 }
 
@@ -166,7 +166,7 @@ u64 pcpu_clear_batch(struct pcpu_allocator *a, const struct pcpu_entry *batch, u
         bool first = batch[i].ptr - a->static_start < a->unit_size;
         u32 units = first ? a->nr_cpus : live;
 
-        done = collect(a, batch + i, n - i, size, live == a->nr_cpus, &pieces);
+        done = collect_pieces(a, batch + i, n - i, size, live == a->nr_cpus, &pieces);
         (pieces.words ? clear_pieces : clear_halves)(&pieces, a->delta,
                                                      first ? a->possible_off : a->live_off, units);
         bytes += (u64)done * units * size;
@@ -189,7 +189,7 @@ static void sort_pass(struct pcpu_entry *batch, u32 n, u32 gap)
     }
 }
 
-static bool ascending(const struct pcpu_entry *batch, u32 n)
+static bool is_ascending(const struct pcpu_entry *batch, u32 n)
 {
     u32 i = 1;
 
@@ -198,7 +198,7 @@ static bool ascending(const struct pcpu_entry *batch, u32 n)
     return i == n;
 }
 
-static bool descending(const struct pcpu_entry *batch, u32 n)
+static bool is_descending(const struct pcpu_entry *batch, u32 n)
 {
     u32 i = 1;
 
@@ -215,9 +215,9 @@ static void sort_batch(struct pcpu_entry *batch, u32 n)
 {
     static const u32 gaps[] = {23, 10, 4};
 
-    if (ascending(batch, n))
+    if (is_ascending(batch, n))
         return;
-    if (descending(batch, n)) {
+    if (is_descending(batch, n)) {
         for (u32 i = 0, j = n - 1; i < j; i++, j--) {
             struct pcpu_entry e = batch[i];
 

@@ -15,7 +15,8 @@
 #define BUMP_PART 4 /* the share of the quota that a region may have */
 
 /* The next object of a region that has room for it. */
-static struct pcpu_entry cut(const struct pcpu_allocator *a, struct pcpu_bump *b, u32 tag, u32 size)
+static struct pcpu_entry bump_cut(const struct pcpu_allocator *a, struct pcpu_bump *b, u32 tag,
+                                  u32 size)
 {
     struct pcpu_entry e = {b->ptr, pcpu_tag_in(a, b->ch, b->ptr)};
 
@@ -31,7 +32,7 @@ u32 pcpu_bump_alloc_many(const struct pcpu_allocator *a, struct pcpu_mags *m, u3
     u32 size = pcpu_class_size(class), got = MIN(n, m->bump.bytes / size);
 
     for (u32 i = 0; i < got; i++)
-        out[i] = cut(a, &m->bump, class, size);
+        out[i] = bump_cut(a, &m->bump, class, size);
     cpu_local_add(m->headroom, got * size);
     return got;
 }
@@ -44,7 +45,7 @@ void *pcpu_bump_alloc(const struct pcpu_allocator *a, struct pcpu_mags *m, u32 c
         return NULL;
     cpu_local_add(m->headroom, size);
     cpu_local_inc(m->nr_alloc);
-    return (void *)cut(a, &m->bump, class | PCPU_TAG_OWNED, size).ptr;
+    return (void *)bump_cut(a, &m->bump, class | PCPU_TAG_OWNED, size).ptr;
 }
 
 void pcpu_bump_detach(struct pcpu_mags *m, struct pcpu_bump *out)
@@ -100,7 +101,7 @@ void *pcpu_bump_renew(struct pcpu_allocator *a, u32 class, u32 flags,
         return NULL;
     if (flags & PCPU_ATOMIC)
         pcpu_count_demand(a, size);
-    e = cut(a, &b, class | PCPU_TAG_OWNED, size);
+    e = bump_cut(a, &b, class | PCPU_TAG_OWNED, size);
     *over = attach(a, &b);
     return (void *)e.ptr;
 }

@@ -21,7 +21,7 @@ static int back_blocks(struct pcpu_allocator *a, struct pcpu_dchunk *ch, const u
 }
 
 /* BUSY blocks become unpopulated again. At most GROW_BATCH. */
-static void give_up(struct pcpu_allocator *a, u32 number, const u32 *blocks, u32 n)
+static void unpopulate_busy(struct pcpu_allocator *a, u32 number, const u32 *blocks, u32 n)
 {
     struct pcpu_block *none[GROW_BATCH];
     struct pcpu_locked l;
@@ -47,7 +47,7 @@ static int populate_batch(struct pcpu_allocator *a, struct pcpu_dchunk *ch, cons
             pcpu_metas_put(a, n, metas);
     }
     if (err) {
-        give_up(a, number, blocks, n);
+        unpopulate_busy(a, number, blocks, n);
         return err;
     }
     ready = ch->backing.nr_ready != 0;
@@ -70,7 +70,7 @@ static int populate_hole(struct pcpu_allocator *a, struct pcpu_dchunk *ch, const
         if (!err)
             err = populate_batch(a, ch, blocks + done, part);
         else
-            give_up(a, ch->number, blocks + done, part);
+            unpopulate_busy(a, ch->number, blocks + done, part);
     }
     return err;
 }

@@ -25,7 +25,7 @@ static void unshift(struct pcpu_mag *mag)
     struct pcpu_entry *base = mag->entries - mag->shift;
     u32 dirty = mag->cap - mag->dirty;
 
-    /* Dirty entries move up into free memory, then clean ones down: neither overwrites the other. */
+    /* Dirty entries move up into free memory first, so that neither half overwrites the other. */
     for (u32 i = dirty; i-- > 0;)
         base[mag->max - dirty + i] = mag->entries[mag->dirty + i];
     for (u32 i = 0; i < mag->clean; i++)
@@ -78,7 +78,7 @@ static u32 pull_clean(struct pcpu_mags *m, u32 class, u32 n, struct pcpu_entry *
 }
 
 /* Makes room for n entries, as far as the memory goes. */
-static void make_room(struct pcpu_mag *mag, u32 n)
+static void mag_make_room(struct pcpu_mag *mag, u32 n)
 {
     if (mag->clean + n > mag->dirty && mag->cap < mag->max)
         unshift(mag);
@@ -93,7 +93,7 @@ static u32 push_clean(struct pcpu_mags *m, u32 class, u32 n, const struct pcpu_e
     struct pcpu_mag *mag = &m->mag[class];
     u32 put;
 
-    make_room(mag, n);
+    mag_make_room(mag, n);
     put = MIN(n, (u32)(mag->dirty - mag->clean));
     for (u32 i = put; i--;)
         mag->entries[mag->clean++] = in[i];
@@ -341,7 +341,7 @@ void pcpu_mag_put(struct pcpu_allocator *a, uintptr_t ptr)
         m->overflowed = true;
     }
     pcpu_set_tag(tag, class);
-    make_room(mag, 1);
+    mag_make_room(mag, 1);
     mag->entries[--mag->dirty] = (struct pcpu_entry){ptr, tag};
     cpu_local_sub(m->headroom, pcpu_mag_size(mag));
     cpu_local_inc(m->nr_free);

@@ -16,15 +16,15 @@
 struct pcpu_meta {
     struct pcpu_block block; /* first: its address is this one's */
     struct pcpu_meta *next;
-    struct piece *piece;
+    struct meta_piece *piece;
 };
 
-struct piece {
-    struct piece *next;
+struct meta_piece {
+    struct meta_piece *next;
     u32 nr_free, nr;
     struct pcpu_meta meta[];
 };
-#define PIECE_BYTES(n) (sizeof(struct piece) + (n) * sizeof(struct pcpu_meta))
+#define PIECE_BYTES(n) (sizeof(struct meta_piece) + (n) * sizeof(struct pcpu_meta))
 static_assert(PIECE_BYTES(FEW) <= PAGE_SIZE, "one page");
 static_assert(PIECE_BYTES(MANY) <= 8 * PAGE_SIZE, "eight pages");
 
@@ -47,9 +47,9 @@ static struct pcpu_meta *pool_pop(struct pcpu_meta_pool *p)
 }
 
 /* Clean metadata, many if n are needed; NULL: no memory. */
-static struct piece *new_piece(struct pcpu_allocator *a, u32 n)
+static struct meta_piece *new_piece(struct pcpu_allocator *a, u32 n)
 {
-    struct piece *piece = NULL;
+    struct meta_piece *piece = NULL;
     u32 nr = MANY;
 
     if (n > MANY / 2)
@@ -85,7 +85,7 @@ static u32 pool_take(struct pcpu_meta_pool *p, u32 n, struct pcpu_block **metas)
 }
 
 /* Takes up to n of a new piece and puts the others into the pool; how many. */
-static u32 use_piece(struct pcpu_meta_pool *p, struct piece *piece, u32 n,
+static u32 use_piece(struct pcpu_meta_pool *p, struct meta_piece *piece, u32 n,
                      struct pcpu_block **metas)
 {
     u32 got = MIN(n, piece->nr);
@@ -107,7 +107,7 @@ bool pcpu_metas_get(struct pcpu_allocator *a, u32 n, struct pcpu_block **metas)
     u32 got = pool_take(&a->metas, n, metas);
 
     while (got < n) {
-        struct piece *piece = new_piece(a, n - got);
+        struct meta_piece *piece = new_piece(a, n - got);
 
         if (!piece) {
             pcpu_metas_put(a, got, metas);
@@ -119,13 +119,13 @@ bool pcpu_metas_get(struct pcpu_allocator *a, u32 n, struct pcpu_block **metas)
 }
 
 /* Takes the pieces out of the pool that are entirely free. */
-static struct piece *take_unused(struct pcpu_meta_pool *p)
+static struct meta_piece *take_unused(struct pcpu_meta_pool *p)
 {
     struct pcpu_meta **at = &p->free;
-    struct piece *list = NULL;
+    struct meta_piece *list = NULL;
 
     while (*at) {
-        struct piece *piece = (*at)->piece;
+        struct meta_piece *piece = (*at)->piece;
 
         if (piece->nr_free < piece->nr) {
             at = &(*at)->next;
@@ -141,11 +141,11 @@ static struct piece *take_unused(struct pcpu_meta_pool *p)
     return list;
 }
 
-static u32 free_pieces(struct pcpu_allocator *a, struct piece *list)
+static u32 free_pieces(struct pcpu_allocator *a, struct meta_piece *list)
 {
     u32 n = 0;
 
-    for (struct piece *next; list; list = next, n++) {
+    for (struct meta_piece *next; list; list = next, n++) {
         next = list->next;
         pcpu_meta_free(a, list, PIECE_BYTES(list->nr));
     }
@@ -155,7 +155,7 @@ static u32 free_pieces(struct pcpu_allocator *a, struct piece *list)
 void pcpu_metas_put(struct pcpu_allocator *a, u32 n, struct pcpu_block **metas)
 {
     struct pcpu_meta_pool *p = &a->metas;
-    struct piece *list = NULL;
+    struct meta_piece *list = NULL;
     u64 flags = spin_lock_irqsave(&p->lock);
 
     for (u32 i = n; i-- > 0;)
@@ -202,7 +202,7 @@ u32 pcpu_metas_trim(struct pcpu_allocator *a)
 {
     struct pcpu_meta_pool *p = &a->metas;
     u64 flags = spin_lock_irqsave(&p->lock);
-    struct piece *list = take_unused(p);
+    struct meta_piece *list = take_unused(p);
 
     p->limit = 2 * p->nr_free;
     spin_unlock_irqrestore(&p->lock, flags);

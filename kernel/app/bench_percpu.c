@@ -174,7 +174,7 @@ static void judge(struct bench *b, struct bench_op *op, size_t size, const struc
     op->net = bench_less(op->ticks, clearing(b, op));
     op->refill = y->refills != x->refills;
     op->drain = y->drains != x->drains;
-    op->batch = MIN(moved / size, PCPU_BATCH_MAX); /* of a strip not more than of a batch */
+    op->batch = MIN(moved / size, PCPU_BATCH_MAX); /* of a bump region not more than of a batch */
     op->class = y->chunks_made != x->chunks_made ? BENCH_NEWCHUNK
                 : op->blocks                     ? BENCH_POPULATE
                                                  : BENCH_NOPOP;
