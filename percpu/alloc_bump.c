@@ -79,11 +79,11 @@ static bool attach(struct pcpu_allocator *a, struct pcpu_bump *b)
 void pcpu_bump_plan(struct pcpu_mags *m, struct pcpu_bump_request *new)
 {
     new->max = (u32)MAX(MIN(m->quota / BUMP_PART, m->headroom), 0);
+    new->over_quota = false;
     pcpu_bump_detach(m, &new->ended);
 }
 
-void *pcpu_bump_renew(struct pcpu_allocator *a, u32 class, u32 flags,
-                      const struct pcpu_bump_request *new, bool *over)
+void *pcpu_bump_renew(struct pcpu_allocator *a, u32 class, u32 flags, struct pcpu_bump_request *new)
 {
     u32 size = pcpu_class_size(class);
     struct pcpu_bump b;
@@ -102,6 +102,6 @@ void *pcpu_bump_renew(struct pcpu_allocator *a, u32 class, u32 flags,
     if (flags & PCPU_ATOMIC)
         pcpu_count_demand(a, size);
     e = bump_cut(a, &b, class | PCPU_TAG_OWNED, size);
-    *over = attach(a, &b);
+    new->over_quota = attach(a, &b);
     return (void *)e.ptr;
 }

@@ -19,13 +19,11 @@ void pcpu_bump_detach(struct pcpu_mags *m, struct pcpu_bump *out);
 struct pcpu_bump_request {
     u32 max;
     struct pcpu_bump ended;
+    bool over_quota; /* out: the set is, evict */
 };
 void pcpu_bump_plan(struct pcpu_mags *m, struct pcpu_bump_request *new); /* set entered */
-/*
- * Takes that region from the chunks. Returns its first object, owned and counted; NULL: no memory.
- * *over: the set is over its quota now, evict. Set not entered.
- */
+/* Takes it from the chunks; its first object, owned and counted. NULL: no memory. Set not entered. */
 void *pcpu_bump_renew(struct pcpu_allocator *a, u32 class, u32 flags,
-                      const struct pcpu_bump_request *new, bool *over);
+                      struct pcpu_bump_request *new);
 
 #endif

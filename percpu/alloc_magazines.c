@@ -244,17 +244,6 @@ static NOINLINE void *from_batch(struct pcpu_allocator *a, u32 class, u32 flags,
     return (void *)batch[0].ptr;
 }
 
-static NOINLINE void *from_new_bump(struct pcpu_allocator *a, u32 class, u32 flags,
-                                    const struct pcpu_bump_request *new)
-{
-    bool over = false;
-    void *ptr = pcpu_bump_renew(a, class, flags, new, &over);
-
-    if (over)
-        pcpu_mag_evict(a);
-    return ptr;
-}
-
 /* At once, if an object is clean, can be cleared in place, or fits the bump region. */
 void *pcpu_mag_alloc_slow(struct pcpu_allocator *a, u32 class, u32 flags)
 {
@@ -285,7 +274,12 @@ void *pcpu_mag_alloc_slow(struct pcpu_allocator *a, u32 class, u32 flags)
         pcpu_count_demand(a, pcpu_class_size(class));
     if (ptr)
         return ptr;
-    return bump ? from_new_bump(a, class, flags, &new) : from_batch(a, class, flags, need, own);
+    if (!bump)
+        return from_batch(a, class, flags, need, own);
+    ptr = pcpu_bump_renew(a, class, flags, &new);
+    if (new.over_quota)
+        pcpu_mag_evict(a);
+    return ptr;
 }
 
 /* ---- too many -------------------------------------------------------------------------------- */

@@ -51,11 +51,17 @@ static inline void pcpu_set_exit(struct pcpu_mags *m, u64 flags)
  */
 static inline void pcpu_count_demand(struct pcpu_allocator *a, u64 bytes)
 {
-    u64 irq;
-    struct pcpu_mags *m = pcpu_set_enter(a, &irq);
+    u64 irq = local_irq_save();
+    struct pcpu_mags *m = a->own_mags[cpu_number()];
 
-    cpu_local_add(m->atomic_bytes, bytes);
-    pcpu_set_exit(m, irq);
+    if (likely(!m->shared)) {
+        cpu_local_add(m->atomic_bytes, bytes);
+    } else {
+        pcpu_set_lock(m);
+        cpu_local_add(m->atomic_bytes, bytes);
+        spin_unlock(&m->lock);
+    }
+    local_irq_restore(irq);
 }
 
 #endif
