@@ -22,7 +22,7 @@ struct pcpu_bump_request {
     bool over_quota; /* out: the set is, evict */
 };
 void pcpu_bump_plan(struct pcpu_mags *m, struct pcpu_bump_request *new); /* set entered */
-/* Takes it from the chunks; its first object, owned and counted. NULL: no memory. Set not entered. */
+/* Takes it from the chunks. Its first object, owned; NULL: no memory. The set is not entered. */
 void *pcpu_bump_renew(struct pcpu_allocator *a, u32 class, u32 flags,
                       struct pcpu_bump_request *new);
 
