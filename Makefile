@@ -117,17 +117,20 @@ LOCAL_SRCS := \
 	kernel/base/log.c \
 	kernel/base/spinlock.c \
 	percpu/alloc.c \
-	percpu/alloc_addr.c \
+	percpu/alloc_decode.c \
 	percpu/alloc_batch.c \
 	percpu/alloc_chunks.c \
 	percpu/alloc_grow.c \
 	percpu/alloc_init.c \
-	percpu/alloc_mags.c \
-	percpu/alloc_meta.c \
+	percpu/alloc_magazines.c \
+	percpu/alloc_metadata.c \
 	percpu/alloc_stats.c \
-	percpu/alloc_strip.c \
+	percpu/alloc_bump.c \
 	percpu/alloc_verify.c \
-	percpu/alloc_work.c \
+	percpu/alloc_balance.c \
+	percpu/alloc_post.c \
+	percpu/alloc_reclaim.c \
+	percpu/alloc_set.c \
 	percpu/backing.c \
 	percpu/backing_layout.c \
 	percpu/backing_populate.c \
@@ -221,7 +224,7 @@ HW_SRCS := \
 	kernel/app/kernel_percpu_lib.c \
 	percpu/setup.c \
 	percpu/percpu.c \
-	percpu/percpu_common.c \
+	percpu/percpu_passthrough.c \
 	percpu/percpu_debug.c \
 	kernel/base/string.c \
 

@@ -1,29 +1,31 @@
 /*
- * The allocator's front door: the fast paths, and what goes past the magazines. See alloc.h.
+ * The calls of an instance: fast paths, what no magazine serves, refused frees. See alloc.h.
  * SPDX-License-Identifier: MIT
  */
+#include "percpu/alloc.h"
+#include "kernel/base/bitmap.h"
+#include "kernel/base/print.h"
+#include "percpu/alloc_batch.h"
 #include "percpu/alloc_fast.h"
+#include "percpu/alloc_magazines.h"
+#include "percpu/alloc_post.h"
+#include "percpu/alloc_set.h"
 
 #define MAX_LINES 16 /* about refused frees, and about failures */
-/* What a free recognises as an object that no magazine takes; with its size it is five tag bytes.
- */
+/* The tag of an object that no magazine takes. With its size it fills five tag bytes. */
 #define DIRECT_TAG (PCPU_TAG_BIG | PCPU_TAG_OWNED)
 #define DIRECT_MIN 24u
 
-/* ---- objects without a magazine ----------------------------------------------------------------
- */
+/* ---- objects without a magazine -------------------------------------------------------------- */
 
-/* One object straight from a chunk: large, oddly aligned, or of the reserved area. */
+/* An object straight from a chunk: of no class. */
 static void *alloc_direct(struct pcpu_allocator *a, u32 size, u32 align, u32 flags)
 {
     struct pcpu_request r = {.size = size, .align = align, .n = 1, .tag = DIRECT_TAG};
     struct pcpu_entry e;
 
-    while (!pcpu_take(a, &r, &e)) {
-        if ((flags & PCPU_ATOMIC) || pcpu_grow(a, size, align))
-            return NULL;
-    }
-    pcpu_reserve_check(a, flags);
+    if (!pcpu_take(a, &r, flags, &e))
+        return NULL;
     pcpu_count(&a->direct_alloc, 1);
     if (flags & PCPU_ATOMIC)
         pcpu_count_demand(a, size * PCPU_GRANULE);
@@ -45,20 +47,20 @@ static void *alloc_reserved(struct pcpu_allocator *a, u32 size, u32 align)
     return n ? (void *)(ch->ptr + off) : NULL;
 }
 
-/* The call itself is wrong, or there is no room: NULL, counted, a line. */
+/* A failure is counted and written to the log. */
 static void *failed(struct pcpu_allocator *a, size_t size, size_t align, u32 flags, const char *why)
 {
     pcpu_count(&a->nr_failed, 1);
     if (flags & PCPU_ATOMIC)
         pcpu_count(&a->nr_failed_atomic, 1);
     if (!(flags & PCPU_NOWARN) &&
-        atomic_fetch_add_explicit(&a->told_failed, 1, memory_order_relaxed) < MAX_LINES)
+        atomic_fetch_add_explicit(&a->lines_failed, 1, memory_order_relaxed) < MAX_LINES)
         pr_warn("percpu: allocation failed, size=%zu align=%zu atomic=%d, %s", size, align,
                 (flags & PCPU_ATOMIC) != 0, why);
     return NULL;
 }
 
-/* The same for lack of memory. An atomic caller copes; what it asked for is made ready. */
+/* Lack of memory: no line for an atomic caller, who copes; the reserve grows for the next one. */
 static void *no_memory(struct pcpu_allocator *a, size_t size, size_t align, u32 flags)
 {
     if (flags & PCPU_ATOMIC) {
@@ -107,8 +109,7 @@ void *pcpu_alloc(struct pcpu_allocator *a, size_t size, size_t align, u32 flags)
     return pcpu_alloc_slow(a, size, align, flags);
 }
 
-/* ---- freeing -----------------------------------------------------------------------------------
- */
+/* ---- freeing --------------------------------------------------------------------------------- */
 
 /* Is this tag one of the bytes that hold the size of the object before it? */
 static bool in_big_object(const struct pcpu_dchunk *ch, u32 off)
@@ -146,7 +147,7 @@ static const char *what_is(const struct pcpu_allocator *a, uintptr_t ptr)
                : "freed before, or never an object";
 }
 
-static NOINLINE void refuse(struct pcpu_allocator *a, uintptr_t ptr)
+static NOINLINE void refuse_free(struct pcpu_allocator *a, uintptr_t ptr)
 {
     u64 irq = local_irq_save();
     const char *what = what_is(a, ptr);
@@ -154,11 +155,11 @@ static NOINLINE void refuse(struct pcpu_allocator *a, uintptr_t ptr)
     local_irq_restore(irq);
 
     pcpu_count(&a->bad_free, 1);
-    if (atomic_fetch_add_explicit(&a->told, 1, memory_order_relaxed) < MAX_LINES)
+    if (atomic_fetch_add_explicit(&a->lines_refused, 1, memory_order_relaxed) < MAX_LINES)
         pr_err("percpu: free of %p refused: %s", (void *)ptr, what);
 }
 
-/* One object that no magazine takes: cleared, and back to its chunk. */
+/* An object that no magazine takes is cleared and goes back to its chunk. */
 static NOINLINE void free_direct(struct pcpu_allocator *a, uintptr_t ptr)
 {
     u8 *tag = pcpu_tag_of(a, ptr); /* of an object that is still the caller's */
@@ -172,7 +173,7 @@ static NOINLINE void free_direct(struct pcpu_allocator *a, uintptr_t ptr)
     pcpu_give_back(a, &e, 1);
 }
 
-/* The user's own object? Then its tag does not change meanwhile, and its chunk stays. */
+/* The tag of the user's own object, which stays, as its chunk does; NULL: it is none. */
 static u8 *owned_tag(const struct pcpu_allocator *a, uintptr_t ptr)
 {
     u64 irq = local_irq_save();
@@ -184,13 +185,18 @@ static u8 *owned_tag(const struct pcpu_allocator *a, uintptr_t ptr)
     return tag;
 }
 
-/* Past the fast path: large objects, far ones, shared magazines, a magazine that is full. */
-NOINLINE void pcpu_free_slow(struct pcpu_allocator *a, uintptr_t ptr)
+/* Large objects, pointers outside of the flat table, shared and full magazines, wrong frees. */
+NOINLINE void pcpu_free_slow(struct pcpu_allocator *a, uintptr_t ptr, enum pcpu_free_result r)
 {
-    const u8 *tag = owned_tag(a, ptr);
+    const u8 *tag;
 
+    if (r == PCPU_OVER_QUOTA) {
+        pcpu_mag_evict(a);
+        return;
+    }
+    tag = owned_tag(a, ptr);
     if (!tag)
-        refuse(a, ptr);
+        refuse_free(a, ptr);
     else if ((*tag & PCPU_TAG_KIND) == PCPU_TAG_BIG)
         free_direct(a, ptr);
     else
@@ -207,7 +213,8 @@ void pcpu_free(struct pcpu_allocator *a, void *ptr)
     irq = local_irq_save();
     r = pcpu_free_fast(a, a->mags[cpu_number()], (uintptr_t)ptr);
     local_irq_restore(irq);
-    pcpu_free_finish(a, (uintptr_t)ptr, r);
+    if (unlikely(r != PCPU_FREED))
+        pcpu_free_slow(a, (uintptr_t)ptr, r);
 }
 
 size_t pcpu_size(struct pcpu_allocator *a, const void *ptr)
@@ -226,10 +233,9 @@ size_t pcpu_size(struct pcpu_allocator *a, const void *ptr)
     return size;
 }
 
-/* ---- many at once ------------------------------------------------------------------------------
- */
+/* ---- many at once ---------------------------------------------------------------------------- */
 
-/* Of one class, straight from the chunks, a batch for each lock taken. */
+/* Objects of one class straight from the chunks, a batch for each lock taken. */
 static u32 bulk_of_class(struct pcpu_allocator *a, u32 class, u32 flags, u32 n, void **ptrs)
 {
     struct pcpu_request r = {
@@ -244,15 +250,11 @@ static u32 bulk_of_class(struct pcpu_allocator *a, u32 class, u32 flags, u32 n, 
         u32 got;
 
         r.n = MIN(n - done, PCPU_BATCH_MAX);
-        got = pcpu_take(a, &r, batch);
-        if (!got) {
-            if ((flags & PCPU_ATOMIC) || pcpu_grow(a, r.size, r.align))
-                break;
-            continue;
-        }
+        got = pcpu_take(a, &r, flags, batch);
+        if (!got)
+            break;
         for (u32 i = 0; i < got; i++)
             ptrs[done++] = (void *)batch[i].ptr;
-        pcpu_reserve_check(a, flags);
     }
     pcpu_count(&a->direct_alloc, done);
     if (flags & PCPU_ATOMIC)

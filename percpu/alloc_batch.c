@@ -3,7 +3,10 @@
  * back sorted, so that each chunk is locked once and each block is summed up once.
  * SPDX-License-Identifier: MIT
  */
-#include "percpu/alloc_internal.h"
+#include "percpu/alloc_batch.h"
+#include "percpu/alloc_chunks.h"
+#include "percpu/alloc_lookup.h"
+#include "percpu/alloc_post.h"
 #include "percpu/clear.h"
 
 #define SHORT_SORT 23u /* insertion alone is as good up to here */
@@ -25,7 +28,7 @@ static u32 take_from(struct pcpu_allocator *a, u32 number, const struct pcpu_req
     return got;
 }
 
-static u32 strip_from(struct pcpu_allocator *a, u32 number, const struct pcpu_request *r)
+static u32 bump_from(struct pcpu_allocator *a, u32 number, const struct pcpu_request *r)
 {
     struct pcpu_locked l;
     u32 off, got;
@@ -34,7 +37,7 @@ static u32 strip_from(struct pcpu_allocator *a, u32 number, const struct pcpu_re
         return 0;
     got = pcpu_chunk_take_strip(&l.ch->c, r->size, r->max, &off);
     if (got)
-        *r->strip = (struct pcpu_strip){l.ch, l.ch->ptr + off, got * PCPU_GRANULE};
+        *r->bump = (struct pcpu_bump){l.ch, l.ch->ptr + off, got * PCPU_GRANULE};
     pcpu_unlock_chunk(a, &l);
     return got != 0;
 }
@@ -42,14 +45,16 @@ static u32 strip_from(struct pcpu_allocator *a, u32 number, const struct pcpu_re
 static u32 any_from(struct pcpu_allocator *a, u32 number, const struct pcpu_request *r,
                     struct pcpu_entry *batch)
 {
-    return r->strip ? strip_from(a, number, r) : take_from(a, number, r, batch);
+    return r->bump ? bump_from(a, number, r) : take_from(a, number, r, batch);
 }
 
 /*
- * The lowest chunk with a populated hole, draining ones last. The hints are exact for the moment
- * they were written: a chunk that has just got room is found, unless its lock is still held.
+ * A hint is exact for the moment when it was written: a chunk that has just got room is found,
+ * unless its lock is still held. Two loops: one with both passes costs a failing call 50
+ * instructions more.
  */
-u32 pcpu_take(struct pcpu_allocator *a, const struct pcpu_request *r, struct pcpu_entry *batch)
+u32 pcpu_take_populated(struct pcpu_allocator *a, const struct pcpu_request *r,
+                        struct pcpu_entry *batch)
 {
     u32 end = pcpu_chunks_end(a);
     bool draining = false;
@@ -79,23 +84,26 @@ u32 pcpu_take(struct pcpu_allocator *a, const struct pcpu_request *r, struct pcp
     return 0;
 }
 
-/* ---- clearing ---------------------------------------------------------------------------- */
+/* ---- clearing -------------------------------------------------------------------------------- */
 
 /* Objects that lie one after the other are cleared as one piece. */
 struct pieces {
     u32 n;
-    bool words; /* no piece begins or ends in the middle of one; else mid is where it begins */
+    bool words; /* whole 8-byte words; else a piece begins at its mid */
     struct pcpu_piece at[PCPU_BATCH_MAX];
 };
 
-static void add_piece(struct pieces *p, uintptr_t start, uintptr_t end)
+static void add_clear_piece(struct pieces *p, uintptr_t start, uintptr_t end)
 {
     p->at[p->n++] = p->words ? pcpu_piece(start, end) : (struct pcpu_piece){start, end, 0};
 }
 
-/* The first of the batch that lie in the first chunk, or that do not; how many they are. */
-static u32 collect(const struct pcpu_allocator *a, const struct pcpu_entry *batch, u32 n, u32 size,
-                   bool any, struct pieces *out)
+/*
+ * The longest start of the batch that lies in the first chunk, or outside of it; how many objects.
+ * `any`: both are cleared in the same units.
+ */
+static u32 collect_pieces(const struct pcpu_allocator *a, const struct pcpu_entry *batch, u32 n,
+                          u32 size, bool any, struct pieces *out)
 {
     bool first = batch->ptr - a->static_start < a->unit_size;
     uintptr_t start = batch->ptr, end = start;
@@ -113,16 +121,16 @@ static u32 collect(const struct pcpu_allocator *a, const struct pcpu_entry *batc
         } else if (ptr + size == start) {
             start = ptr;
         } else {
-            add_piece(out, start, end);
+            add_clear_piece(out, start, end);
             start = ptr;
             end = ptr + size;
         }
     }
-    add_piece(out, start, end);
+    add_clear_piece(out, start, end);
     return i;
 }
 
-/* Of objects of 4 bytes. */
+/* Objects of 4 bytes. */
 static void clear_halves(const struct pieces *p, u64 delta, const u64 *units, u32 nr_units)
 {
     for (u32 u = 0; u < nr_units; u++) {
@@ -133,7 +141,7 @@ static void clear_halves(const struct pieces *p, u64 delta, const u64 *units, u3
     }
 }
 
-/* A function of its own: its loop is the heart of every free, and has the registers to itself. */
+/* Not inline, so that this loop, the heart of every free, has the registers to itself. */
 static NOINLINE void clear_pieces(const struct pieces *p, u64 delta, const u64 *units, u32 nr_units)
 {
     const struct pcpu_piece *last = p->at + p->n - 1;
@@ -159,7 +167,7 @@ u64 pcpu_clear_batch(struct pcpu_allocator *a, const struct pcpu_entry *batch, u
         bool first = batch[i].ptr - a->static_start < a->unit_size;
         u32 units = first ? a->nr_cpus : live;
 
-        done = collect(a, batch + i, n - i, size, live == a->nr_cpus, &pieces);
+        done = collect_pieces(a, batch + i, n - i, size, live == a->nr_cpus, &pieces);
         (pieces.words ? clear_pieces : clear_halves)(&pieces, a->delta,
                                                      first ? a->possible_off : a->live_off, units);
         bytes += (u64)done * units * size;
@@ -169,7 +177,7 @@ u64 pcpu_clear_batch(struct pcpu_allocator *a, const struct pcpu_entry *batch, u
 
 /* ---- back into the chunks -------------------------------------------------------------------- */
 
-/* One pass of the sort below; with gap 1 it is insertion, which costs nothing where order is. */
+/* One pass of the sort below. Gap 1 is insertion, which costs little when the order is right. */
 static void sort_pass(struct pcpu_entry *batch, u32 n, u32 gap)
 {
     for (u32 i = gap; i < n; i++) {
@@ -182,7 +190,7 @@ static void sort_pass(struct pcpu_entry *batch, u32 n, u32 gap)
     }
 }
 
-static bool ascending(const struct pcpu_entry *batch, u32 n)
+static bool is_ascending(const struct pcpu_entry *batch, u32 n)
 {
     u32 i = 1;
 
@@ -191,7 +199,7 @@ static bool ascending(const struct pcpu_entry *batch, u32 n)
     return i == n;
 }
 
-static bool descending(const struct pcpu_entry *batch, u32 n)
+static bool is_descending(const struct pcpu_entry *batch, u32 n)
 {
     u32 i = 1;
 
@@ -201,16 +209,16 @@ static bool descending(const struct pcpu_entry *batch, u32 n)
 }
 
 /*
- * By address. Freed one after the other, objects often come in the order of their addresses, or in
- * the reverse of it; else in any order (Shell's sort, at most PCPU_BATCH_MAX entries).
+ * Sorts by address. Objects are often freed in the order of their addresses or in the reverse of
+ * it. Any other order takes Shell's sort, of at most PCPU_BATCH_MAX entries.
  */
 static void sort_batch(struct pcpu_entry *batch, u32 n)
 {
     static const u32 gaps[] = {23, 10, 4};
 
-    if (ascending(batch, n))
+    if (is_ascending(batch, n))
         return;
-    if (descending(batch, n)) {
+    if (is_descending(batch, n)) {
         for (u32 i = 0, j = n - 1; i < j; i++, j--) {
             struct pcpu_entry e = batch[i];
 
@@ -224,7 +232,7 @@ static void sort_batch(struct pcpu_entry *batch, u32 n)
     sort_pass(batch, n, 1);
 }
 
-/* The entries from batch[0] on that lie in its chunk; how many they are. */
+/* Offsets of the entries from batch[0] on that lie in its chunk; how many. */
 static u32 same_chunk(struct pcpu_allocator *a, const struct pcpu_entry *batch, u32 n,
                       struct pcpu_dchunk **ch, u32 *offs)
 {
@@ -237,6 +245,15 @@ static u32 same_chunk(struct pcpu_allocator *a, const struct pcpu_entry *batch, 
     return same;
 }
 
+static void defer_return(struct pcpu_allocator *a)
+{
+    s64 enough = (s64)pcpu_reserve_target(a) + PCPU_RETURN_SLACK +
+                 atomic_load_explicit(&a->grow_ahead, memory_order_relaxed);
+
+    if (pcpu_empty_blocks(a) > enough)
+        pcpu_defer(a, PCPU_WORK_RETURN);
+}
+
 void pcpu_give_back(struct pcpu_allocator *a, struct pcpu_entry *batch, u32 n)
 {
     u32 offs[PCPU_BATCH_MAX], same;
@@ -247,25 +264,21 @@ void pcpu_give_back(struct pcpu_allocator *a, struct pcpu_entry *batch, u32 n)
         struct pcpu_locked l;
 
         same = same_chunk(a, batch + i, n - i, &ch, offs);
-        if (!pcpu_lock_chunk(a, ch->number, &l))
-            panic("percpu: chunk %u went with objects in it", ch->number);
+        pcpu_lock_pinned(a, ch->number, &l);
         pcpu_chunk_free(&ch->c, same, offs);
         pcpu_unlock_chunk(a, &l);
     }
-    if (pcpu_too_many_empty(a))
-        pcpu_defer(a, PCPU_WORK_RETURN);
+    defer_return(a);
 }
 
-void pcpu_give_strip(struct pcpu_allocator *a, const struct pcpu_strip *strip)
+void pcpu_give_back_bump(struct pcpu_allocator *a, const struct pcpu_bump *bump)
 {
     struct pcpu_locked l;
 
-    if (!strip->bytes)
+    if (!bump->bytes)
         return;
-    if (!pcpu_lock_chunk(a, strip->ch->number, &l))
-        panic("percpu: chunk %u went with a strip in it", strip->ch->number);
-    pcpu_chunk_give_strip(&l.ch->c, (u32)(strip->ptr - l.ch->ptr), strip->bytes / PCPU_GRANULE);
+    pcpu_lock_pinned(a, bump->ch->number, &l);
+    pcpu_chunk_give_strip(&l.ch->c, (u32)(bump->ptr - l.ch->ptr), bump->bytes / PCPU_GRANULE);
     pcpu_unlock_chunk(a, &l);
-    if (pcpu_too_many_empty(a))
-        pcpu_defer(a, PCPU_WORK_RETURN);
+    defer_return(a);
 }

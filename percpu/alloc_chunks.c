@@ -2,17 +2,18 @@
  * The allocator's chunks: by number, by address; made and given back. See alloc.h.
  * SPDX-License-Identifier: MIT
  */
-#include "percpu/alloc_internal.h"
+#include "percpu/alloc_chunks.h"
+#include "kernel/base/print.h"
+#include "percpu/alloc_lookup.h"
 
-/* ---- locked ------------------------------------------------------------------------------------
- */
+/* ---- locked ---------------------------------------------------------------------------------- */
 
 bool pcpu_lock_chunk(struct pcpu_allocator *a, u32 n, struct pcpu_locked *l)
 {
     struct pcpu_dchunk *ch;
 
     l->flags = local_irq_save();
-    ch = atomic_load_explicit(&a->chunks[n], memory_order_acquire);
+    ch = pcpu_chunk_number(a, n);
     if (ch) {
         spin_lock(&ch->lock);
         if (ch->live) {
@@ -24,6 +25,12 @@ bool pcpu_lock_chunk(struct pcpu_allocator *a, u32 n, struct pcpu_locked *l)
     }
     local_irq_restore(l->flags);
     return false;
+}
+
+void pcpu_lock_pinned(struct pcpu_allocator *a, u32 n, struct pcpu_locked *l)
+{
+    if (!pcpu_lock_chunk(a, n, l))
+        panic("percpu: chunk %u went while it was in use", n);
 }
 
 /* A chunk of which less than an eighth is in use should drain: others are filled first. */
@@ -51,31 +58,28 @@ void pcpu_unlock_chunk(struct pcpu_allocator *a, struct pcpu_locked *l)
     spin_unlock_irqrestore(&ch->lock, l->flags);
 }
 
-/* ---- by address --------------------------------------------------------------------------------
- */
+/* ---- by address ------------------------------------------------------------------------------ */
 
-static struct pcpu_leaf *leaf_of(struct pcpu_allocator *a, u64 slot)
+/* The leaf of a slot, made if there is none; NULL: no memory. */
+static struct pcpu_leaf *make_leaf(struct pcpu_allocator *a, u64 slot)
 {
-    struct pcpu_leaf *_Atomic *at = &a->dir[slot / PCPU_LEAF_SLOTS];
-    struct pcpu_leaf *leaf = atomic_load_explicit(at, memory_order_acquire);
+    struct pcpu_leaf *leaf = pcpu_leaf_of(a, slot);
 
-    if (!leaf) {
-        leaf = pcpu_meta_alloc(a, pcpu_this_node(a), sizeof(*leaf));
-        if (leaf) {
-            memset(leaf, 0, sizeof(*leaf));
-            atomic_store_explicit(at, leaf, memory_order_release);
-        }
-    }
+    if (leaf)
+        return leaf;
+    leaf = pcpu_meta_zalloc(a, sizeof(*leaf));
+    if (leaf)
+        atomic_store_explicit(&a->dir[slot / PCPU_LEAF_SLOTS], leaf, memory_order_release);
     return leaf;
 }
 
-/* The slots of the first unit's copy, by which per-CPU pointers are looked up. */
-static void set_near(struct pcpu_allocator *a, u64 base, struct pcpu_dchunk *chunk)
+/* The flat table has the slots of the first unit's copy, which a per-CPU pointer gives. */
+static void set_flat(struct pcpu_allocator *a, u64 base, struct pcpu_dchunk *chunk)
 {
     u64 start = base - a->window_base, last = (start + a->unit_size - 1) >> PCPU_SLOT_SHIFT;
 
-    for (u64 slot = start >> PCPU_SLOT_SHIFT; slot <= last && slot < PCPU_NEAR_SLOTS; slot++)
-        atomic_store_explicit(&a->near[slot], chunk, memory_order_release);
+    for (u64 slot = start >> PCPU_SLOT_SHIFT; slot <= last && slot < PCPU_FLAT_SLOTS; slot++)
+        atomic_store_explicit(&a->flat[slot], chunk, memory_order_release);
 }
 
 /* Enters (or, with chunk NULL, takes out) every 2 MiB slot that the chunk's groups touch. */
@@ -83,13 +87,13 @@ static int set_slots(struct pcpu_allocator *a, u64 base, struct pcpu_dchunk *chu
 {
     const struct pcpu_first_chunk *fc = a->fc;
 
-    set_near(a, base, chunk);
+    set_flat(a, base, chunk);
     for (u32 g = 0; g < fc->nr_groups; g++) {
         u64 start = base + fc->group_offsets[g] - a->window_base;
         u64 last = (start + fc->group_sizes[g] - 1) >> PCPU_SLOT_SHIFT;
 
         for (u64 slot = start >> PCPU_SLOT_SHIFT; slot <= last; slot++) {
-            struct pcpu_leaf *leaf = leaf_of(a, slot);
+            struct pcpu_leaf *leaf = make_leaf(a, slot);
             u32 i = slot % PCPU_LEAF_SLOTS;
 
             if (!leaf)
@@ -102,26 +106,16 @@ static int set_slots(struct pcpu_allocator *a, u64 base, struct pcpu_dchunk *chu
     return 0;
 }
 
-struct pcpu_dchunk *pcpu_chunk_far(const struct pcpu_allocator *a, uintptr_t ptr)
-{
-    if (ptr - a->static_start < a->unit_size)
-        return pcpu_fixed_chunk(a, ptr - a->static_start);
-    return pcpu_chunk_at(a, ptr + a->delta);
-}
-
-/* ---- making ------------------------------------------------------------------------------------
- */
+/* ---- making ---------------------------------------------------------------------------------- */
 
 static struct pcpu_dchunk *new_dchunk(struct pcpu_allocator *a, u32 number)
 {
-    s32 node = pcpu_this_node(a);
-    size_t bytes = pcpu_chunk_bytes(a->unit_size / PCPU_BLOCK_SIZE);
-    struct pcpu_dchunk *ch = pcpu_meta_alloc(a, node, sizeof(*ch));
+    struct pcpu_dchunk *ch = pcpu_meta_zalloc(a, sizeof(*ch));
 
     if (!ch)
         return NULL;
-    memset(ch, 0, sizeof(*ch));
-    ch->memory = pcpu_meta_alloc(a, node, bytes);
+    ch->memory =
+        pcpu_meta_alloc(a, pcpu_this_node(a), pcpu_chunk_bytes(a->unit_size / PCPU_BLOCK_SIZE));
     if (!ch->memory) {
         pcpu_meta_free(a, ch, sizeof(*ch));
         return NULL;
@@ -225,45 +219,23 @@ int pcpu_make_chunk(struct pcpu_allocator *a, u32 size, u32 align)
     return err;
 }
 
-/* ---- giving back -------------------------------------------------------------------------------
- */
-
-static bool unused(const struct pcpu_chunk *c)
-{
-    return !c->nr_populated && !c->nr_busy;
-}
+/* ---- giving back ----------------------------------------------------------------------------- */
 
 static void nothing(void *arg)
 {
     (void)arg;
 }
 
-/* Lookups have interrupts off. */
 bool pcpu_wait_for_readers(struct pcpu_allocator *a)
 {
     return !a->ops->call_all || !a->ops->call_all(a->ops->ctx, nothing, NULL);
 }
 
-bool pcpu_drop_chunk(struct pcpu_allocator *a, u32 n)
+/* grow_mutex held. The memory goes when no lookup can see it. */
+static void unlink_chunk(struct pcpu_allocator *a, struct pcpu_dchunk *ch)
 {
-    struct pcpu_locked l;
-    struct pcpu_dchunk *ch;
-
-    spin_lock(&a->grow_mutex);
-    if (!pcpu_lock_chunk(a, n, &l)) {
-        spin_unlock(&a->grow_mutex);
-        return false;
-    }
-    ch = l.ch;
-    if (ch->fixed || !unused(&ch->c)) {
-        pcpu_unlock_chunk(a, &l);
-        spin_unlock(&a->grow_mutex);
-        return false;
-    }
-    ch->live = false;
-    pcpu_unlock_chunk(a, &l);
-    atomic_store_explicit(&a->hint[n], 0, memory_order_relaxed);
-    atomic_store_explicit(&a->chunks[n], NULL, memory_order_release);
+    atomic_store_explicit(&a->hint[ch->number], 0, memory_order_relaxed);
+    atomic_store_explicit(&a->chunks[ch->number], NULL, memory_order_release);
     set_slots(a, ch->base, NULL);
     pcpu_backing_destroy(&ch->backing);
     if (pcpu_wait_for_readers(a))
@@ -271,12 +243,23 @@ bool pcpu_drop_chunk(struct pcpu_allocator *a, u32 n)
     else
         pcpu_count(&a->lost_chunks, 1);
     pcpu_count(&a->chunks_returned, 1);
-    spin_unlock(&a->grow_mutex);
-    return true;
 }
 
-/* ---- the first chunk's two parts ---------------------------------------------------------------
- */
+void pcpu_drop_chunk(struct pcpu_allocator *a, u32 n)
+{
+    struct pcpu_locked l;
+
+    spin_lock(&a->grow_mutex);
+    if (pcpu_lock_chunk(a, n, &l)) {
+        l.ch->live = l.ch->c.nr_populated || l.ch->c.nr_busy;
+        pcpu_unlock_chunk(a, &l);
+        if (!l.ch->live)
+            unlink_chunk(a, l.ch);
+    }
+    spin_unlock(&a->grow_mutex);
+}
+
+/* ---- the first chunk's two parts ------------------------------------------------------------- */
 
 static u32 blocks_of(const struct pcpu_region *r)
 {

@@ -1,22 +1,21 @@
 /*
  * The two fast paths, written once for the instance that a pointer names (alloc.c) and for the
  * kernel's own, whose addresses are constants (percpu.c). They touch this CPU's magazines and the
- * object's tag, and take no lock. What does not fit goes to the functions of alloc_internal.h.
+ * object's tag, and take no lock. Everything else falls to the slow paths in alloc.c.
  *
- * m is the CPU's set of magazines, read with interrupts off. Where sets are shared it is the set
- * without room, in which every class is empty and full at once, so that both paths go on in the
- * slow ones, which know better.
- * For percpu/alloc.c and percpu/percpu.c only.
+ * m is the CPU's set of magazines, read with interrupts off. Where sets are shared it is no_room,
+ * in which every class is empty and full at once, so that both paths fall to the slow ones.
+ * For percpu/alloc.c, percpu/alloc_magazines.c and percpu/percpu.c only.
  * SPDX-License-Identifier: MIT
  */
 #ifndef PERCH_PERCPU_ALLOC_FAST_H
 #define PERCH_PERCPU_ALLOC_FAST_H
 
-#include "percpu/alloc_internal.h"
+#include "percpu/alloc_lookup.h"
 
 #define PCPU_ALIGN_1_2_4_8 0x116u /* a bit for each */
 
-/* May alloc_fast be asked? Sizes of the 8-byte steps only: the others are rare or large. */
+/* Does the fast path serve this call? Only 8-byte steps: other sizes are rare or large. */
 static ALWAYS_INLINE bool pcpu_alloc_is_fast(size_t size, size_t align, u32 flags)
 {
     return likely(size - 1 < PCPU_STEP_MAX && align <= 8 && (PCPU_ALIGN_1_2_4_8 >> align & 1) &&
@@ -33,28 +32,32 @@ static ALWAYS_INLINE void *pcpu_alloc_fast(struct pcpu_mags *m, u32 class)
         return NULL;
     e = &mag->entries[--mag->clean];
     pcpu_set_tag(e->tag, class | PCPU_TAG_OWNED);
-    cpu_local_sub(m->left, mag->minus);
+    cpu_local_sub(m->headroom, mag->neg_size);
     cpu_local_inc(m->nr_alloc);
     return (void *)e->ptr;
 }
 
 enum pcpu_free_result { PCPU_FREED, PCPU_NOT_FREED, PCPU_OVER_QUOTA };
 
+/* The slow paths (alloc.c), interrupts as the caller had them. r is not PCPU_FREED. */
+void *pcpu_alloc_slow(struct pcpu_allocator *a, size_t size, size_t align, u32 flags);
+void pcpu_free_slow(struct pcpu_allocator *a, uintptr_t ptr, enum pcpu_free_result r);
+
 /*
- * Interrupts off. PCPU_NOT_FREED: nothing was done, and the slow path finds out why. There is never
- * room for TAG_BIG, and pointers far up are not looked at here.
+ * Interrupts off. PCPU_NOT_FREED: nothing was done, and the slow path finds out why. Large objects
+ * always end there: TAG_BIG never has room. So do pointers that the flat table does not cover.
  */
 static ALWAYS_INLINE enum pcpu_free_result pcpu_free_fast(struct pcpu_allocator *a,
                                                           struct pcpu_mags *m, uintptr_t ptr)
 {
-    u64 slot = (ptr - a->near_base) >> PCPU_SLOT_SHIFT;
+    u64 slot = (ptr - a->flat_base) >> PCPU_SLOT_SHIFT;
     const struct pcpu_dchunk *ch;
     struct pcpu_mag *mag;
     size_t class, at;
     u8 *tag;
 
-    if (likely(slot < PCPU_NEAR_SLOTS))
-        ch = atomic_load_explicit(&a->near[slot], memory_order_acquire);
+    if (likely(slot < PCPU_FLAT_SLOTS))
+        ch = atomic_load_explicit(&a->flat[slot], memory_order_acquire);
     else if (likely(ptr - a->first_ptr < a->first_bytes))
         ch = a->first;
     else
@@ -77,19 +80,8 @@ static ALWAYS_INLINE enum pcpu_free_result pcpu_free_fast(struct pcpu_allocator 
     mag->dirty = (u8)at;
     mag->entries[at] = (struct pcpu_entry){ptr, tag};
     cpu_local_inc(m->nr_free);
-    return unlikely(cpu_local_add_negative(m->left, mag->minus)) ? PCPU_OVER_QUOTA : PCPU_FREED;
-}
-
-/* What follows, interrupts as the caller had them. */
-static ALWAYS_INLINE void pcpu_free_finish(struct pcpu_allocator *a, uintptr_t ptr,
-                                           enum pcpu_free_result r)
-{
-    if (likely(r == PCPU_FREED))
-        return;
-    if (r == PCPU_OVER_QUOTA)
-        pcpu_mag_evict(a);
-    else
-        pcpu_free_slow(a, ptr);
+    return unlikely(cpu_local_add_negative(m->headroom, mag->neg_size)) ? PCPU_OVER_QUOTA
+                                                                        : PCPU_FREED;
 }
 
 #endif

@@ -3,7 +3,11 @@
  * this CPU's own while they get memory, outside of every lock but the chunk's map mutex.
  * SPDX-License-Identifier: MIT
  */
-#include "percpu/alloc_internal.h"
+#include "percpu/alloc_grow.h"
+#include "percpu/alloc_chunks.h"
+#include "percpu/alloc_metadata.h"
+#include "percpu/alloc_post.h"
+#include "percpu/alloc_reclaim.h"
 
 #define GROW_BATCH 128u
 
@@ -16,26 +20,20 @@ static int back_blocks(struct pcpu_allocator *a, struct pcpu_dchunk *ch, const u
     return err;
 }
 
-/* BUSY blocks, which keep the chunk alive; afterwards it may go at any moment. */
-static void lock_busy(struct pcpu_allocator *a, u32 number, struct pcpu_locked *l)
-{
-    if (!pcpu_lock_chunk(a, number, l))
-        panic("percpu: chunk %u went with busy blocks", number);
-}
-
 /* BUSY blocks become unpopulated again. At most GROW_BATCH. */
-static void give_up(struct pcpu_allocator *a, u32 number, const u32 *blocks, u32 n)
+static void unpopulate_busy(struct pcpu_allocator *a, u32 number, const u32 *blocks, u32 n)
 {
     struct pcpu_block *none[GROW_BATCH];
     struct pcpu_locked l;
 
-    lock_busy(a, number, &l);
+    pcpu_lock_pinned(a, number, &l);
     pcpu_chunk_unpopulate_done(&l.ch->c, n, blocks, none);
     pcpu_unlock_chunk(a, &l);
 }
 
 /* BUSY blocks of chunk number `number` become populated, or none of them. At most GROW_BATCH. */
-static int populate(struct pcpu_allocator *a, struct pcpu_dchunk *ch, const u32 *blocks, u32 n)
+static int populate_batch(struct pcpu_allocator *a, struct pcpu_dchunk *ch, const u32 *blocks,
+                          u32 n)
 {
     struct pcpu_block *metas[GROW_BATCH];
     struct pcpu_locked l;
@@ -49,11 +47,11 @@ static int populate(struct pcpu_allocator *a, struct pcpu_dchunk *ch, const u32 
             pcpu_metas_put(a, n, metas);
     }
     if (err) {
-        give_up(a, number, blocks, n);
+        unpopulate_busy(a, number, blocks, n);
         return err;
     }
     ready = ch->backing.nr_ready != 0;
-    lock_busy(a, number, &l);
+    pcpu_lock_pinned(a, number, &l);
     pcpu_chunk_populate_done(&l.ch->c, n, blocks, metas);
     pcpu_unlock_chunk(a, &l);
     if (ready)
@@ -61,7 +59,7 @@ static int populate(struct pcpu_allocator *a, struct pcpu_dchunk *ch, const u32 
     return 0;
 }
 
-/* The unpopulated blocks of [first, first + count) that this CPU made BUSY, batch by batch. */
+/* BUSY blocks become populated, batch by batch. After a failure the rest is given up. */
 static int populate_hole(struct pcpu_allocator *a, struct pcpu_dchunk *ch, const u32 *blocks, u32 n)
 {
     int err = 0;
@@ -70,17 +68,16 @@ static int populate_hole(struct pcpu_allocator *a, struct pcpu_dchunk *ch, const
         u32 part = MIN(n - done, GROW_BATCH);
 
         if (!err)
-            err = populate(a, ch, blocks + done, part);
+            err = populate_batch(a, ch, blocks + done, part);
         else
-            give_up(a, ch->number, blocks + done, part);
+            unpopulate_busy(a, ch->number, blocks + done, part);
     }
     return err;
 }
 
-/* ---- for one object ----------------------------------------------------------------------------
- */
+/* ---- for one object -------------------------------------------------------------------------- */
 
-/* A hole contains no BUSY block of others: those that are in it now are this CPU's. */
+/* The BUSY blocks of a hole. All are this CPU's: a hole has none of others. */
 static u32 list_busy(const struct pcpu_chunk *c, u32 first, u32 count, u32 *blocks)
 {
     u32 n = 0;
@@ -92,9 +89,9 @@ static u32 list_busy(const struct pcpu_chunk *c, u32 first, u32 count, u32 *bloc
 }
 
 /*
- * Once for many blocks costs little more than for one: a call that populates leaves some empty
- * ones, a 32nd of the first 512 and an eighth of what is populated beyond, as far as clearing them
- * is not too much for one call.
+ * Empty blocks that a populating call leaves, because many blocks at once cost little more than
+ * one: a 32nd of the first 512 populated ones and an eighth of the others. The limit in pages
+ * bounds what one call has to clear.
  */
 static u32 grow_ahead(struct pcpu_allocator *a)
 {
@@ -111,25 +108,25 @@ static u32 grow_ahead(struct pcpu_allocator *a)
     return ahead;
 }
 
-/* Blocks that the reserve should get. */
+/* Blocks that a call should add to a reserve that is less than half full. */
 static u32 reserve_missing(struct pcpu_allocator *a)
 {
-    s64 left = MAX(pcpu_empty_blocks(a), 0), target = pcpu_reserve_target(a);
+    s64 empty = MAX(pcpu_empty_blocks(a), 0), target = pcpu_reserve_target(a);
 
-    return left < target / 2 ? (u32)(MAX(target, (s64)grow_ahead(a)) - left) : 0;
+    return empty < target / 2 ? (u32)(MAX(target, (s64)grow_ahead(a)) - empty) : 0;
 }
 
-/* And with an object that is populated, to which `used` of the empty ones go. */
+/* Blocks that a call should add when its object takes `used` of the empty ones. */
 static u32 ahead_missing(struct pcpu_allocator *a, u32 used)
 {
-    s64 left = MAX(pcpu_empty_blocks(a) - (s64)used, 0), target = pcpu_reserve_target(a);
+    s64 empty = MAX(pcpu_empty_blocks(a) - (s64)used, 0), target = pcpu_reserve_target(a);
 
-    return left <= target ? (u32)(target - left) + grow_ahead(a) : 0;
+    return empty <= target ? (u32)(target - empty) + grow_ahead(a) : 0;
 }
 
 /*
- * Together with the n blocks of an object in the hole [first, first + count): the reserve, and what
- * is populated ahead, as far as it fits the batch. Returns how many all are, in order.
+ * Adds blocks for the reserve and ahead of demand to the n blocks of an object in the hole [first,
+ * first + count), as far as they fit the batch. Returns how many there are now, in order.
  */
 static u32 add_reserve(struct pcpu_allocator *a, struct pcpu_chunk *c, u32 first, u32 count,
                        u32 *blocks, u32 n)
@@ -146,15 +143,15 @@ static u32 add_reserve(struct pcpu_allocator *a, struct pcpu_chunk *c, u32 first
         memcpy(blocks + n, more, got * sizeof(*blocks));
         return all;
     }
-    /* Two lists in order become one, from the top. */
+    /* Merges two ascending lists from the top. */
     for (u32 at = all; got;)
         blocks[--at] = n && blocks[n - 1] > more[got - 1] ? blocks[--n] : more[--got];
     return all;
 }
 
 /*
- * In chunk n: 0; -ENOSPC: no hole. The list of blocks of a large object does not fit the stack, so
- * it is metadata memory; small ones use the array.
+ * Grows in chunk n. -ENOSPC: no hole. A large object's list of blocks does not fit the stack: it
+ * takes metadata memory.
  */
 static int grow_in(struct pcpu_allocator *a, u32 n, u32 size, u32 align, bool reserve)
 {
@@ -185,7 +182,7 @@ static int grow_in(struct pcpu_allocator *a, u32 n, u32 size, u32 align, bool re
     return err;
 }
 
-/* Draining chunks last, as for objects; else the lowest number. */
+/* In the lowest chunk with a hole, draining ones last, as for objects. */
 static int grow_somewhere(struct pcpu_allocator *a, u32 size, u32 align, bool reserve)
 {
     int err = -ENOSPC;
@@ -204,7 +201,7 @@ static int grow_somewhere(struct pcpu_allocator *a, u32 size, u32 align, bool re
     return err;
 }
 
-static int grow(struct pcpu_allocator *a, u32 size, u32 align, bool reserve)
+static int grow_or_make(struct pcpu_allocator *a, u32 size, u32 align, bool reserve)
 {
     int err = grow_somewhere(a, size, align, reserve);
 
@@ -220,20 +217,19 @@ static int grow(struct pcpu_allocator *a, u32 size, u32 align, bool reserve)
 
 int pcpu_grow(struct pcpu_allocator *a, u32 size, u32 align)
 {
-    int err = grow(a, size, align, true);
+    int err = grow_or_make(a, size, align, true);
 
     if (err == -ENOMEM)
-        err = grow(a, size, align, false);
-    /* Tables and metadata need pages, too. */
+        err = grow_or_make(a, size, align, false);
+    /* Tables and metadata need pages too. */
     if (err == -ENOMEM && pcpu_reclaim(a))
-        err = grow(a, size, align, false);
+        err = grow_or_make(a, size, align, false);
     return err;
 }
 
-/* ---- for the reserve ---------------------------------------------------------------------------
- */
+/* ---- for the reserve ------------------------------------------------------------------------- */
 
-static u32 reserve_in(struct pcpu_allocator *a, u32 n, u32 want)
+static u32 reserve_in(struct pcpu_allocator *a, u32 n, u32 max)
 {
     u32 blocks[GROW_BATCH], got;
     struct pcpu_locked l;
@@ -242,12 +238,12 @@ static u32 reserve_in(struct pcpu_allocator *a, u32 n, u32 want)
     if (!pcpu_lock_chunk(a, n, &l))
         return 0;
     ch = l.ch;
-    got = pcpu_chunk_grow_reserve(&ch->c, MIN(want, GROW_BATCH), blocks);
+    got = pcpu_chunk_grow_reserve(&ch->c, MIN(max, GROW_BATCH), blocks);
     pcpu_unlock_chunk(a, &l);
-    return got && !populate(a, ch, blocks, got) ? got : 0;
+    return got && !populate_batch(a, ch, blocks, got) ? got : 0;
 }
 
-/* One round over the chunks: how many blocks were populated. */
+/* One round over the chunks; how many blocks were populated. */
 static u32 reserve_round(struct pcpu_allocator *a, u32 n)
 {
     u32 done = 0;
@@ -278,7 +274,8 @@ void pcpu_reserve_check(struct pcpu_allocator *a, u32 flags)
 {
     u32 n;
 
-    if (likely(!pcpu_reserve_low(a)))
+    /* The target is at least 2. */
+    if (likely(pcpu_empty_blocks(a) >= pcpu_reserve_target(a) / 2))
         return;
     if (flags & PCPU_ATOMIC) {
         pcpu_defer(a, PCPU_WORK_REFILL);

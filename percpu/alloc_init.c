@@ -2,46 +2,21 @@
  * Making an instance of the allocator, and the CPUs that come later. See alloc.h.
  * SPDX-License-Identifier: MIT
  */
-#include "percpu/alloc_internal.h"
+#include "kernel/base/bitmap.h"
+#include "kernel/base/print.h"
+#include "percpu/alloc.h"
+#include "percpu/alloc_chunks.h"
+#include "percpu/alloc_grow.h"
+#include "percpu/alloc_lookup.h"
+#include "percpu/alloc_magazines.h"
+#include "percpu/alloc_metadata.h"
+#include "percpu/alloc_post.h"
+#include "percpu/alloc_reclaim.h"
+#include "percpu/alloc_set.h"
 
 #define DIR_ENTRIES(a) (((a)->window_slots + PCPU_LEAF_SLOTS - 1) / PCPU_LEAF_SLOTS)
 
-static void *zeroed(struct pcpu_allocator *a, size_t bytes)
-{
-    void *p = pcpu_meta_alloc(a, pcpu_this_node(a), bytes);
-
-    if (p)
-        memset(p, 0, bytes);
-    return p;
-}
-
-/* ---- the first chunk's addresses ---------------------------------------------------------------
- */
-
-static u32 fc_hash(const struct pcpu_allocator *a, u64 slot)
-{
-    return (u32)(slot * 0x9e3779b97f4a7c15ULL >> 40) & a->fc_slots_mask;
-}
-
-static void enter_fc_slot(struct pcpu_allocator *a, u64 slot, u32 group)
-{
-    u32 i = fc_hash(a, slot);
-
-    while (a->fc_slots[i].slot && a->fc_slots[i].slot != slot)
-        i = (i + 1) & a->fc_slots_mask;
-    if (!a->fc_slots[i].slot)
-        a->fc_slots[i] = (struct pcpu_fc_slot){slot, group};
-}
-
-const struct pcpu_fc_slot *pcpu_fc_slot(const struct pcpu_allocator *a, u64 va)
-{
-    u64 slot = va >> PCPU_SLOT_SHIFT;
-    u32 i = fc_hash(a, slot);
-
-    while (a->fc_slots[i].slot && a->fc_slots[i].slot != slot)
-        i = (i + 1) & a->fc_slots_mask;
-    return a->fc_slots[i].slot ? &a->fc_slots[i] : NULL;
-}
+/* ---- the first chunk's addresses ------------------------------------------------------------- */
 
 static u64 group_last_slot(const struct pcpu_allocator *a, u32 g)
 {
@@ -64,29 +39,32 @@ static int init_fc_slots(struct pcpu_allocator *a)
     while (size < 2 * slots)
         size *= 2;
     a->fc_slots_mask = (u32)size - 1;
-    a->fc_slots = zeroed(a, size * sizeof(*a->fc_slots));
-    a->group_unit0 = zeroed(a, fc->nr_groups * sizeof(u32));
+    a->fc_slots = pcpu_meta_zalloc(a, size * sizeof(*a->fc_slots));
+    a->group_unit0 = pcpu_meta_zalloc(a, fc->nr_groups * sizeof(u32));
     if (!a->fc_slots || !a->group_unit0)
         return -ENOMEM;
     for (u32 g = 0; g < fc->nr_groups; g++) {
         a->group_unit0[g] = units;
         units += fc->group_units[g];
-        for (u64 s = group_first_slot(a, g); s <= group_last_slot(a, g); s++)
-            enter_fc_slot(a, s, g);
+        for (u64 s = group_first_slot(a, g); s <= group_last_slot(a, g); s++) {
+            struct pcpu_fc_slot *at = pcpu_find_fc_slot(a, s << PCPU_SLOT_SHIFT);
+
+            if (!at->slot)
+                *at = (struct pcpu_fc_slot){s, g};
+        }
     }
     return 0;
 }
 
-/* ---- units that are cleared --------------------------------------------------------------------
- */
+/* ---- units that are cleared ------------------------------------------------------------------ */
 
 static int init_units(struct pcpu_allocator *a)
 {
     u32 live = 0;
 
-    a->possible_off = zeroed(a, a->nr_cpus * sizeof(u64));
-    a->live_off = zeroed(a, a->nr_cpus * sizeof(u64));
-    a->live_map = zeroed(a, BITMAP_WORDS(a->nr_cpus) * sizeof(u64));
+    a->possible_off = pcpu_meta_zalloc(a, a->nr_cpus * sizeof(u64));
+    a->live_off = pcpu_meta_zalloc(a, a->nr_cpus * sizeof(u64));
+    a->live_map = pcpu_meta_zalloc(a, BITMAP_WORDS(a->nr_cpus) * sizeof(u64));
     if (!a->possible_off || !a->live_off || !a->live_map)
         return -ENOMEM;
     for (u32 cpu = 0; cpu < a->nr_cpus; cpu++) {
@@ -109,7 +87,7 @@ static int back_cpu(struct pcpu_allocator *a, u32 cpu)
 
     atomic_fetch_or_explicit(&a->env->backed[cpu / 64], 1ULL << (cpu % 64), memory_order_acq_rel);
     for (u32 i = PCPU_CHUNK_DYNAMIC; i < pcpu_chunks_end(a) && !err; i++) {
-        struct pcpu_dchunk *ch = atomic_load_explicit(&a->chunks[i], memory_order_acquire);
+        struct pcpu_dchunk *ch = pcpu_chunk_number(a, i);
 
         if (ch)
             err = pcpu_backing_cpu_online(&ch->backing, cpu);
@@ -153,27 +131,26 @@ void pcpu_cpu_parking(struct pcpu_allocator *a)
     if (!a->own_mags[cpu_number()]->shared)
         pcpu_mag_drain_all(a);
     /* What this CPU was asked for must not be lost; from here on nobody asks it. */
-    bits = atomic_exchange_explicit(&a->work[cpu_number()], PCPU_WORK_AWAY, memory_order_acq_rel);
-    bits &= ~PCPU_WORK_AWAY;
+    bits = atomic_exchange_explicit(&a->work[cpu_number()], PCPU_WORK_PARKED, memory_order_acq_rel);
+    bits &= ~PCPU_WORK_PARKED;
     if (bits) {
         atomic_fetch_and_explicit(&a->work_handed, ~bits, memory_order_relaxed);
         pcpu_defer_elsewhere(a, bits);
     }
 }
 
-/* ---- set up ------------------------------------------------------------------------------------
- */
+/* ---- set up ---------------------------------------------------------------------------------- */
 
 static int init_tables(struct pcpu_allocator *a)
 {
-    a->mags = zeroed(a, a->nr_cpus * sizeof(*a->mags));
-    a->own_mags = zeroed(a, a->nr_cpus * sizeof(*a->mags));
-    a->no_room = zeroed(a, sizeof(*a->no_room));
-    a->all_mags = zeroed(a, a->nr_cpus * sizeof(*a->all_mags));
-    a->work = zeroed(a, a->nr_cpus * sizeof(*a->work));
-    a->dir = zeroed(a, DIR_ENTRIES(a) * sizeof(*a->dir));
-    a->near = zeroed(a, PCPU_NEAR_SLOTS * sizeof(*a->near));
-    if (!a->mags || !a->own_mags || !a->no_room || !a->all_mags || !a->work || !a->dir || !a->near)
+    a->mags = pcpu_meta_zalloc(a, a->nr_cpus * sizeof(*a->mags));
+    a->own_mags = pcpu_meta_zalloc(a, a->nr_cpus * sizeof(*a->mags));
+    a->no_room = pcpu_meta_zalloc(a, sizeof(*a->no_room));
+    a->all_mags = pcpu_meta_zalloc(a, a->nr_cpus * sizeof(*a->all_mags));
+    a->work = pcpu_meta_zalloc(a, a->nr_cpus * sizeof(*a->work));
+    a->dir = pcpu_meta_zalloc(a, DIR_ENTRIES(a) * sizeof(*a->dir));
+    a->flat = pcpu_meta_zalloc(a, PCPU_FLAT_SLOTS * sizeof(*a->flat));
+    if (!a->mags || !a->own_mags || !a->no_room || !a->all_mags || !a->work || !a->dir || !a->flat)
         return -ENOMEM;
     return 0;
 }
@@ -193,7 +170,7 @@ int pcpu_init(struct pcpu_allocator *a, const struct pcpu_alloc_config *config)
     a->static_start = config->static_start;
     a->delta = a->first_base - a->static_start;
     a->window_base = config->window_base;
-    a->near_base = a->window_base - a->delta;
+    a->flat_base = a->window_base - a->delta;
     a->window_slots = config->window_size >> PCPU_SLOT_SHIFT;
     atomic_store_explicit(&a->reserve_target, PCPU_RESERVE_BOOT, memory_order_relaxed);
     a->reserve_hold = PCPU_RESERVE_HOLD;
@@ -208,7 +185,7 @@ int pcpu_init(struct pcpu_allocator *a, const struct pcpu_alloc_config *config)
     if (!err)
         err = pcpu_init_fixed(a);
     if (!err)
-        err = pcpu_init_mags(a);
+        err = pcpu_init_sets(a);
     if (err) {
         pcpu_destroy(a);
         return err;
@@ -220,13 +197,13 @@ int pcpu_init(struct pcpu_allocator *a, const struct pcpu_alloc_config *config)
 void pcpu_destroy(struct pcpu_allocator *a)
 {
     for (u32 i = 0; i < a->nr_mags; i++)
-        ASSERT(pcpu_mags_bytes(a->all_mags[i]) == 0);
+        ASSERT(pcpu_set_bytes(a->all_mags[i]) == 0);
     pcpu_return_empty(a, 0, ~0u);
     for (u32 i = PCPU_CHUNK_DYNAMIC; i < pcpu_chunks_end(a); i++)
         pcpu_drop_chunk(a, i);
-    pcpu_free_retired(a);
+    pcpu_metas_release(a);
     pcpu_metas_trim(a);
-    pcpu_free_mags(a);
+    pcpu_free_sets(a);
     pcpu_free_fixed(a);
     pcpu_meta_free(a, a->mags, a->nr_cpus * sizeof(*a->mags));
     pcpu_meta_free(a, a->own_mags, a->nr_cpus * sizeof(*a->mags));
@@ -234,7 +211,7 @@ void pcpu_destroy(struct pcpu_allocator *a)
     pcpu_meta_free(a, a->all_mags, a->nr_cpus * sizeof(*a->all_mags));
     pcpu_meta_free(a, (void *)a->work, a->nr_cpus * sizeof(*a->work));
     pcpu_meta_free(a, (void *)a->dir, DIR_ENTRIES(a) * sizeof(*a->dir));
-    pcpu_meta_free(a, (void *)a->near, PCPU_NEAR_SLOTS * sizeof(*a->near));
+    pcpu_meta_free(a, (void *)a->flat, PCPU_FLAT_SLOTS * sizeof(*a->flat));
     pcpu_meta_free(a, a->fc_slots, (a->fc_slots_mask + 1ULL) * sizeof(*a->fc_slots));
     pcpu_meta_free(a, a->group_unit0, a->fc->nr_groups * sizeof(u32));
     pcpu_meta_free(a, a->possible_off, a->nr_cpus * sizeof(u64));

@@ -2,9 +2,11 @@
  * What the allocator counts, and its dump. See percpu.h.
  * SPDX-License-Identifier: MIT
  */
-#include "percpu/alloc_internal.h"
+#include "kernel/base/print.h"
+#include "percpu/alloc.h"
+#include "percpu/alloc_chunks.h"
 
-static u64 load(_Atomic u64 *counter)
+static u64 read_counter(_Atomic u64 *counter)
 {
     return atomic_load_explicit(counter, memory_order_relaxed);
 }
@@ -14,7 +16,7 @@ static u64 relaxed(const u64 *p)
     return __atomic_load_n(p, __ATOMIC_RELAXED);
 }
 
-static void add_mags(struct pcpu_allocator *a, struct percpu_stats *out)
+static void sum_sets(struct pcpu_allocator *a, struct percpu_stats *out)
 {
     for (u32 i = 0; i < a->nr_mags; i++) {
         const struct pcpu_mags *m = a->all_mags[i];
@@ -24,12 +26,13 @@ static void add_mags(struct pcpu_allocator *a, struct percpu_stats *out)
         out->refills += relaxed(&m->refills);
         out->drains += relaxed(&m->drains);
         out->cleared_bytes += relaxed(&m->cleared_bytes);
-        out->cached_bytes += (u64)MAX(m->quota - __atomic_load_n(&m->left, __ATOMIC_RELAXED), 0);
+        out->cached_bytes +=
+            (u64)MAX(m->quota - __atomic_load_n(&m->headroom, __ATOMIC_RELAXED), 0);
         out->cached_limit += (u64)m->quota;
     }
 }
 
-static void add_chunks(struct pcpu_allocator *a, struct percpu_stats *out)
+static void sum_chunks(struct pcpu_allocator *a, struct percpu_stats *out)
 {
     for (u32 n = 0; n < pcpu_chunks_end(a); n++) {
         struct pcpu_locked l;
@@ -47,20 +50,20 @@ static void add_chunks(struct pcpu_allocator *a, struct percpu_stats *out)
 void pcpu_get_stats(struct pcpu_allocator *a, struct percpu_stats *out)
 {
     *out = (struct percpu_stats){
-        .nr_alloc = load(&a->direct_alloc),
-        .nr_free = load(&a->direct_free),
-        .nr_failed = load(&a->nr_failed),
-        .nr_failed_atomic = load(&a->nr_failed_atomic),
-        .bad_free = load(&a->bad_free),
-        .chunks_made = load(&a->chunks_made),
-        .chunks_returned = load(&a->chunks_returned),
+        .nr_alloc = read_counter(&a->direct_alloc),
+        .nr_free = read_counter(&a->direct_free),
+        .nr_failed = read_counter(&a->nr_failed),
+        .nr_failed_atomic = read_counter(&a->nr_failed_atomic),
+        .bad_free = read_counter(&a->bad_free),
+        .chunks_made = read_counter(&a->chunks_made),
+        .chunks_returned = read_counter(&a->chunks_returned),
         .reserve_target = pcpu_reserve_target(a),
-        .cleared_bytes = load(&a->cleared_bytes) + load(&a->env->cleared_bytes),
-        .background = load(&a->background),
-        .inline_work = load(&a->inline_work),
+        .cleared_bytes = read_counter(&a->cleared_bytes) + read_counter(&a->env->cleared_bytes),
+        .background = read_counter(&a->background),
+        .inline_work = read_counter(&a->inline_work),
     };
-    add_mags(a, out);
-    add_chunks(a, out);
+    sum_sets(a, out);
+    sum_chunks(a, out);
 }
 
 void pcpu_node_stats(struct pcpu_allocator *a, u32 node, struct percpu_node_stats *out)
@@ -68,20 +71,19 @@ void pcpu_node_stats(struct pcpu_allocator *a, u32 node, struct percpu_node_stat
     struct pcpu_node_count *c = &a->env->count[node];
 
     *out = (struct percpu_node_stats){
-        .requested = load(&c->requested),
-        .obtained = load(&c->obtained),
-        .fallen_back = load(&c->fallen_back),
-        .populated = load(&c->populated),
-        .reserved = load(&c->reserved),
-        .leaves_2m = load(&c->leaves_2m),
-        .promotions = load(&c->promotions),
-        .demotions = load(&c->demotions),
-        .quarantined = load(&c->quarantined),
+        .requested = read_counter(&c->requested),
+        .obtained = read_counter(&c->obtained),
+        .fallen_back = read_counter(&c->fallen_back),
+        .populated = read_counter(&c->populated),
+        .reserved = read_counter(&c->reserved),
+        .leaves_2m = read_counter(&c->leaves_2m),
+        .promotions = read_counter(&c->promotions),
+        .demotions = read_counter(&c->demotions),
+        .quarantined = read_counter(&c->quarantined),
     };
 }
 
-/* ---- the dump ----------------------------------------------------------------------------------
- */
+/* ---- the dump -------------------------------------------------------------------------------- */
 
 #define U(x) ((unsigned long long)(x))
 

@@ -2,10 +2,14 @@
  * The invariants of a whole allocator, looked at while nobody changes it. See alloc.h.
  * SPDX-License-Identifier: MIT
  */
-#include "percpu/alloc_internal.h"
+#include "kernel/base/bitmap.h"
+#include "percpu/alloc.h"
+#include "percpu/alloc_chunks.h"
+#include "percpu/alloc_lookup.h"
+#include "percpu/alloc_metadata.h"
+#include "percpu/alloc_set.h"
 
-/* ---- memory that must be zero ------------------------------------------------------------------
- */
+/* ---- memory that must be zero ---------------------------------------------------------------- */
 
 static bool zero_in(const u64 *units, u32 nr_units, u64 va, u32 bytes)
 {
@@ -42,23 +46,22 @@ static bool free_space_is_zero(struct pcpu_allocator *a, const struct pcpu_dchun
     return true;
 }
 
-/* ---- chunks ------------------------------------------------------------------------------------
- */
+/* ---- chunks ---------------------------------------------------------------------------------- */
 
-/* Granules of it in strips. */
-static u64 strips_of(const struct pcpu_allocator *a, const struct pcpu_dchunk *ch)
+/* Granules of the chunk in bump regions. */
+static u64 bump_granules(const struct pcpu_allocator *a, const struct pcpu_dchunk *ch)
 {
     u64 bytes = 0;
 
     for (u32 i = 0; i < a->nr_mags; i++)
-        bytes += a->all_mags[i]->strip.ch == ch ? a->all_mags[i]->strip.bytes : 0;
+        bytes += a->all_mags[i]->bump.ch == ch ? a->all_mags[i]->bump.bytes : 0;
     return bytes / PCPU_GRANULE;
 }
 
 static const char *verify_chunk(struct pcpu_allocator *a, struct pcpu_dchunk *ch)
 {
     u64 hint = pcpu_hint(a, ch->number);
-    const char *bad = pcpu_chunk_verify(&ch->c, strips_of(a, ch));
+    const char *bad = pcpu_chunk_verify(&ch->c, bump_granules(a, ch));
 
     if (!bad && !ch->fixed)
         bad = pcpu_backing_verify(&ch->backing);
@@ -78,7 +81,7 @@ static const char *verify_chunks(struct pcpu_allocator *a)
     s64 empty = 0;
 
     for (u32 n = 0; n < pcpu_chunks_end(a); n++) {
-        struct pcpu_dchunk *ch = atomic_load_explicit(&a->chunks[n], memory_order_acquire);
+        struct pcpu_dchunk *ch = pcpu_chunk_number(a, n);
         const char *bad;
 
         if (!ch)
@@ -92,8 +95,7 @@ static const char *verify_chunks(struct pcpu_allocator *a)
     return empty == pcpu_empty_blocks(a) ? NULL : "nr_empty is not the chunks' sum";
 }
 
-/* ---- magazines ---------------------------------------------------------------------------------
- */
+/* ---- magazines ------------------------------------------------------------------------------- */
 
 static const char *verify_entry(struct pcpu_allocator *a, u32 class, const struct pcpu_entry *e,
                                 bool clean)
@@ -124,31 +126,31 @@ static const char *verify_mag(struct pcpu_allocator *a, const struct pcpu_mags *
     return bad;
 }
 
-/* All of it is taken, of no object, and zero. */
-static const char *verify_strip(struct pcpu_allocator *a, const struct pcpu_strip *s)
+/* A bump region is taken, of no object, and zero. */
+static const char *verify_bump(struct pcpu_allocator *a, const struct pcpu_bump *b)
 {
     u32 off;
 
-    for (u32 i = 0; i < s->bytes; i += PCPU_GRANULE) {
-        const u8 *tag = pcpu_tag_of(a, s->ptr + i);
+    for (u32 i = 0; i < b->bytes; i += PCPU_GRANULE) {
+        const u8 *tag = pcpu_tag_of(a, b->ptr + i);
 
-        if (pcpu_chunk_of(a, s->ptr + i, &off) != s->ch || !tag || *tag)
-            return "a strip is not its chunk's, or has an object in it";
-        if (!bitmap_test_bit(s->ch->c.blocks[off >> PCPU_BLOCK_SHIFT]->taken,
+        if (pcpu_chunk_of(a, b->ptr + i, &off) != b->ch || !tag || *tag)
+            return "a bump region is not its chunk's, or has an object in it";
+        if (!bitmap_test_bit(b->ch->c.blocks[off >> PCPU_BLOCK_SHIFT]->taken,
                              off / PCPU_GRANULE % PCPU_BLOCK_GRANULES))
-            return "a strip has free memory in it";
+            return "a bump region has free memory in it";
     }
-    return !s->bytes || is_zero(a, s->ch, (u32)(s->ptr - s->ch->ptr), s->bytes)
+    return !b->bytes || is_zero(a, b->ch, (u32)(b->ptr - b->ch->ptr), b->bytes)
                ? NULL
-               : "a strip is not zero";
+               : "a bump region is not zero";
 }
 
 static const char *verify_mags(struct pcpu_allocator *a)
 {
     for (u32 i = 0; i < a->nr_mags; i++) {
         const struct pcpu_mags *m = a->all_mags[i];
-        u32 bytes = m->strip.bytes;
-        const char *bad = verify_strip(a, &m->strip);
+        u32 bytes = m->bump.bytes;
+        const char *bad = verify_bump(a, &m->bump);
 
         if (bad)
             return bad;
@@ -159,7 +161,7 @@ static const char *verify_mags(struct pcpu_allocator *a)
                 return bad;
             bytes += (m->mag[c].clean + m->mag[c].cap - m->mag[c].dirty) * pcpu_class_size(c);
         }
-        if (bytes != pcpu_mags_bytes(m) || m->left < 0)
+        if (bytes != pcpu_set_bytes(m) || m->headroom < 0)
             return "the bytes in a CPU's magazines";
     }
     return NULL;

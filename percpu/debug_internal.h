@@ -5,7 +5,11 @@
 #ifndef PERCH_PERCPU_DEBUG_INTERNAL_H
 #define PERCH_PERCPU_DEBUG_INTERNAL_H
 
-#include "percpu/alloc_internal.h"
+#include "kernel/base/bitmap.h"
+#include "kernel/base/print.h"
+#include "percpu/alloc_chunks.h"
+#include "percpu/alloc_grow.h"
+#include "percpu/alloc_lookup.h"
 #include "percpu/debug.h"
 
 #define PCPU_DEBUG_LINES 64 /* about damage and wrong frees together */

@@ -3,9 +3,9 @@
  * SPDX-License-Identifier: MIT
  */
 #include "percpu/alloc_fast.h"
+#include "percpu/cpu_magazines.h"
 #include "percpu/debug.h"
-#include "percpu/global.h"
-#include "percpu/this_mags.h"
+#include "percpu/percpu_instance.h"
 
 static struct pcpu_allocator allocator;
 
@@ -14,7 +14,7 @@ int percpu_alloc_init(const struct pcpu_alloc_config *config)
     int err = pcpu_init(&allocator, config);
 
     if (!err)
-        pcpu_this_mags_init(&allocator);
+        pcpu_cpu_magazines_init(&allocator);
     return err;
 }
 
@@ -48,7 +48,7 @@ void *percpu_alloc(size_t size, size_t align, u32 flags)
 {
     if (pcpu_alloc_is_fast(size, align, flags)) {
         u64 irq = local_irq_save();
-        void *ptr = pcpu_alloc_fast(pcpu_this_mags(&allocator), pcpu_class_of(size, align));
+        void *ptr = pcpu_alloc_fast(pcpu_cpu_magazines(&allocator), pcpu_class_of(size, align));
 
         local_irq_restore(irq);
         if (likely(ptr))
@@ -70,9 +70,10 @@ void percpu_free(void *ptr)
     if (unlikely(!ptr))
         return;
     irq = local_irq_save();
-    r = pcpu_free_fast(&allocator, pcpu_this_mags(&allocator), (uintptr_t)ptr);
+    r = pcpu_free_fast(&allocator, pcpu_cpu_magazines(&allocator), (uintptr_t)ptr);
     local_irq_restore(irq);
-    pcpu_free_finish(&allocator, (uintptr_t)ptr, r);
+    if (unlikely(r != PCPU_FREED))
+        pcpu_free_slow(&allocator, (uintptr_t)ptr, r);
 }
 
 void percpu_free_bulk(u32 n, void **ptrs)

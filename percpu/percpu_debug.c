@@ -7,7 +7,7 @@
 #include "kernel/base/printf.h"
 #include "kernel/base/symbols.h"
 #include "percpu/debug.h"
-#include "percpu/global.h"
+#include "percpu/percpu_instance.h"
 
 #define CALLER ((uintptr_t)__builtin_return_address(0))
 

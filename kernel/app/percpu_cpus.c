@@ -5,7 +5,7 @@
  */
 #include "kernel/app/percpu_platform.h"
 #include "kernel/base/cpu_local.h"
-#include "percpu/global.h"
+#include "percpu/percpu_instance.h"
 #include "percpu/percpu.h"
 #include "smp/call.h"
 #include "smp/cpus.h"

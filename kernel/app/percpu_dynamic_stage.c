@@ -9,7 +9,7 @@
 #include "kernel/platform/cpu_promotion.h"
 #include "kernel/platform/panic.h"
 #include "mm/layout.h"
-#include "percpu/global.h"
+#include "percpu/percpu_instance.h"
 #include "smp/cpus.h"
 
 static void *meta_alloc(void *ctx, s32 node, size_t size)

@@ -4,7 +4,7 @@
  */
 #include "kernel/app/percpu_platform.h"
 #include "kernel/base/printf.h"
-#include "percpu/global.h"
+#include "percpu/percpu_instance.h"
 
 /* A page of the unit is mapped to what is nobody's, or not at all. */
 static const char *why(const struct pcpu_allocator *a, const struct percpu_location *loc)

@@ -5,7 +5,7 @@
  */
 #include "kernel/app/percpu_platform.h"
 #include "mm/pagetable_range.h"
-#include "percpu/global.h"
+#include "percpu/percpu_instance.h"
 #include "smp/tlb.h"
 
 #define UNIT_PROT   (PT_W | PT_G)

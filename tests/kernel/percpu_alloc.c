@@ -463,7 +463,7 @@ static void bad_free(void *ptr, const char *what)
 
 KTEST(percpu_alloc, bad_frees)
 {
-    u32 told = atomic_exchange(&percpu_allocator()->told, 0); /* so that each says its line */
+    u64 lines = atomic_exchange(&percpu_allocator()->lines_refused, 0); /* each says its line */
     struct dyn_state s;
     void *once;
 
@@ -488,7 +488,7 @@ KTEST(percpu_alloc, bad_frees)
         EXPECT_EQ(words_wrong(&objs), 0);
     }
     give_objects(&objs);
-    atomic_store(&percpu_allocator()->told, told);
+    atomic_store(&percpu_allocator()->lines_refused, lines);
     dyn_end(&s);
 }
 

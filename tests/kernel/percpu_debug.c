@@ -7,7 +7,7 @@
 #include "kernel/base/safe.h"
 #include "kernel/base/string.h"
 #include "percpu/debug.h"
-#include "percpu/global.h"
+#include "percpu/percpu_instance.h"
 #include "tests/kernel/kutil.h"
 
 static struct tally tally;

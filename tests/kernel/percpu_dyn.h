@@ -10,7 +10,7 @@
 
 #include "kernel/base/string.h"
 #include "kernel/platform/console.h"
-#include "percpu/global.h"
+#include "percpu/percpu_instance.h"
 #include "percpu/percpu.h"
 #include "smp/idle_set.h"
 #include "tests/kernel/kutil.h"

@@ -89,7 +89,7 @@ static u64 cached_by(u32 cpu)
 {
     const struct pcpu_mags *m = percpu_allocator()->own_mags[cpu];
 
-    return (u64)(m->quota - m->left);
+    return (u64)(m->quota - m->headroom);
 }
 
 /*

@@ -55,7 +55,7 @@ ROOMS = {
     "percpu": Rooms({"first": [], "chunk": [], "backing": ["first", "chunk"],
                      "alloc": ["first", "chunk", "backing"],
                      "debug": ["first", "chunk", "backing", "alloc"], "sync": []},
-                    low=["percpu.h"], top=["percpu.c", "percpu_common.c", "percpu_debug.c"],
+                    low=["percpu.h"], top=["percpu.c", "percpu_passthrough.c", "percpu_debug.c"],
                     only={"sync": ["kernel/base/"]}),
     "mm": Rooms({"memblock": [], "numa": ["memblock"], "map": [],
                  "pages": ["memblock", "numa", "map"]}),

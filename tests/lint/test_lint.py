@@ -115,8 +115,8 @@ ROOMS = {
     "mm/map/pagetable.h": header("PT"),
     "mm/pages/a.c": SPDX + '#include "mm/memblock/memblock.h"\n#include "mm/map/pagetable.h"\n',
     "percpu/percpu.h": header("PP", '#include "kernel/base/types.h"'),
-    "percpu/global.h": header("PG", '#include "percpu/alloc/alloc.h"'),
-    "percpu/percpu.c": SPDX + '#include "percpu/global.h"\n#include "percpu/debug/debug.h"\n',
+    "percpu/percpu_instance.h": header("PG", '#include "percpu/alloc/alloc.h"'),
+    "percpu/percpu.c": SPDX + '#include "percpu/percpu_instance.h"\n#include "percpu/debug/debug.h"\n',
     "percpu/first/first.h": header("PF", '#include "mm/memblock/memblock.h"'),
     "percpu/chunk/chunk.h": header("PC"),
     "percpu/backing/backing.h": header("PB", '#include "percpu/first/first.h"\n'
@@ -140,13 +140,13 @@ UPWARD = [
      "it is above"),
     ("percpu/backing/backing.h", "percpu/alloc/alloc.h", "it is above"),
     ("percpu/alloc/alloc.h", "percpu/debug/debug.h", "it is above"),
-    ("percpu/alloc/alloc.h", "percpu/global.h", "percpu/alloc may not include percpu/global.h: it is "
+    ("percpu/alloc/alloc.h", "percpu/percpu_instance.h", "percpu/alloc may not include percpu/global.h: it is "
      "above"),
     ("percpu/debug/debug.h", "percpu/sync/counter.h", "it is beside"),
     ("percpu/sync/counter.h", "percpu/alloc/alloc.h", "it is beside"),
     ("percpu/sync/counter.h", "mm/map/pagetable.h", "of other folders only kernel/base/"),
     ("percpu/percpu.h", "percpu/alloc/alloc.h", "every room is above"),
-    ("percpu/percpu.h", "percpu/global.h", "it is above"),
+    ("percpu/percpu.h", "percpu/percpu_instance.h", "it is above"),
     ("mm/memblock/memblock.h", "mm/numa/numa.h", "mm/memblock may not include mm/numa: it is above"),
     ("mm/map/pagetable.h", "mm/memblock/memblock.h", "it is beside"),
     ("mm/numa/numa.h", "mm/pages/buddy.h", "it is above"),

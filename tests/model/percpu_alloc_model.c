@@ -54,8 +54,8 @@ static u8 *shadow(const u8 *ptr)
 
     if (p - m.r->a.static_start < m.r->a.unit_size)
         return m.first + (p - m.r->a.static_start) / 4;
-    if (p - m.r->a.near_base < SHADOW_SLOTS * SZ_2M)
-        return m.near + (p - m.r->a.near_base) / 4;
+    if (p - m.r->a.flat_base < SHADOW_SLOTS * SZ_2M)
+        return m.near + (p - m.r->a.flat_base) / 4;
     return NULL;
 }
 
@@ -243,7 +243,7 @@ static void free_wrong(void)
         p = (u8 *)(a->static_start + rnd(a->unit_size));
         break;
     case 1:
-        p = (u8 *)(a->near_base + rnd(8 * a->unit_size));
+        p = (u8 *)(a->flat_base + rnd(8 * a->unit_size));
         break;
     case 2:
         p = m.n ? m.o[rnd(m.n)].ptr + 1 + rnd(64) : NULL;

@@ -3,7 +3,8 @@
  * the first time, magazines that several CPUs share.
  * SPDX-License-Identifier: MIT
  */
-#include "percpu/alloc_internal.h"
+#include "percpu/alloc_magazines.h"
+#include "percpu/alloc_post.h"
 #include "tests/host/alloc_rig.h"
 
 static u32 seed = 12345;
@@ -25,7 +26,7 @@ static void check_quota(struct alloc_rig *r)
         ktest_fail(__FILE__, __LINE__, "%llu bytes cached, at most %llu",
                    (unsigned long long)st.cached_bytes, (unsigned long long)st.cached_limit);
     for (u32 i = 0; i < r->a.nr_mags; i++)
-        if (r->a.all_mags[i]->left < 0)
+        if (r->a.all_mags[i]->headroom < 0)
             ktest_fail(__FILE__, __LINE__, "magazines %u over their quota", i);
 }
 
@@ -69,7 +70,7 @@ KTEST(percpu_alloc_cpus, quota)
 
 static u32 cached(const struct alloc_rig *r, u32 cpu)
 {
-    return (u32)(r->a.own_mags[cpu]->quota - r->a.own_mags[cpu]->left);
+    return (u32)(r->a.own_mags[cpu]->quota - r->a.own_mags[cpu]->headroom);
 }
 
 /* A CPU that parks keeps nothing, and what it was asked to do is not lost. */
@@ -94,7 +95,7 @@ KTEST(percpu_alloc_cpus, parking)
         n++;
     EXPECT_TRUE(pcpu_work_pending(&r->a));
     pcpu_cpu_parking(&r->a);
-    EXPECT_EQ(r->a.work[3], PCPU_WORK_AWAY);
+    EXPECT_EQ(r->a.work[3], PCPU_WORK_PARKED);
     host_cpu_number = 0;
     EXPECT_TRUE(pcpu_work_pending(&r->a));
     EXPECT_TRUE(pcpu_idle_work(&r->a));

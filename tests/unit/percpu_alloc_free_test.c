@@ -16,7 +16,7 @@ static void refused(struct alloc_rig *r, const void *ptr, const char *why)
     u64 before = r->a.bad_free;
 
     shim_log_reset();
-    r->a.told = 0;
+    r->a.lines_refused = 0;
     pcpu_free(&r->a, (void *)(uintptr_t)ptr);
     if (r->a.bad_free != before + 1 || !shim_log_contains(why) || rig_state(r) != state)
         ktest_fail(__FILE__, __LINE__, "%p \"%s\": counted %llu, said \"%s\"%s", ptr, why,
@@ -157,7 +157,7 @@ KTEST(percpu_alloc_free, wild_pointers)
     refused(r, (void *)8, "no per-CPU pointer");
     refused(r, (void *)~7ULL, "no per-CPU pointer");
     refused(r, (void *)(uintptr_t)rig_ptr(r, p, 1), "no per-CPU pointer"); /* a CPU's own copy */
-    refused(r, (void *)(uintptr_t)(r->a.near_base + 16 * SZ_1M), "no per-CPU pointer");
+    refused(r, (void *)(uintptr_t)(r->a.flat_base + 16 * SZ_1M), "no per-CPU pointer");
     refused(r, at(big, 200000), "freed before, or never an object");
     refused(r, at(big, -4096), "");
     /* A block that was never populated, and every address of the chunk's first unit. */
@@ -178,9 +178,9 @@ KTEST(percpu_alloc_free, all_addresses_of_the_window)
 
     for (u32 i = 0; i < 50; i++)
         ptr[i] = pcpu_alloc(&r->a, 8 + i * 40, 8, 0);
-    r->a.told = ~0U;
+    r->a.lines_refused = ~0U;
     for (u64 off = 0; off < 2 * SZ_2M; off += 4) {
-        uintptr_t p = r->a.near_base + off;
+        uintptr_t p = r->a.flat_base + off;
         bool object = pcpu_size(&r->a, (void *)p) != 0;
         u64 bad = r->a.bad_free;
 

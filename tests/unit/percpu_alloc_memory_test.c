@@ -404,7 +404,7 @@ KTEST(percpu_alloc_memory, a_full_chunk_is_promoted_and_demoted_when_it_drains)
     rig_end(r);
 }
 
-/* An idle CPU is told, without anybody's balance. */
+/* An idle CPU is woken, without anybody's balance. */
 KTEST(percpu_alloc_memory, promotion_is_deferred_work)
 {
     struct alloc_rig *r = rig_new(&dense);

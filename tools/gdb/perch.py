@@ -35,10 +35,10 @@ M = {
     # struct pcpu_chunk and pcpu_block
     "nr_blocks": "nr_blocks", "state": "state", "blocks": "blocks", "taken": "taken",
     "nr_populated": "nr_populated", "nr_empty": "nr_empty", "first": "start", "last": "end",
-    # struct pcpu_mags, pcpu_mag and pcpu_strip
+    # struct pcpu_mags, pcpu_mag and pcpu_bump
     "mags_of_cpu": "own_mags", "mag": "mag", "shared": "shared", "quota": "quota",
-    "room": "left", "clean": "clean", "dirty": "dirty", "cap": "cap", "minus_size": "minus",
-    "bump": "strip", "bump_bytes": "bytes",
+    "room": "headroom", "clean": "clean", "dirty": "dirty", "cap": "cap", "minus_size": "neg_size",
+    "bump": "bump", "bump_bytes": "bytes",
     # struct log
     "buf": "buf", "buf_size": "size", "head": "head",
 }

@@ -10,7 +10,7 @@
 #include "mm/buddy.h"
 #include "mm/vspace.h"
 #include "percpu/backing.h"
-#include "percpu/global.h"
+#include "percpu/percpu_instance.h"
 #include "tools/library/host.h"
 
 #define HOST_AREAS  8192u

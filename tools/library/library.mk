@@ -2,7 +2,7 @@
 # SPDX-License-Identifier: MIT
 
 # percpu.c is a hardware source only because of its file-scope state.
-LIBRARY_SRCS := $(filter percpu/%,$(PURE_SRCS) $(LOCAL_SRCS)) percpu/percpu.c percpu/percpu_common.c \
+LIBRARY_SRCS := $(filter percpu/%,$(PURE_SRCS) $(LOCAL_SRCS)) percpu/percpu.c percpu/percpu_passthrough.c \
 	$(filter mm/buddy%,$(LOCAL_SRCS)) mm/vspace.c mm/vspace_congruent.c \
 	kernel/base/bitmap.c kernel/base/sort.c kernel/base/printf.c kernel/base/spinlock.c \
 	$(wildcard tools/library/*.c)

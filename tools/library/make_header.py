@@ -17,7 +17,7 @@ from pathlib import Path
 ROOT = Path(__file__).resolve().parents[2]
 # The hosted twins come first, as in the library's build.
 SEARCH = [ROOT / "tools/library", ROOT]
-ROOTS = ["tools/library/host.h", "percpu/global.h", "percpu/layout.h", "percpu/first_chunk.h",
+ROOTS = ["tools/library/host.h", "percpu/percpu_instance.h", "percpu/layout.h", "percpu/first_chunk.h",
          "percpu/setup_first_chunk.h", "percpu/percpu_lib.h", "percpu/counter.h",
          "percpu/ref.h", "percpu/rwlock.h", "percpu/local.h"]
 SYSTEM = {"kernel/base/errno.h": "<errno.h>", "kernel/base/string.h": "<string.h>"}

@@ -1,32 +1,34 @@
 /*
- * Metadata of blocks, ready for use: three in a piece of memory that fits a page, or 27 in one of
- * eight pages where many are wanted at once, cleared when the piece is made. A block that is
- * returned is entirely free, and so is its metadata clean: it goes back into the pool as it is, and
- * a block that is populated later costs no clearing. See alloc.h. SPDX-License-Identifier: MIT
+ * Metadata of blocks, ready for use. A piece of memory holds three in a page, or 27 in eight pages
+ * where many are needed at once; it is cleared when it is made. A block that is returned is
+ * entirely free, so its metadata is clean and goes back into the pool as it is: the next block that
+ * is populated costs no clearing.
+ * SPDX-License-Identifier: MIT
  */
-#include "percpu/alloc_internal.h"
+#include "percpu/alloc_metadata.h"
+#include "percpu/alloc_chunks.h"
 #include "percpu/clear.h"
 
 #define FEW  3u
 #define MANY 27u
-#define KEEP 64u /* so many free ones are kept at least */
+#define KEEP 64u /* free ones that the pool always keeps */
 
 struct pcpu_meta {
     struct pcpu_block block; /* first: its address is this one's */
     struct pcpu_meta *next;
-    struct piece *piece;
+    struct meta_piece *piece;
 };
 
-struct piece {
-    struct piece *next;
+struct meta_piece {
+    struct meta_piece *next;
     u32 nr_free, nr;
     struct pcpu_meta meta[];
 };
-#define PIECE_BYTES(n) (sizeof(struct piece) + (n) * sizeof(struct pcpu_meta))
+#define PIECE_BYTES(n) (sizeof(struct meta_piece) + (n) * sizeof(struct pcpu_meta))
 static_assert(PIECE_BYTES(FEW) <= PAGE_SIZE, "one page");
 static_assert(PIECE_BYTES(MANY) <= 8 * PAGE_SIZE, "eight pages");
 
-static void push(struct pcpu_meta_pool *p, struct pcpu_meta *m)
+static void pool_push(struct pcpu_meta_pool *p, struct pcpu_meta *m)
 {
     m->next = p->free;
     p->free = m;
@@ -34,7 +36,7 @@ static void push(struct pcpu_meta_pool *p, struct pcpu_meta *m)
     p->nr_free++;
 }
 
-static struct pcpu_meta *pop(struct pcpu_meta_pool *p)
+static struct pcpu_meta *pool_pop(struct pcpu_meta_pool *p)
 {
     struct pcpu_meta *m = p->free;
 
@@ -44,13 +46,13 @@ static struct pcpu_meta *pop(struct pcpu_meta_pool *p)
     return m;
 }
 
-/* Metadata for `want` more or less; NULL: no memory. */
-static struct piece *new_piece(struct pcpu_allocator *a, u32 want)
+/* Clean metadata, many if n are needed; NULL: no memory. */
+static struct meta_piece *new_piece(struct pcpu_allocator *a, u32 n)
 {
-    struct piece *piece = NULL;
+    struct meta_piece *piece = NULL;
     u32 nr = MANY;
 
-    if (want > MANY / 2)
+    if (n > MANY / 2)
         piece = pcpu_meta_alloc(a, pcpu_this_node(a), PIECE_BYTES(nr));
     if (!piece) {
         nr = FEW;
@@ -70,20 +72,21 @@ static struct piece *new_piece(struct pcpu_allocator *a, u32 want)
     return piece;
 }
 
-/* Takes what there is, up to n. */
-static u32 take(struct pcpu_meta_pool *p, u32 n, struct pcpu_block **metas)
+/* Takes up to n; how many. */
+static u32 pool_take(struct pcpu_meta_pool *p, u32 n, struct pcpu_block **metas)
 {
     u64 flags = spin_lock_irqsave(&p->lock);
     u32 got = 0;
 
     for (; got < n && p->free; got++)
-        metas[got] = &pop(p)->block;
+        metas[got] = &pool_pop(p)->block;
     spin_unlock_irqrestore(&p->lock, flags);
     return got;
 }
 
-/* The first n of a new piece (all, if there are fewer); the others go into the pool. How many. */
-static u32 take_new(struct pcpu_meta_pool *p, struct piece *piece, u32 n, struct pcpu_block **metas)
+/* Takes up to n of a new piece and puts the others into the pool; how many. */
+static u32 use_piece(struct pcpu_meta_pool *p, struct meta_piece *piece, u32 n,
+                     struct pcpu_block **metas)
 {
     u32 got = MIN(n, piece->nr);
     u64 flags;
@@ -94,35 +97,35 @@ static u32 take_new(struct pcpu_meta_pool *p, struct piece *piece, u32 n, struct
         return got;
     flags = spin_lock_irqsave(&p->lock);
     for (u32 i = piece->nr; i-- > got;)
-        push(p, &piece->meta[i]);
+        pool_push(p, &piece->meta[i]);
     spin_unlock_irqrestore(&p->lock, flags);
     return got;
 }
 
 bool pcpu_metas_get(struct pcpu_allocator *a, u32 n, struct pcpu_block **metas)
 {
-    u32 got = take(&a->metas, n, metas);
+    u32 got = pool_take(&a->metas, n, metas);
 
     while (got < n) {
-        struct piece *piece = new_piece(a, n - got);
+        struct meta_piece *piece = new_piece(a, n - got);
 
         if (!piece) {
             pcpu_metas_put(a, got, metas);
             return false;
         }
-        got += take_new(&a->metas, piece, n - got, metas + got);
+        got += use_piece(&a->metas, piece, n - got, metas + got);
     }
     return true;
 }
 
 /* Takes the pieces out of the pool that are entirely free. */
-static struct piece *unused(struct pcpu_meta_pool *p)
+static struct meta_piece *take_unused(struct pcpu_meta_pool *p)
 {
     struct pcpu_meta **at = &p->free;
-    struct piece *list = NULL;
+    struct meta_piece *list = NULL;
 
     while (*at) {
-        struct piece *piece = (*at)->piece;
+        struct meta_piece *piece = (*at)->piece;
 
         if (piece->nr_free < piece->nr) {
             at = &(*at)->next;
@@ -138,11 +141,11 @@ static struct piece *unused(struct pcpu_meta_pool *p)
     return list;
 }
 
-static u32 free_pieces(struct pcpu_allocator *a, struct piece *list)
+static u32 free_pieces(struct pcpu_allocator *a, struct meta_piece *list)
 {
     u32 n = 0;
 
-    for (struct piece *next; list; list = next, n++) {
+    for (struct meta_piece *next; list; list = next, n++) {
         next = list->next;
         pcpu_meta_free(a, list, PIECE_BYTES(list->nr));
     }
@@ -152,21 +155,21 @@ static u32 free_pieces(struct pcpu_allocator *a, struct piece *list)
 void pcpu_metas_put(struct pcpu_allocator *a, u32 n, struct pcpu_block **metas)
 {
     struct pcpu_meta_pool *p = &a->metas;
-    struct piece *list = NULL;
+    struct meta_piece *list = NULL;
     u64 flags = spin_lock_irqsave(&p->lock);
 
     for (u32 i = n; i-- > 0;)
-        push(p, (struct pcpu_meta *)metas[i]);
-    /* What remains is looked at again when it has doubled. */
+        pool_push(p, (struct pcpu_meta *)metas[i]);
+    /* The search is repeated when the pool has doubled. */
     if (p->nr_free > MAX(p->limit, KEEP)) {
-        list = unused(p);
+        list = take_unused(p);
         p->limit = 2 * p->nr_free;
     }
     spin_unlock_irqrestore(&p->lock, flags);
     free_pieces(a, list);
 }
 
-/* The tags stay 0: a wrong free that still finds the block sees no object. */
+/* Its tags are 0: a wrong free that still finds the block sees no object. */
 void pcpu_metas_retire(struct pcpu_allocator *a, u32 n, struct pcpu_block **metas)
 {
     for (u32 i = 0; i < n; i++) {
@@ -178,7 +181,7 @@ void pcpu_metas_retire(struct pcpu_allocator *a, u32 n, struct pcpu_block **meta
     a->metas.nr_retired += n;
 }
 
-void pcpu_free_retired(struct pcpu_allocator *a)
+void pcpu_metas_release(struct pcpu_allocator *a)
 {
     if (!a->metas.retired || !pcpu_wait_for_readers(a))
         return;
@@ -199,14 +202,13 @@ u32 pcpu_metas_trim(struct pcpu_allocator *a)
 {
     struct pcpu_meta_pool *p = &a->metas;
     u64 flags = spin_lock_irqsave(&p->lock);
-    struct piece *list = unused(p);
+    struct meta_piece *list = take_unused(p);
 
     p->limit = 2 * p->nr_free;
     spin_unlock_irqrestore(&p->lock, flags);
     return free_pieces(a, list);
 }
 
-/* NULL, or what is wrong; nobody uses the pool. */
 const char *pcpu_metas_verify(struct pcpu_allocator *a)
 {
     struct pcpu_block clean;

@@ -1,13 +1,13 @@
 /*
- * Strips: how objects lie that no magazine stocks, and what stays when they go.
+ * Bump regions: how objects lie that no magazine stocks, and what stays when they go.
  * SPDX-License-Identifier: MIT
  */
-#include "percpu/alloc_internal.h"
+#include "percpu/alloc_lookup.h"
 #include "tests/host/alloc_rig.h"
 
 static u32 cached(const struct alloc_rig *r, u32 cpu)
 {
-    return (u32)(r->a.own_mags[cpu]->quota - r->a.own_mags[cpu]->left);
+    return (u32)(r->a.own_mags[cpu]->quota - r->a.own_mags[cpu]->headroom);
 }
 
 static u64 populated(struct alloc_rig *r)
@@ -41,7 +41,7 @@ static u64 one_of_each(struct alloc_rig *r, u32 flags, void **ptr)
 }
 
 /* One object behind the other, as they were asked for, and a page of them for each refill. */
-KTEST(percpu_alloc_strip, sizes_that_are_not_stocked_are_cut_from_a_strip)
+KTEST(percpu_alloc_bump, sizes_that_are_not_stocked_are_cut_from_a_bump_region)
 {
     struct alloc_rig *r = rig_new(&(struct world_shape){.nr_nodes = 2, .nr_cpus = 4});
     static void *ptr[4][64];
@@ -54,7 +54,7 @@ KTEST(percpu_alloc_strip, sizes_that_are_not_stocked_are_cut_from_a_strip)
     EXPECT_TRUE(cached(r, 0) > 0);
     pcpu_trim(&r->a);
     EXPECT_EQ(cached(r, 0), 0);
-    /* Atomic callers too: what they leave of a strip is not lost to the next ones. */
+    /* Atomic callers too: what they leave of a bump region is not lost to the next ones. */
     EXPECT_LE(one_of_each(r, PCPU_ATOMIC, ptr[1]), 64 * 260 / 4096 + 3);
     /* Each CPU has its own. */
     host_cpu_number = 1;
@@ -68,7 +68,7 @@ KTEST(percpu_alloc_strip, sizes_that_are_not_stocked_are_cut_from_a_strip)
     rig_end(r);
 }
 
-KTEST(percpu_alloc_strip, a_hot_size_is_stocked)
+KTEST(percpu_alloc_bump, a_hot_size_is_stocked)
 {
     enum { N = 400 };
     struct alloc_rig *r = rig_new(&(struct world_shape){.nr_nodes = 2, .nr_cpus = 4});
@@ -86,17 +86,17 @@ KTEST(percpu_alloc_strip, a_hot_size_is_stocked)
     rig_end(r);
 }
 
-/* The last bytes of a strip serve a caller for whom no chunk has anything. */
-KTEST(percpu_alloc_strip, an_atomic_caller_gets_what_the_strip_has)
+/* The last bytes of a bump region serve a caller for whom no chunk has anything. */
+KTEST(percpu_alloc_bump, an_atomic_caller_gets_what_the_bump_region_has)
 {
     struct alloc_rig *r = rig_new(&(struct world_shape){.nr_nodes = 2, .nr_cpus = 4});
     static void *ptr[20000];
-    const struct pcpu_strip *strip = &r->a.own_mags[0]->strip;
+    const struct pcpu_bump *bump = &r->a.own_mags[0]->bump;
     u32 n = 0;
 
     while (n < ARRAY_SIZE(ptr) && (ptr[n] = pcpu_alloc(&r->a, 64, 8, PCPU_ATOMIC)))
         n++;
-    EXPECT_LT(strip->bytes, 64);
+    EXPECT_LT(bump->bytes, 64);
     EXPECT_LT(r->a.own_mags[0]->mag[pcpu_class_of(64, 8)].clean, 1);
     EXPECT_VALID(r);
     pcpu_free_bulk(&r->a, n, ptr);
@@ -124,34 +124,34 @@ static void overflow(bool idle)
     rig_end(r);
 }
 
-KTEST(percpu_alloc_strip, magazines_that_overflowed_are_emptied)
+KTEST(percpu_alloc_bump, magazines_that_overflowed_are_emptied)
 {
     overflow(false);
     overflow(true);
 }
 
-KTEST(percpu_alloc_strip, verify_sees_damage_in_a_strip)
+KTEST(percpu_alloc_bump, verify_sees_damage_in_a_bump_region)
 {
     struct alloc_rig *r = rig_new(&(struct world_shape){.nr_nodes = 1, .nr_cpus = 2});
-    struct pcpu_strip *strip = &r->a.own_mags[0]->strip;
+    struct pcpu_bump *bump = &r->a.own_mags[0]->bump;
     void *p = pcpu_alloc(&r->a, 200, 8, 0);
     u8 *tag, *copy;
 
-    REQUIRE_TRUE(strip->bytes > 64);
+    REQUIRE_TRUE(bump->bytes > 64);
     EXPECT_VALID(r);
-    tag = pcpu_tag_of(&r->a, strip->ptr + 16);
+    tag = pcpu_tag_of(&r->a, bump->ptr + 16);
     *tag = PCPU_CLASS_8;
     EXPECT_TRUE(pcpu_verify(&r->a) != NULL);
     *tag = 0;
-    copy = rig_ptr(r, (void *)(strip->ptr + strip->bytes - 1), 1);
+    copy = rig_ptr(r, (void *)(bump->ptr + bump->bytes - 1), 1);
     *copy = 1;
     EXPECT_TRUE(pcpu_verify(&r->a) != NULL);
     *copy = 0;
-    strip->bytes -= 8;
-    r->a.own_mags[0]->left += 8;
+    bump->bytes -= 8;
+    r->a.own_mags[0]->headroom += 8;
     EXPECT_TRUE(pcpu_verify(&r->a) != NULL);
-    strip->bytes += 8;
-    r->a.own_mags[0]->left -= 8;
+    bump->bytes += 8;
+    r->a.own_mags[0]->headroom -= 8;
     EXPECT_VALID(r);
     pcpu_free(&r->a, p);
     rig_end(r);
@@ -161,7 +161,7 @@ KTEST(percpu_alloc_strip, verify_sees_damage_in_a_strip)
  * What was asked for together lies together: when the older nine of ten go, the pages that stay are
  * those that the others need, and two for the borders; no magazine keeps one.
  */
-KTEST(percpu_alloc_strip, the_oldest_go_and_so_do_their_pages)
+KTEST(percpu_alloc_bump, the_oldest_go_and_so_do_their_pages)
 {
     enum { N = 20000, FREED = N / 10 * 9 };
     struct alloc_rig *r = rig_new(&(struct world_shape){.nr_nodes = 1, .nr_cpus = 1});

@@ -4,8 +4,8 @@
  * per-CPU variables have no section of their own. For percpu/percpu.c only.
  * SPDX-License-Identifier: MIT
  */
-#ifndef PERCH_PERCPU_THIS_MAGS_H
-#define PERCH_PERCPU_THIS_MAGS_H
+#ifndef PERCH_PERCPU_CPU_MAGAZINES_H
+#define PERCH_PERCPU_CPU_MAGAZINES_H
 
 #include "kernel/base/cpu_local.h"
 #include "percpu/alloc.h"
@@ -13,14 +13,14 @@
 /* The CPU's entry of pcpu_allocator.mags. */
 static DEFINE_PER_CPU_READ_MOSTLY(struct pcpu_mags *, magazines);
 
-static inline void pcpu_this_mags_init(struct pcpu_allocator *a)
+static inline void pcpu_cpu_magazines_init(struct pcpu_allocator *a)
 {
     for (u32 cpu = 0; cpu < a->nr_cpus; cpu++)
         per_cpu(magazines, cpu) = a->mags[cpu];
 }
 
 /* Interrupts off. */
-static ALWAYS_INLINE struct pcpu_mags *pcpu_this_mags(const struct pcpu_allocator *a)
+static ALWAYS_INLINE struct pcpu_mags *pcpu_cpu_magazines(const struct pcpu_allocator *a)
 {
     (void)a;
     return this_cpu_read(magazines);

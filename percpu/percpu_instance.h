@@ -3,8 +3,8 @@
  * and tests. Everybody else uses percpu/percpu.h.
  * SPDX-License-Identifier: MIT
  */
-#ifndef PERCH_PERCPU_GLOBAL_H
-#define PERCH_PERCPU_GLOBAL_H
+#ifndef PERCH_PERCPU_PERCPU_INSTANCE_H
+#define PERCH_PERCPU_PERCPU_INSTANCE_H
 
 #include "percpu/alloc.h"
 

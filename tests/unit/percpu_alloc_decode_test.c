@@ -155,12 +155,12 @@ static void whole_shape(const struct world_shape *shape)
     rig_end(r);
 }
 
-KTEST(percpu_alloc_addr, two_nodes)
+KTEST(percpu_alloc_decode, two_nodes)
 {
     whole_shape(&(struct world_shape){.nr_nodes = 2, .nr_cpus = 8, .reserved_size = 8192});
 }
 
-KTEST(percpu_alloc_addr, unused_units)
+KTEST(percpu_alloc_decode, unused_units)
 {
     /* 3 CPUs of one node and 2 of another: units that are nobody's. */
     static const u32 nodes[] = {0, 0, 0, 1, 1};
@@ -168,7 +168,7 @@ KTEST(percpu_alloc_addr, unused_units)
     whole_shape(&(struct world_shape){.nr_nodes = 2, .nr_cpus = 5, .cpu_node = nodes});
 }
 
-KTEST(percpu_alloc_addr, small_atoms)
+KTEST(percpu_alloc_decode, small_atoms)
 {
     whole_shape(
         &(struct world_shape){.nr_nodes = 2, .nr_cpus = 6, .atom = 4096, .group_stride = 4096});
@@ -176,28 +176,28 @@ KTEST(percpu_alloc_addr, small_atoms)
         .nr_nodes = 4, .nr_cpus = 8, .atom = 64 * SZ_1K, .group_stride = 64 * SZ_1K});
 }
 
-KTEST(percpu_alloc_addr, one_group)
+KTEST(percpu_alloc_decode, one_group)
 {
     whole_shape(&(struct world_shape){
         .nr_nodes = 2, .nr_cpus = 7, .one_group = true, .atom = 4096, .reserved_size = 4096});
 }
 
-KTEST(percpu_alloc_addr, absent_cpus)
+KTEST(percpu_alloc_decode, absent_cpus)
 {
     whole_shape(&(struct world_shape){.nr_nodes = 2, .nr_cpus = 16, .absent = {0xaaaa}});
 }
 
-KTEST(percpu_alloc_addr, one_cpu)
+KTEST(percpu_alloc_decode, one_cpu)
 {
     whole_shape(&(struct world_shape){.nr_nodes = 1, .nr_cpus = 1});
 }
 
-KTEST(percpu_alloc_addr, many_cpus)
+KTEST(percpu_alloc_decode, many_cpus)
 {
     whole_shape(&(struct world_shape){.nr_nodes = 4, .nr_cpus = 128});
 }
 
-KTEST(percpu_alloc_addr, cpus_of_nodes_in_any_order)
+KTEST(percpu_alloc_decode, cpus_of_nodes_in_any_order)
 {
     static const u32 nodes[] = {1, 0, 3, 1, 2, 0, 3, 3, 1, 0, 2};
 

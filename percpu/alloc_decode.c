@@ -1,10 +1,11 @@
 /*
- * From an address to what lies there. See alloc.h.
+ * From a copy's address to its chunk, CPU, offset and page. See percpu.h.
  * SPDX-License-Identifier: MIT
  */
-#include "percpu/alloc_internal.h"
+#include "percpu/alloc.h"
+#include "percpu/alloc_lookup.h"
 
-/* The group of the chunk at base that addr lies in, `group` being a guess; nr_groups: none. */
+/* The group of the chunk at base that addr lies in, tried first: group. nr_groups: none. */
 static u32 group_at(const struct pcpu_first_chunk *fc, u64 base, u64 addr, u32 group)
 {
     if (addr - base - fc->group_offsets[group] < fc->group_sizes[group])
@@ -27,8 +28,8 @@ static enum percpu_where part_of_first(const struct pcpu_allocator *a, u64 off)
     return ch == a->first ? PERCPU_IN_FIRST : PERCPU_IN_RESERVED;
 }
 
-static int locate(const struct pcpu_allocator *a, u64 base, u64 addr, u32 guess,
-                  struct percpu_location *loc)
+static int locate_unit(const struct pcpu_allocator *a, u64 base, u64 addr, u32 guess,
+                       struct percpu_location *loc)
 {
     const struct pcpu_first_chunk *fc = a->fc;
     u32 g = group_at(fc, base, addr, guess);
@@ -52,15 +53,14 @@ int pcpu_decode(struct pcpu_allocator *a, u64 addr, struct percpu_location *loc)
 
     *loc = (struct percpu_location){0};
     ch = pcpu_chunk_at(a, addr);
-    fc_slot = ch ? NULL : pcpu_fc_slot(a, addr);
+    fc_slot = ch ? NULL : pcpu_find_fc_slot(a, addr);
     if (ch) {
-        struct pcpu_leaf *leaf =
-            atomic_load_explicit(&a->dir[slot / PCPU_LEAF_SLOTS], memory_order_acquire);
-        err = locate(a, ch->base, addr, leaf->group[slot % PCPU_LEAF_SLOTS], loc);
+        err = locate_unit(a, ch->base, addr, pcpu_leaf_of(a, slot)->group[slot % PCPU_LEAF_SLOTS],
+                          loc);
         loc->where = PERCPU_IN_CHUNK;
         loc->chunk = ch->number;
-    } else if (fc_slot) {
-        err = locate(a, a->first_base, addr, fc_slot->group, loc);
+    } else if (fc_slot->slot) {
+        err = locate_unit(a, a->first_base, addr, fc_slot->group, loc);
         if (!err) {
             loc->where = part_of_first(a, loc->off);
             err = loc->where == PERCPU_NOWHERE ? -ENOENT : 0;

@@ -4,7 +4,7 @@
  *
  * SPDX-License-Identifier: MIT
  */
-#include "percpu/global.h"
+#include "percpu/percpu_instance.h"
 
 int percpu_decode(const void *addr, struct percpu_location *loc)
 {
