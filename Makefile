@@ -176,6 +176,7 @@ HW_SRCS := \
 	kernel/main.c \
 	kernel/app/memory_stage.c \
 	kernel/app/acpi_stage.c \
+	kernel/app/topology_stage.c \
 	kernel/app/acpi_check_stage.c \
 	kernel/app/cpu_regs_stage.c \
 	kernel/app/smp_stage.c \
