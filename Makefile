@@ -17,19 +17,12 @@ Q := $(if $(V),,@)
 # ---- sources, by kind (docs/design: pure, CPU-local, hardware) -------------------------------
 # Pure: freestanding and hosted from the same source.
 PURE_SRCS := \
-	kernel/base/crc32.c \
-	kernel/base/firmware.c \
-	kernel/base/cpu_id.c \
-	kernel/app/bench_stat.c \
-	kernel/app/report_json.c \
-	kernel/base/clockmath.c \
-	acpi/dbg2.c \
-	kernel/base/refclock.c \
 	acpi/cedt.c \
+	acpi/dbg2.c \
 	acpi/fadt.c \
-	acpi/hpet.c \
 	acpi/hmat.c \
 	acpi/hmat_check.c \
+	acpi/hpet.c \
 	acpi/madt.c \
 	acpi/msct.c \
 	acpi/reader.c \
@@ -40,197 +33,204 @@ PURE_SRCS := \
 	acpi/spcr.c \
 	acpi/srat.c \
 	acpi/uart.c \
-	mm/numa.c \
-	mm/numa_check.c \
-	mm/numa_check_hmat.c \
-	mm/numa_cover.c \
-	mm/numa_cpus.c \
-	mm/numa_distance.c \
-	mm/numa_memory.c \
-	mm/numa_nodes.c \
-	mm/numa_verify.c \
-	smp/apic_mode.c \
-	smp/bringup_batch.c \
-	smp/bringup_fault.c \
-	smp/bringup_state.c \
-	smp/call_core.c \
-	smp/cpumap.c \
-	smp/cpu_regs.c \
-	smp/park_core.c \
-	smp/tlb_core.c \
-	smp/trampoline_place.c \
-	smp/tsc_sync_core.c \
-	percpu/chunk.c \
-	percpu/chunk_objects.c \
-	percpu/chunk_block.c \
-	percpu/chunk_stats.c \
-	percpu/chunk_tree.c \
-	percpu/chunk_verify.c \
-	percpu/layout.c \
-	percpu/layout_print.c \
-	percpu/first_chunk_embed.c \
-	percpu/first_chunk_choose.c \
-	percpu/first_chunk_page.c \
-	percpu/setup_first_chunk.c \
-	percpu/setup_first_chunk_verify.c \
-	mm/memblock.c \
-	mm/memblock_alloc.c \
-	mm/memblock_attr.c \
-	mm/memblock_find.c \
-	mm/memblock_grow.c \
-	mm/memblock_query.c \
-	mm/memblock_regions.c \
-	mm/memblock_verify.c \
-	mm/memory_attr.c \
-	mm/cxl_windows.c \
-	mm/pagetable.c \
-	mm/pagetable_range.c \
-	mm/pagetable_unmap.c \
-	mm/pagetable_walk.c \
-	mm/direct_map.c \
-	mm/wx_check.c \
-	mm/vspace.c \
-	mm/vspace_congruent.c \
-	mm/vspace_map.c \
-	kernel/base/fb_text.c \
-	kernel/base/font.c \
-	kernel/base/glob.c \
-	kernel/base/printf.c \
-	kernel/base/bitmap.c \
-	kernel/base/sort.c \
-	kernel/base/extable.c \
-	kernel/base/symbols.c \
 	boot/boot_info.c \
 	boot/efi_memmap.c \
+	boot/memmap.c \
 	boot/multiboot2.c \
 	boot/pvh.c \
 	boot/smbios.c \
-	boot/memmap.c \
+	kernel/base/bitmap.c \
+	kernel/base/clockmath.c \
 	kernel/base/cmdline.c \
-	kernel/platform/power_ways.c \
 	kernel/base/console_spec.c \
+	kernel/base/cpu_id.c \
+	kernel/base/crc32.c \
+	kernel/base/extable.c \
+	kernel/base/fb_text.c \
+	kernel/base/firmware.c \
+	kernel/base/font.c \
+	kernel/base/glob.c \
 	kernel/base/options.c \
+	kernel/base/printf.c \
+	kernel/base/refclock.c \
+	kernel/base/sort.c \
+	kernel/base/symbols.c \
 	kernel/base/uart16550.c \
+	kernel/bench/bench_stat.c \
+	kernel/platform/power_ways.c \
+	kernel/report/report_json.c \
+	mm/map/direct_map.c \
+	mm/map/pagetable.c \
+	mm/map/pagetable_range.c \
+	mm/map/pagetable_unmap.c \
+	mm/map/pagetable_walk.c \
+	mm/map/vspace.c \
+	mm/map/vspace_congruent.c \
+	mm/map/vspace_map.c \
+	mm/map/wx_check.c \
+	mm/memblock/memblock.c \
+	mm/memblock/memblock_alloc.c \
+	mm/memblock/memblock_attr.c \
+	mm/memblock/memblock_find.c \
+	mm/memblock/memblock_grow.c \
+	mm/memblock/memblock_query.c \
+	mm/memblock/memblock_regions.c \
+	mm/memblock/memblock_verify.c \
+	mm/memblock/memory_attr.c \
+	mm/numa/cxl_windows.c \
+	mm/numa/numa.c \
+	mm/numa/numa_check.c \
+	mm/numa/numa_check_hmat.c \
+	mm/numa/numa_cover.c \
+	mm/numa/numa_cpus.c \
+	mm/numa/numa_distance.c \
+	mm/numa/numa_memory.c \
+	mm/numa/numa_nodes.c \
+	mm/numa/numa_verify.c \
+	percpu/chunk/chunk.c \
+	percpu/chunk/chunk_block.c \
+	percpu/chunk/chunk_objects.c \
+	percpu/chunk/chunk_stats.c \
+	percpu/chunk/chunk_tree.c \
+	percpu/chunk/chunk_verify.c \
+	percpu/first/first_chunk_choose.c \
+	percpu/first/first_chunk_embed.c \
+	percpu/first/first_chunk_page.c \
+	percpu/first/layout.c \
+	percpu/first/layout_print.c \
+	percpu/first/setup_first_chunk.c \
+	percpu/first/setup_first_chunk_verify.c \
+	smp/call/call_core.c \
+	smp/call/tlb_core.c \
+	smp/compare/cpu_regs.c \
+	smp/compare/tsc_sync_core.c \
+	smp/run/park_core.c \
+	smp/start/apic_mode.c \
+	smp/start/bringup_batch.c \
+	smp/start/bringup_fault.c \
+	smp/start/bringup_state.c \
+	smp/start/cpumap.c \
+	smp/start/trampoline_place.c \
 
 # CPU-local: pure but for kernel/base/cpu_local.h, which has a hosted twin.
 LOCAL_SRCS := \
 	kernel/base/log.c \
 	kernel/base/spinlock.c \
-	percpu/alloc.c \
-	percpu/alloc_decode.c \
-	percpu/alloc_batch.c \
-	percpu/alloc_chunks.c \
-	percpu/alloc_grow.c \
-	percpu/alloc_init.c \
-	percpu/alloc_magazines.c \
-	percpu/alloc_metadata.c \
-	percpu/alloc_stats.c \
-	percpu/alloc_bump.c \
-	percpu/alloc_verify.c \
-	percpu/alloc_balance.c \
-	percpu/alloc_post.c \
-	percpu/alloc_reclaim.c \
-	percpu/alloc_set.c \
-	percpu/backing.c \
-	percpu/backing_layout.c \
-	percpu/backing_populate.c \
-	percpu/backing_promote.c \
-	percpu/backing_return.c \
-	percpu/backing_verify.c \
-	mm/buddy.c \
-	mm/buddy_block.c \
-	mm/buddy_page.c \
-	mm/buddy_section.c \
-	mm/buddy_setup.c \
-	mm/buddy_take.c \
-	mm/buddy_verify.c \
-	percpu/debug.c \
-	percpu/debug_pattern.c \
-	percpu/debug_report.c \
-	percpu/counter.c \
-	percpu/ref.c \
-	percpu/rwlock.c \
-	mm/smallmem.c \
+	mm/pages/buddy.c \
+	mm/pages/buddy_block.c \
+	mm/pages/buddy_page.c \
+	mm/pages/buddy_section.c \
+	mm/pages/buddy_setup.c \
+	mm/pages/buddy_take.c \
+	mm/pages/buddy_verify.c \
+	mm/pages/smallmem.c \
+	percpu/alloc/alloc.c \
+	percpu/alloc/alloc_balance.c \
+	percpu/alloc/alloc_batch.c \
+	percpu/alloc/alloc_bump.c \
+	percpu/alloc/alloc_chunks.c \
+	percpu/alloc/alloc_decode.c \
+	percpu/alloc/alloc_grow.c \
+	percpu/alloc/alloc_init.c \
+	percpu/alloc/alloc_magazines.c \
+	percpu/alloc/alloc_metadata.c \
+	percpu/alloc/alloc_post.c \
+	percpu/alloc/alloc_reclaim.c \
+	percpu/alloc/alloc_set.c \
+	percpu/alloc/alloc_stats.c \
+	percpu/alloc/alloc_verify.c \
+	percpu/backing/backing.c \
+	percpu/backing/backing_layout.c \
+	percpu/backing/backing_populate.c \
+	percpu/backing/backing_promote.c \
+	percpu/backing/backing_return.c \
+	percpu/backing/backing_verify.c \
+	percpu/debug/debug.c \
+	percpu/debug/debug_pattern.c \
+	percpu/debug/debug_report.c \
+	percpu/sync/counter.c \
+	percpu/sync/ref.c \
+	percpu/sync/rwlock.c \
 
 # Hardware: only in the kernel.
 HW_SRCS := \
-	smp/ap_main.c \
-	smp/apic.c \
-	smp/bringup.c \
-	smp/call.c \
-	smp/call_hw.c \
-	smp/cpus.c \
-	smp/idle.c \
-	smp/idle_set.c \
-	smp/nmi_send.c \
-	smp/park.c \
-	smp/tlb.c \
-	smp/quiesce.c \
-	smp/trampoline.c \
-	smp/tsc_sync.c \
-	smp/vectors.c \
-	kernel/platform/legacy_irq.c \
+	kernel/main.c \
+	kernel/run_stage.c \
+	kernel/base/deadline.c \
 	kernel/base/extable_table.c \
 	kernel/base/ksyms.c \
+	kernel/base/string.c \
 	kernel/base/ubsan.c \
-	kernel/main.c \
-	kernel/app/memory_stage.c \
-	kernel/app/acpi_stage.c \
-	kernel/app/topology_stage.c \
-	kernel/app/acpi_check_stage.c \
-	kernel/app/cpu_regs_stage.c \
-	kernel/app/smp_stage.c \
-	kernel/app/tsc_stage.c \
-	kernel/app/pages_stage.c \
-	kernel/app/placement.c \
-	kernel/app/stage_times.c \
+	kernel/base/version.c \
+	kernel/bench/bench_accessors.c \
+	kernel/bench/bench_atomic.c \
+	kernel/bench/bench_counter.c \
+	kernel/bench/bench_par.c \
+	kernel/bench/bench_percpu.c \
+	kernel/bench/bench_return.c \
+	kernel/bench/bench_sizes.c \
+	kernel/bench/bench_step.c \
+	kernel/bench/bench_trace.c \
+	kernel/platform/clock.c \
+	kernel/platform/console.c \
+	kernel/platform/console_uart.c \
 	kernel/platform/cpu_promotion.c \
+	kernel/platform/cpu_stacks.c \
 	kernel/platform/cpu_tables.c \
 	kernel/platform/early_window.c \
 	kernel/platform/findings_store.c \
+	kernel/platform/kernel_percpu_lib.c \
+	kernel/platform/legacy_irq.c \
 	kernel/platform/paging.c \
 	kernel/platform/panic.c \
-	kernel/platform/trap.c \
-	kernel/platform/console.c \
-	kernel/platform/console_uart.c \
-	kernel/platform/screen.c \
-	kernel/base/deadline.c \
+	kernel/platform/percpu_cpus.c \
+	kernel/platform/percpu_fault.c \
+	kernel/platform/percpu_pages.c \
+	kernel/platform/percpu_slots.c \
 	kernel/platform/power.c \
-	kernel/platform/clock.c \
-	kernel/platform/cpu_stacks.c \
-	kernel/app/report.c \
-	kernel/app/report_hmat.c \
-	kernel/app/summary.c \
-	kernel/app/boot_state.c \
-	kernel/app/version.c \
-	kernel/app/report_percpu.c \
-	kernel/app/run_stage.c \
-	kernel/app/verdict_page.c \
-	kernel/app/bench_percpu.c \
-	kernel/app/bench_sizes.c \
-	kernel/app/bench_trace.c \
-	kernel/app/bench_atomic.c \
-	kernel/app/bench_return.c \
-	kernel/app/bench_accessors.c \
-	kernel/app/bench_counter.c \
-	kernel/app/bench_par.c \
-	kernel/app/bench_step.c \
-	kernel/app/fail.c \
-	kernel/app/percpu_stage.c \
-	kernel/app/percpu_dynamic_stage.c \
-	kernel/app/percpu_pages.c \
-	kernel/app/percpu_slots.c \
-	kernel/app/percpu_cpus.c \
-	kernel/app/percpu_fault.c \
-	kernel/app/kernel_percpu_lib.c \
-	percpu/setup.c \
+	kernel/platform/screen.c \
+	kernel/platform/trap.c \
+	kernel/report/placement.c \
+	kernel/report/report.c \
+	kernel/report/report_hmat.c \
+	kernel/report/report_percpu.c \
+	kernel/report/summary.c \
+	kernel/report/verdict_page.c \
+	kernel/stages/acpi_check_stage.c \
+	kernel/stages/acpi_stage.c \
+	kernel/stages/boot_state.c \
+	kernel/stages/cpu_regs_stage.c \
+	kernel/stages/fail.c \
+	kernel/stages/memory_stage.c \
+	kernel/stages/pages_stage.c \
+	kernel/stages/percpu_dynamic_stage.c \
+	kernel/stages/percpu_stage.c \
+	kernel/stages/smp_stage.c \
+	kernel/stages/stage_times.c \
+	kernel/stages/topology_stage.c \
+	kernel/stages/tsc_stage.c \
 	percpu/percpu.c \
-	percpu/percpu_passthrough.c \
 	percpu/percpu_debug.c \
-	kernel/base/string.c \
+	percpu/percpu_passthrough.c \
+	percpu/first/setup.c \
+	smp/call/call.c \
+	smp/call/call_hw.c \
+	smp/call/nmi_send.c \
+	smp/call/quiesce.c \
+	smp/call/tlb.c \
+	smp/compare/tsc_sync.c \
+	smp/run/idle.c \
+	smp/run/idle_set.c \
+	smp/run/park.c \
+	smp/run/vectors.c \
+	smp/start/ap_main.c \
+	smp/start/apic.c \
+	smp/start/bringup.c \
+	smp/start/cpus.c \
+	smp/start/trampoline.c \
 
 # The test harness: its counters are its own; in the kernel and in every hosted test.
-SHARED_SRCS := kernel/app/ktest.c
+SHARED_SRCS := kernel/base/ktest.c
 
 KERNEL_ASM := \
 	boot/header.asm \
@@ -238,9 +238,9 @@ KERNEL_ASM := \
 	boot/entry64.asm \
 	kernel/platform/trap.asm \
 	kernel/platform/stack.asm \
-	percpu/switch.asm \
-	smp/park.asm \
-	smp/trampoline.asm \
+	percpu/first/unit_switch.asm \
+	smp/run/park.asm \
+	smp/start/trampoline.asm \
 
 # ---- the kernel: four builds of one source list ----------------------------------------------
 # The stack protector's canary is the first word of the per-CPU section, whose address linker.ld
@@ -258,8 +258,8 @@ $(BUILD)/version: FORCE
 	@mkdir -p $(@D)
 	@echo '$(VERSION)' | cmp -s - $@ || echo '$(VERSION)' > $@
 .PHONY: FORCE
-%/obj/kernel/app/version.o: KCFLAGS += -DPERCH_VERSION='"$(VERSION)"'
-$(foreach d,$(BUILD) $(BUILD)/debug $(BUILD)/ubsan $(BUILD)/clang,$(d)/obj/kernel/app/version.o): \
+%/obj/kernel/base/version.o: KCFLAGS += -DPERCH_VERSION='"$(VERSION)"'
+$(foreach d,$(BUILD) $(BUILD)/debug $(BUILD)/ubsan $(BUILD)/clang,$(d)/obj/kernel/base/version.o): \
 	$(BUILD)/version
 
 KLDFLAGS := -nostdlib -static -z max-page-size=0x1000 -z noexecstack --build-id=none -T linker.ld
@@ -324,7 +324,7 @@ HOST_CFLAGS := -std=gnu11 -g -O1 -Wall -Wextra -Werror -fno-omit-frame-pointer $
 	-Itests/host -I.
 HOST_LIB_SRCS := $(PURE_SRCS) $(LOCAL_SRCS) tests/host/shim.c tests/host/main.c \
 	tests/host/cpu_local.c tests/host/cpus.c tests/host/percpu_world.c \
-	tests/host/percpu_world_map.c tests/host/percpu_world_pages.c kernel/app/ktest.c
+	tests/host/percpu_world_map.c tests/host/percpu_world_pages.c kernel/base/ktest.c
 HOST_TESTS := $(wildcard tests/unit/*_test.c) $(wildcard tests/model/*_model.c)
 HOST_BINS := $(HOST_TESTS:tests/%.c=$(BUILD)/host/%)
 TSAN_TESTS := $(wildcard tests/tsan/*_test.c)
@@ -352,7 +352,7 @@ SWEEP_CFLAGS := -std=gnu11 -g -O2 -Wall -Wextra -Werror -fno-omit-frame-pointer 
 	-fsanitize=undefined -fsanitize-undefined-trap-on-error -Itests/host -I.
 DAMAGE_BINS := $(patsubst tests/%.c,$(BUILD)/sweep/%,$(wildcard tests/damage/*.c))
 SWEEP_OBJS := $(patsubst %.c,$(BUILD)/sweep/%.o,$(PURE_SRCS) tests/host/shim.c tests/host/main.c \
-	kernel/app/ktest.c)
+	kernel/base/ktest.c)
 
 $(BUILD)/sweep/%.o: %.c
 	@mkdir -p $(@D)
@@ -422,18 +422,18 @@ fuzz-%: $(BUILD)/fuzz/%_fuzz
 
 # ---- programs for the host, on the kernel's own sources ----------------------------------------
 LAYOUT_SRCS := tools/layout/main.c tools/layout/json.c tools/layout/machine.c \
-	percpu/layout.c percpu/layout_print.c kernel/base/printf.c
+	percpu/first/layout.c percpu/first/layout_print.c kernel/base/printf.c
 TOOL_BINS := $(BUILD)/perch-layout $(BUILD)/perch-acpi
 
-$(BUILD)/perch-layout: $(LAYOUT_SRCS) $(wildcard tools/*.h tools/layout/*.h percpu/*.h)
+$(BUILD)/perch-layout: $(LAYOUT_SRCS) $(wildcard tools/*.h tools/layout/*.h percpu/first/*.h)
 	@mkdir -p $(@D)
 	@echo "  LD  $@"
 	$(Q)$(HOSTCC) -std=gnu11 -O2 -g -Wall -Wextra -Werror -I. -o $@ $(LAYOUT_SRCS)
 
 ACPI_TOOL_SRCS := $(wildcard tools/acpi/*.c) $(filter acpi/%,$(PURE_SRCS)) \
-	$(filter mm/numa% mm/cxl%,$(PURE_SRCS)) kernel/base/firmware.c kernel/base/printf.c kernel/base/sort.c
+	$(filter mm/numa/%,$(PURE_SRCS)) kernel/base/firmware.c kernel/base/printf.c kernel/base/sort.c
 
-$(BUILD)/perch-acpi: $(ACPI_TOOL_SRCS) $(wildcard tools/*.h tools/acpi/*.h acpi/*.h mm/*.h \
+$(BUILD)/perch-acpi: $(ACPI_TOOL_SRCS) $(wildcard tools/*.h tools/acpi/*.h acpi/*.h mm/numa/*.h \
 		kernel/base/*.h)
 	@mkdir -p $(@D)
 	@echo "  LD  $@"

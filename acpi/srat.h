@@ -1,6 +1,6 @@
 /*
  * SRAT: which proximity domain CPUs and memory ranges belong to. Promises checked raw records in
- * table order, disabled ones included; what they mean for nodes is decided in mm/numa.c.
+ * table order, disabled ones included; what they mean for nodes is decided in mm/numa/numa.c.
  *
  * Rules (ACPI 6.5, 5.2.16): type 0 is exactly 16 bytes, types 1, 2 and 5 at least 40, 24 and 32; an
  * entry of another length is dropped with a "firmware bug:" line, and the rest is used. Up to table

@@ -4,14 +4,11 @@
  */
 #include "boot/multiboot2.h"
 #include "boot/pvh.h"
-#include "kernel/app/bench.h"
-#include "kernel/app/placement.h"
-#include "kernel/app/stage_times.h"
-#include "kernel/app/stages.h"
-#include "kernel/app/version.h"
 #include "kernel/base/cpu.h"
 #include "kernel/base/cpu_local.h"
 #include "kernel/base/print.h"
+#include "kernel/base/version.h"
+#include "kernel/bench/bench.h"
 #include "kernel/platform/clock.h"
 #include "kernel/platform/console.h"
 #include "kernel/platform/cpu_tables.h"
@@ -19,7 +16,10 @@
 #include "kernel/platform/idt.h"
 #include "kernel/platform/panic.h"
 #include "kernel/platform/stack.h"
-#include "percpu/setup.h"
+#include "kernel/report/placement.h"
+#include "kernel/stages/stage_times.h"
+#include "kernel/stages/stages.h"
+#include "percpu/first/setup.h"
 
 u64 first_tsc = 1; /* written by boot/entry64.asm; not 0, so that it lies in .data */
 

@@ -2,9 +2,9 @@
  * The kernel's one instance of the dynamic per-CPU allocator, behind the names of percpu.h.
  * SPDX-License-Identifier: MIT
  */
-#include "percpu/alloc_fast.h"
-#include "percpu/cpu_magazines.h"
-#include "percpu/debug.h"
+#include "percpu/alloc/alloc_fast.h"
+#include "percpu/alloc/cpu_magazines.h"
+#include "percpu/debug/debug.h"
 #include "percpu/percpu_instance.h"
 
 static struct pcpu_allocator allocator;

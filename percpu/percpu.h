@@ -123,7 +123,7 @@ void percpu_dump(void);
 /* NULL, or which invariant of the whole allocator is broken. Nobody else may allocate meanwhile. */
 const char *percpu_verify(void);
 
-/* ---- the debug build (percpu/debug.h) -------------------------------------------------------- */
+/* ---- the debug build (percpu/debug/debug.h) -------------------------------------------------- */
 
 /* Are there red zones and the like? Then percpu_size() is exactly what was asked for. */
 bool percpu_is_debug(void);

@@ -6,7 +6,7 @@
 #include "kernel/base/print.h"
 #include "kernel/base/printf.h"
 #include "kernel/base/symbols.h"
-#include "percpu/debug.h"
+#include "percpu/debug/debug.h"
 #include "percpu/percpu_instance.h"
 
 #define CALLER ((uintptr_t)__builtin_return_address(0))

@@ -6,7 +6,7 @@
 #ifndef PERCH_PERCPU_PERCPU_INSTANCE_H
 #define PERCH_PERCPU_PERCPU_INSTANCE_H
 
-#include "percpu/alloc.h"
+#include "percpu/alloc/alloc.h"
 
 /* As pcpu_init(); once, after the page allocator. */
 int percpu_alloc_init(const struct pcpu_alloc_config *config) MUST_CHECK;

@@ -26,7 +26,7 @@
 /* This CPU's distance from the template, and its number: set up with each unit. */
 DECLARE_PER_CPU_READ_MOSTLY(uintptr_t, this_cpu_off);
 DECLARE_PER_CPU_READ_MOSTLY(u32, cpu_number_pcpu);
-DECLARE_PER_CPU(u32, cpu_guard_depth); /* percpu/setup.c */
+DECLARE_PER_CPU(u32, cpu_guard_depth); /* percpu/first/setup.c */
 
 /* The operand size suffix by sizeof; another size leaves a call that does not link or compile. */
 #define PCPU_SIZE_OK_(v)                                                                           \

@@ -10,7 +10,7 @@
 #include "kernel/base/firmware.h"
 #include "kernel/base/print.h"
 #include "kernel/base/refclock.h"
-#include "mm/layout.h"
+#include "mm/map/address_map.h"
 
 #define PM_HZ  3579545ULL /* ACPI 6.5, 4.8.3.3 */
 #define PIT_HZ 1193182ULL /* 8254 */

@@ -8,7 +8,7 @@
 #include "kernel/base/deadline.h"
 #include "kernel/base/print.h"
 #include "kernel/base/uart16550.h"
-#include "mm/layout.h"
+#include "mm/map/address_map.h"
 
 #define UART_SPAN  8u /* registers */
 #define MAX_UARTS  OPT_MAX_CONSOLES

@@ -8,7 +8,7 @@
 #define PERCH_PLATFORM_CPU_STACKS_H
 
 #include "kernel/platform/paging.h"
-#include "mm/node_order.h"
+#include "mm/numa/node_order.h"
 
 #define CPU_STACK_SIZE (4 * PAGE_SIZE)
 #define IST_STACK_SIZE (2 * PAGE_SIZE)

@@ -5,7 +5,7 @@
 #include "kernel/platform/early_window.h"
 #include "kernel/base/cpu.h"
 #include "kernel/base/print.h"
-#include "mm/layout.h"
+#include "mm/map/address_map.h"
 
 #define PTE_PRESENT 0x1ULL
 #define PTE_NX      (1ULL << 63)

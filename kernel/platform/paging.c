@@ -7,7 +7,7 @@
 #include "kernel/base/firmware.h"
 #include "kernel/base/print.h"
 #include "kernel/base/printf.h"
-#include "mm/layout.h"
+#include "mm/map/address_map.h"
 
 #define CPUID_1G   (1u << 26) /* CPUID 80000001h EDX: SDM vol. 2, CPUID */
 #define CPUID_LA57 (1u << 16) /* CPUID 7, 0 ECX */
@@ -165,7 +165,8 @@ static void init_areas(struct kernel_vm *vm)
 /*
  * PAT entry 1 (PWT alone) becomes write-combining instead of write-through, which nobody uses; the
  * rest stays as at reset. No entry of the boot tables has PWT set, so nothing changes under them.
- * The other CPUs start with this CPU's PAT (smp/trampoline.c). SDM vol. 3, 12.12.2 and 12.12.4.
+ * The other CPUs start with this CPU's PAT (smp/start/trampoline.c). SDM vol. 3, 12.12.2 and
+ * 12.12.4.
  */
 static void set_pat(void)
 {

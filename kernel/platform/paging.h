@@ -18,13 +18,13 @@
 #include "kernel/base/print.h"
 #include "kernel/base/range.h"
 #include "kernel/base/spinlock.h"
-#include "mm/buddy.h"
-#include "mm/direct_map.h"
-#include "mm/memblock.h"
-#include "mm/pagetable.h"
-#include "mm/smallmem.h"
-#include "mm/vspace.h"
-#include "mm/wx_check.h"
+#include "mm/map/direct_map.h"
+#include "mm/map/pagetable.h"
+#include "mm/map/vspace.h"
+#include "mm/map/wx_check.h"
+#include "mm/memblock/memblock.h"
+#include "mm/pages/buddy.h"
+#include "mm/pages/smallmem.h"
 
 #define VM_FIRST_AREAS 64
 

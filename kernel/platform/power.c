@@ -8,7 +8,7 @@
 #include "kernel/base/print.h"
 #include "kernel/platform/console.h"
 #include "kernel/platform/power_ways.h"
-#include "mm/layout.h"
+#include "mm/map/address_map.h"
 
 #define EXIT_PORT      0xf4
 #define PCI_ADDRESS    0xcf8

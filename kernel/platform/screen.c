@@ -9,7 +9,7 @@
 #include "kernel/base/printf.h"
 #include "kernel/base/spinlock.h"
 #include "kernel/base/string.h"
-#include "mm/layout.h"
+#include "mm/map/address_map.h"
 
 #define DRAWING_US 500000 /* a whole screen through the slowest bus takes a tenth of that */
 

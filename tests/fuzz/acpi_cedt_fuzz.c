@@ -4,7 +4,7 @@
  * SPDX-License-Identifier: MIT
  */
 #include "kernel/base/print.h"
-#include "mm/cxl_windows.h"
+#include "mm/numa/cxl_windows.h"
 
 int LLVMFuzzerTestOneInput(const u8 *data, size_t len);
 

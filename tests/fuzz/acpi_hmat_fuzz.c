@@ -4,7 +4,7 @@
  * SPDX-License-Identifier: MIT
  */
 #include "kernel/base/print.h"
-#include "mm/numa_check.h"
+#include "mm/numa/numa_check.h"
 
 int LLVMFuzzerTestOneInput(const u8 *data, size_t len);
 

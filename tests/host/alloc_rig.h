@@ -7,8 +7,8 @@
 #define PERCH_TESTS_HOST_ALLOC_RIG_H
 
 #include <stdlib.h>
-#include "kernel/app/ktest.h"
-#include "percpu/alloc.h"
+#include "kernel/base/ktest.h"
+#include "percpu/alloc/alloc.h"
 #include "tests/host/percpu_world.h"
 #include "tests/host/shim.h"
 

@@ -11,7 +11,7 @@
 #include <string.h>
 #include <sys/mman.h>
 #include "kernel/base/errno.h"
-#include "mm/buddy.h"
+#include "mm/pages/buddy.h"
 
 #define RIG_META 64
 

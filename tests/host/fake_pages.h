@@ -9,9 +9,9 @@
 
 #include <stdlib.h>
 #include <string.h>
-#include "kernel/app/ktest.h"
 #include "kernel/base/errno.h"
-#include "mm/pagetable_entry.h"
+#include "kernel/base/ktest.h"
+#include "mm/map/pagetable_entry.h"
 
 #define FAKE_PAGES 4096
 

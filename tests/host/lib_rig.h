@@ -9,7 +9,7 @@
 
 #include <stdlib.h>
 #include "kernel/base/errno.h"
-#include "percpu/percpu_lib.h"
+#include "percpu/sync/percpu_lib.h"
 #include "tests/host/cpus.h"
 
 struct lib_rig {

@@ -4,7 +4,7 @@
  * A fuzz target brings its own main, and then the linker leaves this file out.
  * SPDX-License-Identifier: MIT
  */
-#include "kernel/app/ktest.h"
+#include "kernel/base/ktest.h"
 
 int main(int argc, char **argv)
 {

@@ -5,7 +5,7 @@
 #ifndef PERCH_TESTS_HOST_NUMA_LOOKUP_H
 #define PERCH_TESTS_HOST_NUMA_LOOKUP_H
 
-#include "mm/numa.h"
+#include "mm/numa/numa.h"
 
 /* NODE_NONE: in no range. */
 static inline s32 numa_node_of(const struct numa_topology *t, u64 pa)

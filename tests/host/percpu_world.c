@@ -12,9 +12,9 @@
 #include <sys/mman.h>
 #include <unistd.h>
 
-#include "kernel/app/ktest.h"
-#include "percpu/layout.h"
-#include "percpu/setup_first_chunk.h"
+#include "kernel/base/ktest.h"
+#include "percpu/first/layout.h"
+#include "percpu/first/setup_first_chunk.h"
 
 void world_violation(struct world *w, const char *text, u64 address)
 {

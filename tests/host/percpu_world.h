@@ -22,8 +22,8 @@
 
 #include "kernel/base/bitmap.h"
 #include "kernel/base/spinlock.h"
-#include "mm/vspace.h"
-#include "percpu/backing.h"
+#include "mm/map/vspace.h"
+#include "percpu/backing/backing.h"
 
 #define WORLD_MAX_NODES 16
 #define WORLD_MAX_CPUS  256

@@ -2,8 +2,8 @@
  * The counter of locking instructions: what it counts is what ran.
  * SPDX-License-Identifier: MIT
  */
-#include "kernel/app/bench.h"
 #include "kernel/base/spinlock.h"
+#include "kernel/bench/bench.h"
 #include "tests/kernel/kutil.h"
 
 static struct spinlock lock;

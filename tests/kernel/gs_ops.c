@@ -2,11 +2,11 @@
  * One function per this_cpu_* operation, operand size and kind of operand, for
  * tests/tools/test_gs_disasm.py to disassemble: gsop_OP_BYTES_KIND. They are never called. KIND is
  * "var" (a static variable, argument in a register), "imm" (the same, constant argument) or "ptr"
- * (what a dynamic per-CPU pointer leads to). localop_OP: the operations of percpu/local.h.
+ * (what a dynamic per-CPU pointer leads to). localop_OP: the operations of percpu/sync/local.h.
  * SPDX-License-Identifier: MIT
  */
 #include "kernel/base/cpu_local.h"
-#include "percpu/local.h"
+#include "percpu/sync/local.h"
 
 DEFINE_PER_CPU(u8, gsop_var_1);
 DEFINE_PER_CPU(u16, gsop_var_2);

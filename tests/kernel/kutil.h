@@ -7,14 +7,14 @@
 #ifndef PERCH_TESTS_KERNEL_KUTIL_H
 #define PERCH_TESTS_KERNEL_KUTIL_H
 
-#include "kernel/app/boot_state.h"
-#include "kernel/app/ktest.h"
 #include "kernel/base/cpu.h"
 #include "kernel/base/cpu_local.h"
 #include "kernel/base/deadline.h"
-#include "mm/layout.h"
-#include "smp/call.h"
-#include "smp/cpus.h"
+#include "kernel/base/ktest.h"
+#include "kernel/stages/boot_state.h"
+#include "mm/map/address_map.h"
+#include "smp/call/call.h"
+#include "smp/start/cpus.h"
 
 /*
  * What all CPUs found. A case fills it by CHECK() on any CPU, with interrupts off too, and states

@@ -10,7 +10,7 @@
 #include "kernel/base/deadline.h"
 #include "kernel/base/spinlock.h"
 #include "kernel/platform/idt.h"
-#include "smp/apic.h"
+#include "smp/start/apic.h"
 
 #define NS_PER_S 1000000000ULL
 #define ACCURACY 32 /* 1/32 */

@@ -2,7 +2,7 @@
  * local_t on real CPUs: the instructions' results, and a timer interrupt that never falls into one.
  * SPDX-License-Identifier: MIT
  */
-#include "percpu/local.h"
+#include "percpu/sync/local.h"
 #include "tests/kernel/stress.h"
 
 static DEFINE_PER_CPU(local_t, count);

@@ -8,8 +8,8 @@
 #define PERCH_TESTS_KERNEL_ON_IDLE_H
 
 #include <stdatomic.h>
-#include "smp/idle.h"
-#include "smp/idle_set.h"
+#include "smp/run/idle.h"
+#include "smp/run/idle_set.h"
 #include "tests/kernel/kutil.h"
 
 struct on_idle {

@@ -2,8 +2,8 @@
  * CPUs that leave and come back at run time, and CPUs that start for the first time after the boot.
  * SPDX-License-Identifier: MIT
  */
-#include "smp/park.h"
-#include "smp/bringup.h"
+#include "smp/run/park.h"
+#include "smp/start/bringup.h"
 #include "tests/kernel/on_idle.h"
 #include "tests/kernel/tlb_area.h"
 

@@ -5,7 +5,7 @@
  */
 #include "kernel/base/safe.h"
 #include "kernel/base/string.h"
-#include "percpu/debug.h"
+#include "percpu/debug/debug.h"
 #include "tests/kernel/percpu_dyn.h"
 
 #define MAX_OBJECTS 40u

@@ -7,7 +7,7 @@
 #include "kernel/base/safe.h"
 #include "kernel/base/printf.h"
 #include "kernel/base/string.h"
-#include "percpu/debug.h"
+#include "percpu/debug/debug.h"
 #include "tests/kernel/lapic_timer.h"
 #include "tests/kernel/percpu_dyn.h"
 

@@ -2,9 +2,9 @@
  * The per-CPU counter on real CPUs: all add at once, from threads and from timer interrupts.
  * SPDX-License-Identifier: MIT
  */
-#include "kernel/app/kernel_percpu_lib.h"
-#include "percpu/counter.h"
-#include "smp/park.h"
+#include "kernel/platform/kernel_percpu_lib.h"
+#include "percpu/sync/counter.h"
+#include "smp/run/park.h"
 #include "tests/kernel/stress.h"
 
 static struct percpu_counter counter;

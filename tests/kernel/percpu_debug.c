@@ -6,7 +6,7 @@
  */
 #include "kernel/base/safe.h"
 #include "kernel/base/string.h"
-#include "percpu/debug.h"
+#include "percpu/debug/debug.h"
 #include "percpu/percpu_instance.h"
 #include "tests/kernel/kutil.h"
 

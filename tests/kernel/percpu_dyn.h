@@ -12,7 +12,7 @@
 #include "kernel/platform/console.h"
 #include "percpu/percpu_instance.h"
 #include "percpu/percpu.h"
-#include "smp/idle_set.h"
+#include "smp/run/idle_set.h"
 #include "tests/kernel/kutil.h"
 
 /* ---- as it was found ------------------------------------------------------------------------- */

@@ -4,9 +4,9 @@
  * `park` starts what is left) CPUs that come for the first time.
  * SPDX-License-Identifier: MIT
  */
-#include "smp/park.h"
+#include "smp/run/park.h"
 #include "kernel/base/safe.h"
-#include "smp/bringup.h"
+#include "smp/start/bringup.h"
 #include "tests/kernel/on_idle.h"
 #include "tests/kernel/percpu_dyn.h"
 

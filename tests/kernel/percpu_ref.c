@@ -3,10 +3,10 @@
  * take and drop references.
  * SPDX-License-Identifier: MIT
  */
-#include "kernel/app/kernel_percpu_lib.h"
-#include "percpu/ref.h"
-#include "smp/park.h"
-#include "smp/quiesce.h"
+#include "kernel/platform/kernel_percpu_lib.h"
+#include "percpu/sync/ref.h"
+#include "smp/call/quiesce.h"
+#include "smp/run/park.h"
 #include "tests/kernel/stress.h"
 
 static struct percpu_ref ref;

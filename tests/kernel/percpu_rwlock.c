@@ -3,8 +3,8 @@
  * timer interrupts, see a pair of values that writers change one after the other.
  * SPDX-License-Identifier: MIT
  */
-#include "kernel/app/kernel_percpu_lib.h"
-#include "percpu/rwlock.h"
+#include "kernel/platform/kernel_percpu_lib.h"
+#include "percpu/sync/rwlock.h"
 #include "tests/kernel/stress.h"
 
 static struct percpu_rwlock lock;

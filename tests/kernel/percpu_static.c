@@ -10,7 +10,7 @@
 #include "percpu/percpu.h"
 #include "tests/kernel/kutil.h"
 
-extern u64 __stack_chk_guard;                   /* percpu/setup.c */
+extern u64 __stack_chk_guard;                   /* percpu/first/setup.c */
 extern char __early_unit[], __early_unit_end[]; /* linker.ld */
 
 /* Initialised, never written: the same everywhere for good. */

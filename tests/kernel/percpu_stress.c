@@ -4,7 +4,7 @@
  * idle loops do the deferred work.
  * SPDX-License-Identifier: MIT
  */
-#include "percpu/debug.h"
+#include "percpu/debug/debug.h"
 #include "tests/kernel/lapic_timer.h"
 #include "tests/kernel/on_idle.h"
 #include "tests/kernel/percpu_dyn.h"

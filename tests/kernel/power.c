@@ -3,7 +3,7 @@
  * SPDX-License-Identifier: MIT
  */
 #include "kernel/platform/power.h"
-#include "kernel/app/ktest.h"
+#include "kernel/base/ktest.h"
 #include "kernel/base/cpu.h"
 #include "tests/kernel/kutil.h"
 

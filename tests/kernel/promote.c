@@ -5,7 +5,7 @@
  */
 #include "kernel/base/safe.h"
 #include "kernel/base/string.h"
-#include "mm/pagetable_range.h"
+#include "mm/map/pagetable_range.h"
 #include "tests/kernel/lapic_timer.h"
 #include "tests/kernel/kutil.h"
 

@@ -3,14 +3,14 @@
  * SPDX-License-Identifier: MIT
  */
 #include <stdatomic.h>
-#include "kernel/app/ktest.h"
+#include "kernel/base/ktest.h"
 #include "kernel/base/cpu.h"
 #include "kernel/base/cpu_local.h"
 #include "kernel/base/deadline.h"
-#include "smp/apic.h"
-#include "smp/vectors.h"
-#include "smp/call.h"
-#include "smp/cpus.h"
+#include "smp/start/apic.h"
+#include "smp/run/vectors.h"
+#include "smp/call/call.h"
+#include "smp/start/cpus.h"
 #include "tests/kernel/lapic_timer.h"
 
 static _Atomic u32 ran, wrong;

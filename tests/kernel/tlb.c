@@ -5,8 +5,8 @@
  */
 #include "kernel/base/safe.h"
 #include "kernel/platform/idt.h"
-#include "smp/apic.h"
-#include "smp/tlb.h"
+#include "smp/call/tlb.h"
+#include "smp/start/apic.h"
 #include "tests/kernel/on_idle.h"
 #include "tests/kernel/tlb_area.h"
 

@@ -8,7 +8,7 @@
 #define PERCH_TESTS_KERNEL_TLB_AREA_H
 
 #include "kernel/base/safe.h"
-#include "smp/tlb.h"
+#include "smp/call/tlb.h"
 #include "tests/kernel/kutil.h"
 
 #define TLB_AREA_FAULT   (~0ULL)

@@ -3,14 +3,14 @@
  * with its sign, its CPU and nearly its size, whatever the machine's own TSCs do.
  * SPDX-License-Identifier: MIT
  */
-#include "kernel/app/boot_state.h"
-#include "kernel/app/ktest.h"
 #include "kernel/base/cpu.h"
 #include "kernel/base/cpu_local.h"
 #include "kernel/base/deadline.h"
+#include "kernel/base/ktest.h"
 #include "kernel/base/string.h"
-#include "smp/cpus.h"
-#include "smp/tsc_sync.h"
+#include "kernel/stages/boot_state.h"
+#include "smp/compare/tsc_sync.h"
+#include "smp/start/cpus.h"
 
 /* Longer than any host keeps a CPU waiting for all the others, and than any TSC is off by. */
 #define ODD_SECONDS 3600

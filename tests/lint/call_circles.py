@@ -43,7 +43,7 @@ EDGE = re.compile(r'edge: \{ sourcename: "([^"]*)" targetname: "([^"]*)"(?: labe
 
 
 def stem(path):
-    """mm/buddy.c and mm/buddy.h are one file."""
+    """mm/pages/buddy.c and mm/pages/buddy.h are one file."""
     path = path.removeprefix("./")
     return path.rsplit(".", 1)[0] if path.endswith((".c", ".h")) else path
 

@@ -64,7 +64,7 @@ ROOMS = {
     "kernel": Rooms({"base": [], "platform": ["base"], "stages": ["base", "platform"],
                      "report": ["base", "platform", "stages"],
                      "bench": ["base", "platform", "stages"]},
-                    top=["main.c", "finish.c"], old=["base", "platform"]),
+                    top=["main.c", "run_stage.c"], old=["base", "platform"]),
 }
 UNMOVED = ("kernel/base/", "kernel/platform/", "kernel/app/", "kernel/main.c")  # before rooms
 HOUSE = ("boot", "kernel", "mm", "percpu", "acpi", "smp")

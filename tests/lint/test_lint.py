@@ -22,7 +22,7 @@ def header(name, body=""):
 
 GOOD = {
     "Makefile": "PURE_SRCS := \\\n\tmm/a.c \\\n\nLOCAL_SRCS := percpu/l.c # fast\n"
-                "HW_SRCS := kernel/main.c\nSHARED_SRCS := kernel/app/ktest.c\n",
+                "HW_SRCS := kernel/main.c\nSHARED_SRCS := kernel/base/ktest.c\n",
     "kernel/base/types.h": header("T", "#include <stdint.h>"),
     "kernel/base/cpu.h": header("C", 'static inline void f(void) { __asm__("nop"); }'),
     "kernel/base/cpu_local.h": header("L", 'static inline void g(void) { __asm__("nop"); }'),
@@ -33,7 +33,7 @@ GOOD = {
               'const char *what = "asm";\n',
     "percpu/l.c": SPDX + '#include "kernel/base/cpu_local.h"\n',
     "kernel/main.c": SPDX + '#include "mm/a.h"\n#include "kernel/base/cpu.h"\n',
-    "kernel/app/ktest.c": SPDX,
+    "kernel/base/ktest.c": SPDX,
     "smp/s.h": header("S", '#include "mm/a.h"'),
 }
 
@@ -140,7 +140,7 @@ UPWARD = [
      "it is above"),
     ("percpu/backing/backing.h", "percpu/alloc/alloc.h", "it is above"),
     ("percpu/alloc/alloc.h", "percpu/debug/debug.h", "it is above"),
-    ("percpu/alloc/alloc.h", "percpu/percpu_instance.h", "percpu/alloc may not include percpu/global.h: it is "
+    ("percpu/alloc/alloc.h", "percpu/percpu_instance.h", "percpu/alloc may not include percpu/percpu_instance.h: it is "
      "above"),
     ("percpu/debug/debug.h", "percpu/sync/counter.h", "it is beside"),
     ("percpu/sync/counter.h", "percpu/alloc/alloc.h", "it is beside"),

@@ -9,8 +9,8 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "kernel/app/ktest.h"
-#include "percpu/backing_internal.h"
+#include "kernel/base/ktest.h"
+#include "percpu/backing/backing_internal.h"
 #include "tests/host/percpu_world.h"
 #include "tests/host/shim.h"
 

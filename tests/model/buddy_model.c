@@ -6,7 +6,7 @@
  * SPDX-License-Identifier: MIT
  */
 #include <time.h>
-#include "kernel/app/ktest.h"
+#include "kernel/base/ktest.h"
 #include "tests/host/buddy_rig.h"
 
 #define MIB   SZ_1M

@@ -4,7 +4,7 @@
  * numbers that come of it, the boot CPU found by its own id wherever it stands, or nowhere.
  * SPDX-License-Identifier: MIT
  */
-#include "kernel/app/ktest.h"
+#include "kernel/base/ktest.h"
 #include "tests/host/shim.h"
 #include "tests/unit/numa_host.h"
 

@@ -9,9 +9,9 @@
  * the range being worked on), and takes it over.
  * SPDX-License-Identifier: MIT
  */
-#include "kernel/app/ktest.h"
+#include "kernel/base/ktest.h"
 #include "kernel/base/string.h"
-#include "mm/memblock.h"
+#include "mm/memblock/memblock.h"
 #include "tests/host/shim.h"
 
 #define UNIT   512ULL

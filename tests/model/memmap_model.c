@@ -3,8 +3,8 @@
  * SPDX-License-Identifier: MIT
  */
 #include "boot/memmap.h"
-#include "kernel/app/ktest.h"
 #include "kernel/base/errno.h"
+#include "kernel/base/ktest.h"
 #include "tests/host/shim.h"
 
 #define UNITS  200

@@ -3,7 +3,7 @@
  * covers a page owns it; a page of RAM in none goes to the nearest range below, else above.
  * SPDX-License-Identifier: MIT
  */
-#include "kernel/app/ktest.h"
+#include "kernel/base/ktest.h"
 #include "tests/host/numa_lookup.h"
 #include "tests/host/shim.h"
 #include "tests/unit/numa_host.h"

@@ -4,8 +4,8 @@
  * SPDX-License-Identifier: MIT
  */
 #include "tests/host/fake_pages.h"
-#include "kernel/app/ktest.h"
-#include "mm/pagetable.h"
+#include "kernel/base/ktest.h"
+#include "mm/map/pagetable.h"
 
 /* What a page is mapped to, with the permissions in the low bits; 0: nothing. */
 #define PRESENT 0x800u

@@ -3,8 +3,8 @@
  * against a flat array of what every page of address space leads to.
  * SPDX-License-Identifier: MIT
  */
-#include "mm/pagetable_range.h"
-#include "kernel/app/ktest.h"
+#include "mm/map/pagetable_range.h"
+#include "kernel/base/ktest.h"
 #include "tests/host/fake_pages.h"
 
 #define SLOTS   6

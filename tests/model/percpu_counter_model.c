@@ -6,8 +6,8 @@
  * SPDX-License-Identifier: MIT
  */
 #include <string.h>
-#include "kernel/app/ktest.h"
-#include "percpu/counter_internal.h"
+#include "kernel/base/ktest.h"
+#include "percpu/sync/counter_internal.h"
 #include "tests/host/lib_rig.h"
 
 #define CPUS   3

@@ -6,8 +6,8 @@
  * SPDX-License-Identifier: MIT
  */
 #include <string.h>
-#include "kernel/app/ktest.h"
-#include "percpu/ref.h"
+#include "kernel/base/ktest.h"
+#include "percpu/sync/ref.h"
 #include "tests/host/lib_rig.h"
 
 #define CPUS     2

@@ -5,7 +5,7 @@
  * that stands must be given up in time, and there must be an end to everything.
  * SPDX-License-Identifier: MIT
  */
-#include "kernel/app/ktest.h"
+#include "kernel/base/ktest.h"
 #include "kernel/base/refclock.h"
 
 __extension__ typedef unsigned __int128 u128;

@@ -7,8 +7,8 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "kernel/app/ktest.h"
-#include "smp/tsc_sync_core.h"
+#include "kernel/base/ktest.h"
+#include "smp/compare/tsc_sync_core.h"
 
 #define MAX_CPUS   512
 #define MAX_EVENTS (64 * MAX_CPUS)

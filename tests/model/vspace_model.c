@@ -5,9 +5,9 @@
  * SPDX-License-Identifier: MIT
  */
 #include <stdlib.h>
-#include "kernel/app/ktest.h"
 #include "kernel/base/errno.h"
-#include "mm/vspace.h"
+#include "kernel/base/ktest.h"
+#include "mm/map/vspace.h"
 
 #define PAGES    192
 #define MAX_SETS 64

@@ -38,7 +38,7 @@ LOCAL_OPS = {"read": [], "set": ["mov"], "inc": ["inc"], "dec": ["dec"], "add": 
              "inc_not_zero": ["cmpxchg"]}
 
 # Loads that are right: each CPU's first 64-bit code, before GS has a base (boot/entry32.asm,
-# smp/trampoline.asm).
+# smp/start/trampoline.asm).
 SELECTOR_LOADS = {"start64", "ap_entry64"}
 
 

@@ -6,8 +6,8 @@
  */
 #include <string.h>
 
-#include "kernel/app/ktest.h"
-#include "percpu/backing_internal.h"
+#include "kernel/base/ktest.h"
+#include "percpu/backing/backing_internal.h"
 #include "tests/host/cpus.h"
 #include "tests/host/percpu_world.h"
 

@@ -4,7 +4,7 @@
  * nothing is lost.
  * SPDX-License-Identifier: MIT
  */
-#include "percpu/debug.h"
+#include "percpu/debug/debug.h"
 #include "tests/host/alloc_rig.h"
 #include "tests/host/cpus.h"
 

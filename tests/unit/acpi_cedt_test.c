@@ -3,10 +3,10 @@
  * SPDX-License-Identifier: MIT
  */
 #include "acpi/cedt.h"
-#include "kernel/app/ktest.h"
 #include "kernel/base/errno.h"
 #include "kernel/base/firmware.h"
-#include "mm/cxl_windows.h"
+#include "kernel/base/ktest.h"
+#include "mm/numa/cxl_windows.h"
 #include "tests/host/shim.h"
 #include "tests/unit/acpi_build.h"
 

@@ -6,7 +6,7 @@
 #include "acpi/hmat.h"
 
 #include "acpi/msct.h"
-#include "kernel/app/ktest.h"
+#include "kernel/base/ktest.h"
 #include "tests/host/shim.h"
 #include "tests/unit/acpi_build.h"
 

@@ -3,7 +3,7 @@
  * SPDX-License-Identifier: MIT
  */
 #include "acpi/root.h"
-#include "kernel/app/ktest.h"
+#include "kernel/base/ktest.h"
 #include "tests/host/shim.h"
 #include "tests/unit/acpi_build.h"
 

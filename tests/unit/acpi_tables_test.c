@@ -8,7 +8,7 @@
 #include "acpi/s5.h"
 #include "acpi/slit.h"
 #include "acpi/srat.h"
-#include "kernel/app/ktest.h"
+#include "kernel/base/ktest.h"
 #include "tests/host/shim.h"
 #include "tests/unit/acpi_build.h"
 

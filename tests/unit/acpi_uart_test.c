@@ -5,8 +5,8 @@
  */
 #include "acpi/dbg2.h"
 #include "acpi/spcr.h"
-#include "kernel/app/ktest.h"
 #include "kernel/base/errno.h"
+#include "kernel/base/ktest.h"
 #include "tests/host/shim.h"
 #include "tests/unit/acpi_build.h"
 

@@ -4,8 +4,8 @@
  */
 #include <string.h>
 
-#include "kernel/app/ktest.h"
-#include "smp/apic_mode.h"
+#include "kernel/base/ktest.h"
+#include "smp/start/apic_mode.h"
 
 #define OFF   (0xfee00000ULL | APIC_BASE_BSP)
 #define X_ON  (OFF | APIC_BASE_ENABLE)

@@ -2,8 +2,8 @@
  * SPDX-License-Identifier: MIT
  */
 #include <stdlib.h>
-#include "kernel/app/bench_stat.h"
-#include "kernel/app/ktest.h"
+#include "kernel/base/ktest.h"
+#include "kernel/bench/bench_stat.h"
 
 /* A permutation of 1..n: every rank is known. */
 static void permutation(u64 *v, u32 n)

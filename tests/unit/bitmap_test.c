@@ -2,8 +2,8 @@
  * Every start and length in a three-word map against an array of bool.
  * SPDX-License-Identifier: MIT
  */
-#include "kernel/app/ktest.h"
 #include "kernel/base/bitmap.h"
+#include "kernel/base/ktest.h"
 
 #define BITS 150
 

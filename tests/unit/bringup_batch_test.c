@@ -4,8 +4,8 @@
  * SPDX-License-Identifier: MIT
  */
 #include <string.h>
-#include "kernel/app/ktest.h"
-#include "smp/bringup_batch.h"
+#include "kernel/base/ktest.h"
+#include "smp/start/bringup_batch.h"
 #include "tests/host/shim.h"
 
 #define MAX_SIM 64

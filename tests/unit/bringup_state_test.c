@@ -5,9 +5,9 @@
  */
 #include <pthread.h>
 #include <string.h>
-#include "kernel/app/ktest.h"
-#include "smp/bringup_fault.h"
-#include "smp/bringup_state.h"
+#include "kernel/base/ktest.h"
+#include "smp/start/bringup_fault.h"
+#include "smp/start/bringup_state.h"
 #include "tests/host/shim.h"
 
 static struct smp_record rec;

@@ -2,7 +2,7 @@
  * The page allocator: orders, nodes, tiers, hand-over with holes, partial frees, refusals.
  * SPDX-License-Identifier: MIT
  */
-#include "kernel/app/ktest.h"
+#include "kernel/base/ktest.h"
 #include "tests/host/buddy_rig.h"
 #include "tests/host/shim.h"
 

@@ -3,7 +3,7 @@
  * SPDX-License-Identifier: MIT
  */
 #include <pthread.h>
-#include "kernel/app/ktest.h"
+#include "kernel/base/ktest.h"
 #include "tests/host/buddy_rig.h"
 
 #define MIB SZ_1M

@@ -6,8 +6,8 @@
 #include <sched.h>
 #include <string.h>
 #include <time.h>
-#include "kernel/app/ktest.h"
-#include "smp/call_core.h"
+#include "kernel/base/ktest.h"
+#include "smp/call/call_core.h"
 
 #define CPUS  4
 #define CALLS 3000

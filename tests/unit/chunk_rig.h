@@ -8,8 +8,8 @@
 
 #include <stdlib.h>
 #include <string.h>
-#include "kernel/app/ktest.h"
-#include "percpu/chunk.h"
+#include "kernel/base/ktest.h"
+#include "percpu/chunk/chunk.h"
 
 #define RIG_BLOCKS 512
 

@@ -2,8 +2,8 @@
  * The clock's arithmetic at its edges, and against 128-bit division where the host has one.
  * SPDX-License-Identifier: MIT
  */
-#include "kernel/app/ktest.h"
 #include "kernel/base/clockmath.h"
+#include "kernel/base/ktest.h"
 
 __extension__ typedef unsigned __int128 u128;
 

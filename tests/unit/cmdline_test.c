@@ -1,9 +1,9 @@
 /*
  * SPDX-License-Identifier: MIT
  */
-#include "kernel/app/ktest.h"
 #include "kernel/base/cmdline.h"
 #include "kernel/base/errno.h"
+#include "kernel/base/ktest.h"
 #include "kernel/base/string.h"
 #include "tests/host/shim.h"
 

@@ -2,9 +2,9 @@
  * console=: every form, and every way to get it wrong.
  * SPDX-License-Identifier: MIT
  */
-#include "kernel/app/ktest.h"
 #include "kernel/base/console_spec.h"
 #include "kernel/base/errno.h"
+#include "kernel/base/ktest.h"
 #include "kernel/base/string.h"
 
 static struct console_spec spec;

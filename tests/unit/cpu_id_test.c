@@ -3,7 +3,7 @@
  * SPDX-License-Identifier: MIT
  */
 #include "kernel/base/cpu_id.h"
-#include "kernel/app/ktest.h"
+#include "kernel/base/ktest.h"
 
 /* "AuthenticAMD", "GenuineIntel", "HygonGenuine" as EBX, EDX, ECX. */
 #define AMD   0x68747541, 0x69746e65, 0x444d4163

@@ -2,8 +2,8 @@
  * Registers of all CPUs, compared: one line for a register, whoever differs.
  * SPDX-License-Identifier: MIT
  */
-#include "smp/cpu_regs.h"
-#include "kernel/app/ktest.h"
+#include "smp/compare/cpu_regs.h"
+#include "kernel/base/ktest.h"
 #include "kernel/base/firmware.h"
 #include "kernel/base/string.h"
 #include "tests/host/shim.h"

@@ -3,8 +3,8 @@
  * SPDX-License-Identifier: MIT
  */
 #include <pthread.h>
-#include "kernel/app/ktest.h"
-#include "smp/cpumap.h"
+#include "kernel/base/ktest.h"
+#include "smp/start/cpumap.h"
 #include "tests/host/shim.h"
 
 static struct cpumap map;

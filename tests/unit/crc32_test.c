@@ -2,8 +2,8 @@
  * CRC-32 against published values, against the definition bit by bit, and in pieces.
  * SPDX-License-Identifier: MIT
  */
-#include "kernel/app/ktest.h"
 #include "kernel/base/crc32.h"
+#include "kernel/base/ktest.h"
 #include "kernel/base/string.h"
 
 static const struct {

@@ -18,9 +18,9 @@
 #include "acpi/root.h"
 #include "acpi/s5.h"
 #include "acpi/spcr.h"
-#include "kernel/app/ktest.h"
-#include "mm/cxl_windows.h"
-#include "mm/numa_check.h"
+#include "kernel/base/ktest.h"
+#include "mm/numa/cxl_windows.h"
+#include "mm/numa/numa_check.h"
 #include "tests/host/shim.h"
 #include "tests/unit/numa_host.h"
 

@@ -5,9 +5,9 @@
  */
 #include <stdio.h>
 #include "tests/host/fake_pages.h"
-#include "kernel/app/ktest.h"
-#include "mm/direct_map.h"
-#include "mm/layout.h"
+#include "kernel/base/ktest.h"
+#include "mm/map/direct_map.h"
+#include "mm/map/address_map.h"
 #include "tests/host/shim.h"
 
 static struct fake_pages pages;

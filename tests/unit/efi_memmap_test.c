@@ -6,7 +6,7 @@
 #include "boot/boot_info_build.h"
 #include "boot/efi_memmap.h"
 #include "boot/memmap.h"
-#include "kernel/app/ktest.h"
+#include "kernel/base/ktest.h"
 #include "kernel/base/string.h"
 #include "tests/host/shim.h"
 

@@ -2,8 +2,8 @@
  * The exception table's search.
  * SPDX-License-Identifier: MIT
  */
-#include "kernel/app/ktest.h"
 #include "kernel/base/extable.h"
+#include "kernel/base/ktest.h"
 
 static const struct extable_entry table[] = {
     {0xffffffff80300010, 0xffffffff80300020},

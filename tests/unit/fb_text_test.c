@@ -5,10 +5,10 @@
  */
 #include <stdlib.h>
 
-#include "kernel/app/ktest.h"
 #include "kernel/base/errno.h"
 #include "kernel/base/fb_text.h"
 #include "kernel/base/font.h"
+#include "kernel/base/ktest.h"
 #include "kernel/base/printf.h"
 #include "kernel/base/string.h"
 

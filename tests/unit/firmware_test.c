@@ -4,7 +4,7 @@
  */
 #include "kernel/base/firmware.h"
 
-#include "kernel/app/ktest.h"
+#include "kernel/base/ktest.h"
 #include "kernel/base/string.h"
 #include "tests/host/shim.h"
 

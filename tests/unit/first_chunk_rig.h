@@ -14,13 +14,13 @@
 #include <sys/mman.h>
 #include <unistd.h>
 
-#include "kernel/app/ktest.h"
 #include "kernel/base/errno.h"
-#include "mm/memblock.h"
-#include "percpu/first_chunk.h"
-#include "percpu/layout.h"
-#include "percpu/layout_print.h"
-#include "percpu/setup_first_chunk.h"
+#include "kernel/base/ktest.h"
+#include "mm/memblock/memblock.h"
+#include "percpu/first/first_chunk.h"
+#include "percpu/first/layout.h"
+#include "percpu/first/layout_print.h"
+#include "percpu/first/setup_first_chunk.h"
 #include "tests/host/shim.h"
 
 #define RIG_POISON   0xa5

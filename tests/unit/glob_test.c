@@ -1,8 +1,8 @@
 /*
  * SPDX-License-Identifier: MIT
  */
-#include "kernel/app/ktest.h"
 #include "kernel/base/glob.h"
+#include "kernel/base/ktest.h"
 
 KTEST(glob, literal)
 {

@@ -5,7 +5,7 @@
 #include <stdio.h>
 
 #include "acpi/hpet.h"
-#include "kernel/app/ktest.h"
+#include "kernel/base/ktest.h"
 #include "tests/host/shim.h"
 #include "tests/unit/acpi_build.h"
 

@@ -10,12 +10,12 @@
 #include <string.h>
 #include <sys/mman.h>
 
-#include "kernel/app/ktest.h"
-#include "mm/memblock.h"
-#include "percpu/first_chunk.h"
-#include "percpu/layout.h"
-#include "percpu/setup_first_chunk.h"
-#include "smp/cpumap.h"
+#include "kernel/base/ktest.h"
+#include "mm/memblock/memblock.h"
+#include "percpu/first/first_chunk.h"
+#include "percpu/first/layout.h"
+#include "percpu/first/setup_first_chunk.h"
+#include "smp/start/cpumap.h"
 #include "tests/host/numa_lookup.h"
 #include "tests/host/shim.h"
 #include "tests/unit/numa_host.h"

@@ -3,8 +3,8 @@
  * while the form of the KTAP is looked at.
  * SPDX-License-Identifier: MIT
  */
-#include "kernel/app/ktest.h"
 #include "kernel/base/glob.h"
+#include "kernel/base/ktest.h"
 #include "kernel/base/printf.h"
 #include "kernel/base/string.h"
 #include "tests/host/shim.h"

@@ -6,10 +6,10 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "kernel/app/ktest.h"
 #include "kernel/base/errno.h"
-#include "percpu/layout.h"
-#include "percpu/layout_print.h"
+#include "kernel/base/ktest.h"
+#include "percpu/first/layout.h"
+#include "percpu/first/layout_print.h"
 #include "tests/host/shim.h"
 
 static const u32 *cpu_node; /* of the case that runs */

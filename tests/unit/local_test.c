@@ -3,8 +3,8 @@
  * elsewhere.
  * SPDX-License-Identifier: MIT
  */
-#include "kernel/app/ktest.h"
-#include "percpu/local.h"
+#include "kernel/base/ktest.h"
+#include "percpu/sync/local.h"
 #include "tests/host/cpus.h"
 
 static void expect(local_t *l, s64 want)

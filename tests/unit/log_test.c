@@ -3,7 +3,7 @@
  * SPDX-License-Identifier: MIT
  */
 #include <pthread.h>
-#include "kernel/app/ktest.h"
+#include "kernel/base/ktest.h"
 #include "kernel/base/log.h"
 #include "kernel/base/printf.h"
 #include "kernel/base/string.h"

@@ -7,9 +7,9 @@
 #ifndef PERCH_TESTS_MEMBLOCK_FIXTURE_H
 #define PERCH_TESTS_MEMBLOCK_FIXTURE_H
 
-#include "kernel/app/ktest.h"
+#include "kernel/base/ktest.h"
 #include "kernel/base/string.h"
-#include "mm/memblock.h"
+#include "mm/memblock/memblock.h"
 #include "tests/host/shim.h"
 
 #define INIT_REGIONS 128

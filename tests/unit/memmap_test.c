@@ -4,8 +4,8 @@
  */
 #include "boot/boot_info_build.h"
 #include "boot/memmap.h"
-#include "kernel/app/ktest.h"
 #include "kernel/base/errno.h"
+#include "kernel/base/ktest.h"
 #include "tests/host/shim.h"
 
 #define LIMIT 0x400000000000ULL /* 64 TiB */

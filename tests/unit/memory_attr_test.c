@@ -4,7 +4,7 @@
  * SPDX-License-Identifier: MIT
  */
 #include "kernel/base/firmware.h"
-#include "mm/memory_attr.h"
+#include "mm/memblock/memory_attr.h"
 #include "tests/unit/memblock_fixture.h"
 
 #define G SZ_1G

@@ -6,7 +6,7 @@
 #include <stdio.h>
 
 #include "acpi/fadt.h"
-#include "kernel/app/ktest.h"
+#include "kernel/base/ktest.h"
 #include "tests/host/numa_lookup.h"
 #include "tests/host/shim.h"
 #include "tests/unit/numa_host.h"

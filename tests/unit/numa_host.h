@@ -8,7 +8,7 @@
 
 #include <stdlib.h>
 
-#include "mm/numa.h"
+#include "mm/numa/numa.h"
 #include "tests/unit/acpi_build.h"
 
 struct machine {

@@ -3,7 +3,7 @@
  * what boot logs and bug reports say of them.
  * SPDX-License-Identifier: MIT
  */
-#include "kernel/app/ktest.h"
+#include "kernel/base/ktest.h"
 #include "tests/host/numa_lookup.h"
 #include "tests/unit/numa_made_up.h"
 

@@ -1,8 +1,8 @@
 /*
- * Each rule of the design's table "NUMA decisions" (see mm/numa.h) on a made-up table.
+ * Each rule of the design's table "NUMA decisions" (see mm/numa/numa.h) on a made-up table.
  * SPDX-License-Identifier: MIT
  */
-#include "kernel/app/ktest.h"
+#include "kernel/base/ktest.h"
 #include "tests/host/numa_lookup.h"
 #include "tests/unit/numa_made_up.h"
 

@@ -3,11 +3,11 @@
  * and demotion finds the same memory all the time.
  * SPDX-License-Identifier: MIT
  */
-#include "mm/pagetable_range.h"
+#include "mm/map/pagetable_range.h"
 #include <pthread.h>
 #include <sched.h>
 #include <stdatomic.h>
-#include "kernel/app/ktest.h"
+#include "kernel/base/ktest.h"
 #include "tests/host/fake_pages.h"
 #include "tests/host/shim.h"
 
@@ -277,7 +277,7 @@ KTEST(pagetable_range, promote_refuses)
     stop();
 }
 
-/* Who does not own a slot cannot change it by the calls of mm/pagetable.h. */
+/* Who does not own a slot cannot change it by the calls of mm/map/pagetable.h. */
 KTEST(pagetable_range, belongs_to_its_owner)
 {
     struct pt_slot s[512];

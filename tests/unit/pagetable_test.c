@@ -4,9 +4,9 @@
  * SPDX-License-Identifier: MIT
  */
 #include "tests/host/fake_pages.h"
-#include "kernel/app/ktest.h"
+#include "kernel/base/ktest.h"
 #include "kernel/base/range.h"
-#include "mm/pagetable.h"
+#include "mm/map/pagetable.h"
 #include "tests/host/shim.h"
 
 #define VA 0xffffe00000000000ULL

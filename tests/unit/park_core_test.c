@@ -9,10 +9,10 @@
 #include <stdlib.h>
 #include <string.h>
 #include <time.h>
-#include "kernel/app/ktest.h"
-#include "smp/call_core.h"
-#include "smp/cpumap.h"
-#include "smp/park_core.h"
+#include "kernel/base/ktest.h"
+#include "smp/call/call_core.h"
+#include "smp/run/park_core.h"
+#include "smp/start/cpumap.h"
 
 #define CPUS   4
 #define PAGES  8

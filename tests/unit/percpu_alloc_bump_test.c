@@ -2,7 +2,7 @@
  * Bump regions: how objects lie that no magazine stocks, and what stays when they go.
  * SPDX-License-Identifier: MIT
  */
-#include "percpu/alloc_lookup.h"
+#include "percpu/alloc/alloc_lookup.h"
 #include "tests/host/alloc_rig.h"
 
 static u32 cached(const struct alloc_rig *r, u32 cpu)

@@ -2,8 +2,8 @@
  * The per-CPU counter: bound, exact sum, limits, groups, and threads as CPUs. Also under TSan.
  * SPDX-License-Identifier: MIT
  */
-#include "kernel/app/ktest.h"
-#include "percpu/counter.h"
+#include "kernel/base/ktest.h"
+#include "percpu/sync/counter.h"
 #include "tests/host/lib_rig.h"
 #include "tests/host/shim.h"
 

@@ -5,7 +5,7 @@
  */
 #include <string.h>
 #include "kernel/base/printf.h"
-#include "percpu/debug.h"
+#include "percpu/debug/debug.h"
 #include "tests/host/alloc_rig.h"
 
 /* CPU 3 has never been online. */

@@ -3,8 +3,8 @@
  * and drop references while one is killed. Also under TSan.
  * SPDX-License-Identifier: MIT
  */
-#include "kernel/app/ktest.h"
-#include "percpu/ref.h"
+#include "kernel/base/ktest.h"
+#include "percpu/sync/ref.h"
 #include "tests/host/lib_rig.h"
 #include "tests/host/shim.h"
 

@@ -4,8 +4,8 @@
  * SPDX-License-Identifier: MIT
  */
 #include <pthread.h>
-#include "kernel/app/ktest.h"
-#include "percpu/rwlock.h"
+#include "kernel/base/ktest.h"
+#include "percpu/sync/rwlock.h"
 #include "tests/host/lib_rig.h"
 #include "tests/host/shim.h"
 

@@ -8,7 +8,7 @@
 #include <setjmp.h>
 #include <stdio.h>
 #include <string.h>
-#include "kernel/app/ktest.h"
+#include "kernel/base/ktest.h"
 #include "tests/host/shim.h"
 
 #define PM1A_STS 0x600

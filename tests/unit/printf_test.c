@@ -3,7 +3,7 @@
  * rest is compared with libc in tests/model/printf_model.c.
  * SPDX-License-Identifier: MIT
  */
-#include "kernel/app/ktest.h"
+#include "kernel/base/ktest.h"
 #include "kernel/base/printf.h"
 #include "kernel/base/range.h"
 

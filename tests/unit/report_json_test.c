@@ -2,11 +2,11 @@
  * The form of the report: numbering, checksums, escaping, arrays, and the line that would not fit.
  * SPDX-License-Identifier: MIT
  */
-#include "kernel/app/ktest.h"
-#include "kernel/app/report_json.h"
 #include "kernel/base/crc32.h"
+#include "kernel/base/ktest.h"
 #include "kernel/base/printf.h"
 #include "kernel/base/string.h"
+#include "kernel/report/report_json.h"
 #include "tests/host/shim.h"
 
 #define CRC_FIELD 18 /* ,"crc":"01234567"} */

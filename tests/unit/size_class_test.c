@@ -2,8 +2,8 @@
  * Size classes, exhaustively over sizes and alignments.
  * SPDX-License-Identifier: MIT
  */
-#include "kernel/app/ktest.h"
-#include "percpu/size_class.h"
+#include "kernel/base/ktest.h"
+#include "percpu/chunk/size_class.h"
 
 KTEST(size_class, never_smaller_never_less_aligned)
 {

@@ -4,8 +4,8 @@
  * SPDX-License-Identifier: MIT
  */
 #include <pthread.h>
-#include "kernel/app/ktest.h"
-#include "mm/smallmem.h"
+#include "kernel/base/ktest.h"
+#include "mm/pages/smallmem.h"
 #include "tests/host/buddy_rig.h"
 #include "tests/host/shim.h"
 

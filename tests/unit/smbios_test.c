@@ -6,7 +6,7 @@
 
 #include <stdlib.h>
 #include <string.h>
-#include "kernel/app/ktest.h"
+#include "kernel/base/ktest.h"
 #include "tests/host/shim.h"
 
 #define AREA  0xf0000

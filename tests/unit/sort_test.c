@@ -2,7 +2,7 @@
  * SPDX-License-Identifier: MIT
  */
 #include <stdlib.h>
-#include "kernel/app/ktest.h"
+#include "kernel/base/ktest.h"
 #include "kernel/base/sort.h"
 
 struct item {

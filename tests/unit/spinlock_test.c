@@ -4,7 +4,7 @@
  */
 #include <string.h>
 
-#include "kernel/app/ktest.h"
+#include "kernel/base/ktest.h"
 #include "kernel/base/spinlock.h"
 #include "tests/host/shim.h"
 

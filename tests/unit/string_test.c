@@ -25,7 +25,7 @@
 #undef strncmp
 #undef strchr
 
-#include "kernel/app/ktest.h"
+#include "kernel/base/ktest.h"
 
 #define LEN 80
 

@@ -2,7 +2,7 @@
  * Address to function name.
  * SPDX-License-Identifier: MIT
  */
-#include "kernel/app/ktest.h"
+#include "kernel/base/ktest.h"
 #include "kernel/base/symbols.h"
 
 #define BASE 0xffffffff80000000ULL

@@ -3,9 +3,9 @@
  * SPDX-License-Identifier: MIT
  */
 #include <stdlib.h>
-#include "kernel/app/ktest.h"
 #include "kernel/base/errno.h"
-#include "smp/tlb_core.h"
+#include "kernel/base/ktest.h"
+#include "smp/call/tlb_core.h"
 #include "tests/host/shim.h"
 
 #define BASE  0xffffc00000000000ULL

@@ -3,8 +3,8 @@
  * SPDX-License-Identifier: MIT
  */
 #include "kernel/base/firmware.h"
-#include "smp/trampoline.h"
-#include "smp/trampoline_place.h"
+#include "smp/start/trampoline.h"
+#include "smp/start/trampoline_place.h"
 #include "tests/unit/memblock_fixture.h"
 
 #define LOW_END  0x9f000ULL /* as a BIOS leaves it */

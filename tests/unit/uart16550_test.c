@@ -2,8 +2,8 @@
  * The driver against a UART made of an array: absent, stuck, slow, without FIFO, without a clock.
  * SPDX-License-Identifier: MIT
  */
-#include "kernel/app/ktest.h"
 #include "kernel/base/errno.h"
+#include "kernel/base/ktest.h"
 #include "kernel/base/string.h"
 #include "kernel/base/uart16550.h"
 

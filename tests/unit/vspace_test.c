@@ -3,9 +3,9 @@
  * SPDX-License-Identifier: MIT
  */
 #include "tests/host/fake_pages.h"
-#include "kernel/app/ktest.h"
-#include "mm/layout.h"
-#include "mm/vspace.h"
+#include "kernel/base/ktest.h"
+#include "mm/map/address_map.h"
+#include "mm/map/vspace.h"
 #include "tests/host/shim.h"
 
 #define BASE           VAREA_BASE

@@ -4,10 +4,10 @@
  * SPDX-License-Identifier: MIT
  */
 #include "tests/host/fake_pages.h"
-#include "kernel/app/ktest.h"
-#include "mm/direct_map.h"
-#include "mm/layout.h"
-#include "mm/wx_check.h"
+#include "kernel/base/ktest.h"
+#include "mm/map/direct_map.h"
+#include "mm/map/address_map.h"
+#include "mm/map/wx_check.h"
 #include "tests/host/shim.h"
 
 #define TEXT_PA    0x210000ULL

@@ -1,8 +1,7 @@
 /*
  * A machine as the kernel would see it, from its raw tables: the kernel's own parsers and its own
- * topology, in the order of kernel/app/acpi_stage.c, without a memory map and without a boot CPU.
- * Findings go to the collector of log.c.
- * Hosted only.
+ * topology, in the order of kernel/stages/acpi_stage.c, without a memory map and without a boot
+ * CPU. Findings go to the collector of log.c. Hosted only.
  * SPDX-License-Identifier: MIT
  */
 #ifndef PERCH_TOOLS_ACPI_MACHINE_H
@@ -10,8 +9,8 @@
 
 #include "acpi/dbg2.h"
 #include "acpi/spcr.h"
-#include "mm/cxl_windows.h"
-#include "mm/numa_check.h"
+#include "mm/numa/cxl_windows.h"
+#include "mm/numa/numa_check.h"
 #include "tools/acpi/dump.h"
 
 struct acpi_machine {

@@ -1,6 +1,7 @@
 /*
  * `perch layout FILE`: what the first chunk would look like on the machine FILE describes. It links
- * the kernel's own percpu/layout.c and percpu/layout_print.c, so its lines are the kernel's lines.
+ * the kernel's own percpu/first/layout.c and percpu/first/layout_print.c, so its lines are the
+ * kernel's lines.
  *
  * Status: 0, 2 for bad input (one line on stderr), 1 when the output cannot be written.
  * SPDX-License-Identifier: MIT
@@ -12,8 +13,8 @@
 #include <string.h>
 
 #include "kernel/base/print.h"
-#include "percpu/layout.h"
-#include "percpu/layout_print.h"
+#include "percpu/first/layout.h"
+#include "percpu/first/layout_print.h"
 #include "tools/complain.h"
 #include "tools/layout/json.h"
 #include "tools/layout/machine.h"

@@ -7,8 +7,8 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/mman.h>
-#include "percpu/first_chunk.h"
-#include "percpu/setup_first_chunk.h"
+#include "percpu/first/first_chunk.h"
+#include "percpu/first/setup_first_chunk.h"
 
 /* Neighbouring groups of the first chunk lie so far apart: dynamic chunks go into the gaps. */
 #define GROUP_STRIDE (64 * SZ_1M)

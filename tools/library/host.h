@@ -17,7 +17,7 @@
 
 #include "kernel/base/errno.h"
 #include "kernel/base/types.h"
-#include "percpu/percpu_lib.h"
+#include "percpu/sync/percpu_lib.h"
 
 #define PERCH_HOST_MAX_NODES 256u
 
@@ -55,7 +55,7 @@ void perch_host_leave(void);
 /* Per-CPU pointer of the static area. */
 void *perch_host_static(void);
 
-/* For percpu/counter.h, ref.h and rwlock.h. */
+/* For percpu/sync/counter.h, ref.h and rwlock.h. */
 const struct percpu_lib *perch_host_lib(void);
 
 /*

@@ -7,9 +7,9 @@
 
 #include "kernel/base/bitmap.h"
 #include "kernel/base/spinlock.h"
-#include "mm/buddy.h"
-#include "mm/vspace.h"
-#include "percpu/backing.h"
+#include "mm/map/vspace.h"
+#include "mm/pages/buddy.h"
+#include "percpu/backing/backing.h"
 #include "percpu/percpu_instance.h"
 #include "tools/library/host.h"
 

@@ -3,11 +3,11 @@
 
 # percpu.c is a hardware source only because of its file-scope state.
 LIBRARY_SRCS := $(filter percpu/%,$(PURE_SRCS) $(LOCAL_SRCS)) percpu/percpu.c percpu/percpu_passthrough.c \
-	$(filter mm/buddy%,$(LOCAL_SRCS)) mm/vspace.c mm/vspace_congruent.c \
+	$(filter mm/pages/buddy%,$(LOCAL_SRCS)) mm/map/vspace.c mm/map/vspace_congruent.c \
 	kernel/base/bitmap.c kernel/base/sort.c kernel/base/printf.c kernel/base/spinlock.c \
 	$(wildcard tools/library/*.c)
-LIBRARY_HEADERS := $(wildcard percpu/*.h kernel/base/*.h tools/library/*.h \
-	tools/library/kernel/base/*.h tools/library/percpu/*.h)
+LIBRARY_HEADERS := $(wildcard percpu/*.h percpu/*/*.h kernel/base/*.h tools/library/*.h \
+	tools/library/kernel/base/*.h tools/library/percpu/alloc/*.h)
 # Position-independent, so that it can be part of anything; aliasing as in the kernel.
 LIBRARY_CFLAGS := -std=gnu11 -g -Wall -Wextra -Werror -fPIC -ftls-model=initial-exec \
 	-fno-strict-aliasing -fno-omit-frame-pointer -pthread -Itools/library -I.

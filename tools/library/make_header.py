@@ -17,9 +17,9 @@ from pathlib import Path
 ROOT = Path(__file__).resolve().parents[2]
 # The hosted twins come first, as in the library's build.
 SEARCH = [ROOT / "tools/library", ROOT]
-ROOTS = ["tools/library/host.h", "percpu/percpu_instance.h", "percpu/layout.h", "percpu/first_chunk.h",
-         "percpu/setup_first_chunk.h", "percpu/percpu_lib.h", "percpu/counter.h",
-         "percpu/ref.h", "percpu/rwlock.h", "percpu/local.h"]
+ROOTS = ["tools/library/host.h", "percpu/percpu_instance.h", "percpu/first/layout.h", "percpu/first/first_chunk.h",
+         "percpu/first/setup_first_chunk.h", "percpu/sync/percpu_lib.h", "percpu/sync/counter.h",
+         "percpu/sync/ref.h", "percpu/sync/rwlock.h", "percpu/sync/local.h"]
 SYSTEM = {"kernel/base/errno.h": "<errno.h>", "kernel/base/string.h": "<string.h>"}
 TYPES = {f"{sign}{bits}": f"{'u' * (sign == 'u')}int{bits}_t"
          for sign in "us" for bits in (8, 16, 32, 64)}

@@ -59,7 +59,7 @@ static inline void cpu_relax(void)
     sched_yield();
 }
 
-/* The outermost section takes the CPU's lock. Also percpu/ref.h's guard. */
+/* The outermost section takes the CPU's lock. Also percpu/sync/ref.h's guard. */
 static inline void cpu_guard_enter(void)
 {
     if (perch_self.depth++)

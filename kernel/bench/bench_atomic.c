@@ -1,0 +1,73 @@
+/*
+ * How many atomic allocations in a row succeed: from a cold start, and again after that demand was
+ * seen once and the deferred work was done. And what a failing call costs.
+ * SPDX-License-Identifier: MIT
+ */
+#include "kernel/base/print.h"
+#include "kernel/bench/bench.h"
+
+#define SIZE     64
+#define ATTEMPTS 4096
+
+static void run(struct bench *b, const char *when)
+{
+    u32 first_fail = ATTEMPTS, failed = 0, ok = 0;
+
+    for (u32 i = 0; i < ATTEMPTS; i++) {
+        u64 t0 = rdtsc();
+        void *p = percpu_alloc(SIZE, 8, PCPU_ATOMIC | PCPU_NOWARN);
+        u64 t1 = rdtsc();
+        u64 ticks = bench_less(t1 - t0, b->overhead);
+
+        if (p) {
+            b->live[ok] = p;
+            b->sample[ok++] = ticks;
+        } else {
+            first_fail = MIN(first_fail, i);
+            b->other[failed++] = ticks;
+        }
+    }
+    log_raw("bench: atomic size=%u when=%s first_fail_at=%u failed=%u of=%u", SIZE, when,
+            first_fail, failed, ATTEMPTS);
+    bench_print(b->sample, ok, "atomic when=%s op=alloc", when);
+    bench_print(b->other, failed, "atomic when=%s op=failing", when);
+    for (u32 i = 0; i < ok; i++)
+        percpu_free(b->live[i]);
+}
+
+/* Takes memory until nothing is ready, so that failing calls are seen in any case. */
+static void exhaust(struct bench *b)
+{
+    u32 n = 0, failed = 0;
+
+    while (n < BENCH_OBJECTS && (b->live[n] = percpu_alloc(SIZE, 8, PCPU_ATOMIC | PCPU_NOWARN)))
+        n++;
+    for (u32 i = 0; i < 1000; i++) {
+        u64 t0 = rdtsc();
+        void *p = percpu_alloc(SIZE, 8, PCPU_ATOMIC | PCPU_NOWARN);
+        u64 t1 = rdtsc();
+
+        if (p)
+            percpu_free(p);
+        else
+            b->sample[failed++] = bench_less(t1 - t0, b->overhead);
+    }
+    bench_print(b->sample, failed, "atomic op=failing");
+    while (n)
+        percpu_free(b->live[--n]);
+}
+
+void bench_atomic(struct bench *b)
+{
+    u64 start = bench_populated();
+
+    run(b, "cold");
+    bench_settle();
+    u64 reserve = bench_populated();
+    run(b, "seen");
+    exhaust(b);
+    percpu_trim();
+    log_raw("bench: atomic start_pages_per_unit=%llu after_demand_pages_per_unit=%llu "
+            "trimmed_pages_per_unit=%llu",
+            BENCH_U(start), BENCH_U(reserve), BENCH_U(bench_populated()));
+}

@@ -1,0 +1,196 @@
+/*
+ * Allocation and free by size: growing from a trimmed state, freeing in order of age, and pairs in
+ * the steady state; from the same operations the slow path, the cost of populating a page, and of
+ * making a chunk.
+ * SPDX-License-Identifier: MIT
+ */
+#include "kernel/base/cpu_local.h"
+#include "kernel/base/print.h"
+#include "kernel/base/printf.h"
+#include "kernel/bench/bench.h"
+
+#define OPS       2000
+#define GROW_MAX  (256 * SZ_1M)  /* of memory in all units */
+#define CLEAR_MAX (1024 * SZ_1M) /* by the pairs of one size */
+#define SLOW_SIZE 1024           /* slow paths of sizes up to this one are collected */
+#define POP_SIZE  4096           /* population is judged from this size on */
+
+static const u32 sizes[] = {4, 8, 16, 64, 256, 1024, 4096, 16384, 32768};
+
+static u32 align_of(u32 size)
+{
+    return size < 8 ? size : 8;
+}
+
+static u32 ops_within(const struct bench *b, u32 size, u64 bytes)
+{
+    return (u32)MIN((u64)OPS, bytes / ((u64)size * b->cpus));
+}
+
+static void note_slow(struct bench_slow *slow, const struct bench_op *op)
+{
+    if (slow->n == BENCH_SAMPLES)
+        return;
+    slow->net[slow->n] = op->net;
+    slow->batch[slow->n++] = op->batch;
+}
+
+static void note_alloc(struct bench *b, u32 size, const struct bench_op *op)
+{
+    if (op->class == BENCH_NOPOP && op->refill && size <= SLOW_SIZE)
+        note_slow(&b->refill, op);
+    if (op->class == BENCH_POPULATE && size >= POP_SIZE) {
+        b->pop_gross += op->ticks;
+        b->pop_net += op->net;
+        b->pop_pages += op->blocks * b->cpus;
+        b->pop_n++;
+    }
+    if (op->class == BENCH_NEWCHUNK && b->chunk_n < ARRAY_SIZE(b->chunk_net)) {
+        b->chunk_gross[b->chunk_n] = op->ticks;
+        b->chunk_net[b->chunk_n++] = op->net;
+        b->chunk_blocks += op->blocks;
+    }
+}
+
+/* First-time allocations, then freed in order of age; what was deferred meanwhile comes last. */
+static u32 grow_calls(struct bench *b, u32 size, u32 target)
+{
+    struct bench_op op;
+    u32 n;
+
+    for (n = 0; n < target; n++) {
+        b->live[n] = bench_alloc(b, size, align_of(size), 0, &op);
+        if (!b->live[n])
+            break;
+        b->sample[n] = op.ticks;
+        b->class[n] = (u8)op.class;
+        note_alloc(b, size, &op);
+    }
+    for (u32 i = 0; i < n; i++) {
+        bench_free(b, b->live[i], size, &op);
+        b->other[i] = op.ticks;
+        if (op.drain && size <= SLOW_SIZE)
+            note_slow(&b->drain, &op);
+    }
+    return n;
+}
+
+static void grow(struct bench *b, u32 size)
+{
+    u32 target = ops_within(b, size, GROW_MAX), n;
+    char name[64];
+    u64 deferred;
+
+    percpu_trim();
+    bench_settle();
+    bench_hold_work();
+    n = grow_calls(b, size, target);
+    deferred = bench_deferred(b);
+    b->deferred += deferred;
+    kscnprintf(name, sizeof(name), "percpu size=%u op=alloc_grow", size);
+    bench_print_classes(b, name, n);
+    bench_print(b->other, n, "percpu size=%u op=free_fifo", size);
+    log_raw("bench: percpu size=%u op=grow_deferred n=%u insns=%llu", size, n, BENCH_U(deferred));
+    if (n != target)
+        log_raw("bench: failed size=%u op=alloc_grow at=%u", size, n);
+}
+
+/* Pairs; dry: everything but the two calls, to know what the loop itself costs. */
+static NOINLINE u64 pairs(struct bench *b, u32 size, u32 n, bool dry, u32 *failed)
+{
+    u64 start = rdtsc();
+    u32 align = align_of(size);
+
+    for (u32 i = 0; i < n; i++) {
+        void *p = NULL;
+        u64 t0 = rdtsc();
+        if (!dry)
+            p = percpu_alloc(size, align, 0);
+        u64 t1 = rdtsc();
+        if (!dry)
+            percpu_free(p);
+        u64 t2 = rdtsc();
+
+        *failed += !dry && !p;
+        b->sample[i] = t1 - t0;
+        b->other[i] = t2 - t1;
+    }
+    return rdtsc() - start;
+}
+
+/*
+ * All that the pairs cost, the deferred work they caused on any CPU included: the time of the whole
+ * loop and of letting that work finish, less what the same costs without the calls.
+ */
+static void steady(struct bench *b, u32 size)
+{
+    u32 n = ops_within(b, size, CLEAR_MAX), failed = 0;
+    u64 dry, total, cleared, calls = 0;
+
+    pairs(b, size, MIN(n, 100u), false, &failed); /* warm */
+    bench_settle();
+    dry = pairs(b, size, n, true, &failed) + b->settle_cost;
+    cleared = bench_cleared();
+    u64 t0 = rdtsc();
+    pairs(b, size, n, false, &failed);
+    bench_settle();
+    total = bench_less(rdtsc() - t0, dry);
+    cleared = bench_cleared() - cleared;
+
+    for (u32 i = 0; i < n; i++) {
+        b->sample[i] = bench_less(b->sample[i], b->overhead);
+        b->other[i] = bench_less(b->other[i], b->overhead);
+        calls += b->sample[i] + b->other[i];
+    }
+    bench_print(b->sample, n, "percpu size=%u op=alloc_steady", size);
+    bench_print(b->other, n, "percpu size=%u op=free_steady", size);
+    if (size == 8) {
+        log_raw("bench: fast op=alloc min=%llu med=%llu", BENCH_U(b->sample[0]),
+                BENCH_U(b->sample[n / 2]));
+        log_raw("bench: fast op=free min=%llu med=%llu", BENCH_U(b->other[0]),
+                BENCH_U(b->other[n / 2]));
+        b->background[0] = bench_milli(bench_less(total, calls), n);
+        b->cleared[0] = bench_milli(cleared, n);
+    }
+    u64 net = bench_less(total, cleared / BENCH_CLEAR_BYTES);
+    log_raw("bench: percpu size=%u op=pair_steady n=%u gross=%llu.%03llu net=%llu.%03llu "
+            "background=%llu.%03llu cleared=%llu.%03llu failed=%u",
+            size, n, BENCH_FIX(bench_milli(total, n)), BENCH_FIX(bench_milli(net, n)),
+            BENCH_FIX(bench_milli(bench_less(total, calls), n)), BENCH_FIX(bench_milli(cleared, n)),
+            failed);
+}
+
+/* ---- what lies across the sizes -------------------------------------------------------------- */
+
+/* less: the part that is more than 40 for each object of the batch. */
+static void print_slow(struct bench *b, const char *name, struct bench_slow *slow)
+{
+    u64 batch_max = 0;
+
+    for (u32 i = 0; i < slow->n; i++) {
+        b->scratch[i] = bench_less(slow->net[i], 40 * slow->batch[i]);
+        batch_max = MAX(batch_max, slow->batch[i]);
+    }
+    bench_print(slow->net, slow->n, "slow op=%s batch_max=%llu part=net", name, BENCH_U(batch_max));
+    bench_print(b->scratch, slow->n, "slow op=%s limit=%llu part=less_batch", name,
+                2000 + 200 * BENCH_U(bench_log2(b->state->first_chunk.unit_size / PAGE_SIZE)));
+}
+
+void bench_sizes(struct bench *b)
+{
+    for (u32 i = 0; i < ARRAY_SIZE(sizes); i++) {
+        grow(b, sizes[i]);
+        steady(b, sizes[i]);
+    }
+    print_slow(b, "refill", &b->refill);
+    print_slow(b, "drain", &b->drain);
+    log_raw("bench: slow deferred=%llu", BENCH_U(b->deferred));
+    log_raw("bench: populate n=%llu pages=%llu per_page_unit_net=%llu per_page_unit_gross=%llu",
+            BENCH_U(b->pop_n), BENCH_U(b->pop_pages),
+            (unsigned long long)(b->pop_pages ? b->pop_net / b->pop_pages : 0),
+            (unsigned long long)(b->pop_pages ? b->pop_gross / b->pop_pages : 0));
+    bench_print(b->chunk_net, b->chunk_n, "newchunk part=net");
+    bench_print(b->chunk_gross, b->chunk_n, "newchunk part=gross");
+    log_raw("bench: newchunk populated_per_unit=%llu",
+            (unsigned long long)(b->chunk_n ? b->chunk_blocks / b->chunk_n : 0));
+}

@@ -1,0 +1,191 @@
+/*
+ * The placement proof.
+ * SPDX-License-Identifier: MIT
+ */
+#include "kernel/base/cpu.h"
+#include "kernel/base/cpu_local.h"
+#include "kernel/base/print.h"
+#include "kernel/base/sort.h"
+#include "kernel/base/string.h"
+#include "kernel/report/placement.h"
+#include "mm/map/address_map.h"
+#include "smp/call/call.h"
+#include "smp/start/cpus.h"
+
+#define MAX_PIECES   128 /* a page-mapped unit of Linux's size has up to 66 */
+#define SHOWN_PIECES 6
+
+/* The physical pieces of one CPU's unit, as that CPU found them. */
+struct unit_walk {
+    u32 number; /* what this_cpu says */
+    u64 unit;   /* virtual address that GS leads to */
+    u32 pieces; /* all, also those beyond MAX_PIECES */
+    bool hole;  /* an address of the unit is not mapped */
+    struct piece {
+        u64 start, end;
+        s32 node;
+        bool last; /* of memory that is to be used last */
+    } piece[MAX_PIECES];
+};
+
+struct placement_walk {
+    struct boot_state *s;
+    struct unit_walk *walks; /* by CPU number */
+};
+
+static bool joins(const struct piece *a, u64 pa, s32 node, bool last)
+{
+    return a->end == pa && a->node == node && a->last == last;
+}
+
+static void add_piece(struct unit_walk *out, u64 pa, u64 len, const struct memblock_region *memory)
+{
+    s32 node = memory ? memory->nid : NODE_NONE;
+    bool last = memory && memory->flags & MEMBLOCK_LAST;
+    u32 n = out->pieces;
+
+    if (n && n <= MAX_PIECES && joins(&out->piece[n - 1], pa, node, last)) {
+        out->piece[n - 1].end += len;
+        return;
+    }
+    if (n < MAX_PIECES) {
+        out->piece[n].start = pa;
+        out->piece[n].end = pa + len;
+        out->piece[n].node = node;
+        out->piece[n].last = last;
+    }
+    out->pieces++;
+}
+
+/* Runs on every CPU: follows its own GS base through its own page tables, page by page. */
+static void walk_own_unit(void *arg)
+{
+    struct placement_walk *p = arg;
+    struct boot_state *s = p->s;
+    struct unit_walk out = {0};
+    struct pagetable live = pagetable_view(read_cr3(), &s->vm.src, true);
+
+    out.number = this_cpu_read(cpu_number_pcpu);
+    out.unit = rdmsr(MSR_GS_BASE) + (u64)(uintptr_t)__per_cpu_start;
+    for (u64 off = 0; off < s->first_chunk.size_sum; off += PAGE_SIZE) {
+        u64 pa;
+
+        if (pagetable_lookup(&live, out.unit + off, &pa, NULL, NULL)) {
+            out.hole = true;
+            break;
+        }
+        add_piece(&out, pa, PAGE_SIZE, memblock_search(&s->mb.memory, pa));
+    }
+    if (out.number < s->topo.cpu_count)
+        p->walks[out.number] = out;
+}
+
+/*
+ * Could a node before `served` in home's order have served (NODE_NONE: any node at all), by memory
+ * that has none of skip_flags? Not if it has none, or too little for an aligned block of this
+ * chunk.
+ */
+static bool better_could_serve(struct boot_state *s, s32 home, s32 served, u32 skip_flags)
+{
+    const s32 *order = node_order_of(&s->order, home);
+    u64 need = 2 * (s->first_chunk.alloc_size + s->first_chunk.atom_size);
+
+    for (u32 i = 0; i < s->topo.node_count && order[i] != served; i++)
+        if (memblock_node_without(&s->mb, order[i], skip_flags) >= need + 16 * SZ_1M)
+            return true;
+    return false;
+}
+
+/* Plain DRAM, the nearest first; what is to be used last only when no node has any. */
+static const char *judge(struct boot_state *s, s32 home, const struct piece *p)
+{
+    bool wrong;
+
+    if (!p->last && p->node == home)
+        return "ok";
+    if (p->last)
+        wrong = better_could_serve(s, home, NODE_NONE, MEMBLOCK_LAST) ||
+                better_could_serve(s, home, p->node, 0);
+    else
+        wrong = better_could_serve(s, home, p->node, MEMBLOCK_LAST);
+    if (wrong)
+        return "wrong";
+    return p->node == home ? "ok" : "nearest";
+}
+
+/* A page-mapped unit's pages often follow each other downwards: joined, they are one piece. */
+static void join_pieces(struct unit_walk *walk)
+{
+    struct piece *p = walk->piece;
+    u32 n = 0;
+
+    if (walk->pieces > MAX_PIECES)
+        return;
+    sort(p, walk->pieces, sizeof(*p), sort_compare_u64, NULL);
+    for (u32 i = 0; i < walk->pieces; i++) {
+        if (n && joins(&p[n - 1], p[i].start, p[i].node, p[i].last))
+            p[n - 1].end = p[i].end;
+        else
+            p[n++] = p[i];
+    }
+    walk->pieces = n;
+}
+
+static void print_unit(struct boot_state *s, u32 cpu, struct unit_walk *walk,
+                       struct placement_totals *totals)
+{
+    s32 home = s->topo.cpus[cpu].node;
+    bool near = true, wrong = false;
+
+    if (walk->unit != (u64)pcpu_unit_addr(&s->first_chunk, cpu) || walk->hole) {
+        pr_err("percpu: cpu %u node %d: GS leads to 0x%llx, not to its unit", cpu, home,
+               (unsigned long long)walk->unit);
+        totals->wrong++;
+        return;
+    }
+    join_pieces(walk);
+    for (u32 i = 0; i < walk->pieces && i < MAX_PIECES; i++) {
+        const char *word = judge(s, home, &walk->piece[i]);
+        struct range r = {walk->piece[i].start, walk->piece[i].end};
+
+        near &= walk->piece[i].node == home;
+        wrong |= word[0] == 'w';
+        if (i >= SHOWN_PIECES && word[0] != 'w')
+            continue;
+        pr_info("percpu: cpu %u node %d unit " RANGE_FMT " node %d %s%s", cpu, home, RANGE_ARG(r),
+                walk->piece[i].node, word, walk->piece[i].last ? " (no plain DRAM left)" : "");
+    }
+    if (walk->pieces > SHOWN_PIECES)
+        pr_info("percpu: cpu %u: %u pieces in all, %u looked at", cpu, walk->pieces,
+                MIN(walk->pieces, MAX_PIECES));
+    totals->units_ok += near;
+    totals->wrong += wrong;
+    totals->nearest += !near && !wrong;
+}
+
+void placement_prove(struct boot_state *s, struct placement_totals *totals)
+{
+    u64 bytes = s->topo.cpu_count * sizeof(struct unit_walk);
+    struct placement_walk p = {s, small_alloc(&s->small, NODE_NONE, bytes)};
+    u32 cpu;
+
+    *totals = (struct placement_totals){0};
+    if (!p.walks)
+        panic("no memory for the placement proof");
+    memset(p.walks, 0, bytes);
+    for (cpu = 0; cpu < s->topo.cpu_count; cpu++)
+        p.walks[cpu].number = ~0u;
+    if (smp_call_all(walk_own_unit, &p))
+        pr_err("percpu: not every CPU looked at its unit");
+    for_each_online_cpu(cpu)
+    {
+        if (p.walks[cpu].number != cpu) {
+            pr_err("percpu: cpu %u did not find itself through GS", cpu);
+            totals->wrong++;
+            continue;
+        }
+        totals->cpus++;
+        print_unit(s, cpu, &p.walks[cpu], totals);
+    }
+    small_free(&s->small, p.walks, bytes);
+}

@@ -1,0 +1,167 @@
+/*
+ * The summary at the end of the log.
+ * SPDX-License-Identifier: MIT
+ */
+#include "kernel/report/summary.h"
+#include "kernel/report/report_json.h"
+#include "kernel/base/version.h"
+#include "kernel/base/cpu.h"
+#include "kernel/base/cpu_id.h"
+#include "kernel/base/firmware.h"
+#include "kernel/base/print.h"
+#include "kernel/base/printf.h"
+#include "kernel/base/string.h"
+#include "smp/start/cpus.h"
+
+typedef unsigned long long ull;
+
+/* ---- cases ----------------------------------------------------------------------------------- */
+
+/*
+ * The line a LAVA test shell prints for a result. Whole, at column 0, and after the case's own
+ * line: a KTAP reader takes it for output of the kernel.
+ */
+static void lava_line(const char *id, enum ktest_result result)
+{
+    static const char *const words[] = {
+        [KTEST_PASSED] = "pass", [KTEST_FAILED] = "fail", [KTEST_SKIPPED] = "skip"};
+
+    log_raw("<LAVA_SIGNAL_TESTCASE TEST_CASE_ID=%s RESULT=%s>", id, words[result]);
+}
+
+void summary_case(void *summary, const char *suite, const char *name, enum ktest_result result)
+{
+    struct summary *s = summary;
+    char id[SUMMARY_NAME_MAX];
+
+    kscnprintf(id, sizeof(id), "%s.%s", suite, name);
+    if (s->lava)
+        lava_line(id, result);
+    if (result == KTEST_FAILED && s->nr_failed < SUMMARY_MAX_FAILED)
+        memcpy(s->failed[s->nr_failed++], id, sizeof(id));
+}
+
+void summary_lava_verdict(const struct summary *s, bool passed)
+{
+    if (s->lava)
+        lava_line("perch", passed ? KTEST_PASSED : KTEST_FAILED);
+}
+
+/* ---- the block ------------------------------------------------------------------------------- */
+
+static void run(struct report *r, const struct boot_state *b, bool passed)
+{
+    char loader[REPORT_STRING_MAX];
+
+    report_object(r,
+                  "\"type\":\"run\",\"version\":\"%s\",\"compiler\":\"%s\",\"result\":\"%s\","
+                  "\"door\":\"%s\",\"loader\":\"%s\"",
+                  perch_version, perch_compiler, passed ? "passed" : "failed",
+                  b->info.origin == BOOT_PVH ? "pvh" : "multiboot2",
+                  report_escape(loader, b->info.loader));
+}
+
+/* What CPUID says may be anything; here it needs no more room in a string of JSON than as it is. */
+static const char *plain(char *text)
+{
+    for (char *at = text; *at; at++)
+        if (*at < 0x20 || *at > 0x7e || *at == '"' || *at == '\\')
+            *at = '.';
+    return text;
+}
+
+/* CPUID leaves 0x80000002 to 0x80000004 (SDM vol. 2): 48 characters, blanks in front. */
+const char *summary_cpu_name(char text[49])
+{
+    u32 words[12] = {0}, max, b, c, d;
+
+    cpuid(0x80000000, 0, &max, &b, &c, &d);
+    for (u32 i = 0; max >= 0x80000004 && i < 3; i++)
+        cpuid(0x80000002 + i, 0, &words[4 * i], &words[4 * i + 1], &words[4 * i + 2],
+              &words[4 * i + 3]);
+    memcpy(text, words, 48);
+    text[48] = '\0';
+    while (*text == ' ')
+        text++;
+    return plain(text);
+}
+
+/* Leaf 0x40000000: the name of the hypervisor, where there is one. */
+static const char *hypervisor(char text[13])
+{
+    u32 a, words[3];
+
+    text[0] = '\0';
+    if (!cpu_has_hypervisor())
+        return text;
+    cpuid(0x40000000, 0, &a, &words[0], &words[1], &words[2]);
+    memcpy(text, words, 12);
+    text[12] = '\0';
+    return plain(text);
+}
+
+static void processor(struct report *r)
+{
+    char name[49], host[13];
+    u32 a, b, c, d, eax1;
+    struct cpu_id id;
+
+    cpuid(1, 0, &eax1, &b, &c, &d);
+    cpuid(0, 0, &a, &b, &c, &d);
+    cpu_id_decode(&id, b, d, c, eax1);
+    report_object(r,
+                  "\"type\":\"processor\",\"vendor\":\"%s\",\"family\":%u,\"model\":%u,"
+                  "\"stepping\":%u,\"name\":\"%s\",\"hypervisor\":\"%s\"",
+                  plain(id.vendor), id.family, id.model, eax1 & 0xf, summary_cpu_name(name),
+                  hypervisor(host));
+}
+
+/* Its texts are printable and without quotes. */
+static void maker(struct report *r, const struct smbios_texts *t)
+{
+    report_object(r,
+                  "\"type\":\"maker\",\"vendor\":\"%s\",\"product\":\"%s\","
+                  "\"firmware\":\"%s\",\"firmware_version\":\"%s\"",
+                  t->vendor, t->product, t->bios_vendor, t->bios_version);
+}
+
+static void counts(struct report *r, const struct summary *s, const struct boot_state *b)
+{
+    u64 ram = 0;
+
+    for (u32 i = 0; i < b->ram_count; i++)
+        ram += range_size(b->ram[i]);
+    report_object(r,
+                  "\"type\":\"counts\",\"nodes\":%u,\"cpus\":%u,\"online\":%u,\"ram\":%llu,"
+                  "\"passed\":%u,\"failed\":%u,\"skipped\":%u",
+                  b->topo.node_count, b->topo.cpu_count, cpus_online(), (ull)ram, s->tests.passed,
+                  s->tests.failed, s->tests.skipped);
+}
+
+static void findings(struct report *r)
+{
+    const struct firmware_findings *f = firmware_found();
+
+    for (u32 i = 0; i < FIRMWARE_NR_IDS; i++)
+        if (f->count[i])
+            report_object(r, "\"type\":\"finding\",\"id\":\"%s\",\"severity\":\"%s\",\"count\":%u",
+                          firmware_kind(i)->id, firmware_severity(i), f->count[i]);
+}
+
+void summary_print(const struct summary *s, const struct boot_state *b, bool passed)
+{
+    char id[REPORT_STRING_MAX];
+    struct report r;
+
+    pr_info("perch: to report this machine, send the lines from BEGIN to END PERCH SUMMARY, better "
+            "the whole log");
+    report_begin(&r, "SUMMARY");
+    run(&r, b, passed);
+    maker(&r, &b->smbios);
+    processor(&r);
+    counts(&r, s, b);
+    findings(&r);
+    for (u32 i = 0; i < s->nr_failed; i++)
+        report_object(&r, "\"type\":\"failed\",\"case\":\"%s\"", report_escape(id, s->failed[i]));
+    report_end(&r);
+}

@@ -1,0 +1,140 @@
+/*
+ * Stage: every online CPU reads its MTRRs, PAT, control registers and microcode revision, all at
+ * the same time; the boot CPU compares them. CPUs that are started later are not looked at.
+ * SPDX-License-Identifier: MIT
+ */
+#include "kernel/base/cpu.h"
+#include "kernel/base/cpu_id.h"
+#include "kernel/base/cpu_local.h"
+#include "kernel/base/print.h"
+#include "kernel/base/safe.h"
+#include "kernel/base/string.h"
+#include "kernel/stages/fail.h"
+#include "kernel/stages/stages.h"
+#include "mm/map/address_map.h"
+#include "smp/call/call.h"
+#include "smp/compare/cpu_regs.h"
+#include "smp/start/cpus.h"
+
+#define MSR_BIOS_SIGN_ID 0x8b       /* SDM vol. 3, 10.11.7.1; AMD: PATCH_LEVEL */
+#define CPUID_MTRR       (1u << 12) /* CPUID 1 EDX */
+#define CAP_VCNT         0xff
+#define CAP_FIX          (1u << 8)
+#define PHYSMASK_VALID   (1u << 11)
+
+struct work {
+    struct cpu_regs *regs; /* by CPU number */
+    u32 odd_cpu;           /* fail=cpu_regs:N; ~0: none */
+};
+
+static void read_msr(struct cpu_regs *r, u32 reg)
+{
+    u64 value;
+
+    if (rdmsr_safe(cpu_reg_msr(reg), &value) == 0)
+        cpu_regs_set(r, reg, value);
+}
+
+static u32 read_mtrrs(struct cpu_regs *r)
+{
+    u32 a, b, c, d, pairs;
+
+    cpuid(1, 0, &a, &b, &c, &d);
+    if (!(d & CPUID_MTRR))
+        return 0;
+    read_msr(r, CPU_REG_MTRR_CAP);
+    read_msr(r, CPU_REG_MTRR_DEF_TYPE);
+    if (r->value[CPU_REG_MTRR_CAP] & CAP_FIX)
+        for (u32 i = 0; i < CPU_REGS_MTRR_FIXED; i++)
+            read_msr(r, CPU_REG_MTRR_FIX + i);
+    pairs = MIN((u32)r->value[CPU_REG_MTRR_CAP] & CAP_VCNT, CPU_REGS_MTRR_VARIABLE);
+    for (u32 i = 0; i < 2 * pairs; i++)
+        read_msr(r, CPU_REG_MTRR_VAR + i);
+    return pairs;
+}
+
+/*
+ * Intel: the CPU writes the revision when it executes CPUID, into the upper half, and leaves what
+ * was there without an update: so 0 is written first. AMD: it is always there, in the lower half.
+ */
+static void read_microcode(struct cpu_regs *r)
+{
+    u32 a, b, c, d, a1;
+    struct cpu_id id;
+    u64 value;
+    bool intel;
+
+    cpuid(0, 0, &a, &b, &c, &d);
+    cpuid(1, 0, &a1, &a, &a, &a);
+    cpu_id_decode(&id, b, d, c, a1);
+    intel = strcmp(id.vendor, "GenuineIntel") == 0;
+    if (intel && wrmsr_safe(MSR_BIOS_SIGN_ID, 0))
+        return;
+    cpuid(1, 0, &a, &b, &c, &d);
+    if (rdmsr_safe(MSR_BIOS_SIGN_ID, &value) == 0)
+        cpu_regs_set(r, CPU_REG_MICROCODE, intel ? value >> 32 : (u32)value);
+}
+
+/* A variable MTRR that is not in use gets another base, as careless firmware would leave it. */
+static void spoil(struct cpu_regs *r, u32 pairs)
+{
+    u32 base = pairs ? CPU_REG_MTRR_VAR + 2 * (pairs - 1) : 0;
+    u64 was = r->value[base];
+
+    if (!pairs || r->value[base + 1] & PHYSMASK_VALID) {
+        pr_warn("fail=cpu_regs: no variable MTRR is free");
+        return;
+    }
+    if (wrmsr_safe(cpu_reg_msr(base), was ^ SZ_1G) == 0)
+        read_msr(r, base);
+    if (wrmsr_safe(cpu_reg_msr(base), was))
+        pr_err("fail=cpu_regs: the MTRR cannot be set back");
+}
+
+/* Runs on every CPU. */
+static void read_own(void *arg)
+{
+    struct work *w = arg;
+    u32 cpu = cpu_number(), pairs;
+    struct cpu_regs *r = &w->regs[cpu];
+
+    cpu_regs_set(r, CPU_REG_CR0, read_cr0());
+    cpu_regs_set(r, CPU_REG_CR4, read_cr4());
+    cpu_regs_set(r, CPU_REG_EFER, rdmsr(MSR_EFER));
+    read_msr(r, CPU_REG_PAT);
+    pairs = read_mtrrs(r);
+    read_microcode(r);
+    if (cpu == w->odd_cpu)
+        spoil(r, pairs);
+}
+
+static u32 odd_cpu(const char *list)
+{
+    char item[OPT_TEXT_MAX], *text;
+    u32 odd = ~0u;
+    u64 number;
+
+    while ((text = fail_next(&list, "cpu_regs:", item)))
+        if (parse_u64(text, &number) || number >= NR_CPUS)
+            pr_warn("command line: fail=%s: not understood", item);
+        else
+            odd = (u32)number;
+    return odd;
+}
+
+void stage_cpu_regs(struct boot_state *s)
+{
+    u64 bytes = s->topo.cpu_count * sizeof(struct cpu_regs);
+    struct work w = {memblock_zalloc(&s->mb, bytes, 64), odd_cpu(s->opt.fail)};
+
+    if (!w.regs) {
+        pr_warn("cpu: no memory to compare the registers of all CPUs");
+        return;
+    }
+    if (smp_call_all(read_own, &w))
+        pr_err("cpu: not every CPU has read its registers");
+    else if (cpu_regs_compare(w.regs, s->topo.cpu_count, cpu_has_hypervisor()) == 0)
+        pr_info("cpu: CR0, CR4, EFER, PAT, MTRRs and microcode (0x%llx) are alike on %u CPUs",
+                (unsigned long long)w.regs[0].value[CPU_REG_MICROCODE], cpus_online());
+    memblock_give_back(&s->mb, virt_to_phys(w.regs), bytes);
+}

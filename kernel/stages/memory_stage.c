@@ -1,0 +1,129 @@
+/*
+ * Two stages: the loader's memory map becomes memblock, and memory in use is reserved before the
+ * first allocation; later, the final page tables over all of it.
+ * SPDX-License-Identifier: MIT
+ */
+#include "kernel/stages/stages.h"
+#include "kernel/stages/fail.h"
+#include "kernel/base/print.h"
+#include "kernel/base/sort.h"
+#include "kernel/platform/console.h"
+#include "mm/map/address_map.h"
+#include "mm/memblock/memory_attr.h"
+
+extern char __image_start_phys[], __image_end_phys[]; /* linker.ld; absolute numbers */
+
+static void *mb_phys_to_virt(void *ctx, u64 pa)
+{
+    (void)ctx;
+    return phys_to_virt(pa);
+}
+
+static const struct memblock_ops mb_ops = {.phys_to_virt = mb_phys_to_virt};
+
+void boot_reserve(struct boot_state *s, u64 base, u64 end, const char *what)
+{
+    struct range r = range_pages_around((struct range){base, end});
+
+    if (memblock_reserve(&s->mb, r.start, range_size(r)))
+        panic("memblock: %s at 0x%llx cannot be reserved", what, (unsigned long long)base);
+}
+
+static void add_memory(struct boot_state *s, const struct boot_mem_range *m)
+{
+    struct range r = range_pages_inside((struct range){m->base, m->end});
+    u32 flags;
+
+    if (range_empty(r) || !memory_attr_of_type(m->type, &flags))
+        return;
+    if (!(flags & MEMBLOCK_NOMAP))
+        s->ram[s->ram_count++] = r;
+    if (memblock_add_node(&s->mb, r.start, range_size(r), NODE_NONE, flags))
+        panic("memblock: no room for the memory map");
+}
+
+static void mark_attributes(struct boot_state *s)
+{
+    for (u32 i = 0; i < s->info.n_attrs; i++) {
+        const struct boot_attr *a = &s->info.attrs[i];
+        struct range r = range_pages_inside((struct range){a->base, a->end});
+
+        if (memblock_mark(&s->mb, r.start, range_size(r), memory_attr_of_efi(a->attr)))
+            panic("memblock: no room for the memory's attributes");
+    }
+}
+
+void stage_memory(struct boot_state *s)
+{
+    u64 clipped;
+
+    if (memmap_normalise(s->info.ranges, s->info.n_ranges, PHYS_LIMIT, s->map, BOOT_MAX_MAP,
+                         &s->map_count, &clipped))
+        panic("memory map: too many ranges");
+    memmap_print(s->map, s->map_count);
+
+    memblock_init(&s->mb, s->mem_regions, BOOT_MEM_REGIONS, s->res_regions, BOOT_RES_REGIONS,
+                  &mb_ops);
+    memblock_set_current_limit(&s->mb, BOOT_MAPPED_LIMIT);
+    for (u32 i = 0; i < s->map_count; i++)
+        add_memory(s, &s->map[i]);
+    mark_attributes(s);
+
+    boot_reserve(s, 0, PAGE_SIZE, "the first page");
+    boot_reserve(s, (u64)(uintptr_t)__image_start_phys, (u64)(uintptr_t)__image_end_phys,
+                 "the image");
+    for (u32 i = 0; i < s->info.n_reserved; i++) {
+        const struct boot_reserved *r = &s->info.reserved[i];
+
+        boot_reserve(s, r->base, r->end, r->name);
+    }
+    fail_low_memory(&s->opt, &s->mb);
+    pr_info("Memory: %lluK/%lluK available",
+            (unsigned long long)(memblock_node_free(&s->mb, MEMBLOCK_NODE_ANY) / SZ_1K),
+            (unsigned long long)(memblock_node_without(&s->mb, MEMBLOCK_NODE_ANY, 0) / SZ_1K));
+}
+
+/* ---- the direct map's ranges ----------------------------------------------------------------- */
+
+/* RAM, ACPI memory of the map, and the tables wherever they are; sorted, without overlaps. */
+static u32 direct_ranges(struct boot_state *s)
+{
+    struct range *out = s->direct, r;
+    u32 n = 0, merged = 0;
+
+    for (u32 i = 0; i < s->map_count; i++) {
+        enum boot_mem_type type = s->map[i].type;
+
+        if (type == BOOT_MEM_RAM || type == BOOT_MEM_SPECIAL || type == BOOT_MEM_ACPI ||
+            type == BOOT_MEM_NVS)
+            out[n++] = range_pages_around((struct range){s->map[i].base, s->map[i].end});
+    }
+    for (u32 i = 0; s->has_acpi && acpi_root_range(&s->acpi, i, &r); i++)
+        if (n < ARRAY_SIZE(s->direct))
+            out[n++] = range_pages_around(r);
+
+    sort(out, n, sizeof(*out), sort_compare_u64, NULL);
+    for (u32 i = 0; i < n; i++) {
+        if (merged && out[i].start <= out[merged - 1].end)
+            out[merged - 1].end = MAX(out[merged - 1].end, out[i].end);
+        else
+            out[merged++] = out[i];
+    }
+    return merged;
+}
+
+static void *map_uart(void *ctx, u64 pa, u64 size)
+{
+    return paging_map_mmio(ctx, pa, size, "UART");
+}
+
+static void *map_video(void *ctx, u64 pa, u64 size)
+{
+    return paging_map_video(ctx, pa, size, "frame buffer");
+}
+
+void stage_paging(struct boot_state *s)
+{
+    paging_init(&s->vm, &s->mb, s->direct, direct_ranges(s));
+    console_remap(map_uart, map_video, &s->vm);
+}

@@ -1,0 +1,128 @@
+/*
+ * CPU numbers, and the node of each CPU. See numa.h.
+ * SPDX-License-Identifier: MIT
+ */
+#include "kernel/base/errno.h"
+#include "kernel/base/print.h"
+#include "mm/numa/numa_types.h"
+
+static void add_cpu(struct numa_builder *b, u32 apic_id, u32 uid)
+{
+    struct numa_topology *t = b->t;
+    s32 node = numa_apic_node(t, apic_id);
+
+    t->cpus[t->cpu_count++] = (struct numa_cpu){
+        .apic_id = apic_id, .uid = uid, .node = node, .in_srat = node != NODE_NONE};
+}
+
+/* The boot CPU runs, so it exists, whatever the MADT says. */
+static void add_boot_cpu(struct numa_builder *b)
+{
+    const struct numa_input *in = b->in;
+    const struct madt_cpu *boot = NULL;
+
+    for (u32 i = 0; i < in->cpu_count && !boot; i++)
+        if (in->cpus[i].apic_id == in->boot_apic_id)
+            boot = &in->cpus[i];
+    if (in->cpu_count && (!boot || !boot->enabled))
+        firmware_finding(FW_MADT_BOOT_CPU, "no enabled entry for the boot CPU, APIC id 0x%x",
+                         in->boot_apic_id);
+    add_cpu(b, in->boot_apic_id, boot ? boot->uid : 0);
+}
+
+static int number(struct numa_builder *b)
+{
+    const struct numa_input *in = b->in;
+    u32 limit = in->max_cpus ? in->max_cpus : NR_CPUS, max = MIN(limit, in->cpu_count + 1);
+    struct numa_topology *t = b->t;
+    u32 over = 0;
+
+    t->cpus = numa_get(b, max, sizeof(*t->cpus));
+    if (!t->cpus)
+        return -ENOMEM;
+    if (!in->tool)
+        add_boot_cpu(b);
+    for (u32 i = 0; i < in->cpu_count; i++) {
+        const struct madt_cpu *c = &in->cpus[i];
+
+        if (!c->enabled || (!in->tool && c->apic_id == in->boot_apic_id))
+            continue;
+        if (t->cpu_count < max)
+            add_cpu(b, c->apic_id, c->uid);
+        else if (over++ == 0)
+            pr_warn("CPU limit of %u reached. Ignoring further CPUs", limit);
+    }
+    if (over)
+        firmware_finding(FW_MADT_CPU_LIMIT, "%u CPUs are beyond the limit of %u", over, limit);
+    return 0;
+}
+
+/* The next node that has memory, in a circle; the node itself when it is the only one. */
+static s32 next_with_memory(const struct numa_topology *t, s32 node)
+{
+    for (u32 i = 1; i <= t->node_count; i++) {
+        s32 next = (s32)(((u32)node + i) % t->node_count);
+
+        if (t->nodes[next].has_memory)
+            return next;
+    }
+    return (s32)(((u32)node + 1) % t->node_count);
+}
+
+static void place_without_srat(struct numa_builder *b)
+{
+    struct numa_topology *t = b->t;
+    s32 node = (s32)t->node_count - 1;
+
+    for (u32 i = 0; i < t->cpu_count; i++) {
+        if (t->cpus[i].in_srat)
+            continue;
+        node = next_with_memory(t, node);
+        t->cpus[i].node = node;
+        if (!t->from_srat)
+            continue;
+        firmware_finding(FW_SRAT_CPU_MISSING,
+                         "no enabled entry for CPU %u (APIC 0x%02x), node %d is assumed", i,
+                         t->cpus[i].apic_id, node);
+    }
+}
+
+/* CPUs of the SRAT that the MADT does not enable: not there now, or not known at all. */
+static void report_unknown(struct numa_builder *b)
+{
+    const struct numa_input *in = b->in;
+    struct numa_topology *t = b->t;
+    u32 enabled = 0, disabled = 0;
+
+    if (!in->cpu_count)
+        return;
+    for (u32 i = 0; i < in->cpu_count; i++) {
+        bool listed = numa_apic_node(t, in->cpus[i].apic_id) != NODE_NONE;
+
+        enabled += listed && in->cpus[i].enabled;
+        disabled += listed && !in->cpus[i].enabled;
+    }
+    if (disabled)
+        firmware_finding(FW_SRAT_CPU_DISABLED, "%u CPUs are disabled in the MADT", disabled);
+    if (t->apic_count > enabled + disabled)
+        firmware_finding(FW_SRAT_CPU_UNKNOWN, "%u CPUs are not in the MADT",
+                         t->apic_count - enabled - disabled);
+}
+
+int numa_number_cpus(struct numa_builder *b)
+{
+    struct numa_topology *t = b->t;
+    int err = number(b);
+
+    if (err)
+        return err;
+    place_without_srat(b);
+    for (u32 i = 0; i < t->cpu_count; i++) {
+        struct numa_node *node = &t->nodes[t->cpus[i].node];
+
+        node->cpu_count++;
+        node->has_cpus = true;
+    }
+    report_unknown(b);
+    return 0;
+}

@@ -1,0 +1,242 @@
+/*
+ * Deferred work: the reserve is filled, ranges are promoted, empty blocks and chunks go back. It is
+ * done by an idle CPU that was woken for it, by percpu_balance(), or at a safe point of the CPU
+ * that has the bits. Thread context, interrupts on, no lock held when it starts.
+ * SPDX-License-Identifier: MIT
+ */
+#include "kernel/base/print.h"
+#include "percpu/alloc/alloc.h"
+#include "percpu/alloc/alloc_chunks.h"
+#include "percpu/alloc/alloc_grow.h"
+#include "percpu/alloc/alloc_magazines.h"
+#include "percpu/alloc/alloc_metadata.h"
+#include "percpu/alloc/alloc_post.h"
+#include "percpu/alloc/alloc_reclaim.h"
+#include "percpu/alloc/alloc_set.h"
+
+/* ---- the reserve ----------------------------------------------------------------------------- */
+
+/* Bytes that PCPU_ATOMIC calls asked for since the last balance. balance_mutex held. */
+static u64 atomic_demand(struct pcpu_allocator *a)
+{
+    u64 bytes = 0;
+
+    for (u32 i = 0; i < a->nr_mags; i++) {
+        struct pcpu_mags *m = a->all_mags[i];
+        u64 now = cpu_local_read(m->atomic_bytes);
+
+        bytes += now - m->atomic_seen;
+        m->atomic_seen = now;
+    }
+    return bytes;
+}
+
+/*
+ * The target follows demand: the bytes that PCPU_ATOMIC calls asked for since the last decay, and a
+ * quarter more. A balance that looks for blocks to return decays the target by a quarter, down to
+ * the minimum, and forgets the demand. The first such balances after a growth do not decay it, so
+ * that demand in bursts finds the reserve ready.
+ */
+static void set_target(struct pcpu_allocator *a, bool decay)
+{
+    u32 old = pcpu_reserve_target(a);
+    u64 target = old;
+
+    a->demand += atomic_demand(a);
+    if (a->demand)
+        target = MAX(target, a->demand * 5 / 4 / PCPU_BLOCK_SIZE + 1);
+    if (target > old) {
+        a->reserve_hold = PCPU_RESERVE_HOLD;
+    } else if (decay && a->reserve_hold) {
+        a->reserve_hold--;
+    } else if (decay) {
+        target = MAX(old - (old + 3) / 4, PCPU_RESERVE_MIN);
+        a->demand = 0;
+    }
+    atomic_store_explicit(&a->reserve_target, (u32)MIN(target, PCPU_RESERVE_MAX),
+                          memory_order_relaxed);
+}
+
+static bool refill_reserve(struct pcpu_allocator *a)
+{
+    s64 missing = (s64)pcpu_reserve_target(a) - MAX(pcpu_empty_blocks(a), 0);
+
+    return missing > 0 && pcpu_grow_reserve(a, (u32)missing) > 0;
+}
+
+/* balance_mutex held. */
+static bool promote_ready(struct pcpu_allocator *a)
+{
+    u32 n = 0;
+
+    for (u32 i = PCPU_CHUNK_DYNAMIC; i < pcpu_chunks_end(a); i++) {
+        struct pcpu_dchunk *ch = pcpu_chunk_number(a, i);
+
+        if (ch && ch->backing.nr_ready)
+            n += pcpu_backing_promote(&ch->backing);
+    }
+    return n != 0;
+}
+
+/* ---- balance --------------------------------------------------------------------------------- */
+
+static bool do_work(struct pcpu_allocator *a, u32 bits, u32 max_return)
+{
+    bool done = false;
+
+    if (bits & (PCPU_WORK_REFILL | PCPU_WORK_RETURN)) {
+        set_target(a, bits & PCPU_WORK_RETURN);
+        done |= refill_reserve(a); /* for return too: there may be new demand */
+    }
+    if (bits & PCPU_WORK_RETURN)
+        done |= pcpu_return_empty(a, pcpu_reserve_target(a), max_return) != 0;
+    if (bits & PCPU_WORK_PROMOTE)
+        done |= promote_ready(a);
+    return done;
+}
+
+static bool balance_locked(struct pcpu_allocator *a, u32 more, u32 max_return)
+{
+    u32 bits = atomic_exchange_explicit(&a->work[cpu_number()], 0, memory_order_acquire) | more;
+
+    bits &= ~PCPU_WORK_PARKED;
+    atomic_fetch_and_explicit(&a->work_handed, ~bits, memory_order_relaxed);
+    return do_work(a, bits, max_return);
+}
+
+/* One CPU at a time. */
+static bool balance(struct pcpu_allocator *a, u32 max_return, _Atomic u64 *counter)
+{
+    bool done;
+
+    if (!pcpu_balance_trylock(a))
+        return false;
+    done = balance_locked(a, 0, max_return);
+    pcpu_balance_unlock(a);
+    if (done)
+        pcpu_count(counter, 1);
+    return done;
+}
+
+/* Drains magazines that overflowed, and clears what the others hold. */
+static bool tidy_mags(struct pcpu_allocator *a)
+{
+    bool done = pcpu_mag_drain_overflowed(a);
+
+    done |= pcpu_mag_clear_some(a);
+    return done;
+}
+
+/* Waits for another CPU's balance: all is done when the call returns. */
+bool pcpu_balance(struct pcpu_allocator *a)
+{
+    bool done = tidy_mags(a);
+
+    spin_lock(&a->balance_mutex);
+    done |= balance_locked(a, PCPU_WORK_REFILL | PCPU_WORK_RETURN | PCPU_WORK_PROMOTE, ~0u);
+    pcpu_balance_unlock(a);
+    if (done)
+        pcpu_count(&a->background, 1);
+    if (pcpu_work_pending(a)) /* adopted at the unlock */
+        done |= balance(a, ~0u, &a->background);
+    return done;
+}
+
+/* Were there frees since the last tidy? nr_free tells it, at no cost to a free. */
+static bool freed_since(struct pcpu_allocator *a, bool tidy)
+{
+    u64 irq;
+    struct pcpu_mags *m = pcpu_set_enter(a, &irq);
+    bool freed = cpu_local_read(m->nr_free) != m->freed_at_tidy;
+
+    if (tidy)
+        m->freed_at_tidy = cpu_local_read(m->nr_free);
+    pcpu_set_exit(m, irq);
+    return freed;
+}
+
+bool pcpu_idle_pending(struct pcpu_allocator *a)
+{
+    return pcpu_work_pending(a) || freed_since(a, false);
+}
+
+bool pcpu_idle_work(struct pcpu_allocator *a)
+{
+    bool done = pcpu_work_pending(a) && balance(a, ~0u, &a->background);
+
+    if (freed_since(a, true) && tidy_mags(a)) {
+        pcpu_count(&a->background, 1);
+        done = true;
+    }
+    return done;
+}
+
+void pcpu_safe_point(struct pcpu_allocator *a)
+{
+    if (unlikely(pcpu_work_pending(a)) && local_irqs_enabled())
+        balance(a, PCPU_RETURN_BATCH, &a->inline_work);
+}
+
+static void drain_this_cpu(void *arg)
+{
+    pcpu_mag_drain_all(arg);
+}
+
+/* Pages behind dynamic chunks, with those of reservations. */
+static u64 pages_held(const struct pcpu_allocator *a)
+{
+    u64 n = 0;
+
+    for (u32 node = 0; node < a->env->nr_nodes; node++) {
+        struct pcpu_node_count *c = &a->env->count[node];
+
+        n += atomic_load_explicit(&c->populated, memory_order_relaxed) +
+             atomic_load_explicit(&c->reserved, memory_order_relaxed);
+    }
+    return n;
+}
+
+/*
+ * Moves the reserve out of chunks that hold nothing else: the lowest chunk gets as many blocks
+ * more, then the others can go. PCPU_ATOMIC never finds fewer blocks than the minimum meanwhile.
+ */
+static void gather_reserve(struct pcpu_allocator *a)
+{
+    u32 n = 0;
+
+    for (u32 i = PCPU_CHUNK_DYNAMIC + 1; i < pcpu_chunks_end(a); i++) {
+        struct pcpu_locked l;
+
+        if (!pcpu_lock_chunk(a, i, &l))
+            continue;
+        n += l.ch->c.nr_empty == l.ch->c.nr_populated ? l.ch->c.nr_empty : 0;
+        pcpu_unlock_chunk(a, &l);
+    }
+    if (n && pcpu_grow_reserve(a, n))
+        pcpu_return_empty(a, PCPU_RESERVE_BOOT, ~0u);
+}
+
+u64 pcpu_trim(struct pcpu_allocator *a)
+{
+    u64 before = pages_held(a), after;
+
+    if (!a->ops->call_all)
+        pcpu_mag_drain_all(a);
+    else if (a->ops->call_all(a->ops->ctx, drain_this_cpu, a))
+        pr_warn("percpu: trim: a CPU did not answer; its magazines stay");
+    pcpu_mag_wait_drained(a);
+    spin_lock(&a->balance_mutex);
+    atomic_demand(a);
+    a->demand = 0;
+    a->reserve_hold = PCPU_RESERVE_HOLD;
+    atomic_store_explicit(&a->grow_ahead, PCPU_GROW_AHEAD, memory_order_relaxed);
+    atomic_store_explicit(&a->reserve_target, PCPU_RESERVE_BOOT, memory_order_relaxed);
+    pcpu_return_empty(a, PCPU_RESERVE_BOOT, ~0u);
+    gather_reserve(a);
+    refill_reserve(a);
+    pcpu_metas_release(a);
+    pcpu_reclaim_locked(a);
+    pcpu_balance_unlock(a);
+    after = pages_held(a);
+    return before > after ? before - after : 0;
+}

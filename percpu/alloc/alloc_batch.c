@@ -1,0 +1,284 @@
+/*
+ * Objects in batches between magazines and chunks: taken with one lock, cleared unit by unit, given
+ * back sorted, so that each chunk is locked once and each block is summed up once.
+ * SPDX-License-Identifier: MIT
+ */
+#include "percpu/alloc/alloc_batch.h"
+#include "percpu/alloc/alloc_chunks.h"
+#include "percpu/alloc/alloc_lookup.h"
+#include "percpu/alloc/alloc_post.h"
+#include "percpu/chunk/clear.h"
+
+#define SHORT_SORT 23u /* insertion alone is as good up to here */
+
+/* ---- out of a chunk -------------------------------------------------------------------------- */
+
+static u32 take_from(struct pcpu_allocator *a, u32 number, const struct pcpu_request *r,
+                     struct pcpu_entry *batch)
+{
+    u32 offs[PCPU_BATCH_MAX], got;
+    struct pcpu_locked l;
+
+    if (!pcpu_lock_chunk(a, number, &l))
+        return 0;
+    got = pcpu_chunk_alloc(&l.ch->c, r->size, r->align, r->tag, r->n, offs);
+    for (u32 i = 0; i < got; i++)
+        batch[i] = (struct pcpu_entry){l.ch->ptr + offs[i], pcpu_chunk_tag(&l.ch->c, offs[i])};
+    pcpu_unlock_chunk(a, &l);
+    return got;
+}
+
+static u32 bump_from(struct pcpu_allocator *a, u32 number, const struct pcpu_request *r)
+{
+    struct pcpu_locked l;
+    u32 off, got;
+
+    if (!pcpu_lock_chunk(a, number, &l))
+        return 0;
+    got = pcpu_chunk_take_strip(&l.ch->c, r->size, r->max, &off);
+    if (got)
+        *r->bump = (struct pcpu_bump){l.ch, l.ch->ptr + off, got * PCPU_GRANULE};
+    pcpu_unlock_chunk(a, &l);
+    return got != 0;
+}
+
+static u32 any_from(struct pcpu_allocator *a, u32 number, const struct pcpu_request *r,
+                    struct pcpu_entry *batch)
+{
+    return r->bump ? bump_from(a, number, r) : take_from(a, number, r, batch);
+}
+
+/*
+ * A hint is exact for the moment when it was written: a chunk that has just got room is found,
+ * unless its lock is still held. Two loops: one with both passes costs a failing call 50
+ * instructions more.
+ */
+u32 pcpu_take_populated(struct pcpu_allocator *a, const struct pcpu_request *r,
+                        struct pcpu_entry *batch)
+{
+    u32 end = pcpu_chunks_end(a);
+    bool draining = false;
+
+    for (u32 i = 0; i < end; i++) {
+        u64 hint = pcpu_hint(a, i);
+
+        if (pcpu_hint_populated(hint) < r->size)
+            continue;
+        if (hint & PCPU_HINT_DRAINING) {
+            draining = true;
+        } else {
+            u32 got = any_from(a, i, r, batch);
+            if (got)
+                return got;
+        }
+    }
+    for (u32 i = 0; draining && i < end; i++) {
+        u64 hint = pcpu_hint(a, i);
+
+        if ((hint & PCPU_HINT_DRAINING) && pcpu_hint_populated(hint) >= r->size) {
+            u32 got = any_from(a, i, r, batch);
+            if (got)
+                return got;
+        }
+    }
+    return 0;
+}
+
+/* ---- clearing -------------------------------------------------------------------------------- */
+
+/* Objects that lie one after the other are cleared as one piece. */
+struct pieces {
+    u32 n;
+    bool words; /* whole 8-byte words; else a piece begins at its mid */
+    struct pcpu_piece at[PCPU_BATCH_MAX];
+};
+
+static void add_clear_piece(struct pieces *p, uintptr_t start, uintptr_t end)
+{
+    p->at[p->n++] = p->words ? pcpu_piece(start, end) : (struct pcpu_piece){start, end, 0};
+}
+
+/*
+ * The longest start of the batch that lies in the first chunk, or outside of it; how many objects.
+ * `any`: both are cleared in the same units.
+ */
+static u32 collect_pieces(const struct pcpu_allocator *a, const struct pcpu_entry *batch, u32 n,
+                          u32 size, bool any, struct pieces *out)
+{
+    bool first = batch->ptr - a->static_start < a->unit_size;
+    uintptr_t start = batch->ptr, end = start;
+    u32 i;
+
+    out->n = 0;
+    out->words = size % 8 == 0;
+    for (i = 0; i < n; i++) {
+        uintptr_t ptr = batch[i].ptr;
+
+        if (!any && (ptr - a->static_start < a->unit_size) != first)
+            break;
+        if (ptr == end) {
+            end += size;
+        } else if (ptr + size == start) {
+            start = ptr;
+        } else {
+            add_clear_piece(out, start, end);
+            start = ptr;
+            end = ptr + size;
+        }
+    }
+    add_clear_piece(out, start, end);
+    return i;
+}
+
+/* Objects of 4 bytes. */
+static void clear_halves(const struct pieces *p, u64 delta, const u64 *units, u32 nr_units)
+{
+    for (u32 u = 0; u < nr_units; u++) {
+        u64 off = delta + units[u];
+
+        for (u32 i = 0; i < p->n; i++)
+            pcpu_clear((void *)(p->at[i].mid + off), p->at[i].end - p->at[i].mid);
+    }
+}
+
+/* Not inline, so that this loop, the heart of every free, has the registers to itself. */
+static NOINLINE void clear_pieces(const struct pieces *p, u64 delta, const u64 *units, u32 nr_units)
+{
+    const struct pcpu_piece *last = p->at + p->n - 1;
+
+    for (u32 u = 0; u < nr_units; u++) {
+        const struct pcpu_piece *piece = p->at;
+        u64 off = delta + units[u];
+
+        do
+            pcpu_clear_piece(piece, off);
+        while (piece++ != last);
+    }
+}
+
+/* The first chunk's objects have copies that can be written for every possible CPU. */
+u64 pcpu_clear_batch(struct pcpu_allocator *a, const struct pcpu_entry *batch, u32 n, u32 size)
+{
+    u32 live = atomic_load_explicit(&a->nr_live, memory_order_acquire), done;
+    struct pieces pieces;
+    u64 bytes = 0;
+
+    for (u32 i = 0; i < n; i += done) {
+        bool first = batch[i].ptr - a->static_start < a->unit_size;
+        u32 units = first ? a->nr_cpus : live;
+
+        done = collect_pieces(a, batch + i, n - i, size, live == a->nr_cpus, &pieces);
+        (pieces.words ? clear_pieces : clear_halves)(&pieces, a->delta,
+                                                     first ? a->possible_off : a->live_off, units);
+        bytes += (u64)done * units * size;
+    }
+    return bytes;
+}
+
+/* ---- back into the chunks -------------------------------------------------------------------- */
+
+/* One pass of the sort below. Gap 1 is insertion, which costs little when the order is right. */
+static void sort_pass(struct pcpu_entry *batch, u32 n, u32 gap)
+{
+    for (u32 i = gap; i < n; i++) {
+        struct pcpu_entry e = batch[i];
+        u32 j = i;
+
+        for (; j >= gap && batch[j - gap].ptr > e.ptr; j -= gap)
+            batch[j] = batch[j - gap];
+        batch[j] = e;
+    }
+}
+
+static bool is_ascending(const struct pcpu_entry *batch, u32 n)
+{
+    u32 i = 1;
+
+    while (i < n && batch[i].ptr > batch[i - 1].ptr)
+        i++;
+    return i == n;
+}
+
+static bool is_descending(const struct pcpu_entry *batch, u32 n)
+{
+    u32 i = 1;
+
+    while (i < n && batch[i].ptr < batch[i - 1].ptr)
+        i++;
+    return i == n;
+}
+
+/*
+ * Sorts by address. Objects are often freed in the order of their addresses or in the reverse of
+ * it. Any other order takes Shell's sort, of at most PCPU_BATCH_MAX entries.
+ */
+static void sort_batch(struct pcpu_entry *batch, u32 n)
+{
+    static const u32 gaps[] = {23, 10, 4};
+
+    if (is_ascending(batch, n))
+        return;
+    if (is_descending(batch, n)) {
+        for (u32 i = 0, j = n - 1; i < j; i++, j--) {
+            struct pcpu_entry e = batch[i];
+
+            batch[i] = batch[j];
+            batch[j] = e;
+        }
+        return;
+    }
+    for (u32 g = 0; g < ARRAY_SIZE(gaps) && n > SHORT_SORT; g++)
+        sort_pass(batch, n, gaps[g]);
+    sort_pass(batch, n, 1);
+}
+
+/* Offsets of the entries from batch[0] on that lie in its chunk; how many. */
+static u32 same_chunk(struct pcpu_allocator *a, const struct pcpu_entry *batch, u32 n,
+                      struct pcpu_dchunk **ch, u32 *offs)
+{
+    u32 same = 0;
+
+    *ch = pcpu_chunk_of(a, batch[0].ptr, &offs[0]);
+    /* Magazines hold nothing of the reserved area, whose pointers look like the first chunk's. */
+    while (++same < n && batch[same].ptr - (*ch)->ptr < a->unit_size)
+        offs[same] = (u32)(batch[same].ptr - (*ch)->ptr);
+    return same;
+}
+
+static void defer_return(struct pcpu_allocator *a)
+{
+    s64 enough = (s64)pcpu_reserve_target(a) + PCPU_RETURN_SLACK +
+                 atomic_load_explicit(&a->grow_ahead, memory_order_relaxed);
+
+    if (pcpu_empty_blocks(a) > enough)
+        pcpu_defer(a, PCPU_WORK_RETURN);
+}
+
+void pcpu_give_back(struct pcpu_allocator *a, struct pcpu_entry *batch, u32 n)
+{
+    u32 offs[PCPU_BATCH_MAX], same;
+
+    sort_batch(batch, n);
+    for (u32 i = 0; i < n; i += same) {
+        struct pcpu_dchunk *ch;
+        struct pcpu_locked l;
+
+        same = same_chunk(a, batch + i, n - i, &ch, offs);
+        pcpu_lock_pinned(a, ch->number, &l);
+        pcpu_chunk_free(&ch->c, same, offs);
+        pcpu_unlock_chunk(a, &l);
+    }
+    defer_return(a);
+}
+
+void pcpu_give_back_bump(struct pcpu_allocator *a, const struct pcpu_bump *bump)
+{
+    struct pcpu_locked l;
+
+    if (!bump->bytes)
+        return;
+    pcpu_lock_pinned(a, bump->ch->number, &l);
+    pcpu_chunk_give_strip(&l.ch->c, (u32)(bump->ptr - l.ch->ptr), bump->bytes / PCPU_GRANULE);
+    pcpu_unlock_chunk(a, &l);
+    defer_return(a);
+}

@@ -1,0 +1,47 @@
+/*
+ * Objects in batches between magazines and chunks.
+ * SPDX-License-Identifier: MIT
+ */
+#ifndef PERCH_PERCPU_ALLOC_ALLOC_BATCH_H
+#define PERCH_PERCPU_ALLOC_ALLOC_BATCH_H
+
+#include "percpu/alloc/alloc_grow.h"
+
+/* n objects of one size and alignment (granules) with this tag, or a bump region. */
+struct pcpu_request {
+    u32 size, align, n;
+    u8 tag;
+    struct pcpu_bump *bump; /* not NULL: a region of at least size, up to max, goes here */
+    u32 max;
+};
+
+/*
+ * Takes as many of the objects as one chunk has populated holes for, with one lock (1: a region):
+ * the lowest chunk with room, draining ones last. 0: none has room for the first.
+ */
+u32 pcpu_take_populated(struct pcpu_allocator *a, const struct pcpu_request *r,
+                        struct pcpu_entry *batch);
+
+/* The same. Without PCPU_ATOMIC it populates, and keeps the reserve filled. 0: no memory. */
+static inline u32 pcpu_take(struct pcpu_allocator *a, const struct pcpu_request *r, u32 flags,
+                            struct pcpu_entry *batch)
+{
+    u32 got;
+
+    while (!(got = pcpu_take_populated(a, r, batch)))
+        if ((flags & PCPU_ATOMIC) || pcpu_grow(a, r->size, r->align))
+            return 0;
+    pcpu_reserve_check(a, flags);
+    return got;
+}
+
+/* Gives n clean objects, of any sizes and chunks, back to their chunks; sorts the batch. */
+void pcpu_give_back(struct pcpu_allocator *a, struct pcpu_entry *batch, u32 n);
+
+/* Gives the rest of a bump region back, if there is any. */
+void pcpu_give_back_bump(struct pcpu_allocator *a, const struct pcpu_bump *bump);
+
+/* Clears n objects of size bytes in every unit that is backed, unit by unit. Returns bytes. */
+u64 pcpu_clear_batch(struct pcpu_allocator *a, const struct pcpu_entry *batch, u32 n, u32 size);
+
+#endif

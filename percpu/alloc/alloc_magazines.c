@@ -1,0 +1,439 @@
+/*
+ * Magazines: small stocks of ready objects, one set per CPU (or per group on large machines), so
+ * that most allocations and frees touch nothing that another CPU uses. See alloc.h.
+ *
+ * Whatever takes long (clearing, chunks, population) is done on a batch that was taken out first,
+ * with interrupts as the caller had them.
+ * SPDX-License-Identifier: MIT
+ */
+#include "percpu/alloc/alloc_magazines.h"
+#include "percpu/alloc/alloc_batch.h"
+#include "percpu/alloc/alloc_bump.h"
+#include "percpu/alloc/alloc_fast.h"
+#include "percpu/alloc/alloc_set.h"
+
+#define STOCK_FROM     8u     /* a smaller refill is not made: the bump region serves the class */
+#define SPILL          16u    /* entries that leave a full magazine at a time */
+#define EVICT_PART     8      /* the share of the quota that is free after an eviction */
+#define IN_PLACE_BYTES 65536u /* of all units: about 8,000 instructions with interrupts off */
+
+/* ---- in and out ------------------------------------------------------------------------------ */
+
+/* Spreads the window over all of its memory again: clean entries at its start, dirty at its end. */
+static void unshift(struct pcpu_mag *mag)
+{
+    struct pcpu_entry *base = mag->entries - mag->shift;
+    u32 dirty = mag->cap - mag->dirty;
+
+    /* Dirty entries move up into free memory first, so that neither half overwrites the other. */
+    for (u32 i = dirty; i-- > 0;)
+        base[mag->max - dirty + i] = mag->entries[mag->dirty + i];
+    for (u32 i = 0; i < mag->clean; i++)
+        base[i] = mag->entries[i];
+    mag->entries = base;
+    mag->shift = 0;
+    mag->cap = mag->max;
+    mag->dirty = (u8)(mag->max - dirty);
+}
+
+/* The dirty entries have been cleared in place, and there is no clean one. */
+static void dirty_are_clean(struct pcpu_mag *mag)
+{
+    u32 n = mag->cap - mag->dirty;
+
+    mag->entries += mag->dirty;
+    mag->shift = (u8)(mag->shift + mag->dirty);
+    mag->clean = mag->dirty = mag->cap = (u8)n;
+}
+
+static u32 nr_dirty(const struct pcpu_mag *mag)
+{
+    return (u32)(mag->cap - mag->dirty);
+}
+
+/* Takes up to n dirty entries out, in the order of their frees: often that of their addresses. */
+static u32 pull_dirty(struct pcpu_mags *m, u32 class, u32 n, struct pcpu_entry *out)
+{
+    struct pcpu_mag *mag = &m->mag[class];
+    u32 got = MIN(n, nr_dirty(mag));
+    const struct pcpu_entry *from = mag->entries + mag->dirty;
+
+    for (u32 i = got; i--;)
+        *out++ = from[i];
+    mag->dirty = (u8)(mag->dirty + got);
+    cpu_local_add(m->headroom, got * pcpu_mag_size(mag));
+    return got;
+}
+
+static u32 pull_clean(struct pcpu_mags *m, u32 class, u32 n, struct pcpu_entry *out)
+{
+    struct pcpu_mag *mag = &m->mag[class];
+    u32 got = MIN(n, mag->clean);
+
+    mag->clean = (u8)(mag->clean - got);
+    for (u32 i = 0; i < got; i++)
+        out[i] = mag->entries[mag->clean + i];
+    cpu_local_add(m->headroom, got * pcpu_mag_size(mag));
+    return got;
+}
+
+/* Makes room for n entries, as far as the memory goes. */
+static void mag_make_room(struct pcpu_mag *mag, u32 n)
+{
+    if (mag->clean + n > mag->dirty && mag->cap < mag->max)
+        unshift(mag);
+}
+
+/*
+ * Puts clean entries in as far as they fit; how many. The first is on top, so that a batch from a
+ * chunk is handed out in the order of addresses.
+ */
+static u32 push_clean(struct pcpu_mags *m, u32 class, u32 n, const struct pcpu_entry *in)
+{
+    struct pcpu_mag *mag = &m->mag[class];
+    u32 put;
+
+    mag_make_room(mag, n);
+    put = MIN(n, (u32)(mag->dirty - mag->clean));
+    for (u32 i = put; i--;)
+        mag->entries[mag->clean++] = in[i];
+    cpu_local_sub(m->headroom, put * pcpu_mag_size(mag));
+    return put;
+}
+
+/* Per set: one counter for all CPUs would need a locked instruction for each batch. */
+static void count_cleared(struct pcpu_allocator *a, u64 bytes)
+{
+    u64 irq;
+    struct pcpu_mags *m = pcpu_set_enter(a, &irq);
+
+    cpu_local_add(m->cleared_bytes, bytes);
+    pcpu_set_exit(m, irq);
+}
+
+/* Puts clean objects into the magazine; those without room go to the chunks. */
+static void put_clean(struct pcpu_allocator *a, u32 class, struct pcpu_entry *batch, u32 n)
+{
+    struct pcpu_mags *m;
+    u64 irq;
+    u32 put;
+    bool over;
+
+    if (!n)
+        return;
+    m = pcpu_set_enter(a, &irq);
+    put = push_clean(m, class, n, batch);
+    over = m->headroom < 0;
+    pcpu_set_exit(m, irq);
+    if (put < n)
+        pcpu_give_back(a, batch + put, n - put);
+    if (over)
+        pcpu_mag_evict(a);
+}
+
+/* ---- a miss ---------------------------------------------------------------------------------- */
+
+/*
+ * Objects that this refill asks for: twice as many as the last one if the class missed not long
+ * ago, else half as many. So a class in demand is stocked, and a rare one does not push the others
+ * out. 1: do not stock it.
+ */
+static u32 adapt(struct pcpu_mags *m, u32 class)
+{
+    struct pcpu_mag *mag = &m->mag[class];
+    u16 age = (u16)(m->clock - m->last_miss[class]);
+
+    mag->refill = (u8)(age <= PCPU_HOT_MISSES ? MIN(2 * mag->refill, MAX(1, mag->max * 9 / 16))
+                                              : MAX(1, mag->refill / 2));
+    m->last_miss[class] = m->clock++;
+    if (!pcpu_class_has_steps(class)) {
+        /* A second one costs next to nothing while there is room for it. */
+        if (mag->refill == 1 && mag->max > 1 && m->headroom > m->quota / 4)
+            mag->refill = 2;
+        return mag->refill;
+    }
+    return mag->refill < STOCK_FROM ? 1 : mag->refill;
+}
+
+/*
+ * Clears the dirty entries where they are, with interrupts off, if there are enough of them and
+ * little to clear. They are the class's clean ones then.
+ */
+static bool clear_in_place(struct pcpu_allocator *a, struct pcpu_mags *m, u32 class, u32 enough)
+{
+    struct pcpu_mag *mag = &m->mag[class];
+    u32 n = nr_dirty(mag);
+    u64 bytes = (u64)n * pcpu_mag_size(mag) * a->nr_cpus;
+
+    if (mag->clean || !n || n < enough || bytes > IN_PLACE_BYTES)
+        return false;
+    cpu_local_add(m->cleared_bytes,
+                  pcpu_clear_batch(a, mag->entries + mag->dirty, n, pcpu_mag_size(mag)));
+    dirty_are_clean(mag);
+    return true;
+}
+
+/* Objects of so many bytes came from the chunks; first: the caller gets one of them. */
+static void count_refill(struct pcpu_allocator *a, u32 bytes, u32 flags, bool first)
+{
+    u64 irq;
+    struct pcpu_mags *m = pcpu_set_enter(a, &irq);
+
+    if (first)
+        cpu_local_inc(m->nr_alloc);
+    cpu_local_inc(m->refills);
+    m->overflowed = false;
+    if (flags & PCPU_ATOMIC)
+        cpu_local_add(m->atomic_bytes, bytes);
+    pcpu_set_exit(m, irq);
+}
+
+/* Up to n objects from the chunks. With `own` of its own, the caller does not populate for more. */
+static u32 refill(struct pcpu_allocator *a, u32 class, u32 n, u32 flags, u32 own,
+                  struct pcpu_entry *batch)
+{
+    struct pcpu_request r = {
+        .size = pcpu_class_size(class) / PCPU_GRANULE,
+        .align = pcpu_class_align(class) / PCPU_GRANULE,
+        .n = n,
+        .tag = (u8) class,
+    };
+    u32 got = pcpu_take(a, &r, own ? flags | PCPU_ATOMIC : flags, batch);
+
+    if (got)
+        count_refill(a, got * pcpu_class_size(class), flags, !own);
+    return got;
+}
+
+/*
+ * Puts what this CPU has of a class into a batch: the dirty ones, cleared, and if they are too few,
+ * objects off the bump region. How many; *enough: no need to ask the chunks.
+ */
+static u32 own_batch(struct pcpu_allocator *a, u32 class, u32 flags, u32 need, bool *enough,
+                     struct pcpu_entry *batch)
+{
+    u64 irq;
+    struct pcpu_mags *m = pcpu_set_enter(a, &irq);
+    u32 n = pull_dirty(m, class, PCPU_BATCH_MAX, batch), more = 0;
+
+    if (n < need && pcpu_class_has_steps(class))
+        more = pcpu_bump_alloc_many(a, m, class, need - n, batch + n);
+    if (n + more)
+        cpu_local_inc(m->nr_alloc);
+    pcpu_set_exit(m, irq);
+    if (n > 1 || (n && !(flags & PCPU_NOZERO)))
+        count_cleared(a, pcpu_clear_batch(a, batch, n, pcpu_class_size(class)));
+    *enough = more || n >= need;
+    return n + more;
+}
+
+/* From what this CPU has (own: it has something), then from the chunks. */
+static NOINLINE void *from_batch(struct pcpu_allocator *a, u32 class, u32 flags, u32 need, bool own)
+{
+    struct pcpu_entry batch[PCPU_BATCH_MAX];
+    bool enough = false;
+    u32 n = own ? own_batch(a, class, flags, need, &enough, batch) : 0;
+
+    if (!enough)
+        n += refill(a, class, need - n, flags, n, batch + n);
+    if (!n)
+        return NULL;
+    /* The first one: with PCPU_NOZERO it may be dirty. */
+    pcpu_set_tag(batch[0].tag, class | PCPU_TAG_OWNED);
+    put_clean(a, class, batch + 1, n - 1);
+    return (void *)batch[0].ptr;
+}
+
+/* At once, if an object is clean, can be cleared in place, or fits the bump region. */
+void *pcpu_mag_alloc_slow(struct pcpu_allocator *a, u32 class, u32 flags)
+{
+    u64 irq;
+    struct pcpu_mags *m = pcpu_set_enter(a, &irq);
+    struct pcpu_mag *mag = &m->mag[class];
+    struct pcpu_bump_request new;
+    bool own, bump = false;
+    void *ptr = NULL;
+    u32 need = 0;
+
+    if (!mag->clean) {
+        need = adapt(m, class);
+        clear_in_place(a, m, class, need);
+    }
+    own = mag->dirty < mag->cap;
+    if (mag->clean) {
+        ptr = pcpu_alloc_fast(m, class);
+    } else if (need == 1 && !own && pcpu_class_has_steps(class)) {
+        bump = true;
+        ptr = pcpu_bump_alloc(a, m, class);
+        if (!ptr)
+            pcpu_bump_plan(m, &new);
+    }
+    own |= m->bump.bytes >= pcpu_mag_size(mag);
+    pcpu_set_exit(m, irq);
+    if (ptr && bump && (flags & PCPU_ATOMIC))
+        pcpu_count_demand(a, pcpu_class_size(class));
+    if (ptr)
+        return ptr;
+    if (!bump)
+        return from_batch(a, class, flags, need, own);
+    ptr = pcpu_bump_renew(a, class, flags, &new);
+    if (new.over_quota)
+        pcpu_mag_evict(a);
+    return ptr;
+}
+
+/* ---- too many -------------------------------------------------------------------------------- */
+
+/* A batch on its way to the chunks. Not initialised: only what is used is written. */
+struct outgoing {
+    struct pcpu_entry batch[PCPU_BATCH_MAX];
+    u32 n, nr_runs;
+    struct {
+        u8 class, first, n;
+    } runs[PCPU_BATCH_MAX]; /* of dirty entries */
+};
+
+static void take_out(struct pcpu_mags *m, u32 class, u32 max, struct outgoing *out)
+{
+    u32 n = pull_clean(m, class, max, out->batch + out->n); /* clean ones need no work */
+    u32 dirty = pull_dirty(m, class, max - n, out->batch + out->n + n);
+
+    if (dirty) {
+        out->runs[out->nr_runs].class = (u8) class;
+        out->runs[out->nr_runs].first = (u8)(out->n + n);
+        out->runs[out->nr_runs++].n = (u8)dirty;
+    }
+    out->n += n + dirty;
+}
+
+static void send_out(struct pcpu_allocator *a, struct outgoing *out)
+{
+    u64 bytes = 0;
+
+    for (u32 i = 0; i < out->nr_runs; i++)
+        bytes += pcpu_clear_batch(a, out->batch + out->runs[i].first, out->runs[i].n,
+                                  pcpu_class_size(out->runs[i].class));
+    if (bytes)
+        count_cleared(a, bytes);
+    pcpu_give_back(a, out->batch, out->n);
+}
+
+void pcpu_mag_put(struct pcpu_allocator *a, uintptr_t ptr)
+{
+    struct outgoing out;
+    u64 irq;
+    struct pcpu_mags *m = pcpu_set_enter(a, &irq);
+    u8 *tag = pcpu_tag_of(a, ptr);
+    u32 class = *tag & PCPU_TAG_KIND;
+    struct pcpu_mag *mag = &m->mag[class];
+    bool over;
+
+    out.n = out.nr_runs = 0;
+    if (mag->clean == mag->dirty && mag->cap == mag->max) {
+        take_out(m, class, MIN((mag->max + 1u) / 2, SPILL), &out);
+        cpu_local_inc(m->drains);
+        m->overflowed = true;
+    }
+    pcpu_set_tag(tag, class);
+    mag_make_room(mag, 1);
+    mag->entries[--mag->dirty] = (struct pcpu_entry){ptr, tag};
+    cpu_local_sub(m->headroom, pcpu_mag_size(mag));
+    cpu_local_inc(m->nr_free);
+    over = m->headroom < 0;
+    pcpu_set_exit(m, irq);
+    if (out.n)
+        send_out(a, &out);
+    if (over)
+        pcpu_mag_evict(a);
+}
+
+/* One batch of several classes, round robin from where the last one ended. True: again. */
+static bool evict_some(struct pcpu_allocator *a, bool all)
+{
+    struct outgoing out;
+    u64 irq;
+    struct pcpu_mags *m = pcpu_set_enter(a, &irq);
+    s32 enough = all ? m->quota : m->quota / EVICT_PART;
+    bool more;
+
+    out.n = out.nr_runs = 0;
+    for (u32 i = 0; i < PCPU_CLASSES && m->headroom < enough; i++) {
+        struct pcpu_mag *mag = &m->mag[m->victim];
+
+        if (out.n + mag->clean + nr_dirty(mag) > PCPU_BATCH_MAX)
+            break;
+        if (mag->clean || mag->dirty < mag->cap) {
+            take_out(m, m->victim, PCPU_BATCH_MAX, &out);
+            cpu_local_inc(m->evictions);
+        }
+        m->victim = m->victim + 1 < PCPU_CLASSES ? m->victim + 1 : PCPU_CLASS_4;
+    }
+    if (out.n)
+        cpu_local_inc(m->drains);
+    m->overflowed = !all;
+    more = m->headroom < enough;
+    pcpu_set_exit(m, irq);
+    if (out.n)
+        send_out(a, &out);
+    return more && out.n;
+}
+
+void pcpu_mag_evict(struct pcpu_allocator *a)
+{
+    while (evict_some(a, false))
+        ;
+}
+
+void pcpu_mag_drain_all(struct pcpu_allocator *a)
+{
+    struct pcpu_bump bump;
+    u64 irq;
+    struct pcpu_mags *m = pcpu_set_enter(a, &irq);
+
+    pcpu_bump_detach(m, &bump);
+    pcpu_set_exit(m, irq);
+    pcpu_give_back_bump(a, &bump);
+    while (evict_some(a, true))
+        ;
+}
+
+bool pcpu_mag_drain_overflowed(struct pcpu_allocator *a)
+{
+    struct pcpu_mags *own = a->own_mags[cpu_number()], *m;
+    bool overflowed;
+    u64 irq;
+
+    /* Another CPU may be draining a shared set. */
+    if (!spin_trylock(&own->draining))
+        return false;
+    m = pcpu_set_enter(a, &irq);
+    overflowed = m->overflowed;
+    pcpu_set_exit(m, irq);
+    if (overflowed)
+        pcpu_mag_drain_all(a);
+    spin_unlock(&own->draining);
+    return overflowed;
+}
+
+void pcpu_mag_wait_drained(struct pcpu_allocator *a)
+{
+    for (u32 i = 0; i < a->nr_mags; i++) {
+        spin_lock(&a->all_mags[i]->draining);
+        spin_unlock(&a->all_mags[i]->draining);
+    }
+}
+
+/* In place, so that nobody finds them gone meanwhile. Large batches wait for a miss. */
+bool pcpu_mag_clear_some(struct pcpu_allocator *a)
+{
+    bool done = false;
+
+    for (u32 class = PCPU_CLASS_4; class < PCPU_CLASSES; class ++) {
+        u64 irq;
+        struct pcpu_mags *m = pcpu_set_enter(a, &irq);
+
+        done |= clear_in_place(a, m, class, 0);
+        pcpu_set_exit(m, irq);
+    }
+    return done;
+}

@@ -1,0 +1,225 @@
+/*
+ * Metadata of blocks, ready for use. A piece of memory holds three in a page, or 27 in eight pages
+ * where many are needed at once; it is cleared when it is made. A block that is returned is
+ * entirely free, so its metadata is clean and goes back into the pool as it is: the next block that
+ * is populated costs no clearing.
+ * SPDX-License-Identifier: MIT
+ */
+#include "percpu/alloc/alloc_metadata.h"
+#include "percpu/alloc/alloc_chunks.h"
+#include "percpu/chunk/clear.h"
+
+#define FEW  3u
+#define MANY 27u
+#define KEEP 64u /* free ones that the pool always keeps */
+
+struct pcpu_meta {
+    struct pcpu_block block; /* first: its address is this one's */
+    struct pcpu_meta *next;
+    struct meta_piece *piece;
+};
+
+struct meta_piece {
+    struct meta_piece *next;
+    u32 nr_free, nr;
+    struct pcpu_meta meta[];
+};
+#define PIECE_BYTES(n) (sizeof(struct meta_piece) + (n) * sizeof(struct pcpu_meta))
+static_assert(PIECE_BYTES(FEW) <= PAGE_SIZE, "one page");
+static_assert(PIECE_BYTES(MANY) <= 8 * PAGE_SIZE, "eight pages");
+
+static void pool_push(struct pcpu_meta_pool *p, struct pcpu_meta *m)
+{
+    m->next = p->free;
+    p->free = m;
+    m->piece->nr_free++;
+    p->nr_free++;
+}
+
+static struct pcpu_meta *pool_pop(struct pcpu_meta_pool *p)
+{
+    struct pcpu_meta *m = p->free;
+
+    p->free = m->next;
+    m->piece->nr_free--;
+    p->nr_free--;
+    return m;
+}
+
+/* Clean metadata, many if n are needed; NULL: no memory. */
+static struct meta_piece *new_piece(struct pcpu_allocator *a, u32 n)
+{
+    struct meta_piece *piece = NULL;
+    u32 nr = MANY;
+
+    if (n > MANY / 2)
+        piece = pcpu_meta_alloc(a, pcpu_this_node(a), PIECE_BYTES(nr));
+    if (!piece) {
+        nr = FEW;
+        piece = pcpu_meta_alloc(a, pcpu_this_node(a), PIECE_BYTES(nr));
+    }
+    if (!piece)
+        return NULL;
+    piece->nr = nr;
+    piece->nr_free = 0;
+    pcpu_clear(piece->meta, nr * sizeof(piece->meta[0]));
+    for (struct pcpu_meta *m = piece->meta, *end = m + nr; m != end; m++) {
+        pcpu_block_init_zero(&m->block);
+        m->piece = piece;
+    }
+    atomic_fetch_add_explicit(&a->env->cleared_bytes, nr * sizeof(piece->meta[0]),
+                              memory_order_relaxed);
+    return piece;
+}
+
+/* Takes up to n; how many. */
+static u32 pool_take(struct pcpu_meta_pool *p, u32 n, struct pcpu_block **metas)
+{
+    u64 flags = spin_lock_irqsave(&p->lock);
+    u32 got = 0;
+
+    for (; got < n && p->free; got++)
+        metas[got] = &pool_pop(p)->block;
+    spin_unlock_irqrestore(&p->lock, flags);
+    return got;
+}
+
+/* Takes up to n of a new piece and puts the others into the pool; how many. */
+static u32 use_piece(struct pcpu_meta_pool *p, struct meta_piece *piece, u32 n,
+                     struct pcpu_block **metas)
+{
+    u32 got = MIN(n, piece->nr);
+    u64 flags;
+
+    for (struct pcpu_meta *m = piece->meta, *end = m + got; m != end; m++)
+        *metas++ = &m->block;
+    if (got == piece->nr)
+        return got;
+    flags = spin_lock_irqsave(&p->lock);
+    for (u32 i = piece->nr; i-- > got;)
+        pool_push(p, &piece->meta[i]);
+    spin_unlock_irqrestore(&p->lock, flags);
+    return got;
+}
+
+bool pcpu_metas_get(struct pcpu_allocator *a, u32 n, struct pcpu_block **metas)
+{
+    u32 got = pool_take(&a->metas, n, metas);
+
+    while (got < n) {
+        struct meta_piece *piece = new_piece(a, n - got);
+
+        if (!piece) {
+            pcpu_metas_put(a, got, metas);
+            return false;
+        }
+        got += use_piece(&a->metas, piece, n - got, metas + got);
+    }
+    return true;
+}
+
+/* Takes the pieces out of the pool that are entirely free. */
+static struct meta_piece *take_unused(struct pcpu_meta_pool *p)
+{
+    struct pcpu_meta **at = &p->free;
+    struct meta_piece *list = NULL;
+
+    while (*at) {
+        struct meta_piece *piece = (*at)->piece;
+
+        if (piece->nr_free < piece->nr) {
+            at = &(*at)->next;
+            continue;
+        }
+        if (*at == &piece->meta[0]) {
+            piece->next = list;
+            list = piece;
+        }
+        *at = (*at)->next;
+        p->nr_free--;
+    }
+    return list;
+}
+
+static u32 free_pieces(struct pcpu_allocator *a, struct meta_piece *list)
+{
+    u32 n = 0;
+
+    for (struct meta_piece *next; list; list = next, n++) {
+        next = list->next;
+        pcpu_meta_free(a, list, PIECE_BYTES(list->nr));
+    }
+    return n;
+}
+
+void pcpu_metas_put(struct pcpu_allocator *a, u32 n, struct pcpu_block **metas)
+{
+    struct pcpu_meta_pool *p = &a->metas;
+    struct meta_piece *list = NULL;
+    u64 flags = spin_lock_irqsave(&p->lock);
+
+    for (u32 i = n; i-- > 0;)
+        pool_push(p, (struct pcpu_meta *)metas[i]);
+    /* The search is repeated when the pool has doubled. */
+    if (p->nr_free > MAX(p->limit, KEEP)) {
+        list = take_unused(p);
+        p->limit = 2 * p->nr_free;
+    }
+    spin_unlock_irqrestore(&p->lock, flags);
+    free_pieces(a, list);
+}
+
+/* Its tags are 0: a wrong free that still finds the block sees no object. */
+void pcpu_metas_retire(struct pcpu_allocator *a, u32 n, struct pcpu_block **metas)
+{
+    for (u32 i = 0; i < n; i++) {
+        struct pcpu_meta *m = (struct pcpu_meta *)metas[i];
+
+        m->next = a->metas.retired;
+        a->metas.retired = m;
+    }
+    a->metas.nr_retired += n;
+}
+
+void pcpu_metas_release(struct pcpu_allocator *a)
+{
+    if (!a->metas.retired || !pcpu_wait_for_readers(a))
+        return;
+    while (a->metas.retired) {
+        struct pcpu_block *metas[KEEP];
+        u32 n = 0;
+
+        for (; n < KEEP && a->metas.retired; n++) {
+            metas[n] = &a->metas.retired->block;
+            a->metas.retired = a->metas.retired->next;
+        }
+        pcpu_metas_put(a, n, metas);
+    }
+    a->metas.nr_retired = 0;
+}
+
+u32 pcpu_metas_trim(struct pcpu_allocator *a)
+{
+    struct pcpu_meta_pool *p = &a->metas;
+    u64 flags = spin_lock_irqsave(&p->lock);
+    struct meta_piece *list = take_unused(p);
+
+    p->limit = 2 * p->nr_free;
+    spin_unlock_irqrestore(&p->lock, flags);
+    return free_pieces(a, list);
+}
+
+const char *pcpu_metas_verify(struct pcpu_allocator *a)
+{
+    struct pcpu_block clean;
+    u32 n = 0;
+
+    pcpu_block_init(&clean);
+    for (const struct pcpu_meta *m = a->metas.free; m; m = m->next, n++) {
+        if (memcmp(&m->block, &clean, sizeof(clean)) != 0)
+            return "metadata in the pool is not clean";
+        if (!m->piece->nr_free || m->piece->nr_free > m->piece->nr)
+            return "free metadata of a piece";
+    }
+    return n == a->metas.nr_free ? NULL : "nr_free of the metadata pool";
+}

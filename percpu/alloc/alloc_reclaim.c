@@ -1,0 +1,92 @@
+/*
+ * What goes back to the page allocator, and when memory is short. See alloc_reclaim.h.
+ * SPDX-License-Identifier: MIT
+ */
+#include "percpu/alloc/alloc_reclaim.h"
+#include "kernel/base/print.h"
+#include "percpu/alloc/alloc_chunks.h"
+#include "percpu/alloc/alloc_metadata.h"
+#include "percpu/alloc/alloc_post.h"
+
+#define RETIRED_MAX 128u /* the metadata of this many blocks shares one cross-call */
+
+/* Blocks that this CPU made BUSY become unpopulated, or populated again if they could not go. */
+static void finish_return(struct pcpu_allocator *a, u32 number, const u32 *blocks, u32 n,
+                          u32 returned)
+{
+    struct pcpu_block *metas[PCPU_RETURN_BATCH];
+    struct pcpu_locked l;
+
+    pcpu_lock_pinned(a, number, &l);
+    pcpu_chunk_unpopulate_done(&l.ch->c, returned, blocks, metas);
+    pcpu_chunk_unpopulate_cancel(&l.ch->c, n - returned, blocks + returned);
+    pcpu_unlock_chunk(a, &l);
+    pcpu_metas_retire(a, returned, metas);
+}
+
+static u32 return_from(struct pcpu_allocator *a, u32 number, u32 max)
+{
+    u32 blocks[PCPU_RETURN_BATCH], n, returned = 0;
+    struct pcpu_locked l;
+    struct pcpu_dchunk *ch;
+
+    if (!pcpu_lock_chunk(a, number, &l))
+        return 0;
+    ch = l.ch;
+    n = pcpu_chunk_take_empty(&ch->c, MIN(max, PCPU_RETURN_BATCH), blocks);
+    pcpu_unlock_chunk(a, &l);
+    if (!n)
+        return 0;
+    if (pcpu_backing_return(&ch->backing, blocks, n, &returned))
+        pr_warn("percpu: chunk %u: %u of %u blocks could not be returned", number, n - returned, n);
+    finish_return(a, number, blocks, n, returned);
+    return returned;
+}
+
+/* The reserve stays in the lowest chunks, so that the highest ones empty and go. */
+u64 pcpu_return_empty(struct pcpu_allocator *a, u32 keep, u32 max)
+{
+    u64 done = 0;
+
+    for (u32 i = pcpu_chunks_end(a); i-- > PCPU_CHUNK_DYNAMIC && done < max;) {
+        while (pcpu_empty_blocks(a) > keep && done < max) {
+            u64 above = (u64)(pcpu_empty_blocks(a) - keep);
+            u32 n = return_from(a, i, (u32)MIN(above, max - done));
+
+            if (!n)
+                break;
+            done += n;
+        }
+        /* Chunk 2 stays: the reserve lives there. */
+        if (i > PCPU_CHUNK_DYNAMIC && pcpu_hint_any(pcpu_hint(a, i)) == a->unit_size / PCPU_GRANULE)
+            pcpu_drop_chunk(a, i);
+    }
+    if (a->metas.nr_retired >= RETIRED_MAX)
+        pcpu_metas_release(a);
+    pcpu_count(&a->blocks_returned, done);
+    return done;
+}
+
+bool pcpu_reclaim_locked(struct pcpu_allocator *a)
+{
+    u64 pages = pcpu_metas_trim(a);
+
+    for (u32 i = PCPU_CHUNK_DYNAMIC; i < pcpu_chunks_end(a); i++) {
+        struct pcpu_dchunk *ch = pcpu_chunk_number(a, i);
+
+        if (ch)
+            pages += pcpu_backing_break_reservations(&ch->backing);
+    }
+    return pages != 0;
+}
+
+bool pcpu_reclaim(struct pcpu_allocator *a)
+{
+    bool any;
+
+    if (!spin_trylock(&a->balance_mutex))
+        return false;
+    any = pcpu_reclaim_locked(a);
+    pcpu_balance_unlock(a);
+    return any;
+}

@@ -1,0 +1,129 @@
+/*
+ * Shared by the files behind percpu/backing/backing.h: how a chunk is cut into ranges and parts of
+ * units (the same for all chunks), the state of one range, and small steps on it. Promises nothing
+ * to anybody else.
+ *
+ * Invariants of a range while the map mutex is free (pcpu_backing_verify): a page is *real* when a
+ * page of ours is mapped there; of a populated block it is real for units of CPUs that the chunk
+ * serves, else the zero page is there; a reservation has at least one real page, all of them at
+ * their place in the block; a promoted or ready range has a reservation and 512 real pages.
+ *
+ * Context: CPU-local; the map mutex of the chunk held, but for the layout, which never changes.
+ * SPDX-License-Identifier: MIT
+ */
+#ifndef PERCH_PERCPU_BACKING_BACKING_INTERNAL_H
+#define PERCH_PERCPU_BACKING_BACKING_INTERNAL_H
+
+#include "kernel/base/bitmap.h"
+#include "percpu/backing/backing.h"
+
+/* Pages by one call of the page source, addresses to flush in one list: what the stack holds. */
+#define PCPU_BATCH 32u
+
+/* What of somebody's unit lies in a range: its blocks [lo, hi), block b as page b + delta. */
+struct pcpu_part {
+    u32 lo, hi;
+    s32 delta;
+    u32 cpu;
+    s32 node;
+};
+
+/* A 2 MiB piece of address space that at least one unit touches. */
+struct pcpu_range_shape {
+    u64 off;                       /* from the chunk's base, a multiple of 2 MiB */
+    const struct pcpu_part *parts; /* by address */
+    u32 nr_parts;
+    s32 node;   /* of all its units; NODE_NONE: of several */
+    bool whole; /* all of its pages are somebody's */
+};
+
+/* While the layout is made: a unit that is somebody's. */
+struct pcpu_unit_place {
+    u64 off; /* from the chunk's base */
+    u32 cpu;
+    s32 node;
+};
+
+struct pcpu_backing_layout {
+    struct pcpu_range_shape *ranges; /* by offset */
+    struct pcpu_part *parts;         /* range after range */
+    struct pcpu_unit_place *units;   /* by offset */
+    u64 *span_off, *span_size;       /* address space of a chunk: whole ranges, by offset */
+    u32 nr_ranges, nr_parts, nr_units, nr_spans;
+    u32 nr_blocks; /* of a unit */
+    size_t bytes;  /* of the one piece all this lies in */
+};
+
+struct pcpu_range {
+    const struct pcpu_range_shape *shape;
+    void *slot;
+    u64 block; /* the reservation; 0: none */
+    u64 real[BITMAP_WORDS(PCPU_RANGE_PAGES)];
+    u64 leaving[BITMAP_WORDS(PCPU_RANGE_PAGES)]; /* unmapped, not flushed yet */
+    u16 nr_real, nr_leaving;
+    bool promoted;
+    bool ready;   /* counted in nr_ready */
+    bool refused; /* could not be promoted; not tried again until a page changes */
+    bool stale;   /* size or pages changed, and not every CPU has forgotten what was there */
+};
+
+#define pcpu_for_each_part(p, r)                                                                   \
+    for ((p) = (r)->shape->parts; (p) < (r)->shape->parts + (r)->shape->nr_parts; (p)++)
+
+#define pcpu_for_each_range(r, b) for ((r) = (b)->ranges; (r) < (b)->ranges + (b)->nr_ranges; (r)++)
+
+static inline void pcpu_node_add(_Atomic u64 *count, s64 change)
+{
+    atomic_fetch_add_explicit(count, (u64)change, memory_order_relaxed);
+}
+
+static inline struct pcpu_node_count *pcpu_range_count(struct pcpu_backing *b,
+                                                       const struct pcpu_range *r)
+{
+    return &b->env->count[r->shape->node];
+}
+
+/* ---- what a flush has to cover --------------------------------------------------------------- */
+
+/* When the list is full, its last entry grows over the gap, so it may flush too much. */
+struct pcpu_flush_list {
+    struct pcpu_flush_range r[PCPU_BATCH];
+    u32 n;
+};
+
+void pcpu_flush_add(struct pcpu_flush_list *list, u64 start, u64 end);
+int pcpu_flush_do(struct pcpu_backing *b, const struct pcpu_flush_list *list) MUST_CHECK;
+
+/* Flushes every range that is stale, whole. -ETIMEDOUT: they stay stale. */
+int pcpu_flush_stale(struct pcpu_backing *b) MUST_CHECK;
+
+/* ---- ranges ---------------------------------------------------------------------------------- */
+
+/* Brings ready and nr_ready up to date after a change of pages, reservation or promotion. */
+void pcpu_range_update_ready(struct pcpu_backing *b, struct pcpu_range *r);
+
+/* A reservation for a range without real pages, when its node has one. */
+bool pcpu_range_reserve(struct pcpu_backing *b, struct pcpu_range *r);
+
+/* Gives the pages of the reservation that are neither real nor leaving to the buddy: how many. */
+u32 pcpu_range_break(struct pcpu_backing *b, struct pcpu_range *r);
+
+/* Logs once per node that its pages come from another node. */
+void pcpu_warn_fallback(struct pcpu_backing_env *env, s32 node, s32 from);
+
+/* The range's page that is this block of the part's unit. */
+static inline u32 pcpu_part_index(const struct pcpu_part *part, u32 block)
+{
+    return (u32)((s32)block + part->delta);
+}
+
+/* b->populated has this block. */
+static inline bool pcpu_block_populated(const struct pcpu_backing *b, u32 block)
+{
+    return bitmap_test_bit(b->populated, block);
+}
+
+/* The range that an offset from the chunk's base lies in; NULL: none. */
+struct pcpu_range *pcpu_range_at(const struct pcpu_backing *b, u64 off);
+
+#endif

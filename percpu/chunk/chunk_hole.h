@@ -1,0 +1,145 @@
+/*
+ * The search for a hole in a chunk: the lowest one that fits, by the rule of PCPU_CHUNK_TRIES
+ * (chunk.h). pcpu_chunk_alloc() searches the populated blocks (any false), pcpu_chunk_grow() all
+ * blocks (any true). It is inlined into both, because the search is most of the work of an
+ * allocation. Pure; the caller holds the chunk's lock.
+ * SPDX-License-Identifier: MIT
+ */
+#ifndef PERCH_PERCPU_CHUNK_CHUNK_HOLE_H
+#define PERCH_PERCPU_CHUNK_CHUNK_HOLE_H
+
+#include "percpu/chunk/chunk.h"
+#include "percpu/chunk/chunk_block.h"
+#include "percpu/chunk/chunk_tree.h"
+
+struct pcpu_hole {
+    u32 start; /* of the run */
+    u32 at;    /* the first aligned granule in it */
+    u32 end;   /* of the run, or the first block border >= at + max if that is lower */
+    /* State of the search over all holes of one call; need begins as size, tries as 0. */
+    u32 need, tries;
+};
+
+static ALWAYS_INLINE const struct pcpu_runs *hole_runs(const struct pcpu_tree_node *node, bool any)
+{
+    return any ? &node->all : &node->pop;
+}
+
+/*
+ * Searches nodes *i to end - 1 of a level for a run of size; *carry: the free granules before *i.
+ * True: *i is the first node that a run of size ends in, or lies in. If it begins before *i, *carry
+ * is the part before *i; else 0. False: *carry is the free run at the end.
+ */
+static ALWAYS_INLINE bool hole_next(const struct pcpu_tree_node *level, bool any, u32 len, u32 end,
+                                    u32 size, u32 *i, u32 *carry)
+{
+    u32 run = *carry, k = *i;
+
+    for (; k < end; k++) {
+        const struct pcpu_runs *r = hole_runs(&level[k], any);
+
+        if (!r->max) {
+            run = 0;
+            continue;
+        }
+        if (run + r->pre >= size || r->max >= size) {
+            if (run + r->pre < size)
+                run = 0;
+            *i = k;
+            *carry = run;
+            return true;
+        }
+        run = r->suf + (r->pre == len ? run : 0);
+    }
+    *carry = run;
+    return false;
+}
+
+/* The lowest run of size in node i of a level, or that ends in it with carry granules before it. */
+static ALWAYS_INLINE u32 hole_down(const struct pcpu_chunk *c, bool any, u32 level, u32 i,
+                                   u32 carry, u32 size)
+{
+    const struct pcpu_block *b;
+
+    while (level && !carry) {
+        level--;
+        i *= FANOUT;
+        if (!hole_next(c->level[level], any, pcpu_span(level), i + FANOUT, size, &i, &carry))
+            return NO_GRANULE; /* cannot happen: the node above has such a run */
+    }
+    if (carry)
+        return i * pcpu_span(level) - carry;
+    b = c->blocks[i];
+    return (i << BLOCK_GRANULE_SHIFT) + (b ? pcpu_block_find(b, 0, size) : 0);
+}
+
+/* The lowest run of size that begins at or above from. Below from the tree may be out of date. */
+static ALWAYS_INLINE u32 hole_run(const struct pcpu_chunk *c, bool any, u32 from, u32 size)
+{
+    u32 i = from >> BLOCK_GRANULE_SHIFT, carry;
+
+    if (!from)
+        return hole_runs(c->root, any)->max < size ? NO_GRANULE
+                                                   : hole_down(c, any, c->height, 0, 0, size);
+    if (i >= c->nr_blocks)
+        return NO_GRANULE;
+    if (hole_runs(&c->level[0][i], any)->max >= size) {
+        u32 g = pcpu_block_find(c->blocks[i], from & (PCPU_BLOCK_GRANULES - 1), size);
+
+        if (g != NO_GRANULE)
+            return (i << BLOCK_GRANULE_SHIFT) + g;
+    }
+    carry = hole_runs(&c->level[0][i], any)->suf;
+    for (u32 level = 0; level < c->height; level++) {
+        u32 end = (i | (FANOUT - 1)) + 1;
+
+        i++;
+        if (hole_next(c->level[level], any, pcpu_span(level), end, size, &i, &carry))
+            return hole_down(c, any, level, i, carry, size);
+        i = (end - 1) >> FANOUT_SHIFT;
+    }
+    return NO_GRANULE;
+}
+
+/* The end of the run at start, or the first block border >= limit if that is lower. */
+static ALWAYS_INLINE u32 hole_end(const struct pcpu_chunk *c, bool any, u32 start, u32 limit)
+{
+    u32 block = start >> BLOCK_GRANULE_SHIFT, end = block << BLOCK_GRANULE_SHIFT, part;
+    const struct pcpu_block *b = c->blocks[block];
+
+    part = b ? pcpu_block_run_end(b, start & (PCPU_BLOCK_GRANULES - 1)) : PCPU_BLOCK_GRANULES;
+    end += part;
+    while (part == PCPU_BLOCK_GRANULES && end < limit && ++block < c->nr_blocks) {
+        part = hole_runs(&c->level[0][block], any)->pre;
+        end += part;
+    }
+    return end;
+}
+
+/*
+ * Finds a hole at or above from for size at a multiple of align; the caller takes up to max of it.
+ * enough: the caller has taken something already, so the search need not try every hole.
+ */
+static ALWAYS_INLINE bool hole_find(const struct pcpu_chunk *c, bool any, u32 from, u32 size,
+                                    u32 align, u32 max, bool enough, struct pcpu_hole *h)
+{
+    for (;;) {
+        h->start = hole_run(c, any, from, h->need);
+        if (h->start != NO_GRANULE) {
+            h->at = (h->start + align - 1) & -align;
+            h->end = hole_end(c, any, h->start, h->at + max);
+            if (h->at + size <= h->end)
+                return true;
+            from = h->end;
+            /* Too many tries: from now on only holes that fit wherever they begin. */
+            if (++h->tries == PCPU_CHUNK_TRIES)
+                h->need = size + align - 1;
+        } else if (h->need > size && !enough) {
+            h->need = size; /* there is none: try the smaller ones */
+        } else {
+            return false;
+        }
+    }
+}
+
+#endif

@@ -1,0 +1,146 @@
+/*
+ * Clears object memory and pages, in few instructions for any size: plain stores of 8 bytes, about
+ * 1.05 instructions per store for a page. Most objects are so small that a call of memset() would
+ * cost more than the stores. The stores are volatile, because the compiler would turn such a loop
+ * into a call of memset().
+ * Pure; any context.
+ * SPDX-License-Identifier: MIT
+ */
+#ifndef PERCH_PERCPU_CHUNK_CLEAR_H
+#define PERCH_PERCPU_CHUNK_CLEAR_H
+
+#include "kernel/base/types.h"
+
+typedef u64 __attribute__((may_alias)) pcpu_clear_u64;
+typedef u32 __attribute__((may_alias)) pcpu_clear_u32;
+
+#define PCPU_STORE8_(p)                                                                            \
+    do {                                                                                           \
+        (p)[0] = 0;                                                                                \
+        (p)[1] = 0;                                                                                \
+        (p)[2] = 0;                                                                                \
+        (p)[3] = 0;                                                                                \
+        (p)[4] = 0;                                                                                \
+        (p)[5] = 0;                                                                                \
+        (p)[6] = 0;                                                                                \
+        (p)[7] = 0;                                                                                \
+    } while (0)
+
+#define PCPU_STORE32_(p)                                                                           \
+    do {                                                                                           \
+        PCPU_STORE8_(p);                                                                           \
+        PCPU_STORE8_((p) + 8);                                                                     \
+        PCPU_STORE8_((p) + 16);                                                                    \
+        PCPU_STORE8_((p) + 24);                                                                    \
+    } while (0)
+
+#define PCPU_CASE_(n)                                                                              \
+    case n:                                                                                        \
+        end[-(n)] = 0;                                                                             \
+        __attribute__((fallthrough))
+#define PCPU_CASE4_(n)                                                                             \
+    PCPU_CASE_((n) + 3);                                                                           \
+    PCPU_CASE_((n) + 2);                                                                           \
+    PCPU_CASE_((n) + 1);                                                                           \
+    PCPU_CASE_(n)
+#define PCPU_CASE16_(n)                                                                            \
+    PCPU_CASE4_((n) + 12);                                                                         \
+    PCPU_CASE4_((n) + 8);                                                                          \
+    PCPU_CASE4_((n) + 4);                                                                          \
+    PCPU_CASE4_(n)
+
+#define PCPU_ROW_WORDS 64u
+#define PCPU_FEW_WORDS 128u
+
+/*
+ * A piece of memory in whole words: up to 128 words before mid, then rows of 64 words up to end.
+ * few: the words before mid, plus 128 when there is a row.
+ */
+struct pcpu_piece {
+    uintptr_t mid, end;
+    u32 few;
+};
+
+static inline struct pcpu_piece pcpu_piece(uintptr_t start, uintptr_t end)
+{
+    size_t words = (end - start) / 8;
+
+    if (words > PCPU_FEW_WORDS) {
+        u32 few = (u32)(words - 1) % PCPU_ROW_WORDS + 1 + PCPU_FEW_WORDS - PCPU_ROW_WORDS;
+
+        return (struct pcpu_piece){start + few * 8, end, few + PCPU_FEW_WORDS};
+    }
+    return (struct pcpu_piece){end, end, (u32)words};
+}
+
+/*
+ * Clears a piece, off bytes further. It jumps into a row of stores, so that objects of all common
+ * sizes have the same small overhead.
+ */
+static ALWAYS_INLINE void pcpu_clear_piece(const struct pcpu_piece *p, u64 off)
+{
+    volatile pcpu_clear_u64 *end = (pcpu_clear_u64 *)(p->mid + off), *row, *last;
+    u32 few = p->few;
+
+again:
+    switch (few) {
+        PCPU_CASE16_(113);
+        PCPU_CASE16_(97);
+        PCPU_CASE16_(81);
+        PCPU_CASE16_(65);
+        PCPU_CASE16_(49);
+        PCPU_CASE16_(33);
+        PCPU_CASE16_(17);
+        PCPU_CASE16_(1);
+    case 0:
+        break;
+    default:
+        row = end;
+        last = (pcpu_clear_u64 *)(p->end + off); /* at least one row */
+        do {
+            PCPU_STORE32_(row);
+            PCPU_STORE32_(row + 32);
+            row += PCPU_ROW_WORDS;
+        } while (row != last);
+        few -= PCPU_FEW_WORDS;
+        goto again;
+    }
+}
+
+/* Clears size bytes at p, both multiples of 4. */
+static NOINLINE UNUSED void pcpu_clear(void *p, size_t size)
+{
+    uintptr_t start = (uintptr_t)p, end = start + size;
+
+    if (start & 4 && size) {
+        *(volatile pcpu_clear_u32 *)start = 0;
+        start += 4;
+    }
+    if (end & 4 && start < end) {
+        end -= 4;
+        *(volatile pcpu_clear_u32 *)end = 0;
+    }
+    if (start < end) {
+        struct pcpu_piece piece = pcpu_piece(start, end);
+
+        pcpu_clear_piece(&piece, 0);
+    }
+}
+
+/* Clears n whole pages at p. Not inlined: the loop is half a page of code. */
+static NOINLINE UNUSED void pcpu_clear_pages(void *p, u32 n)
+{
+    volatile pcpu_clear_u64 *d = p, *end = d + n * (PAGE_SIZE / 8);
+
+    for (; d != end; d += 64) {
+        PCPU_STORE32_(d);
+        PCPU_STORE32_(d + 32);
+    }
+}
+
+static inline void pcpu_clear_page(void *p)
+{
+    pcpu_clear_pages(p, 1);
+}
+
+#endif

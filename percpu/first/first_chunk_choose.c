@@ -1,0 +1,71 @@
+/*
+ * Chooses which first chunk to build: percpu_alloc=, the fall-back to page size, and the variant
+ * with default arguments; see first_chunk.h.
+ * SPDX-License-Identifier: MIT
+ */
+#include "kernel/base/print.h"
+#include "percpu/first/first_chunk.h"
+
+static const char *const mode_names[] = {
+    [PCPU_FC_AUTO] = "auto",
+    [PCPU_FC_EMBED] = "embed",
+    [PCPU_FC_PAGE] = "page",
+};
+
+int pcpu_make_first_chunk(const struct pcpu_env *env, struct pcpu_fc_request *req,
+                          struct pcpu_first_chunk *out)
+{
+    req->embed_err = req->page_err = 0;
+    if (req->mode != PCPU_FC_PAGE) {
+        req->embed_err =
+            pcpu_embed_first_chunk(env, req->reserved_size, req->dyn_size, req->atom_size,
+                                   req->cpu_distance_fn, req->alloc_fn, req->free_fn, out);
+        if (!req->embed_err)
+            return 0;
+        pr_warn("setup_percpu: %s allocator failed (%d), falling back to page size",
+                mode_names[req->mode], req->embed_err);
+    }
+    req->page_err =
+        pcpu_page_first_chunk(env, req->reserved_size, req->alloc_fn, req->free_fn, out);
+    return req->page_err;
+}
+
+/* The callbacks of the embedded first chunk over env->alloc and env->free, without nodes. */
+static void *plain_alloc_fn(void *ctx, UNUSED u32 cpu, size_t size, size_t align)
+{
+    const struct pcpu_env *env = ctx;
+
+    return env->alloc(env->ctx, size, align);
+}
+
+static void *plain_alloc(void *ctx, size_t size, size_t align)
+{
+    return plain_alloc_fn(ctx, 0, size, align);
+}
+
+static int plain_free(void *ctx, void *ptr, size_t size)
+{
+    const struct pcpu_env *env = ctx;
+
+    return env->free(env->ctx, ptr, size);
+}
+
+static int plain_prepare(void *ctx, size_t calls)
+{
+    const struct pcpu_env *env = ctx;
+
+    return env->prepare ? env->prepare(env->ctx, calls) : 0;
+}
+
+int pcpu_plain_first_chunk(const struct pcpu_env *env, size_t reserved_size, s64 dyn_size,
+                           struct pcpu_first_chunk *out)
+{
+    struct pcpu_env plain = *env;
+
+    plain.ctx = (void *)(uintptr_t)env;
+    plain.alloc = plain_alloc;
+    plain.free = plain_free;
+    plain.prepare = plain_prepare;
+    return pcpu_embed_first_chunk(&plain, reserved_size, dyn_size, PAGE_SIZE, NULL, plain_alloc_fn,
+                                  plain_free, out);
+}

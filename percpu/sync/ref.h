@@ -1,0 +1,195 @@
+/*
+ * A reference count that many CPUs change at the same time. While its object is in use, get and put
+ * add to their own CPU's word, without LOCK and without knowing the sum. When the owner kills the
+ * reference, all CPUs change to one atomic count; the put that makes it 0 calls release(ref),
+ * exactly once, on the CPU of that put. The kernel itself does not use it; it is there for users of
+ * the allocator as a library.
+ *
+ * Modes: *per-CPU*; *atomic*; *dead* (atomic, and the initial reference was dropped). get and put
+ * check the mode and add to their word inside the CPU guard (kernel/base/cpu_local.h). A switch to
+ * atomic changes the mode word and waits for a grace period. After it no CPU is between check and
+ * addition, so the words stand still; their sum goes into the count. Words are never cleared, only
+ * compared with their last sum (modulo 2^64). So no CPU's memory is written by another, and CPUs
+ * may come and go at any time; their words keep counting.
+ *
+ * If the grace period fails (a CPU does not answer), the count keeps its bias and cannot become 0:
+ * the object stays, the call returns the error and may be made again.
+ *
+ * More puts than gets are found at a switch to atomic and by each put after it. A line names the
+ * reference; release is not called.
+ *
+ * Context: get, put, tryget: any context but NMI, any CPU, also in release. The calls that return
+ * int: thread context, interrupts on; they exclude each other by spinning. The caller keeps the
+ * object alive: it has a reference, or owns the object before or after all others.
+ * CPU-local.
+ * SPDX-License-Identifier: MIT
+ */
+#ifndef PERCH_PERCPU_SYNC_REF_H
+#define PERCH_PERCPU_SYNC_REF_H
+
+#include <stdatomic.h>
+#include "kernel/base/cpu_local.h"
+#include "kernel/base/errno.h"
+#include "kernel/base/spinlock.h"
+#include "percpu/sync/percpu_lib.h"
+
+#define PERCPU_REF_INIT_ATOMIC  1u /* begins in atomic mode; implies ALLOW_REINIT */
+#define PERCPU_REF_INIT_DEAD    2u /* begins dead, with count 0; implies ALLOW_REINIT */
+#define PERCPU_REF_ALLOW_REINIT 4u /* keeps the per-CPU memory when it becomes atomic */
+
+/* Bits of the mode word beside the per-CPU pointer. */
+#define PERCPU_REF_ATOMIC 1ull
+#define PERCPU_REF_DEAD   2ull
+#define PERCPU_REF_MODE   3ull
+
+/* Part of the count in per-CPU mode: no number of puts brings it to 0. */
+#define PERCPU_REF_BIAS (1LL << 62)
+
+struct percpu_ref;
+typedef void (*percpu_ref_fn)(struct percpu_ref *ref);
+
+struct percpu_ref {
+    _Atomic u64 mode; /* per-CPU pointer | PERCPU_REF_ATOMIC, _DEAD */
+    _Atomic s64 count;
+    percpu_ref_fn release;
+    const struct percpu_lib *lib;
+    const char *name;     /* for lines of the log */
+    struct spinlock lock; /* of the mode; taken with interrupts on */
+    u64 base;             /* sum of the words at the last switch to atomic */
+    bool biased, allow_reinit, force_atomic;
+    bool killed;        /* the initial reference was dropped */
+    atomic_bool warned; /* the line about too many puts was written */
+};
+
+/* One reference, the caller's; per-CPU mode unless a flag says otherwise. -ENOMEM. */
+int percpu_ref_init(struct percpu_ref *ref, const struct percpu_lib *lib, const char *name,
+                    percpu_ref_fn release, u32 flags) MUST_CHECK;
+
+/* Frees the per-CPU memory; nobody uses ref any more. May be called in release. */
+void percpu_ref_exit(struct percpu_ref *ref);
+
+/* The slow paths of the functions below. */
+void percpu_ref_put_atomic(struct percpu_ref *ref, u64 nr);
+bool percpu_ref_tryget_atomic(struct percpu_ref *ref, u64 nr);
+bool percpu_ref_tryget_live_atomic(struct percpu_ref *ref);
+
+/* The words of a mode word without flags. */
+static inline u64 *percpu_ref_words(u64 mode)
+{
+    return (u64 *)(uintptr_t)(mode & ~PERCPU_REF_MODE);
+}
+
+/* True: nr was added to this CPU's word. *mode: the mode word that was read. */
+static ALWAYS_INLINE bool percpu_ref_add_local(struct percpu_ref *ref, u64 nr, u64 *mode)
+{
+    bool local;
+
+    cpu_guard_enter();
+    *mode = atomic_load_explicit(&ref->mode, memory_order_acquire);
+    local = likely(!(*mode & PERCPU_REF_MODE));
+    if (local)
+        this_cpu_add(*(u64 *)(uintptr_t)*mode, nr);
+    cpu_guard_exit();
+    return local;
+}
+
+/* Takes nr references; the caller has one meanwhile. */
+static ALWAYS_INLINE void percpu_ref_get_many(struct percpu_ref *ref, u64 nr)
+{
+    u64 mode;
+
+    if (!percpu_ref_add_local(ref, nr, &mode))
+        atomic_fetch_add_explicit(&ref->count, (s64)nr, memory_order_relaxed);
+}
+
+/* Drops nr references of the caller; the last one of all calls release. */
+static ALWAYS_INLINE void percpu_ref_put_many(struct percpu_ref *ref, u64 nr)
+{
+    u64 mode;
+
+    if (!percpu_ref_add_local(ref, 0 - nr, &mode))
+        percpu_ref_put_atomic(ref, nr);
+}
+
+/* As get_many, but the caller needs no reference. False: the count is 0, nothing changed. */
+static ALWAYS_INLINE bool MUST_CHECK percpu_ref_tryget_many(struct percpu_ref *ref, u64 nr)
+{
+    u64 mode;
+
+    return percpu_ref_add_local(ref, nr, &mode) || percpu_ref_tryget_atomic(ref, nr);
+}
+
+/* As tryget; false also when it was killed. */
+static ALWAYS_INLINE bool MUST_CHECK percpu_ref_tryget_live(struct percpu_ref *ref)
+{
+    u64 mode;
+
+    return percpu_ref_add_local(ref, 1, &mode) || percpu_ref_tryget_live_atomic(ref);
+}
+
+static ALWAYS_INLINE void percpu_ref_get(struct percpu_ref *ref)
+{
+    percpu_ref_get_many(ref, 1);
+}
+
+static ALWAYS_INLINE void percpu_ref_put(struct percpu_ref *ref)
+{
+    percpu_ref_put_many(ref, 1);
+}
+
+static ALWAYS_INLINE bool MUST_CHECK percpu_ref_tryget(struct percpu_ref *ref)
+{
+    return percpu_ref_tryget_many(ref, 1);
+}
+
+/*
+ * Makes sure that no tryget_live succeeds on any CPU, calls confirm(ref) unless it is NULL, and
+ * drops the initial reference, which may release at once. -EINVAL: killed before. An error of the
+ * grace period: neither confirmed nor dropped; kill again.
+ */
+int percpu_ref_kill_and_confirm(struct percpu_ref *ref, percpu_ref_fn confirm) MUST_CHECK;
+
+static inline int MUST_CHECK percpu_ref_kill(struct percpu_ref *ref)
+{
+    return percpu_ref_kill_and_confirm(ref, NULL);
+}
+
+/*
+ * Atomic mode until switch_to_percpu. The switch is complete on return; then confirm(ref) was
+ * called, unless it is NULL. Returns an error of the grace period.
+ */
+int percpu_ref_switch_to_atomic(struct percpu_ref *ref, percpu_ref_fn confirm) MUST_CHECK;
+
+static inline int MUST_CHECK percpu_ref_switch_to_atomic_sync(struct percpu_ref *ref)
+{
+    return percpu_ref_switch_to_atomic(ref, NULL);
+}
+
+/* Per-CPU mode; for a dead one from its revival on. -EINVAL: no ALLOW_REINIT. */
+int percpu_ref_switch_to_percpu(struct percpu_ref *ref) MUST_CHECK;
+
+/*
+ * Revives a dead reference, with an initial reference, in the mode it was in before. reinit: when
+ * all references are gone and release has returned. resurrect: while there is a reference. -EBUSY:
+ * the other case. -EINVAL: not dead, or no ALLOW_REINIT.
+ */
+int percpu_ref_reinit(struct percpu_ref *ref) MUST_CHECK;
+int percpu_ref_resurrect(struct percpu_ref *ref) MUST_CHECK;
+
+/* True: killed and not revived. Any context. */
+static inline bool percpu_ref_is_dying(const struct percpu_ref *ref)
+{
+    return atomic_load_explicit(&ref->mode, memory_order_acquire) & PERCPU_REF_DEAD;
+}
+
+/* True: there is no reference. Always false in per-CPU mode. Any context. */
+static inline bool percpu_ref_is_zero(const struct percpu_ref *ref)
+{
+    return (atomic_load_explicit(&ref->mode, memory_order_acquire) & PERCPU_REF_MODE) &&
+           atomic_load_explicit(&ref->count, memory_order_acquire) == 0;
+}
+
+/* NULL, or which invariant is broken. Nobody may use ref meanwhile. */
+const char *percpu_ref_verify(struct percpu_ref *ref);
+
+#endif

@@ -1,0 +1,138 @@
+/*
+ * Cross-CPU calls: the hardware side of smp/call/call_core.h; see call.h.
+ * SPDX-License-Identifier: MIT
+ */
+#include "smp/call/call.h"
+
+#include "kernel/base/cpu.h"
+#include "kernel/base/cpu_local.h"
+#include "kernel/base/print.h"
+#include "smp/call/call_hw.h"
+#include "smp/call/nmi_send.h"
+#include "smp/start/apic.h"
+#include "smp/start/cpus.h"
+
+/* A CPU that is asked by NMI where it is, and its answer. */
+struct nmi_question {
+    _Atomic bool asked;
+    _Atomic u64 rip; /* 0: no answer yet */
+    u64 rflags;
+};
+
+static DEFINE_PER_CPU_ALIGNED(struct call_cpu, call_cpu);
+static DEFINE_PER_CPU(struct nmi_question, nmi_question);
+
+static void ask_by_nmi(void *ctx, u32 cpu)
+{
+    struct nmi_question *q = per_cpu_ptr(&nmi_question, cpu);
+
+    (void)ctx;
+    atomic_store_explicit(&q->rip, 0, memory_order_relaxed);
+    atomic_store_explicit(&q->asked, true, memory_order_seq_cst);
+    smp_nmi_send(cpu);
+}
+
+static struct call_kind kind = {&call_cpu, VEC_CALL, smp_call_serve};
+
+static struct call_ops ops = {
+    .ctx = &kind,
+    .of = call_hw_of,
+    .kick = call_hw_kick,
+    .nmi = ask_by_nmi,
+    .now = call_hw_now,
+    .serve = call_hw_serve,
+    .online = call_hw_online,
+    .deadline = CALL_FIRST_DEADLINE,
+};
+
+u64 smp_call_set_deadline(u64 ticks)
+{
+    return call_set_deadline(&ops, ticks);
+}
+
+bool smp_call_serve(void)
+{
+    return call_serve(&ops, cpu_number()) != 0;
+}
+
+void smp_call_refuse(void)
+{
+    call_refuse(&ops, cpu_number(), cpu_map.nr_ids);
+}
+
+void smp_call_interrupt(struct trap_frame *frame)
+{
+    (void)frame;
+    apic_eoi();
+    smp_call_serve();
+}
+
+void smp_call_nmi(struct trap_frame *frame)
+{
+    struct nmi_question *q = this_cpu_ptr(&nmi_question);
+
+    if (!atomic_exchange_explicit(&q->asked, false, memory_order_acq_rel))
+        return;
+    q->rflags = frame->rflags;
+    atomic_store_explicit(&q->rip, frame->rip, memory_order_release);
+}
+
+static void report_silent(const struct call_result *result, void (*fn)(void *arg))
+{
+    u32 cpu = result->first_failed;
+    struct nmi_question *q;
+    u64 rip;
+
+    if (result->hangs) {
+        pr_err("smp: %u CPU%s not return from a call of %p", result->failed,
+               result->failed == 1 ? " does" : "s do", (void *)(uintptr_t)fn);
+        return;
+    }
+    q = per_cpu_ptr(&nmi_question, cpu);
+    rip = atomic_load_explicit(&q->rip, memory_order_acquire);
+    if (!rip)
+        pr_err("smp: CPU %u answers neither a call nor an NMI (%u silent)", cpu, result->failed);
+    else
+        pr_err("smp: CPU %u does not answer a call: it is at %016lx, interrupts %s (%u silent)",
+               cpu, rip, q->rflags & RFLAGS_IF ? "on" : "off", result->failed);
+}
+
+static int call_and_report(const struct call_targets *targets, void (*fn)(void *arg), void *arg,
+                           struct call_result *result)
+{
+    int err;
+
+    ASSERT(local_irqs_enabled());
+    err = call_run(&ops, cpu_number(), targets, fn, arg, result);
+    if (err == -ETIMEDOUT)
+        report_silent(result, fn);
+    return err;
+}
+
+int smp_call_on(u32 cpu, void (*fn)(void *arg), void *arg)
+{
+    struct call_result result;
+    int err;
+
+    if (!cpu_is_online(cpu))
+        return -ENODEV;
+    err = call_and_report(&(struct call_targets){.cpu = cpu}, fn, arg, &result);
+    return err ? err : result.refused ? -ENODEV : 0;
+}
+
+/* set NULL: all. */
+int smp_call_set(const u64 *set, void (*fn)(void *arg), void *arg)
+{
+    u64 words[CPUMAP_WORDS];
+    struct call_targets targets = {.words = words, .nr = cpu_map.nr_ids};
+    struct call_result result;
+
+    for (u32 i = 0; i < BITMAP_WORDS(cpu_map.nr_ids); i++)
+        words[i] = cpumap_word(&cpu_map, CPU_ONLINE, i) & (set ? set[i] : ~0ULL);
+    return call_and_report(&targets, fn, arg, &result);
+}
+
+int smp_call_all(void (*fn)(void *arg), void *arg)
+{
+    return smp_call_set(NULL, fn, arg);
+}

@@ -1,0 +1,24 @@
+/*
+ * NMIs between CPUs; see nmi_send.h.
+ * SPDX-License-Identifier: MIT
+ */
+#include "smp/call/nmi_send.h"
+
+#include <stdatomic.h>
+#include "kernel/base/cpu_local.h"
+#include "smp/start/apic.h"
+#include "smp/start/cpus.h"
+
+static DEFINE_PER_CPU(atomic_bool, nmi_on_its_way);
+
+/* If one is on its way already, its handler clears the mark first and then sees our reason. */
+void smp_nmi_send(u32 cpu)
+{
+    if (!atomic_exchange_explicit(per_cpu_ptr(&nmi_on_its_way, cpu), true, memory_order_seq_cst))
+        apic_send_nmi(cpu_map.apic_id[cpu]);
+}
+
+bool smp_nmi_arrived(void)
+{
+    return atomic_exchange_explicit(this_cpu_ptr(&nmi_on_its_way), false, memory_order_seq_cst);
+}

@@ -1,0 +1,196 @@
+/*
+ * TLB shoot-down; see tlb.h.
+ * SPDX-License-Identifier: MIT
+ */
+#include "smp/call/tlb.h"
+
+#include "kernel/base/cpu.h"
+#include "kernel/base/cpu_local.h"
+#include "kernel/base/print.h"
+#include "smp/call/call_hw.h"
+#include "smp/call/nmi_send.h"
+#include "smp/start/apic.h"
+#include "smp/start/cpus.h"
+
+/*
+ * The work lies with the CPU, not on its stack: a CPU that has taken a request and is held up by
+ * its host reads it after the caller has given up.
+ */
+static DEFINE_PER_CPU_ALIGNED(struct call_cpu, tlb_call);
+static DEFINE_PER_CPU(struct tlb_work, tlb_work);
+static DEFINE_PER_CPU(struct tlb_stats, tlb_stats);
+static DEFINE_PER_CPU(bool, tlb_in_nmi);
+
+static void kick_by_nmi(void *ctx, u32 cpu)
+{
+    (void)ctx;
+    smp_nmi_send(cpu); /* which looks at all callers: the reason stands there */
+}
+
+static struct call_kind kind = {&tlb_call, VEC_TLB, tlb_serve};
+
+static struct call_ops ops = {
+    .ctx = &kind,
+    .of = call_hw_of,
+    .kick = call_hw_kick,
+    .nmi = kick_by_nmi,
+    .now = call_hw_now,
+    .serve = call_hw_serve,
+    .online = call_hw_online,
+    .deadline = CALL_FIRST_DEADLINE,
+};
+
+u64 tlb_set_deadline(u64 ticks)
+{
+    return call_set_deadline(&ops, ticks);
+}
+
+/* Any context. */
+static void drop_local(const struct tlb_work *work)
+{
+    if (work->full) {
+        u64 flags = local_irq_save();
+
+        flush_tlb_local();
+        local_irq_restore(flags);
+        return;
+    }
+    for (u32 i = 0; i < work->runs; i++) {
+        u64 va = work->run[i] & ~(PAGE_SIZE - 1);
+
+        for (u64 n = work->run[i] & (PAGE_SIZE - 1); n; n--, va += PAGE_SIZE)
+            invlpg(va);
+    }
+}
+
+/* Counts before the caller hears of it. */
+static void drop_requested(void *arg)
+{
+    drop_local(arg);
+    if (this_cpu_read(tlb_in_nmi))
+        this_cpu_inc(tlb_stats.nmi_rescues);
+}
+
+bool tlb_serve(void)
+{
+    return call_serve(&ops, cpu_number()) != 0;
+}
+
+void tlb_refuse(void)
+{
+    call_refuse(&ops, cpu_number(), cpu_map.nr_ids);
+}
+
+void tlb_interrupt(struct trap_frame *frame)
+{
+    (void)frame;
+    apic_eoi();
+    tlb_serve();
+}
+
+void tlb_nmi(void)
+{
+    this_cpu_write(tlb_in_nmi, true);
+    call_serve_nmi(&ops, cpu_number(), cpu_map.nr_ids);
+    this_cpu_write(tlb_in_nmi, false);
+}
+
+/* The other online CPUs; words for nr_ids CPUs. False: there is none. */
+static bool others_online(u64 *words)
+{
+    u32 self = cpu_number();
+    u64 any = 0;
+
+    for (u32 i = 0; i < BITMAP_WORDS(cpu_map.nr_ids); i++) {
+        words[i] = cpumap_word(&cpu_map, CPU_ONLINE, i);
+        if (i == self / 64)
+            words[i] &= ~(1ULL << self % 64);
+        any |= words[i];
+    }
+    return any;
+}
+
+static int report_failure(const struct call_result *result)
+{
+    this_cpu_inc(tlb_stats.failures);
+    if (result->first_failed < NR_CPUS)
+        pr_err("tlb: CPU %u answers neither a shoot-down nor an NMI (%u silent)",
+               result->first_failed, result->failed);
+    else
+        pr_err("tlb: %u CPUs do not finish a shoot-down", result->failed);
+    return -ETIMEDOUT;
+}
+
+static int shoot_down(const struct tlb_work *work)
+{
+    u64 words[CPUMAP_WORDS];
+    struct call_targets others = {.words = words, .nr = cpu_map.nr_ids};
+    struct call_result result;
+    int err;
+
+    this_cpu_inc(tlb_stats.shootdowns);
+    this_cpu_add(tlb_stats.pages, work->pages);
+    this_cpu_add(tlb_stats.full, work->full);
+    /* The tables as they are now must be seen by a CPU that we do not see in the set. */
+    atomic_thread_fence(memory_order_seq_cst);
+    drop_local(work);
+    if (!others_online(words))
+        return 0;
+    this_cpu_inc(tlb_stats.remote);
+    err = call_run(&ops, cpu_number(), &others, drop_requested, (void *)work, &result);
+    return err ? report_failure(&result) : 0;
+}
+
+/* This CPU's work, when no CPU still reads it from a shoot-down that failed; else NULL. */
+static struct tlb_work *own_work(void)
+{
+    struct call_result hangs = {.failed = 1, .first_failed = NR_CPUS};
+
+    ASSERT(local_irqs_enabled());
+    if (likely(call_done(this_cpu_ptr(&tlb_call))) || call_settle(&ops, cpu_number()))
+        return this_cpu_ptr(&tlb_work);
+    report_failure(&hangs);
+    return NULL;
+}
+
+int tlb_shootdown_ranges(const struct tlb_range *ranges, u32 n)
+{
+    struct tlb_work *work = own_work();
+
+    if (!work)
+        return -ETIMEDOUT;
+    return tlb_plan(work, ranges, n) ? shoot_down(work) : 0;
+}
+
+int tlb_shootdown(u64 start, u64 end)
+{
+    return tlb_shootdown_ranges(&(struct tlb_range){start, end}, 1);
+}
+
+int tlb_shootdown_all(void)
+{
+    struct tlb_work *work = own_work();
+
+    if (!work)
+        return -ETIMEDOUT;
+    tlb_plan_full(work);
+    return shoot_down(work);
+}
+
+void tlb_stats_read(struct tlb_stats *stats)
+{
+    u32 cpu;
+
+    *stats = (struct tlb_stats){0};
+    for_each_possible_cpu(cpu)
+    {
+        const struct tlb_stats *one = per_cpu_ptr(&tlb_stats, cpu);
+
+        stats->shootdowns += one->shootdowns;
+        stats->pages += one->pages;
+        stats->full += one->full;
+        stats->remote += one->remote;
+        stats->nmi_rescues += one->nmi_rescues;
+        stats->failures += one->failures;
+    }
+}

@@ -1,7 +1,0 @@
-/*
- * The machine's CPUs; see cpus.h.
- * SPDX-License-Identifier: MIT
- */
-#include "smp/cpus.h"
-
-struct cpumap cpu_map;

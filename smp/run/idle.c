@@ -1,0 +1,49 @@
+/*
+ * The idle loop; see idle.h.
+ * SPDX-License-Identifier: MIT
+ */
+#include "smp/run/idle.h"
+
+#include <stdatomic.h>
+#include "kernel/base/cpu.h"
+#include "smp/call/call.h"
+#include "smp/call/tlb.h"
+#include "smp/run/idle_set.h"
+#include "smp/run/park.h"
+
+static const struct cpu_idle_ops *_Atomic idle_ops;
+
+const struct cpu_idle_ops *cpu_idle_set_ops(const struct cpu_idle_ops *ops)
+{
+    return atomic_exchange_explicit(&idle_ops, ops, memory_order_acq_rel);
+}
+
+/* Interrupts off. True: they were on meanwhile, so everything must be looked at again. */
+static bool parked_or_worked(void)
+{
+    const struct cpu_idle_ops *ops = atomic_load_explicit(&idle_ops, memory_order_acquire);
+    bool park = cpu_park_asked();
+
+    if (!park && !(ops && ops->pending(ops->ctx)))
+        return false;
+    cpu_mark_idle(false);
+    local_irq_enable();
+    if (park)
+        cpu_park_now();
+    else
+        ops->work(ops->ctx);
+    cpu_mark_idle(true);
+    return true;
+}
+
+/* Checking with interrupts off and sleeping by STI;HLT leaves no gap that loses a wake-up. */
+void cpu_idle(void)
+{
+    cpu_mark_idle(true);
+    for (;;) {
+        local_irq_disable();
+        if (smp_call_serve() || tlb_serve() || parked_or_worked())
+            continue;
+        cpu_sleep();
+    }
+}

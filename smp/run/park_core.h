@@ -1,0 +1,58 @@
+/*
+ * How a CPU leaves and joins the online set while others shoot down translations and call it: the
+ * state of one CPU, and the order of the steps. Promises, under any interleaving,
+ *   - a request posted to a CPU that leaves is either run before it leaves or refused;
+ *   - no shoot-down waits for a parked CPU;
+ *   - a CPU that comes back holds no translation that was shot down meanwhile.
+ *
+ * Leaving: out of the set, then refuse who waits (smp/call/call_core.h has the other half).
+ * Joining: into the set, then the full flush, then everything else. A shoot-down changes the
+ * tables, then reads the set. If it did not see the CPU, its read came before the CPU's entry, so
+ * the tables had changed before the flush, and whatever the CPU loads after the flush is new. If it
+ * saw the CPU, it waits for the CPU's answer. There is no third case: entering is one atomic
+ * operation.
+ *
+ *     RUNNING -> ASKED -> LEAVING -> PARKED -> WAKING -> RUNNING
+ *        ^---------' (taken back)
+ *     RUNNING -> WAKING -> RUNNING             a CPU that starts for the first time
+ *
+ * Pure: state by pointer, the CPU by ops; C11 atomics.
+ * SPDX-License-Identifier: MIT
+ */
+#ifndef PERCH_SMP_RUN_PARK_CORE_H
+#define PERCH_SMP_RUN_PARK_CORE_H
+
+#include <stdatomic.h>
+#include "kernel/base/types.h"
+
+enum park_state { PARK_RUNNING, PARK_ASKED, PARK_LEAVING, PARK_PARKED, PARK_WAKING };
+
+struct park_cpu {
+    _Atomic u32 state;
+};
+
+/* All on the CPU itself, interrupts off; leave and enter sequentially consistent. */
+struct park_ops {
+    void (*leave)(void *ctx, u32 cpu);                 /* out of the online set */
+    void (*refuse)(void *ctx, u32 cpu);                /* whoever still waits for this CPU */
+    void (*halt)(void *ctx, const struct park_cpu *p); /* until the state is not PARKED */
+    void (*enter)(void *ctx, u32 cpu);                 /* into the online set */
+    void (*flush)(void *ctx);                          /* every translation, global ones too */
+    void *ctx;
+};
+
+static inline enum park_state park_state(const struct park_cpu *p)
+{
+    return atomic_load_explicit(&p->state, memory_order_acquire);
+}
+
+/* One step of the diagram; false: the CPU is not in state from. */
+bool park_step(struct park_cpu *p, enum park_state from, enum park_state to);
+
+/*
+ * The CPU's own part between LEAVING and WAKING: returns when somebody has stepped PARKED to
+ * WAKING, and the CPU may touch everything again. Interrupts off throughout.
+ */
+void park_stay(struct park_cpu *p, u32 cpu, const struct park_ops *ops);
+
+#endif

@@ -1,0 +1,50 @@
+/*
+ * Reading fail=ap_silent and fail=ap_stage; see bringup_fault.h.
+ * SPDX-License-Identifier: MIT
+ */
+#include "smp/start/bringup_fault.h"
+
+#include "kernel/base/string.h"
+
+struct cursor {
+    const char *at, *end;
+};
+
+static bool take(struct cursor *c, const char *text)
+{
+    size_t len = strlen(text);
+
+    if ((size_t)(c->end - c->at) < len || strncmp(c->at, text, len) != 0)
+        return false;
+    c->at += len;
+    return true;
+}
+
+static bool take_number(struct cursor *c, u32 limit, u32 *number)
+{
+    const char *start = c->at;
+    u64 n = 0;
+
+    while (c->at < c->end && *c->at >= '0' && *c->at <= '9' && n <= limit)
+        n = n * 10 + (u64)(*c->at++ - '0');
+    *number = (u32)n;
+    return c->at > start && n <= limit;
+}
+
+int smp_fault_parse(const char *item, size_t len, struct smp_fault *fault)
+{
+    struct cursor c = {item, item + len};
+    u32 stage = STAGE_NONE;
+    bool stops = take(&c, "ap_stage:");
+
+    if (!stops && !take(&c, "ap_silent:"))
+        return -ENOENT;
+    if (!take_number(&c, NR_CPUS - 1, &fault->cpu))
+        return -EINVAL;
+    if (stops && (!take(&c, ":") || !take_number(&c, STAGE_APIC, &stage) || stage == STAGE_NONE))
+        return -EINVAL;
+    if (c.at != c.end)
+        return -EINVAL;
+    fault->stop_at = (u8)stage;
+    return 0;
+}

@@ -1,0 +1,26 @@
+/*
+ * Fault injection for the start of processors, from the command line's fail= key: a processor that
+ * never answers, or stops at a stage, so that the log and the rest of the boot can be tested on
+ * machines where nothing is broken.
+ * Pure; any context.
+ * SPDX-License-Identifier: MIT
+ */
+#ifndef PERCH_SMP_START_BRINGUP_FAULT_H
+#define PERCH_SMP_START_BRINGUP_FAULT_H
+
+#include "kernel/base/errno.h"
+#include "kernel/base/types.h"
+#include "smp/start/bringup_state.h"
+
+struct smp_fault {
+    u32 cpu;
+    u8 stop_at; /* enum bring_stage; STAGE_NONE: silent */
+};
+
+/*
+ * One item of the list, len characters: "ap_silent:5" or "ap_stage:6:3" (CPU 6 stops at stage 3;
+ * stages 1 to 6). -ENOENT: another key; -EINVAL: this key, but not such an item.
+ */
+int smp_fault_parse(const char *item, size_t len, struct smp_fault *fault) MUST_CHECK;
+
+#endif

@@ -1,0 +1,197 @@
+; From the start-up IPI to C on an application processor: real mode, 32-bit, 64-bit, kernel. Every
+; processor is in here at once: no stack, no lock, registers only. What each may write is its own
+; arrival byte and its own record. Interrupts stay off; an NMI before the IDT is loaded is fatal,
+; but nobody sends one to a processor that is not online.
+;
+; Order: NXE, CR4, CR0 (caches on), PAT, CR3, paging; then in the kernel stack, GS base, and in C
+; GDT and TSS, IDT, local APIC, claim. SDM vol. 3, 9.4.4 and 10.8.5.
+;
+; Registers from the record on: EBX data page, EBP record, ESI ticket (the record's word).
+; SPDX-License-Identifier: MIT
+
+%include "smp/start/trampoline.inc"
+
+%define MSR_APIC_BASE 0x1b
+%define APIC_EN       (1 << 11)
+%define APIC_EXTD     (1 << 10)
+%define MSR_X2APIC_ID 0x802
+%define XAPIC_ID      0x20
+%define MSR_PAT       0x277
+%define MSR_EFER      0xc0000080
+%define MSR_GS_BASE   0xc0000101
+%define CR0_PG        (1 << 31)
+%define DATA_SEL      0x10
+
+; reach STAGE_x: notes the stage in the record at %2, and halts there when stop_at says so.
+%macro reach 2
+    mov byte [%2 + REC_STAGE], %1
+    cmp byte [%2 + REC_STOP_AT], %1
+    jne %%go
+%%stop:
+    hlt
+    jmp %%stop
+%%go:
+%endmacro
+
+section .trampoline progbits alloc noexec nowrite align=16
+
+global trampoline_code
+trampoline_code:
+bits 16
+    cli
+    rdtsc                               ; the first thing that can be timed
+    mov esi, eax
+    mov edi, edx
+    mov ax, cs
+    add ax, 0x100                       ; the data page follows the code page
+    mov ds, ax
+
+    ; Which arrival byte is mine? In x2APIC mode the id is the MSR's, after switching to that mode
+    ; (firmware may have left this processor in xAPIC mode); else CPUID's is good enough for a note.
+    cmp byte [TD_X2APIC], 0
+    je .initial_id
+    mov ecx, MSR_APIC_BASE
+    rdmsr
+    or eax, APIC_EN                     ; disabled -> xAPIC -> x2APIC: no step may be left out
+    wrmsr
+    or eax, APIC_EXTD
+    wrmsr
+    mov ecx, MSR_X2APIC_ID
+    rdmsr
+    jmp .arrived
+.initial_id:
+    mov eax, 1
+    cpuid
+    shr ebx, 24
+    mov eax, ebx
+.arrived:
+    mov ebp, eax
+    mov bx, ax
+    and bx, ARRIVAL_MASK
+    cmp byte [bx + TD_ARRIVAL], ARRIVAL_STOP
+    jne .go_on
+    mov byte [bx + TD_ARRIVAL], ARRIVAL_STOPPED
+.stop:
+    hlt
+    jmp .stop
+.go_on:
+    mov byte [bx + TD_ARRIVAL], ARRIVAL_SEEN
+
+    xor ebx, ebx
+    mov bx, ds
+    shl ebx, 4                          ; the data page's physical address
+    o32 lgdt [TD_GDT_PTR]
+    mov eax, cr0
+    or al, 1                            ; PE; the rest follows in 32-bit mode
+    mov cr0, eax
+    jmp dword far [TD_PM32]
+
+bits 32
+global trampoline_pm32
+trampoline_pm32:
+    mov ax, DATA_SEL
+    mov ds, ax
+    mov es, ax
+    mov ss, ax
+    mov eax, ebp
+    cmp byte [ebx + TD_X2APIC], 0
+    jne .search
+    mov ecx, MSR_APIC_BASE              ; xAPIC: firmware may have changed the id, so ask the APIC
+    rdmsr
+    and eax, 0xfffff000
+    mov eax, [eax + XAPIC_ID]
+    shr eax, 24
+
+    ; Binary search for EAX in ids[ECX..EDX)
+.search:
+    xor ecx, ecx
+    mov edx, [ebx + TD_COUNT]
+    mov esp, [ebx + TD_IDS]             ; ESP as an ordinary register: there is no stack
+.next:
+    cmp ecx, edx
+    jae .unknown
+    lea ebp, [ecx + edx]
+    shr ebp, 1
+    cmp eax, [esp + ebp * 4]
+    je .found
+    jb .lower
+    lea ecx, [ebp + 1]
+    jmp .next
+.lower:
+    mov edx, ebp
+    jmp .next
+
+.unknown:
+    lock inc dword [ebx + TD_UNKNOWN]
+.halt:
+    hlt
+    jmp .halt
+
+.found:
+    shl ebp, 6                          ; sizeof(struct smp_record)
+    add ebp, [ebx + TD_RECORDS]
+    mov eax, [ebp + REC_WORD]
+    cmp al, BRING_OFFERED               ; given up, or online (a second start-up came late): halt
+    jne .halt
+    mov [ebp + REC_FIRST_TSC], esi
+    mov [ebp + REC_FIRST_TSC + 4], edi
+    mov esi, eax
+    reach STAGE_PROTECTED_MODE, ebp
+
+    mov ecx, MSR_EFER                   ; NXE before any entry with NX is used
+    mov eax, [ebx + TD_EFER]
+    xor edx, edx
+    wrmsr
+    mov eax, [ebx + TD_CR4]
+    mov cr4, eax
+    mov eax, [ebx + TD_CR0]
+    mov cr0, eax
+    mov ecx, MSR_PAT
+    mov eax, [ebx + TD_PAT]
+    mov edx, [ebx + TD_PAT + 4]
+    wrmsr
+    mov eax, [ebx + TD_CR3]
+    mov cr3, eax
+    mov eax, cr0
+    or eax, CR0_PG
+    mov cr0, eax
+    jmp far [ebx + TD_LM64]
+
+bits 64
+global trampoline_lm64
+trampoline_lm64:
+    mov ebp, ebp                        ; upper halves are undefined after the switch
+    mov ebx, ebx
+    mov esi, esi
+    add rbp, [rbx + TD_DELTA]           ; the record where the kernel sees it
+    reach STAGE_LONG_MODE, rbp
+    mov rax, [rbx + TD_ENTRY]
+    jmp rax
+
+global trampoline_code_end
+trampoline_code_end:
+
+extern smp_ap_main
+
+section .text
+bits 64
+
+; RBP = record, ESI = ticket; on the trampoline's GDT, whose 0x08 and 0x10 are those of the
+; kernel's.
+global ap_entry64
+ap_entry64:
+    mov rsp, [rbp + REC_STACK_TOP]
+    xor eax, eax
+    mov fs, eax
+    mov gs, eax                         ; the last time: from here on GS is a base in an MSR
+    mov rax, [rbp + REC_GS_BASE]
+    mov rdx, rax
+    shr rdx, 32
+    mov ecx, MSR_GS_BASE
+    wrmsr                               ; before any C code, which reads the stack canary through GS
+    reach STAGE_KERNEL, rbp
+    cld
+    mov rdi, rbp
+    xor ebp, ebp                        ; stack traces end here
+    call smp_ap_main                    ; does not return
+    ud2

@@ -1,0 +1,20 @@
+/*
+ * The hosted twin of percpu/alloc/cpu_magazines.h: the table of the allocator itself.
+ * SPDX-License-Identifier: MIT
+ */
+#ifndef PERCH_LIBRARY_CPU_MAGAZINES_H
+#define PERCH_LIBRARY_CPU_MAGAZINES_H
+
+#include "percpu/alloc/alloc.h"
+
+static inline void pcpu_cpu_magazines_init(struct pcpu_allocator *a)
+{
+    (void)a;
+}
+
+static ALWAYS_INLINE struct pcpu_mags *pcpu_cpu_magazines(const struct pcpu_allocator *a)
+{
+    return a->mags[cpu_number()];
+}
+
+#endif
