@@ -232,6 +232,14 @@ HW_SRCS := \
 # The test harness: its counters are its own; in the kernel and in every hosted test.
 SHARED_SRCS := kernel/base/ktest.c
 
+# Tests stand in tests/ under the folder of what they test; the end of the name is the kind (tests/README.md).
+tests_of = $(sort $(shell find tests -name '*_$(1).c'))
+UNITS := $(call tests_of,test)
+MODELS := $(call tests_of,model)
+FUZZERS := $(call tests_of,fuzz)
+SUITES := $(call tests_of,suite)
+TSAN_TESTS := $(call tests_of,tsan) $(shell grep -l 'Also run under TSan\.' $(UNITS))
+
 KERNEL_ASM := \
 	boot/header.asm \
 	boot/entry32.asm \
@@ -274,7 +282,8 @@ CLANG_GUARD = $(shell $(CLANG) $(GUARD) -mstack-protector-guard-symbol=__stack_c
 CC_GUARD := $(if $(findstring clang,$(shell $(CC) --version 2>/dev/null)),$(CLANG_GUARD),$(GCC_GUARD))
 LD := $(CROSS_COMPILE)ld
 
-KERNEL_C := $(PURE_SRCS) $(LOCAL_SRCS) $(HW_SRCS) $(SHARED_SRCS) $(wildcard tests/kernel/*.c)
+KERNEL_C := $(PURE_SRCS) $(LOCAL_SRCS) $(HW_SRCS) $(SHARED_SRCS) $(SUITES) tests/suite/gs_ops.c \
+	tests/suite/lapic_timer.c tests/suite/on_idle.c
 
 # Two sources stand behind percpu.h: percpu_debug.c in the debug kernel, percpu.c in the others.
 PLAIN := percpu/percpu_debug.c
@@ -325,14 +334,15 @@ HOST_CFLAGS := -std=gnu11 -g -O1 -Wall -Wextra -Werror -fno-omit-frame-pointer $
 HOST_LIB_SRCS := $(PURE_SRCS) $(LOCAL_SRCS) tests/host/shim.c tests/host/main.c \
 	tests/host/cpu_local.c tests/host/cpus.c tests/host/percpu_world.c \
 	tests/host/percpu_world_map.c tests/host/percpu_world_pages.c kernel/base/ktest.c
-HOST_TESTS := $(wildcard tests/unit/*_test.c) $(wildcard tests/model/*_model.c)
-HOST_BINS := $(HOST_TESTS:tests/%.c=$(BUILD)/host/%)
-TSAN_TESTS := $(wildcard tests/tsan/*_test.c)
+HOST_TESTS := $(UNITS) $(MODELS)
+HOST_BINS := $(HOST_TESTS:%.c=$(BUILD)/host/%)
 
 # A test links the sources that it needs, so that one test alone builds in seconds. Asked once, when
 # the first of these programs is considered: words TEST.c:SOURCE.c.
 SOURCES_OF = $(eval SOURCES_OF := $(shell echo $(HOST_LIB_SRCS) | \
 	$(PYTHON) tools/sources_of.py $(HOST_TESTS) $(TSAN_TESTS)))$(SOURCES_OF)
+# $(1) program's name, $(2) programs: the one of that name
+named = $(filter %/$(1),$(2))
 # $(1) test, $(2) directory of the objects
 objects_of = $(patsubst $(1):%.c,$(2)/%.o,$(filter $(1):%,$(SOURCES_OF)))
 
@@ -342,7 +352,7 @@ $(BUILD)/host/%.o: %.c
 	$(Q)$(HOSTCC) $(HOST_CFLAGS) -MMD -MP -c $< -o $@
 
 .SECONDEXPANSION:
-$(HOST_BINS): $(BUILD)/host/%: $(BUILD)/host/tests/%.o $$(call objects_of,tests/$$*.c,$(BUILD)/host)
+$(HOST_BINS): $(BUILD)/host/%: $(BUILD)/host/%.o $$(call objects_of,$$*.c,$(BUILD)/host)
 	@mkdir -p $(@D)
 	@echo "  LD  $@"
 	$(Q)$(HOSTCC) $(HOST_CFLAGS) -o $@ $^
@@ -350,7 +360,7 @@ $(HOST_BINS): $(BUILD)/host/%: $(BUILD)/host/tests/%.o $$(call objects_of,tests/
 # ---- tests/damage: the same sources once more, fast; undefined behaviour traps -------------------
 SWEEP_CFLAGS := -std=gnu11 -g -O2 -Wall -Wextra -Werror -fno-omit-frame-pointer \
 	-fsanitize=undefined -fsanitize-undefined-trap-on-error -Itests/host -I.
-DAMAGE_BINS := $(patsubst tests/%.c,$(BUILD)/sweep/%,$(wildcard tests/damage/*.c))
+DAMAGE_BINS := $(BUILD)/sweep/tests/damage/every_value
 SWEEP_OBJS := $(patsubst %.c,$(BUILD)/sweep/%.o,$(PURE_SRCS) tests/host/shim.c tests/host/main.c \
 	kernel/base/ktest.c)
 
@@ -359,16 +369,16 @@ $(BUILD)/sweep/%.o: %.c
 	@echo "  CC  $<"
 	$(Q)$(HOSTCC) $(SWEEP_CFLAGS) -MMD -MP -c $< -o $@
 
-$(DAMAGE_BINS): $(BUILD)/sweep/%: $(BUILD)/sweep/tests/%.o $(SWEEP_OBJS)
+$(DAMAGE_BINS): $(BUILD)/sweep/%: $(BUILD)/sweep/%.o $(SWEEP_OBJS)
 	@mkdir -p $(@D)
 	@echo "  LD  $@"
 	$(Q)$(HOSTCC) $(SWEEP_CFLAGS) -o $@ $^
 
-unit-%: $(BUILD)/host/unit/%_test
-	$<
+unit-%: $$(call named,$$*_test,$(HOST_BINS))
+	$(or $<,$(error no test $@: make help))
 
-model-%: $(BUILD)/host/model/%_model
-	$<
+model-%: $$(call named,$$*_model,$(HOST_BINS))
+	$(or $<,$(error no test $@: make help))
 
 host-bins: $(HOST_BINS)
 
@@ -376,20 +386,19 @@ host-bins: $(HOST_BINS)
 # A fence is nothing to TSan: a warning of gcc's, and so an error here. Use orders on the accesses.
 TSAN_CFLAGS := -std=gnu11 -g -O1 -Wall -Wextra -Werror -fno-omit-frame-pointer -fsanitize=thread \
 	-Itests/host -I.
-TSAN_BINS := $(TSAN_TESTS:tests/tsan/%.c=$(BUILD)/tsan/%)
+TSAN_BINS := $(TSAN_TESTS:%.c=$(BUILD)/tsan/%)
 
 $(BUILD)/tsan/%.o: %.c
 	@mkdir -p $(@D)
 	@echo "  CC  $<"
 	$(Q)$(HOSTCC) $(TSAN_CFLAGS) -MMD -MP -c $< -o $@
 
-$(TSAN_BINS): $(BUILD)/tsan/%: $(BUILD)/tsan/tests/tsan/%.o \
-		$$(call objects_of,tests/tsan/$$*.c,$(BUILD)/tsan)
+$(TSAN_BINS): $(BUILD)/tsan/%: $(BUILD)/tsan/%.o $$(call objects_of,$$*.c,$(BUILD)/tsan)
 	@echo "  LD  $@"
 	$(Q)$(HOSTCC) $(TSAN_CFLAGS) -o $@ $^
 
-tsan-%: $(BUILD)/tsan/%_test
-	$(PYTHON) tools/tsan_run.py $<
+tsan-%: $$(call named,$$*_test,$(TSAN_BINS)) $$(call named,$$*_tsan,$(TSAN_BINS))
+	$(PYTHON) tools/tsan_run.py $(or $<,$(error no test $@: make help))
 
 tsan-bins: $(TSAN_BINS)
 
@@ -397,7 +406,7 @@ tsan-bins: $(TSAN_BINS)
 FUZZ_CFLAGS := -std=gnu11 -g -O1 -fsanitize=fuzzer-no-link,address,undefined \
 	-fno-sanitize-recover=all -Itests/host -I.
 FUZZ_LIB := $(BUILD)/fuzz/libperch.a
-FUZZ_BINS := $(patsubst tests/fuzz/%.c,$(BUILD)/fuzz/%,$(wildcard tests/fuzz/*_fuzz.c))
+FUZZ_BINS := $(FUZZERS:%.c=$(BUILD)/fuzz/%)
 FUZZ_LIB_OBJS := $(patsubst %.c,$(BUILD)/fuzz/%.o,$(PURE_SRCS) tests/host/shim.c)
 
 $(BUILD)/fuzz/%.o: %.c
@@ -410,12 +419,12 @@ $(FUZZ_LIB): $(FUZZ_LIB_OBJS)
 	@echo "  AR  $@"
 	$(Q)ar rcs $@ $^
 
-$(FUZZ_BINS): $(BUILD)/fuzz/%: $(BUILD)/fuzz/tests/fuzz/%.o $(FUZZ_LIB)
+$(FUZZ_BINS): $(BUILD)/fuzz/%: $(BUILD)/fuzz/%.o $(FUZZ_LIB)
 	@echo "  LD  $@"
 	$(Q)$(CLANG) $(FUZZ_CFLAGS) -fsanitize=fuzzer -o $@ $^
 
 FUZZ_SECONDS ?= 60
-fuzz-%: $(BUILD)/fuzz/%_fuzz
+fuzz-%: $$(call named,$$*_fuzz,$(FUZZ_BINS))
 	@mkdir -p $(BUILD)/fuzz/corpus/$*
 	$(PYTHON) tests/fuzz/seeds.py $(BUILD)/fuzz/corpus
 	$< -max_total_time=$(FUZZ_SECONDS) -max_len=8192 -use_value_profile=1 $(BUILD)/fuzz/corpus/$*

@@ -2,7 +2,7 @@
 
 A machine of two CPUs and two nodes of 256 MiB, all of its ACPI from tests/acpi_build.py. What must
 come up, and on which nodes, is written beside each damage; tools/verdict.py judges. Every byte
-of real tables is damaged once in tests/unit/damage_test.c: here it is shown that the whole boot holds.
+of real tables is damaged once in tests/damage/damage_test.c: here it is shown that the whole boot holds.
 SPDX-License-Identifier: MIT
 """
 import json

@@ -63,9 +63,9 @@ test: $(TEST_NEEDS_$(TEST_KIND))
 		$(PYTEST) -q -n $(JOBS) $(TEST_ARGS)
 
 # ---- damage-sweep: all 255 wrong values of every byte, in JOBS processes; ten of them under ASan ---
-damage-sweep: $(BUILD)/host/unit/damage_test $(DAMAGE_BINS)
+damage-sweep: $(BUILD)/host/tests/damage/damage_test $(DAMAGE_BINS)
 	seq 0 $$(($(JOBS) - 1)) | DAMAGE_PART=full xargs -P $(JOBS) -I K \
-		env DAMAGE_SHARE=K/$(JOBS) $(BUILD)/sweep/damage/every_value
+		env DAMAGE_SHARE=K/$(JOBS) $(DAMAGE_BINS)
 	DAMAGE_SWEEP=full $<
 
 # ---- layout-bin: the program behind `perch layout` --------------------------------------------
@@ -99,13 +99,13 @@ help:
 	@echo 'make             build/perch.elf and build/perch.iso'
 	@echo 'make run         NODES= CPUS= MEM= FIRMWARE= TOPOLOGY= TABLES= APPEND= ACCEL= GDB=1 LOG='
 	@echo 'make test        every test; WHAT=unit|model|damage|tsan|kernel|qemu|huge|tools|runner|lint|fuzz PATTERN='
-	@echo 'make unit-NAME   builds and runs tests/unit/NAME_test.c and what it needs; so do:'
-	@echo '     model-NAME  tests/model/NAME_model.c'
-	@echo '     tsan-NAME   tests/tsan/NAME_test.c, under TSan'
-	@echo '     fuzz-NAME   tests/fuzz/NAME_fuzz.c; FUZZ_SECONDS=60'
+	@echo 'make unit-NAME   builds and runs NAME_test.c, wherever in tests/, and what it needs; so do:'
+	@echo '     model-NAME  NAME_model.c'
+	@echo '     tsan-NAME   NAME_tsan.c, or a unit test under TSan'
+	@echo '     fuzz-NAME   NAME_fuzz.c; FUZZ_SECONDS=60'
 	@echo 'make elf         one kernel alone; elf-debug, elf-ubsan, elf-clang: the three others'
 	@echo 'make check-image what build/perch.elf must hold, checked'
-	@echo 'make host-bins   all hosted tests of tests/unit and tests/model; tsan-bins: of tests/tsan'
+	@echo 'make host-bins   all unit and model tests; tsan-bins: all that run under TSan'
 	@echo 'make damage-sweep  all 255 wrong values of every byte of real tables and loader blocks'
 	@echo 'make layout-bin  build/perch-layout, the program behind ./perch layout'
 	@echo 'make acpi-bin    build/perch-acpi, the program behind ./perch acpi'

@@ -52,7 +52,7 @@ u32 apic_error(void);
 
 /*
  * The timer, divided by 16: vector and mask, initial count, remaining count. Perch is tickless; the
- * suites take their interrupts from it (tests/kernel/lapic_timer.c).
+ * suites take their interrupts from it (tests/suite/lapic_timer.c).
  */
 void apic_timer_setup(u8 vector, bool masked);
 void apic_timer_start(u32 count);

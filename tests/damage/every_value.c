@@ -1,5 +1,5 @@
 /*
- * Any damage, all of it: each byte of every table and loader block of tests/unit/damage_check.h
+ * Any damage, all of it: each byte of every table and loader block of tests/damage/damage_check.h
  * takes all 255 wrong values, twice: as it is, and with the checksum made right. For speed this is
  * plain -O2 code (undefined behaviour traps), no log line is formatted, and instead of ASan each
  * table ends where a page ends that may be read and one begins that may not. So each table lies at
@@ -15,7 +15,7 @@
 #include <setjmp.h>
 #include <sys/mman.h>
 
-#include "tests/unit/damage_check.h"
+#include "tests/damage/damage_check.h"
 
 #define GUARD_PAGE 4096u
 #define HEAD       64 /* in `perch test`, of a table of a machine not in whole[] */

@@ -12,7 +12,7 @@ from pathlib import Path
 import pytest
 
 BUILD = Path(os.environ.get("BUILD", "build"))
-TARGETS = sorted(path.stem for path in Path("tests/fuzz").glob("*_fuzz.c"))
+TARGETS = {path.stem: path.with_suffix("") for path in sorted(Path("tests").rglob("*_fuzz.c"))}
 
 
 @pytest.fixture(scope="module")
@@ -26,7 +26,7 @@ def seeds(tmp_path_factory):
 def test_target(name, seeds, tmp_path):
     corpus = seeds / name.removesuffix("_fuzz")
     assert any(corpus.iterdir()), "seeds.py has nothing for it"
-    done = subprocess.run([str((BUILD / "fuzz" / name).resolve()), "-seed=1", "-runs=50000",
+    done = subprocess.run([str((BUILD / "fuzz" / TARGETS[name]).resolve()), "-seed=1", "-runs=50000",
                            "-max_total_time=5", "-max_len=8192", "-timeout=5",
                            str(corpus)],
                           cwd=tmp_path, capture_output=True, text=True, timeout=120)

@@ -1,0 +1,235 @@
+/*
+ * The log: whole lines from many threads, late and dying sinks, a ring that overflows, cut lines.
+ * Also run under TSan.
+ * SPDX-License-Identifier: MIT
+ */
+#include <pthread.h>
+#include "kernel/base/ktest.h"
+#include "kernel/base/log.h"
+#include "kernel/base/printf.h"
+#include "kernel/base/string.h"
+
+#define THREADS 4
+#define LINES   500
+
+static char ring[1 << 20];
+static char got[1 << 20];
+static size_t got_len;
+static size_t fail_after;
+
+static int keep(void *ctx, const char *buf, size_t len)
+{
+    (void)ctx;
+    if (fail_after && got_len + len > fail_after)
+        return -1;
+    memcpy(got + got_len, buf, len);
+    got_len += len;
+    got[got_len] = 0;
+    return 0;
+}
+
+static void say(struct log *log, u32 level, bool stamp, const char *fmt, ...)
+{
+    va_list ap;
+
+    va_start(ap, fmt);
+    log_vline(log, level, stamp, fmt, ap);
+    va_end(ap);
+}
+
+static u64 fixed_time(void)
+{
+    return 12001234;
+}
+
+static void fresh(struct log *log, u64 size)
+{
+    log_init(log, ring, size, fixed_time);
+    got_len = 0;
+    got[0] = 0;
+    fail_after = 0;
+}
+
+KTEST(log, stamp_raw_and_crlf)
+{
+    struct log log;
+    struct log_sink sink = {.name = "keep", .write = keep};
+
+    fresh(&log, 4096);
+    log_add_sink(&log, &sink);
+    say(&log, LOG_INFO, true, "first %d", 1);
+    say(&log, 0, false, "ok 1");
+    say(&log, LOG_DEBUG, true, "not shown");
+    EXPECT_STREQ(got, "[   12.001234] first 1\r\nok 1\r\n");
+}
+
+KTEST(log, late_sink_gets_the_ring)
+{
+    struct log log;
+    struct log_sink sink = {.name = "keep", .write = keep};
+
+    fresh(&log, 4096);
+    say(&log, LOG_INFO, false, "before");
+    log_add_sink(&log, &sink);
+    say(&log, LOG_INFO, false, "after");
+    EXPECT_STREQ(got, "before\r\nafter\r\n");
+}
+
+KTEST(log, overwritten_bytes_are_said)
+{
+    struct log log;
+    struct log_sink sink = {.name = "keep", .write = keep};
+
+    fresh(&log, 4096);
+    for (u32 i = 0; i < 1000; i++)
+        say(&log, LOG_INFO, false, "line %u", i);
+    log_add_sink(&log, &sink);
+    log_drain(&log);
+    EXPECT_TRUE(strchr(got, 'l') != NULL);
+    EXPECT_EQ(strncmp(got, "\r\nlog: ", 7), 0);
+    EXPECT_EQ(log.lost, log.head - 4096);
+    EXPECT_STREQ(got + got_len - 10, "line 999\r\n");
+}
+
+KTEST(log, a_dead_sink_is_left_alone)
+{
+    struct log log;
+    struct log_sink sink = {.name = "keep", .write = keep};
+
+    fresh(&log, 4096);
+    fail_after = 12;
+    log_add_sink(&log, &sink);
+    say(&log, LOG_INFO, false, "fits");
+    say(&log, LOG_INFO, false, "does not fit");
+    fail_after = 0;
+    say(&log, LOG_INFO, false, "too late");
+    EXPECT_TRUE(sink.dead);
+    EXPECT_STREQ(got, "fits\r\n");
+}
+
+KTEST(log, long_lines_are_cut)
+{
+    struct log log;
+    struct log_sink sink = {.name = "keep", .write = keep};
+    char text[1000];
+
+    fresh(&log, 4096);
+    log_add_sink(&log, &sink);
+    memset(text, 'x', sizeof(text) - 1);
+    text[sizeof(text) - 1] = 0;
+    say(&log, LOG_INFO, false, "%s", text);
+    EXPECT_EQ(got_len, LOG_LINE_MAX);
+    EXPECT_STREQ(got + got_len - 6, "x...\r\n");
+}
+
+KTEST(log, held_lines_wait)
+{
+    struct log log;
+    struct log_sink sink = {.name = "keep", .write = keep};
+
+    fresh(&log, 4096);
+    log_add_sink(&log, &sink);
+    log.hold = true;
+    say(&log, LOG_INFO, false, "held");
+    EXPECT_EQ(got_len, 0);
+    log_drain(&log);
+    EXPECT_STREQ(got, "held\r\n");
+}
+
+/* A lock whose holder never lets go costs the line, not the CPU; in panic mode not even that. */
+/* Text is counted from a position on, across the ring's end, as far as the ring goes back. */
+KTEST(log, count)
+{
+    struct log log;
+    u64 mark;
+
+    fresh(&log, 2048);
+    EXPECT_EQ(log_count(&log, 0, "a line"), 0);
+    say(&log, 0, false, "a line, a line");
+    mark = log.head;
+    EXPECT_EQ(log_count(&log, 0, "a line"), 2);
+    EXPECT_EQ(log_count(&log, mark, "a line"), 0);
+    EXPECT_EQ(log_count(&log, 0, "a lines"), 0);
+    say(&log, 0, false, "aa line");
+    EXPECT_EQ(log_count(&log, mark, "a line"), 1);
+    for (u32 i = 0; i < 300; i++) {
+        mark = log.head;
+        say(&log, 0, false, "b line %u.", 1000 + i);
+        EXPECT_EQ(log_count(&log, mark, "b line"), 1);
+    }
+    EXPECT_EQ(log_count(&log, 0, "a line"), 0);
+    EXPECT_EQ(log_count(&log, 0, "b line "), 2048 / 13);
+}
+
+KTEST(log, stuck_lock)
+{
+    struct log log;
+    struct log_sink sink = {.name = "keep", .write = keep};
+
+    fresh(&log, 4096);
+    log_add_sink(&log, &sink);
+    spin_lock(&log.lock);
+    say(&log, LOG_INFO, false, "dropped");
+    EXPECT_EQ(log.dropped_lines, 1);
+    spin_lock(&log.drain);
+    log_panic_mode(&log);
+    say(&log, LOG_INFO, false, "last words");
+    EXPECT_STREQ(got, "last words\r\n");
+}
+
+static struct log shared;
+
+static void *writer(void *arg)
+{
+    for (u32 i = 0; i < LINES; i++)
+        say(&shared, LOG_INFO, false, "<%u:%u>", (u32)(uintptr_t)arg, i);
+    return NULL;
+}
+
+/* Every line is whole, in its thread's order, and none is missing. */
+KTEST(log, threads)
+{
+    struct log_sink sink = {.name = "keep", .write = keep};
+    pthread_t threads[THREADS];
+    u32 next[THREADS] = {0}, lines = 0;
+
+    fresh(&shared, sizeof(ring));
+    log_add_sink(&shared, &sink);
+    for (uintptr_t i = 0; i < THREADS; i++)
+        REQUIRE_EQ(pthread_create(&threads[i], NULL, writer, (void *)i), 0);
+    for (u32 i = 0; i < THREADS; i++)
+        pthread_join(threads[i], NULL);
+    log_drain(&shared);
+
+    for (char *at = got; *at; lines++) {
+        char want[32];
+        u32 thread = (u32)(at[1] - '0');
+
+        REQUIRE_TRUE(at[0] == '<' && thread < THREADS);
+        ksnprintf(want, sizeof(want), "<%u:%u>\r\n", thread, next[thread]++);
+        REQUIRE_EQ(strncmp(at, want, strlen(want)), 0);
+        at += strlen(want);
+    }
+    EXPECT_EQ(lines, THREADS * LINES);
+}
+
+KTEST(log, copies_for_a_page)
+{
+    struct log log;
+    char text[16];
+    u64 mark;
+
+    fresh(&log, 4 * LOG_LINE_MAX);
+    say(&log, LOG_INFO, false, "before");
+    mark = log.head;
+    say(&log, LOG_INFO, false, "one");
+    say(&log, LOG_INFO, false, "two");
+    EXPECT_EQ(log_copy(&log, mark, text, sizeof(text)), 8);
+    EXPECT_STREQ(text, "one\ntwo\n");
+    EXPECT_EQ(log_copy(&log, mark, text, 6), 5); /* cut, with its NUL */
+    EXPECT_STREQ(text, "one\nt");
+    EXPECT_EQ(log_copy(&log, log.head, text, sizeof(text)), 0);
+    for (u32 i = 0; i < 1000; i++)
+        say(&log, LOG_INFO, false, "%04u more", i); /* the mark's line is gone from the ring */
+    EXPECT_EQ(log_copy(&log, mark, text, sizeof(text)), sizeof(text) - 1);
+}

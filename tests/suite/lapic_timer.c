@@ -1,0 +1,116 @@
+/*
+ * The one-shot timer; see lapic_timer.h. SDM vol. 3, 11.5.4.
+ * SPDX-License-Identifier: MIT
+ */
+#include "tests/suite/lapic_timer.h"
+
+#include "kernel/base/clockmath.h"
+#include "kernel/base/cpu.h"
+#include "kernel/base/cpu_local.h"
+#include "kernel/base/deadline.h"
+#include "kernel/base/spinlock.h"
+#include "kernel/platform/idt.h"
+#include "smp/start/apic.h"
+
+#define NS_PER_S 1000000000ULL
+#define ACCURACY 32 /* 1/32 */
+
+struct timer_request {
+    void (*fn)(void *arg); /* NULL: none is set */
+    void *arg;
+};
+
+static DEFINE_PER_CPU(struct timer_request, timer_request);
+static u64 timer_hz;
+
+/* Ticks per second; 0: it was interrupted where that spoils it. */
+static u64 measure(u64 tsc_ticks, u64 tsc_hz)
+{
+    struct clock_bracket first, last;
+    u64 span;
+    u32 left;
+
+    first.before = rdtsc();
+    apic_timer_start(~0u);
+    first.after = rdtsc();
+    do {
+        last.before = rdtsc();
+    } while (last.before - first.after < tsc_ticks);
+    left = apic_timer_left();
+    last.after = rdtsc();
+    apic_timer_start(0);
+    span = clock_span(first, last, ACCURACY);
+    return span && left ? (u64)(~0u - left) * tsc_hz / span : 0;
+}
+
+static void on_timer(struct trap_frame *frame)
+{
+    struct timer_request *req = this_cpu_ptr(&timer_request);
+    void (*fn)(void *arg) = req->fn;
+    void *arg = req->arg;
+
+    (void)frame;
+    apic_eoi();
+    /* It was cancelled or set again while its interrupt was on the way. */
+    if (!fn || apic_timer_left())
+        return;
+    req->fn = NULL;
+    fn(arg);
+}
+
+u64 lapic_timer_hz(void)
+{
+    static struct spinlock lock = SPINLOCK_INIT;
+    u64 flags = spin_lock_irqsave(&lock), tsc_hz = tsc_khz_now() * 1000;
+
+    if (!timer_hz) {
+        idt_set_handler(VEC_TIMER, on_timer);
+        apic_timer_setup(VEC_TIMER, true);
+    }
+    for (u64 ticks = tsc_hz / 1000; !timer_hz && ticks < tsc_hz; ticks *= 2)
+        timer_hz = measure(ticks, tsc_hz);
+    spin_unlock_irqrestore(&lock, flags);
+    return timer_hz;
+}
+
+int lapic_timer_start(u64 ns, void (*fn)(void *arg), void *arg)
+{
+    struct timer_request *req;
+    u64 flags, count;
+
+    if (!timer_hz)
+        return -ENODEV;
+    if (ns == 0 || ns > 60 * NS_PER_S)
+        return -ERANGE;
+    count = (ns * (timer_hz / 1000) + 999999) / 1000000 + 1; /* ns * kHz: below 2^64 for 60 s */
+    if (count > ~0u)
+        return -ERANGE;
+    flags = local_irq_save();
+    req = this_cpu_ptr(&timer_request);
+    req->fn = fn;
+    req->arg = arg;
+    apic_timer_setup(VEC_TIMER, false);
+    apic_timer_start((u32)count);
+    local_irq_restore(flags);
+    return 0;
+}
+
+bool lapic_timer_cancel(void)
+{
+    u64 flags = local_irq_save();
+    struct timer_request *req = this_cpu_ptr(&timer_request);
+    bool was_set = req->fn != NULL;
+
+    if (was_set) {
+        apic_timer_start(0);
+        apic_timer_setup(VEC_TIMER, true);
+        req->fn = NULL;
+    }
+    local_irq_restore(flags);
+    return was_set;
+}
+
+u64 lapic_timer_left(void)
+{
+    return timer_hz ? (u64)apic_timer_left() * 1000000 / (timer_hz / 1000 + 1) : 0;
+}

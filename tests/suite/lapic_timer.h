@@ -1,0 +1,34 @@
+/*
+ * One-shot timer interrupts on the CPU that asks for them, by its local APIC. Promises that the
+ * function runs once, on this CPU, not before its time. Perch itself is tickless: the suites use
+ * the timer to interrupt code at any instruction.
+ *
+ * Context: any CPU; the function runs with interrupts off.
+ * SPDX-License-Identifier: MIT
+ */
+#ifndef PERCH_TESTS_SUITE_LAPIC_TIMER_H
+#define PERCH_TESTS_SUITE_LAPIC_TIMER_H
+
+#include "kernel/base/errno.h"
+#include "kernel/base/types.h"
+
+/*
+ * Ticks per second. The first call measures them against the TSC, to 1/32, with interrupts off: in
+ * 1 ms, or up to 1 s where a hypervisor keeps this CPU waiting at the wrong moments. 0: the timer
+ * does not count, or each measurement was interrupted.
+ */
+u64 lapic_timer_hz(void);
+
+/*
+ * Calls fn(arg) on this CPU after ns nanoseconds, in place of an earlier one that has not come yet.
+ * -ENODEV: not measured yet; -ERANGE: 0, or longer than the counter holds (some seconds).
+ */
+int lapic_timer_start(u64 ns, void (*fn)(void *arg), void *arg) MUST_CHECK;
+
+/* Takes this CPU's timer back. True: it had not come. */
+bool lapic_timer_cancel(void);
+
+/* Nanoseconds until this CPU's timer comes, 0 when none is set. */
+u64 lapic_timer_left(void);
+
+#endif

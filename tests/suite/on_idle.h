@@ -1,0 +1,105 @@
+/*
+ * Functions that run on other CPUs in thread context, interrupts on, out of their idle loops: what
+ * a cross-call cannot test. What the idle loops did before, they go on with.
+ * Header only; boot CPU.
+ * SPDX-License-Identifier: MIT
+ */
+#ifndef PERCH_TESTS_SUITE_ON_IDLE_H
+#define PERCH_TESTS_SUITE_ON_IDLE_H
+
+#include <stdatomic.h>
+#include "smp/run/idle.h"
+#include "smp/run/idle_set.h"
+#include "tests/suite/kutil.h"
+
+struct on_idle {
+    void (*fn)(void *arg); /* true of `again`: called again and again */
+    void *arg;
+    _Atomic u64 todo[CPUMAP_WORDS];
+    atomic_bool again;
+    _Atomic u32 runs, at_work;
+    struct cpu_idle_ops ops;
+    const struct cpu_idle_ops *_Atomic before;
+};
+
+static inline bool on_idle_asked(struct on_idle *o)
+{
+    return atomic_load(&o->todo[cpu_number() / 64]) >> cpu_number() % 64 & 1;
+}
+
+/* What the idle loops did before, when it has work for this CPU. */
+static inline const struct cpu_idle_ops *on_idle_others(struct on_idle *o)
+{
+    const struct cpu_idle_ops *before = atomic_load(&o->before);
+
+    return before && before->pending(before->ctx) ? before : NULL;
+}
+
+static inline bool on_idle_pending(void *ctx)
+{
+    struct on_idle *o = ctx;
+
+    return on_idle_asked(o) || on_idle_others(o) != NULL;
+}
+
+static inline void on_idle_work(void *ctx)
+{
+    struct on_idle *o = ctx;
+    const struct cpu_idle_ops *others = on_idle_others(o);
+
+    if (others)
+        others->work(others->ctx);
+    atomic_fetch_add(&o->at_work, 1);
+    if (!on_idle_asked(o)) {
+        atomic_fetch_sub(&o->at_work, 1);
+        return;
+    }
+    if (!atomic_load(&o->again))
+        atomic_fetch_and(&o->todo[cpu_number() / 64], ~(1ULL << cpu_number() % 64));
+    o->fn(o->arg);
+    atomic_fetch_add(&o->runs, 1);
+    atomic_fetch_sub(&o->at_work, 1);
+}
+
+/* Nobody runs yet. o must be static: a CPU may look at it a moment after the end. */
+static inline void on_idle_begin(struct on_idle *o, void (*fn)(void *arg), void *arg, bool again)
+{
+    for (u32 i = 0; i < CPUMAP_WORDS; i++)
+        atomic_store(&o->todo[i], 0);
+    o->fn = fn;
+    o->arg = arg;
+    atomic_store(&o->again, again);
+    atomic_store(&o->runs, 0);
+    o->ops = (struct cpu_idle_ops){on_idle_pending, on_idle_work, o};
+    atomic_store(&o->before, NULL);
+    atomic_store(&o->before, cpu_idle_set_ops(&o->ops));
+}
+
+static inline void on_idle_add(struct on_idle *o, u32 cpu)
+{
+    atomic_fetch_or(&o->todo[cpu / 64], 1ULL << cpu % 64);
+    cpu_kick(cpu);
+}
+
+/*
+ * Waits until fn has run `runs` times in all, and nobody is in it; then all is as it was before.
+ * at_work is 0 once: who comes later has not been asked, and is at work for a look at most.
+ */
+static inline void on_idle_end(struct on_idle *o, u32 runs)
+{
+    struct deadline d = deadline_start(10 * 1000000);
+    bool at_work;
+
+    while (atomic_load(&o->runs) < runs && !deadline_passed(&d))
+        ;
+    atomic_store(&o->again, false);
+    for (u32 i = 0; i < CPUMAP_WORDS; i++)
+        atomic_store(&o->todo[i], 0);
+    while ((at_work = atomic_load(&o->at_work) != 0) && !deadline_passed(&d))
+        ;
+    cpu_idle_set_ops(o->before);
+    EXPECT_GE(o->runs, runs);
+    EXPECT_FALSE(at_work);
+}
+
+#endif

@@ -1,5 +1,0 @@
-/*
- * The unit tests of the log, under TSan.
- * SPDX-License-Identifier: MIT
- */
-#include "tests/unit/log_test.c"

@@ -1,5 +1,0 @@
-/*
- * The unit tests of the same name, under TSan.
- * SPDX-License-Identifier: MIT
- */
-#include "tests/unit/percpu_ref_test.c"
