@@ -1,5 +1,5 @@
 /*
- * A group of counters, for counter.c and its model (tests/model).
+ * A group of counters, for counter.c and its model.
  * CPU-local.
  * SPDX-License-Identifier: MIT
  */

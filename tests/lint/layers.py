@@ -34,17 +34,16 @@ ALLOWED = [
 
 
 class Rooms:
-    """The sub-folders of a folder and their order; the rule holds once one of them exists.
+    """The sub-folders of a folder and their order.
 
     below: room -> the rooms that it may include beside itself.
     low: headers of the folder itself that every room may include (and that include no room).
     top: sources that may lie in the folder itself, on top of all rooms; so do its other headers.
     only: room -> what it may include from outside, where that is less than the folder may.
-    old: sub-folders from before there were rooms; they do not make the rule hold.
     """
 
-    def __init__(self, below, low=(), top=(), only=None, old=()):
-        self.below, self.low, self.top, self.only, self.old = below, low, top, only or {}, old
+    def __init__(self, below, low=(), top=(), only=None):
+        self.below, self.low, self.top, self.only = below, low, top, only or {}
 
     def above(self, room, other):
         """Is other, through whatever rooms, on top of room?"""
@@ -64,9 +63,8 @@ ROOMS = {
     "kernel": Rooms({"base": [], "platform": ["base"], "stages": ["base", "platform"],
                      "report": ["base", "platform", "stages"],
                      "bench": ["base", "platform", "stages"]},
-                    top=["main.c", "run_stage.c"], old=["base", "platform"]),
+                    top=["main.c", "run_stage.c"]),
 }
-UNMOVED = ("kernel/base/", "kernel/platform/", "kernel/app/", "kernel/main.c")  # before rooms
 HOUSE = ("boot", "kernel", "mm", "percpu", "acpi", "smp")
 LISTS = ("PURE_SRCS", "LOCAL_SRCS", "HW_SRCS", "SHARED_SRCS")
 # What the compiler brings along in a freestanding build (C11 4p6, and stdatomic.h, which gcc and
@@ -190,22 +188,11 @@ class Lint:
                 self.check_room(name, number, target)
 
     # ---- rooms -------------------------------------------------------------------------------
-    def rooms_of(self, name):
-        """(folder, Rooms) when name's folder has rooms by now."""
-        folder = name.split("/")[0]
-        rooms = ROOMS.get(folder)
-        if rooms and any((self.root / folder / room).is_dir() for room in rooms.below
-                         if room not in rooms.old):
-            return folder, rooms
-        return folder, None
-
     def check_place(self, name):
-        folder, rooms = self.rooms_of(name)
+        folder, *parts = name.split("/")
+        rooms = ROOMS.get(folder)
         if not rooms:
-            if folder == "kernel" and not name.startswith(UNMOVED):
-                self.say(name, 1, "no rule for this folder")
             return
-        parts = name.split("/")[1:]
         if len(parts) > 1 and parts[0] not in rooms.below:
             self.say(name, 1, f"{folder}/{parts[0]} is no room of {folder}: layers.py, ROOMS")
         elif len(parts) == 1 and name.endswith(".c") and parts[0] not in rooms.top:
@@ -213,8 +200,8 @@ class Lint:
                      + ", ".join(rooms.below))
 
     def check_room(self, name, number, target):
-        folder, rooms = self.rooms_of(name)
-        parts, aim = name.split("/")[1:], target.split("/")
+        folder, *parts = name.split("/")
+        rooms, aim = ROOMS.get(folder), target.split("/")
         room = parts[0] if len(parts) > 1 else None
         if not rooms or room is not None and room not in rooms.below:
             return

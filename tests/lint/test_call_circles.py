@@ -13,9 +13,6 @@ sys.path.insert(0, str(Path(__file__).resolve().parent))
 import call_circles  # noqa: E402
 from conftest import ROOT  # noqa: E402
 
-# test_this_tree runs when this is true.
-CIRCLES_ARE_OPEN = False
-
 pytestmark = pytest.mark.skipif(not shutil.which("gcc"), reason="no gcc here")
 
 
@@ -116,7 +113,6 @@ def test_status_and_calls(tmp_path):
         "mm/a -> mm/b: a calls b", "mm/b -> mm/a: b calls a"]
 
 
-@pytest.mark.skipif(not CIRCLES_ARE_OPEN, reason="CIRCLES_ARE_OPEN is not set")
 def test_this_tree():
     allowed = [frozenset(circle) for circle in call_circles.ALLOWED]
     assert call_circles.report(call_circles.read_tree(ROOT, "gcc"), allowed) == []

@@ -21,20 +21,20 @@ def header(name, body=""):
 
 
 GOOD = {
-    "Makefile": "PURE_SRCS := \\\n\tmm/a.c \\\n\nLOCAL_SRCS := percpu/l.c # fast\n"
+    "Makefile": "PURE_SRCS := \\\n\tmm/map/a.c \\\n\nLOCAL_SRCS := percpu/alloc/l.c # fast\n"
                 "HW_SRCS := kernel/main.c\nSHARED_SRCS := kernel/base/ktest.c\n",
     "kernel/base/types.h": header("T", "#include <stdint.h>"),
     "kernel/base/cpu.h": header("C", 'static inline void f(void) { __asm__("nop"); }'),
     "kernel/base/cpu_local.h": header("L", 'static inline void g(void) { __asm__("nop"); }'),
     "boot/boot_info.h": header("B", '#include "kernel/base/types.h"'),
     "boot/pvh.h": header("P"),
-    "mm/a.h": header("A"),
-    "mm/a.c": SPDX + '#include "mm/a.h"\n#include "boot/boot_info.h"\n/* asm, "in words" */\n'
+    "mm/map/a.h": header("A"),
+    "mm/map/a.c": SPDX + '#include "mm/map/a.h"\n#include "boot/boot_info.h"\n/* asm, "in words" */\n'
               'const char *what = "asm";\n',
-    "percpu/l.c": SPDX + '#include "kernel/base/cpu_local.h"\n',
-    "kernel/main.c": SPDX + '#include "mm/a.h"\n#include "kernel/base/cpu.h"\n',
+    "percpu/alloc/l.c": SPDX + '#include "kernel/base/cpu_local.h"\n',
+    "kernel/main.c": SPDX + '#include "mm/map/a.h"\n#include "kernel/base/cpu.h"\n',
     "kernel/base/ktest.c": SPDX,
-    "smp/s.h": header("S", '#include "mm/a.h"'),
+    "smp/start/s.h": header("S", '#include "mm/map/a.h"'),
 }
 
 
@@ -56,40 +56,40 @@ def includes(*names):
 
 BREACHES = [
     # direction
-    ("mm/a.c:2: ", "above or beside", {"mm/a.c": includes("smp/s.h")}),
-    ("mm/a.c:2: ", "above or beside", {"mm/a.c": includes("boot/pvh.h")}),
+    ("mm/map/a.c:2: ", "above or beside", {"mm/map/a.c": includes("smp/start/s.h")}),
+    ("mm/map/a.c:2: ", "above or beside", {"mm/map/a.c": includes("boot/pvh.h")}),
     ("boot/boot_info.h:4: ", "above or beside",
-     {"boot/boot_info.h": header("B", '#include "mm/a.h"')}),
+     {"boot/boot_info.h": header("B", '#include "mm/map/a.h"')}),
     ("kernel/base/types.h:4: ", "above or beside",
-     {"kernel/base/types.h": header("T", '#include "mm/a.h"')}),
-    ("percpu/l.c:3: ", "above or beside",
-     {"percpu/l.c": includes("kernel/base/types.h", "acpi/x.h")}),
-    ("mm/a.c:2: ", "not qualified", {"mm/a.c": includes("a.h")}),
-    ("mm/a.c:2: ", "not qualified", {"mm/a.c": includes("mm/../smp/s.h")}),
-    ("mm/a.c:2: ", "not a freestanding", {"mm/a.c": SPDX + "#include <stdio.h>\n"}),
-    ("mm/a.c:2: ", "cannot be checked", {"mm/a.c": SPDX + "#include WHAT\n"}),
-    ("kernel/new/a.h:1: ", "no rule", {"kernel/new/a.h": header("N")}),
+     {"kernel/base/types.h": header("T", '#include "mm/map/a.h"')}),
+    ("percpu/alloc/l.c:3: ", "above or beside",
+     {"percpu/alloc/l.c": includes("kernel/base/types.h", "acpi/x.h")}),
+    ("mm/map/a.c:2: ", "not qualified", {"mm/map/a.c": includes("a.h")}),
+    ("mm/map/a.c:2: ", "not qualified", {"mm/map/a.c": includes("mm/../smp/start/s.h")}),
+    ("mm/map/a.c:2: ", "not a freestanding", {"mm/map/a.c": SPDX + "#include <stdio.h>\n"}),
+    ("mm/map/a.c:2: ", "cannot be checked", {"mm/map/a.c": SPDX + "#include WHAT\n"}),
+    ("kernel/new/a.h:1: ", "is no room of kernel", {"kernel/new/a.h": header("N")}),
     # kinds
-    ("mm/a.c:2: ", "pure file reaches kernel/base/cpu.h", {"mm/a.c": includes("kernel/base/cpu.h")}),
-    ("mm/a.c:2: ", "pure file reaches kernel/base/cpu_local.h",
-     {"mm/a.c": includes("mm/a.h"), "mm/a.h": header("A", '#include "kernel/base/cpu_local.h"')}),
-    ("percpu/l.c:2: ", "CPU-local file reaches kernel/base/cpu.h",
-     {"percpu/l.c": includes("kernel/base/cpu.h")}),
-    ("mm/a.c:2: ", "inline assembly in a pure file", {"mm/a.c": SPDX + 'void f(void) { asm(""); }\n'}),
-    ("mm/a.c:2: ", "inline assembly in mm/a.h",
-     {"mm/a.c": includes("mm/a.h"), "mm/a.h": header("A", '__asm__("");')}),
-    ("mm/new.c:1: ", "in none of", {"mm/new.c": SPDX}),
-    ("Makefile:1: ", "in PURE_SRCS and in PURE_SRCS", {"Makefile": "PURE_SRCS := mm/a.c mm/a.c\n"}),
-    ("Makefile:2: ", "does not exist", {"Makefile": "PURE_SRCS := mm/a.c\nHW_SRCS := mm/gone.c\n"}),
+    ("mm/map/a.c:2: ", "pure file reaches kernel/base/cpu.h", {"mm/map/a.c": includes("kernel/base/cpu.h")}),
+    ("mm/map/a.c:2: ", "pure file reaches kernel/base/cpu_local.h",
+     {"mm/map/a.c": includes("mm/map/a.h"), "mm/map/a.h": header("A", '#include "kernel/base/cpu_local.h"')}),
+    ("percpu/alloc/l.c:2: ", "CPU-local file reaches kernel/base/cpu.h",
+     {"percpu/alloc/l.c": includes("kernel/base/cpu.h")}),
+    ("mm/map/a.c:2: ", "inline assembly in a pure file", {"mm/map/a.c": SPDX + 'void f(void) { asm(""); }\n'}),
+    ("mm/map/a.c:2: ", "inline assembly in mm/map/a.h",
+     {"mm/map/a.c": includes("mm/map/a.h"), "mm/map/a.h": header("A", '__asm__("");')}),
+    ("mm/map/new.c:1: ", "in none of", {"mm/map/new.c": SPDX}),
+    ("Makefile:1: ", "in PURE_SRCS and in PURE_SRCS", {"Makefile": "PURE_SRCS := mm/map/a.c mm/map/a.c\n"}),
+    ("Makefile:2: ", "does not exist", {"Makefile": "PURE_SRCS := mm/map/a.c\nHW_SRCS := mm/map/gone.c\n"}),
     # form
-    ("mm/a.c:2: ", "tab", {"mm/a.c": SPDX + "\tint x;\n"}),
-    ("mm/a.c:601: ", "longer than 600 lines", {"mm/a.c": SPDX + "\n" * 600}),
-    ("mm/a.c:2: ", "longer than 100 columns", {"mm/a.c": SPDX + "/*" + "x" * 98 + "*/\n"}),
-    ("mm/a.c:1: ", "no SPDX", {"mm/a.c": "int x(void);\n"}),
-    ("mm/a.h:1: ", "include guard", {"mm/a.h": SPDX + "#ifndef A\n#define B\n#endif\n"}),
-    ("mm/a.h:1: ", "include guard", {"mm/a.h": SPDX + "int x(void);\n"}),
-    ("mm/a.h:1: ", "opens with a comment",
-     {"mm/a.h": "#ifndef A\n#define A\n/* SPDX-License-Identifier: MIT */\n#endif\n"}),
+    ("mm/map/a.c:2: ", "tab", {"mm/map/a.c": SPDX + "\tint x;\n"}),
+    ("mm/map/a.c:601: ", "longer than 600 lines", {"mm/map/a.c": SPDX + "\n" * 600}),
+    ("mm/map/a.c:2: ", "longer than 100 columns", {"mm/map/a.c": SPDX + "/*" + "x" * 98 + "*/\n"}),
+    ("mm/map/a.c:1: ", "no SPDX", {"mm/map/a.c": "int x(void);\n"}),
+    ("mm/map/a.h:1: ", "include guard", {"mm/map/a.h": SPDX + "#ifndef A\n#define B\n#endif\n"}),
+    ("mm/map/a.h:1: ", "include guard", {"mm/map/a.h": SPDX + "int x(void);\n"}),
+    ("mm/map/a.h:1: ", "opens with a comment",
+     {"mm/map/a.h": "#ifndef A\n#define A\n/* SPDX-License-Identifier: MIT */\n#endif\n"}),
 ]
 
 
@@ -159,7 +159,7 @@ UPWARD = [
     ("kernel/stages/stage.h", "kernel/report/report.h", "it is above"),
     ("kernel/stages/stage.h", "kernel/bench/bench.h", "it is above"),
     ("kernel/report/report.h", "kernel/bench/bench.h", "it is beside"),
-    ("kernel/report/report.h", "kernel/finish.h", "it is above"),
+    ("kernel/report/report.h", "kernel/run_stage.h", "it is above"),
 ]
 
 
@@ -211,14 +211,14 @@ def test_order_of_rooms_has_no_circle():
 ])
 def test_state_in_objects(tmp_path, code, bad):
     objects = tmp_path / "objects"
-    lint(tmp_path, {"mm/a.c": SPDX + code + "\n"})
-    for name in ("mm/a", "percpu/l"):
+    lint(tmp_path, {"mm/map/a.c": SPDX + code + "\n"})
+    for name in ("mm/map/a", "percpu/alloc/l"):
         (objects / name).parent.mkdir(parents=True, exist_ok=True)
         subprocess.run(["gcc", "-c", "-I", tmp_path, tmp_path / f"{name}.c", "-o",
                         objects / f"{name}.o"], check=True)
     problems = layers.Lint(tmp_path, objects).run()
     assert any("file-scope state: " in p for p in problems) == bad, problems
-    (objects / "mm/a.o").unlink()
+    (objects / "mm/map/a.o").unlink()
     assert any("no object a.o" in p for p in layers.Lint(tmp_path, objects).run())
 
 
@@ -226,7 +226,7 @@ def test_status(tmp_path):
     lint(tmp_path, {})
     tool = [sys.executable, Path(layers.__file__), "--root", tmp_path]
     assert subprocess.run(tool, check=False).returncode == 0
-    (tmp_path / "mm/stray.c").write_text(SPDX, "utf-8")
+    (tmp_path / "mm/map/stray.c").write_text(SPDX, "utf-8")
     assert subprocess.run(tool, capture_output=True, check=False).returncode == 1
 
 

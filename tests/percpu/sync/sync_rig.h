@@ -79,14 +79,14 @@ static inline void rig_init(struct sync_rig *r, u32 n, u32 per_node)
     for (u32 cpu = 0; cpu < n; cpu++)
         node[cpu] = 1000 - 3 * (s32)(cpu / per_node);
     *r = (struct sync_rig){.lib = {.ctx = r,
-                                  .nr_cpus = n,
-                                  .cpu_part = r->cpu_part,
-                                  .part_node = r->part_node,
-                                  .alloc = rig_alloc,
-                                  .free = rig_free,
-                                  .node_alloc = rig_node_alloc,
-                                  .node_free = rig_node_free,
-                                  .quiesce = rig_quiesce}};
+                                   .nr_cpus = n,
+                                   .cpu_part = r->cpu_part,
+                                   .part_node = r->part_node,
+                                   .alloc = rig_alloc,
+                                   .free = rig_free,
+                                   .node_alloc = rig_node_alloc,
+                                   .node_free = rig_node_free,
+                                   .quiesce = rig_quiesce}};
     r->lib.nr_parts = percpu_lib_parts(node, n, r->cpu_part, r->part_node);
 }
 
