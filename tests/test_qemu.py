@@ -1,6 +1,7 @@
-"""Every machine file of tests/qemu: boots it, and lets tools/verdict.py judge it.
+"""Every machine file of tests/qemu, tests/qemu/linux and tests/qemu/replay: boots it, and lets
+tools/verdict.py judge it.
 
-PERCH_MACHINES names another folder: tests/qemu/huge, as `perch test huge` does.
+PERCH_MACHINES names other folders: tests/qemu/huge, as `perch test huge` does.
 
 SPDX-License-Identifier: MIT
 """
@@ -22,8 +23,9 @@ def slow_first(path):
     return -int(limit.group(1)) if limit else 0, path.stem
 
 
-FOLDER = ROOT / os.environ.get("PERCH_MACHINES", "tests/qemu")
-FILES = sorted(FOLDER.glob("*.machine"), key=slow_first)
+FOLDERS = os.environ.get("PERCH_MACHINES", "tests/qemu tests/qemu/linux tests/qemu/replay").split()
+FILES = sorted((path for folder in FOLDERS for path in (ROOT / folder).glob("*.machine")),
+               key=slow_first)
 
 
 @pytest.mark.parametrize("path", [pytest.param(p, id=p.stem) for p in FILES])
