@@ -21,15 +21,15 @@
  * Boundary map: one byte, the tag, per granule (size_class.h); 0 where no object begins.
  *
  * Invariants (pcpu_chunk_verify recomputes everything by brute force):
- *  - a set bit of the allocation map belongs to exactly one object, to a strip or to a hidden edge;
+ *  - a set bit of the allocation map belongs to exactly one object, bump region or hidden edge;
  *    each object begins at a tag and covers its size in set bits; all other tags are 0, but for the
  *    size bytes of a big object;
  *  - the tree and all counters agree with maps and states; the metadata of a BUSY block that is
  *    being returned (take_empty) says "entirely free".
  *
  * Pure. The caller holds the chunk's lock, except for pcpu_chunk_tag() and pcpu_chunk_object_size()
- * on an object it owns or makes in its strip. Any context. Allocates nothing: block metadata and
- * the chunk's arrays come from the caller.
+ * on an object it owns or makes in its bump region. Any context. Allocates nothing: block metadata
+ * and the chunk's arrays come from the caller.
  * SPDX-License-Identifier: MIT
  */
 #ifndef PERCH_PERCPU_CHUNK_CHUNK_H
@@ -120,16 +120,16 @@ static inline u32 pcpu_chunk_max_any(const struct pcpu_chunk *c)
 u32 pcpu_chunk_alloc(struct pcpu_chunk *c, u32 size, u32 align, u8 tag, u32 n, u32 *offs);
 
 /*
- * A strip (bump region) is taken granules without an object. Its owner makes objects one behind the
- * other by writing their tags, without the chunk's lock (classes of 8-byte steps, size_class.h).
- * take: the strip begins in the lowest populated hole for size granules at a multiple of 8 bytes.
+ * A bump region is taken granules without an object. Its owner makes objects one behind the other
+ * by writing their tags, without the chunk's lock (classes of 8-byte steps, size_class.h).
+ * take: the region begins in the lowest populated hole for size granules at a multiple of 8 bytes.
  * It has what is free there, up to max granules and to the end of the block in which size ends;
  * sizes are even. Returns its granules and its byte offset *off; 0: nothing fits.
  * give: n granules of it, which are no object, are free again. Returns how many blocks became
  * empty.
  */
-u32 pcpu_chunk_take_strip(struct pcpu_chunk *c, u32 size, u32 max, u32 *off);
-u32 pcpu_chunk_give_strip(struct pcpu_chunk *c, u32 off, u32 n);
+u32 pcpu_chunk_take_bump(struct pcpu_chunk *c, u32 size, u32 max, u32 *off);
+u32 pcpu_chunk_give_bump(struct pcpu_chunk *c, u32 off, u32 n);
 
 /*
  * Frees n objects of any sizes that begin at these byte offsets, ascending; the caller has checked
@@ -172,7 +172,7 @@ void pcpu_chunk_stats(const struct pcpu_chunk *c, struct pcpu_chunk_stats *out);
 int pcpu_chunk_walk(const struct pcpu_chunk *c, int (*fn)(void *ctx, u32 off, u32 size, u8 tag),
                     void *ctx);
 
-/* NULL, or which invariant is broken; strips: the granules in strips. O(granules). */
-const char *pcpu_chunk_verify(const struct pcpu_chunk *c, u64 strips);
+/* NULL, or which invariant is broken; bump: the granules in bump regions. O(granules). */
+const char *pcpu_chunk_verify(const struct pcpu_chunk *c, u64 bump);
 
 #endif

@@ -7,7 +7,7 @@
 #include "percpu/chunk/chunk_hole.h"
 
 #define IN_BLOCK(g) ((g) & (PCPU_BLOCK_GRANULES - 1))
-#define STRIP_ALIGN (8u / PCPU_GRANULE)
+#define BUMP_ALIGN (8u / PCPU_GRANULE)
 
 /* The block that is being changed. */
 struct edit {
@@ -248,15 +248,15 @@ u32 pcpu_chunk_alloc(struct pcpu_chunk *c, u32 size, u32 align, u8 tag, u32 n, u
     return done;
 }
 
-u32 pcpu_chunk_take_strip(struct pcpu_chunk *c, u32 size, u32 max, u32 *off)
+u32 pcpu_chunk_take_bump(struct pcpu_chunk *c, u32 size, u32 max, u32 *off)
 {
     struct pcpu_hole h = {.need = size};
     struct edit e;
     u32 end;
 
-    if (size > c->root->pop.max || !hole_find(c, false, 0, size, STRIP_ALIGN, size, false, &h))
+    if (size > c->root->pop.max || !hole_find(c, false, 0, size, BUMP_ALIGN, size, false, &h))
         return 0;
-    end = MIN(h.end, h.at + max) & ~(STRIP_ALIGN - 1);
+    end = MIN(h.end, h.at + max) & ~(BUMP_ALIGN - 1);
     edit_begin(&e, c);
     take(&e, &h, end);
     edit_close(&e);
@@ -359,7 +359,7 @@ u32 pcpu_chunk_free(struct pcpu_chunk *c, u32 n, const u32 *offs)
     return emptied;
 }
 
-u32 pcpu_chunk_give_strip(struct pcpu_chunk *c, u32 off, u32 n)
+u32 pcpu_chunk_give_bump(struct pcpu_chunk *c, u32 off, u32 n)
 {
     u32 block = off >> PCPU_BLOCK_SHIFT, lo = IN_BLOCK(off >> PCPU_GRANULE_SHIFT);
     u32 here = MIN(n, PCPU_BLOCK_GRANULES - lo);

@@ -11,7 +11,7 @@
 struct check {
     const struct pcpu_chunk *c;
     u32 end;        /* granules of the unit */
-    u64 strips;     /* granules that are taken and of no object */
+    u64 bump;       /* granules that are taken and of no object */
     u32 rest;       /* granules of the current object that follow */
     u32 size_bytes; /* of them: tag bytes that hold its size */
 };
@@ -101,7 +101,7 @@ static const char *verify_granule(struct check *l, const struct pcpu_block *b, u
     }
     if (g < l->c->start || g >= l->c->end)
         return taken ? NULL : "granule outside of the region is free";
-    l->strips += taken;
+    l->bump += taken;
     return NULL;
 }
 
@@ -290,14 +290,14 @@ static const char *verify_node(const struct pcpu_chunk *c, const struct pcpu_tre
     return node->nr_empty == empty ? NULL : "tree: nr_empty";
 }
 
-const char *pcpu_chunk_verify(const struct pcpu_chunk *c, u64 strips)
+const char *pcpu_chunk_verify(const struct pcpu_chunk *c, u64 bump)
 {
     struct check l = {.c = c, .end = c->nr_blocks * GRANULES};
     const char *broken = verify_shape(c);
 
     broken = broken ? broken : verify_maps(&l);
     broken = broken ? broken : verify_counters(c);
-    if (!broken && l.strips != strips)
+    if (!broken && l.bump != bump)
         broken = "taken granules that belong to nothing";
     for (u32 level = 0, span = 1; level <= c->height && !broken; level++, span *= 8) {
         /* One root; on the other levels nodes come in groups of eight. */
