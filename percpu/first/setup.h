@@ -42,9 +42,15 @@ struct percpu_setup {
     u64 reserved, atom, static_pad;
     s64 dyn;
 
-    /* pcpu_make_first_chunk(), or a function of the caller around it. */
+    /*
+     * pcpu_make_first_chunk(), and memblock_alloc() and memblock_give_back() for the units, or the
+     * caller's functions around them.
+     */
     int (*make)(const struct pcpu_env *env, struct pcpu_fc_request *req,
                 struct pcpu_first_chunk *out);
+    int (*unit_alloc)(struct memblock *mb, const struct memblock_request *req,
+                      struct memblock_result *res);
+    int (*unit_give_back)(struct memblock *mb, u64 base, u64 size);
     /* Fills the GDT and TSS fields for tables that lie in the given unit. */
     void (*describe_tables)(void *unit, struct percpu_switch *sw);
 
