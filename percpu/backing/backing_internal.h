@@ -83,6 +83,18 @@ static inline struct pcpu_node_count *pcpu_range_count(struct pcpu_backing *b,
     return &b->env->count[r->shape->node];
 }
 
+/* n pages are populated for units of this node; `local` of these pages lie on it. */
+static inline void pcpu_count_populated(struct pcpu_backing *b, s32 node, u32 n, u32 local)
+{
+    struct pcpu_node_count *count = &b->env->count[node];
+
+    pcpu_node_add(&count->requested, n);
+    pcpu_node_add(&count->obtained, local);
+    pcpu_node_add(&count->fallen_back, n - local);
+    pcpu_node_add(&count->populated, n);
+    pcpu_node_add(&b->env->cleared_bytes, (s64)(n * PAGE_SIZE));
+}
+
 /* ---- what a flush has to cover --------------------------------------------------------------- */
 
 /* When the list is full, its last entry grows over the gap, so it may flush too much. */
@@ -115,12 +127,6 @@ void pcpu_warn_fallback(struct pcpu_backing_env *env, s32 node, s32 from);
 static inline u32 pcpu_part_index(const struct pcpu_part *part, u32 block)
 {
     return (u32)((s32)block + part->delta);
-}
-
-/* b->populated has this block. */
-static inline bool pcpu_block_populated(const struct pcpu_backing *b, u32 block)
-{
-    return bitmap_test_bit(b->populated, block);
 }
 
 /* The range that an offset from the chunk's base lies in; NULL: none. */

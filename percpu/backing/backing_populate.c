@@ -162,15 +162,8 @@ static void give_up(struct populate *p)
 
 static void count_done(struct populate *p)
 {
-    struct pcpu_node_count *count = &p->b->env->count[p->node];
-
-    if (p->done) {
-        pcpu_node_add(&count->requested, p->done);
-        pcpu_node_add(&count->obtained, p->local);
-        pcpu_node_add(&count->fallen_back, p->done - p->local);
-        pcpu_node_add(&count->populated, p->done);
-        pcpu_node_add(&p->b->env->cleared_bytes, (s64)(p->done * PAGE_SIZE));
-    }
+    if (p->done)
+        pcpu_count_populated(p->b, p->node, p->done, p->local);
     p->done = p->local = 0;
 }
 
@@ -192,7 +185,7 @@ static inline u64 next_page(struct populate *p)
     s32 from = p->pages->node_of(p->pages->ctx, pa);
 
     p->list.first = *page;
-    pcpu_clear_page(page);
+    pcpu_clear_pages(page, 1);
     if (likely(from == p->node))
         p->local++;
     else

@@ -79,18 +79,14 @@ static void replace_page(struct pcpu_backing *b, struct pcpu_range *r, u32 index
 {
     const struct pcpu_page_ops_dyn *pages = b->env->pages;
     const struct pcpu_map_ops *maps = b->env->maps;
-    struct pcpu_node_count *count = &b->env->count[node];
     s32 from = pages->node_of(pages->ctx, pa);
 
-    pcpu_clear_page(pages->map(pages->ctx, pa));
+    pcpu_clear_pages(pages->map(pages->ctx, pa), 1);
     maps->replace(maps->ctx, r->slot, index, pa);
     bitmap_set_bit(r->real, index);
     r->nr_real++;
     r->stale = true;
-    pcpu_node_add(&b->env->cleared_bytes, PAGE_SIZE);
-    pcpu_node_add(&count->requested, 1);
-    pcpu_node_add(&count->populated, 1);
-    pcpu_node_add(from == node ? &count->obtained : &count->fallen_back, 1);
+    pcpu_count_populated(b, node, 1, from == node);
     if (from != node)
         pcpu_warn_fallback(b->env, node, from);
 }

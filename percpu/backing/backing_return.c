@@ -212,7 +212,7 @@ static u32 demote_ranges(struct pcpu_backing *b, const u32 *blocks, u32 n)
 static bool may_return(const struct pcpu_backing *b, const u32 *blocks, u32 n)
 {
     for (u32 i = 0; i < n; i++) {
-        if (blocks[i] >= b->env->layout->nr_blocks || !pcpu_block_populated(b, blocks[i]))
+        if (blocks[i] >= b->env->layout->nr_blocks || !bitmap_test_bit(b->populated, blocks[i]))
             return false;
     }
     return true;

@@ -38,7 +38,7 @@ static const char *check_page(struct pcpu_backing *b, const struct pcpu_range *r
         atomic_load_explicit(&b->env->backed[cpu / 64], memory_order_relaxed) >> (cpu % 64) & 1;
     u64 page = get(b, r, index);
 
-    if (!pcpu_block_populated(b, block)) {
+    if (!bitmap_test_bit(b->populated, block)) {
         CHECK(page == PCPU_GET_NONE);
         CHECK(!bitmap_test_bit(r->real, index));
         return NULL;

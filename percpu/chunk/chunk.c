@@ -81,7 +81,7 @@ void pcpu_chunk_init_region(struct pcpu_chunk *c, u32 nr_blocks, void *memory, s
          block++)
         init_region_block(c, block, *blocks++);
     c->nr_absent = nr_blocks - c->nr_populated;
-    pcpu_tree_build(c);
+    pcpu_tree_init_region(c);
 }
 
 /* ---- population ------------------------------------------------------------------------------ */

@@ -20,11 +20,6 @@ struct pcpu_hole {
     u32 need, tries;
 };
 
-static ALWAYS_INLINE const struct pcpu_runs *hole_runs(const struct pcpu_tree_node *node, bool any)
-{
-    return any ? &node->all : &node->pop;
-}
-
 /*
  * Searches nodes *i to end - 1 of a level for a run of size; *carry: the free granules before *i.
  * True: *i is the first node that a run of size ends in, or lies in. If it begins before *i, *carry
@@ -36,7 +31,7 @@ static ALWAYS_INLINE bool hole_next(const struct pcpu_tree_node *level, bool any
     u32 run = *carry, k = *i;
 
     for (; k < end; k++) {
-        const struct pcpu_runs *r = hole_runs(&level[k], any);
+        const struct pcpu_runs *r = pcpu_node_runs(&level[k], any);
 
         if (!r->max) {
             run = 0;
@@ -79,17 +74,17 @@ static ALWAYS_INLINE u32 hole_run(const struct pcpu_chunk *c, bool any, u32 from
     u32 i = from >> BLOCK_GRANULE_SHIFT, carry;
 
     if (!from)
-        return hole_runs(c->root, any)->max < size ? NO_GRANULE
-                                                   : hole_down(c, any, c->height, 0, 0, size);
+        return pcpu_node_runs(c->root, any)->max < size ? NO_GRANULE
+                                                        : hole_down(c, any, c->height, 0, 0, size);
     if (i >= c->nr_blocks)
         return NO_GRANULE;
-    if (hole_runs(&c->level[0][i], any)->max >= size) {
+    if (pcpu_node_runs(&c->level[0][i], any)->max >= size) {
         u32 g = pcpu_block_find(c->blocks[i], from & (PCPU_BLOCK_GRANULES - 1), size);
 
         if (g != NO_GRANULE)
             return (i << BLOCK_GRANULE_SHIFT) + g;
     }
-    carry = hole_runs(&c->level[0][i], any)->suf;
+    carry = pcpu_node_runs(&c->level[0][i], any)->suf;
     for (u32 level = 0; level < c->height; level++) {
         u32 end = (i | (FANOUT - 1)) + 1;
 
@@ -110,7 +105,7 @@ static ALWAYS_INLINE u32 hole_end(const struct pcpu_chunk *c, bool any, u32 star
     part = b ? pcpu_block_run_end(b, start & (PCPU_BLOCK_GRANULES - 1)) : PCPU_BLOCK_GRANULES;
     end += part;
     while (part == PCPU_BLOCK_GRANULES && end < limit && ++block < c->nr_blocks) {
-        part = hole_runs(&c->level[0][block], any)->pre;
+        part = pcpu_node_runs(&c->level[0][block], any)->pre;
         end += part;
     }
     return end;

@@ -11,12 +11,6 @@ static const struct pcpu_runs no_runs = {0, 0, 0};
 static const struct pcpu_runs full_runs = {PCPU_BLOCK_GRANULES, PCPU_BLOCK_GRANULES,
                                            PCPU_BLOCK_GRANULES};
 
-/* One kind of runs of a node. */
-static ALWAYS_INLINE const struct pcpu_runs *runs(const struct pcpu_tree_node *node, bool any)
-{
-    return any ? &node->all : &node->pop;
-}
-
 /* ---- all nodes ------------------------------------------------------------------------------- */
 
 u32 pcpu_tree_nodes(u32 nr_blocks, u32 height, u32 level)
@@ -43,27 +37,6 @@ void pcpu_tree_init(struct pcpu_chunk *c)
             node->nr_empty = 0;
             left -= blocks;
         }
-    }
-}
-
-/* Writes a leaf from the block's state and map. */
-static void build_leaf(struct pcpu_chunk *c, u32 block)
-{
-    struct pcpu_tree_node *leaf = &c->level[0][block];
-    const struct pcpu_block *b = c->blocks[block];
-
-    *leaf = (struct pcpu_tree_node){0};
-    if (c->state[block] == PCPU_UNPOPULATED) {
-        leaf->all = full_runs;
-        leaf->nr_unpopulated = 1;
-    } else if (c->state[block] == PCPU_POPULATED && b->free == PCPU_BLOCK_GRANULES) {
-        leaf->pop = leaf->all = full_runs;
-        leaf->nr_empty = 1;
-    } else if (c->state[block] == PCPU_POPULATED) {
-        leaf->pop.pre = pcpu_block_run_end(b, 0);
-        leaf->pop.suf = PCPU_BLOCK_GRANULES - pcpu_block_run_begin(b, PCPU_BLOCK_GRANULES);
-        leaf->pop.max = pcpu_block_max(b, b->free);
-        leaf->all = leaf->pop;
     }
 }
 
@@ -102,22 +75,22 @@ static ALWAYS_INLINE bool from_children(struct pcpu_runs *out, const struct pcpu
                                         bool any, u32 len)
 {
     struct scan s = {0, 0};
-    u32 pre = runs(child, any)->pre, changed;
+    u32 pre = pcpu_node_runs(child, any)->pre, changed;
 
     /* Unrolled: this is most of the work of an allocation that changes the tree. */
-    scan_child(&s, runs(child, any), len);
-    scan_child(&s, runs(child + 1, any), len);
-    scan_child(&s, runs(child + 2, any), len);
-    scan_child(&s, runs(child + 3, any), len);
-    scan_child(&s, runs(child + 4, any), len);
-    scan_child(&s, runs(child + 5, any), len);
-    scan_child(&s, runs(child + 6, any), len);
-    scan_child(&s, runs(child + 7, any), len);
+    scan_child(&s, pcpu_node_runs(child, any), len);
+    scan_child(&s, pcpu_node_runs(child + 1, any), len);
+    scan_child(&s, pcpu_node_runs(child + 2, any), len);
+    scan_child(&s, pcpu_node_runs(child + 3, any), len);
+    scan_child(&s, pcpu_node_runs(child + 4, any), len);
+    scan_child(&s, pcpu_node_runs(child + 5, any), len);
+    scan_child(&s, pcpu_node_runs(child + 6, any), len);
+    scan_child(&s, pcpu_node_runs(child + 7, any), len);
     s.max = MAX(s.max, s.run);
     if (s.run == FANOUT * len)
         pre = s.run;
     for (u32 j = 1; pre == j * len && j < FANOUT; j++)
-        pre += runs(&child[j], any)->pre;
+        pre += pcpu_node_runs(&child[j], any)->pre;
     changed = (out->pre ^ pre) | (out->suf ^ s.run) | (out->max ^ s.max);
     out->pre = pre;
     out->suf = s.run;
@@ -265,22 +238,24 @@ void pcpu_tree_refresh(struct pcpu_chunk *c, u32 first, u32 last)
     }
 }
 
-void pcpu_tree_build(struct pcpu_chunk *c)
+void pcpu_tree_init_region(struct pcpu_chunk *c)
 {
-    u32 below = c->nr_blocks;
+    for (u32 level = 0; level <= c->height; level++)
+        memset(c->level[level], 0,
+               pcpu_tree_nodes(c->nr_blocks, c->height, level) * sizeof(struct pcpu_tree_node));
+    for (u32 block = 0; block < c->nr_blocks; block++) {
+        struct pcpu_tree_node *leaf = &c->level[0][block];
+        const struct pcpu_block *b = c->blocks[block];
 
-    for (u32 level = 0; level <= c->height; level++) {
-        u32 nodes = pcpu_tree_nodes(c->nr_blocks, c->height, level);
-
-        memset(c->level[level], 0, nodes * sizeof(struct pcpu_tree_node));
-        if (!level)
-            for (u32 i = 0; i < below; i++)
-                build_leaf(c, i);
-        else
-            for (u32 i = 0; i * FANOUT < below; i++)
-                refresh_both(c, level, i);
-        below = nodes;
+        if (!b)
+            continue;
+        leaf->pop.pre = pcpu_block_run_end(b, 0);
+        leaf->pop.suf = PCPU_BLOCK_GRANULES - pcpu_block_run_begin(b, PCPU_BLOCK_GRANULES);
+        leaf->pop.max = pcpu_block_max(b, b->free);
+        leaf->all = leaf->pop;
+        leaf->nr_empty = b->free == PCPU_BLOCK_GRANULES;
     }
+    pcpu_tree_refresh(c, 0, c->nr_blocks - 1);
 }
 
 /* ---- a node after one child changed ---------------------------------------------------------- */

@@ -18,14 +18,21 @@ static inline u32 pcpu_span(u32 level)
     return PCPU_BLOCK_GRANULES << FANOUT_SHIFT * level;
 }
 
+/* A node's free runs: of all blocks (any), or of the populated ones. */
+static ALWAYS_INLINE const struct pcpu_runs *pcpu_node_runs(const struct pcpu_tree_node *node,
+                                                            bool any)
+{
+    return any ? &node->all : &node->pop;
+}
+
 /* Nodes of a level, with those that only fill up a parent's eight. */
 u32 pcpu_tree_nodes(u32 nr_blocks, u32 height, u32 level);
 
 /* Writes all nodes of a chunk whose blocks are all UNPOPULATED. */
 void pcpu_tree_init(struct pcpu_chunk *c);
 
-/* Writes all nodes from the states and maps of the blocks. */
-void pcpu_tree_build(struct pcpu_chunk *c);
+/* Writes all nodes of a chunk whose blocks are POPULATED or ABSENT, from the blocks' maps. */
+void pcpu_tree_init_region(struct pcpu_chunk *c);
 
 /* Adds to nr_empty of a block's leaf and of all nodes above it. */
 void pcpu_tree_count_empty(struct pcpu_chunk *c, u32 block, u32 add);

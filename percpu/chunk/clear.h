@@ -138,9 +138,4 @@ static NOINLINE UNUSED void pcpu_clear_pages(void *p, u32 n)
     }
 }
 
-static inline void pcpu_clear_page(void *p)
-{
-    pcpu_clear_pages(p, 1);
-}
-
 #endif

@@ -47,8 +47,8 @@ static void quarantine(struct pcpu_debug *d, struct pcpu_debug_record *r)
     else
         d->oldest = r;
     d->newest = r;
-    d->nr_quarantine++;
-    d->quarantine_bytes += r->whole;
+    d->st.quarantine_objects++;
+    d->st.quarantine_bytes += r->whole;
 }
 
 /* The oldest one, checked, and from now on unknown. */
@@ -60,8 +60,8 @@ static struct pcpu_debug_record *release_oldest(struct pcpu_debug *d)
     d->oldest = r->later;
     if (!d->oldest)
         d->newest = NULL;
-    d->nr_quarantine--;
-    d->quarantine_bytes -= r->whole;
+    d->st.quarantine_objects--;
+    d->st.quarantine_bytes -= r->whole;
     *find_link(d, r->ptr) = r->next;
     d->past[pcpu_debug_hash(r->ptr) % PCPU_DEBUG_PAST] =
         (struct pcpu_debug_past){r->ptr, r->alloc_site, r->free_site, r->size};
@@ -73,7 +73,7 @@ static struct pcpu_debug_record *release(struct pcpu_debug *d, u64 objects, u64 
 {
     struct pcpu_debug_record *list = NULL;
 
-    while (d->nr_quarantine > objects || d->quarantine_bytes > bytes) {
+    while (d->st.quarantine_objects > objects || d->st.quarantine_bytes > bytes) {
         struct pcpu_debug_record *r = release_oldest(d);
 
         r->next = list;
@@ -112,7 +112,7 @@ u64 pcpu_debug_flush(struct pcpu_debug *d)
 static void *from_allocator(struct pcpu_debug *d, size_t size, size_t align, u32 flags)
 {
     u64 irq = spin_lock_irqsave(&d->lock);
-    bool waiting = d->nr_quarantine != 0;
+    bool waiting = d->st.quarantine_objects != 0;
     void *p;
 
     spin_unlock_irqrestore(&d->lock, irq);
@@ -140,16 +140,16 @@ static void begin(struct pcpu_debug *d, struct pcpu_debug_record *r, u32 flags)
 
     if (!pcpu_debug_zero(d, r, &find)) {
         pcpu_debug_say_not_zero(d, r, &find);
-        pcpu_debug_fill_whole(d, r, 0);
+        pcpu_debug_fill(d, r, r->ptr - r->front, r->whole, 0);
     }
     if (mapped)
         pcpu_debug_say_mapped(d, r);
     pcpu_debug_mark(d, r);
     if (flags & PCPU_NOZERO)
-        pcpu_debug_fill_body(d, r, PCPU_DEBUG_UNINIT);
+        pcpu_debug_fill(d, r, r->ptr, r->size, PCPU_DEBUG_UNINIT);
     enter(d, r);
-    d->nr_live++;
-    d->live_bytes += r->size;
+    d->st.live_objects++;
+    d->st.live_bytes += r->size;
     spin_unlock_irqrestore(&d->lock, irq);
 }
 
@@ -220,9 +220,9 @@ void pcpu_debug_free(struct pcpu_debug *d, void *ptr, uintptr_t site)
         pcpu_debug_check(d, r);
         r->freed = true;
         r->free_site = site;
-        d->nr_live--;
-        d->live_bytes -= r->size;
-        pcpu_debug_fill_body(d, r, PCPU_DEBUG_FREED);
+        d->st.live_objects--;
+        d->st.live_bytes -= r->size;
+        pcpu_debug_fill(d, r, r->ptr, r->size, PCPU_DEBUG_FREED);
         quarantine(d, r);
         list = release(d, PCPU_DEBUG_QUARANTINE_OBJECTS, PCPU_DEBUG_QUARANTINE_BYTES);
     }
@@ -318,7 +318,7 @@ void pcpu_debug_destroy(struct pcpu_debug *d)
     struct pcpu_locked l;
 
     pcpu_debug_flush(d);
-    ASSERT(d->nr_live == 0);
+    ASSERT(d->st.live_objects == 0);
     if (d->held_offset && pcpu_lock_chunk(d->a, PCPU_CHUNK_FIRST, &l)) {
         pcpu_chunk_free(&l.ch->c, 1, &d->held_offset);
         pcpu_unlock_chunk(d->a, &l);

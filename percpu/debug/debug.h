@@ -21,8 +21,9 @@
  * the return address of percpu_alloc() or percpu_free(). pcpu_debug_destroy(), _forgive() and
  * _verify() are for tests and for users of the allocator as a library.
  *
- * Invariants (pcpu_debug_verify): zones and poison are whole; the table holds nr_live +
- * nr_quarantine records; quarantine_bytes is the sum over the quarantine and within its limit.
+ * Invariants (pcpu_debug_verify): zones and poison are whole; the table holds
+ * live_objects + quarantine_objects records; quarantine_bytes is the sum over the quarantine, and
+ * both are within their limits.
  *
  * Context: as the functions of percpu/alloc/alloc.h of the same name. One lock around all records,
  * taken with interrupts off, also while patterns are written: nothing here is fast. Nothing else is
@@ -70,6 +71,14 @@ struct pcpu_debug_config {
     bool (*mapped)(void *ctx, u64 va);
 };
 
+struct pcpu_debug_stats {
+    u64 live_objects, live_bytes;             /* bytes of a unit, without zones */
+    u64 quarantine_objects, quarantine_bytes; /* with zones */
+    u64 checks;                               /* of an object in all units */
+    u64 refused;                              /* wrong frees */
+    u64 damage;                               /* since pcpu_debug_forgive() */
+};
+
 struct pcpu_debug {
     struct pcpu_allocator *a;
     struct pcpu_debug_config config;
@@ -79,18 +88,9 @@ struct pcpu_debug {
     struct pcpu_debug_record *oldest, *newest; /* the quarantine */
     u32 *cpus;                                 /* [nr_cpus], the first nr_units are patterned */
     u32 nr_units;
-    u32 held_offset;         /* the object that holds the first chunk; 0: none */
-    u64 nr_live, live_bytes; /* the user's bytes of a unit */
-    u64 nr_quarantine, quarantine_bytes;
-    u64 checks, refused, damage, nr_lines; /* nr_lines: written about damage and wrong frees */
-};
-
-struct pcpu_debug_stats {
-    u64 live_objects, live_bytes;             /* bytes of a unit, without zones */
-    u64 quarantine_objects, quarantine_bytes; /* with zones */
-    u64 checks;                               /* of an object in all units */
-    u64 refused;                              /* wrong frees */
-    u64 damage;                               /* since pcpu_debug_forgive() */
+    u32 held_offset; /* the object that holds the first chunk; 0: none */
+    u64 nr_lines;    /* written about damage and wrong frees */
+    struct pcpu_debug_stats st;
 };
 
 /*

@@ -30,9 +30,9 @@ struct pcpu_debug_find {
 void pcpu_debug_mark_cpu(struct pcpu_debug *d, const struct pcpu_debug_record *r, u32 cpu);
 /* The same for all units. */
 void pcpu_debug_mark(struct pcpu_debug *d, const struct pcpu_debug_record *r);
-/* All units of the whole object, or of its body. */
-void pcpu_debug_fill_whole(struct pcpu_debug *d, const struct pcpu_debug_record *r, u8 byte);
-void pcpu_debug_fill_body(struct pcpu_debug *d, const struct pcpu_debug_record *r, u8 byte);
+/* Fills [start, start + size) of the object in all units. */
+void pcpu_debug_fill(struct pcpu_debug *d, const struct pcpu_debug_record *r, uintptr_t start,
+                     u32 size, u8 byte);
 
 /* Are zones and poison whole in all units? Else where not, the lowest CPU first. */
 bool pcpu_debug_whole(struct pcpu_debug *d, const struct pcpu_debug_record *r,

@@ -43,16 +43,11 @@ void pcpu_debug_mark(struct pcpu_debug *d, const struct pcpu_debug_record *r)
         pcpu_debug_mark_cpu(d, r, unit_cpu(d, r, i));
 }
 
-void pcpu_debug_fill_whole(struct pcpu_debug *d, const struct pcpu_debug_record *r, u8 byte)
+void pcpu_debug_fill(struct pcpu_debug *d, const struct pcpu_debug_record *r, uintptr_t start,
+                     u32 size, u8 byte)
 {
     for (u32 i = 0; i < nr_units(d, r); i++)
-        memset(copy_of(d, r->ptr - r->front, unit_cpu(d, r, i)), byte, r->whole);
-}
-
-void pcpu_debug_fill_body(struct pcpu_debug *d, const struct pcpu_debug_record *r, u8 byte)
-{
-    for (u32 i = 0; i < nr_units(d, r); i++)
-        memset(copy_of(d, r->ptr, unit_cpu(d, r, i)), byte, r->size);
+        memset(copy_of(d, start, unit_cpu(d, r, i)), byte, size);
 }
 
 /* ---- checking -------------------------------------------------------------------------------- */
@@ -104,7 +99,7 @@ static bool front_is_red(const struct pcpu_debug *d, const struct pcpu_debug_rec
 bool pcpu_debug_whole(struct pcpu_debug *d, const struct pcpu_debug_record *r,
                       struct pcpu_debug_find *find)
 {
-    d->checks++;
+    d->st.checks++;
     for (u32 i = 0; i < nr_units(d, r); i++) {
         u32 cpu = unit_cpu(d, r, i);
 
@@ -120,7 +115,7 @@ bool pcpu_debug_whole(struct pcpu_debug *d, const struct pcpu_debug_record *r,
 bool pcpu_debug_zero(struct pcpu_debug *d, const struct pcpu_debug_record *r,
                      struct pcpu_debug_find *find)
 {
-    d->checks++;
+    d->st.checks++;
     for (u32 i = 0; i < nr_units(d, r); i++)
         if (!all_are(d, r->ptr - r->front, r->whole, 0, unit_cpu(d, r, i), PCPU_PART_BODY, find))
             return false;

@@ -35,11 +35,15 @@ int pcpu_page_first_chunk(const struct pcpu_env *env, size_t reserved_size, pcpu
                           pcpu_free_fn free_fn, struct pcpu_first_chunk *out);
 
 /*
- * Embedded with default arguments: atoms of one page, no distances, memory from env->alloc. The
- * kernel does not use it; it is there for users of the allocator as a library (docs/porting.md).
+ * For users of the allocator as a library (docs/porting.md): embedded with default arguments. Atoms
+ * are one page, there are no distances, memory comes from env->alloc.
  */
-int pcpu_plain_first_chunk(const struct pcpu_env *env, size_t reserved_size, s64 dyn_size,
-                           struct pcpu_first_chunk *out);
+static inline int pcpu_plain_first_chunk(const struct pcpu_env *env, size_t reserved_size,
+                                         s64 dyn_size, struct pcpu_first_chunk *out)
+{
+    return pcpu_embed_first_chunk(env, reserved_size, dyn_size, PAGE_SIZE, NULL, NULL, env->free,
+                                  out);
+}
 
 enum pcpu_fc_mode {
     PCPU_FC_AUTO,

@@ -42,7 +42,9 @@ static int take_area(struct embed *e, u32 group)
 {
     u32 cpu = first_cpu(&e->ai->groups[group]);
     u64 size = group_size(e, group);
-    u8 *area = e->alloc_fn(e->env->ctx, cpu, size, e->ai->atom_size);
+    size_t atom = e->ai->atom_size;
+    u8 *area = e->alloc_fn ? e->alloc_fn(e->env->ctx, cpu, size, atom)
+                           : e->env->alloc(e->env->ctx, size, atom);
 
     if (!area) {
         pr_warn("percpu: no memory near cpu %u for group %u, %llu bytes", cpu, group,
@@ -52,8 +54,8 @@ static int take_area(struct embed *e, u32 group)
     e->areas[e->nr_areas++] = area;
     if (!e->base || area < e->base)
         e->base = area;
-    if (!is_aligned((uintptr_t)area, e->ai->atom_size)) {
-        pr_err("percpu: memory for group %u is not aligned to %zu bytes", group, e->ai->atom_size);
+    if (!is_aligned((uintptr_t)area, atom)) {
+        pr_err("percpu: memory for group %u is not aligned to %zu bytes", group, atom);
         return -EINVAL;
     }
     return 0;

@@ -44,11 +44,6 @@ static size_t group_bytes(u32 parts)
     return sizeof(struct percpu_counter_group) + parts * sizeof(struct percpu_counter_part *);
 }
 
-static s32 part_node(const struct percpu_lib *lib, u32 part)
-{
-    return lib->part_node[part];
-}
-
 static void free_group(struct percpu_counter_group *g)
 {
     const struct percpu_lib *lib = g->lib;
@@ -66,7 +61,7 @@ static void free_group(struct percpu_counter_group *g)
 static struct percpu_counter_group *alloc_group(const struct percpu_lib *lib, u32 n,
                                                 const struct percpu_counter_geometry *geo)
 {
-    s32 node = part_node(lib, 0);
+    s32 node = lib->part_node[0];
     struct percpu_counter_group *g = lib->node_alloc(lib->ctx, node, group_bytes(geo->parts));
     bool ok;
 
@@ -79,7 +74,7 @@ static struct percpu_counter_group *alloc_group(const struct percpu_lib *lib, u3
     g->globals = lib->node_alloc(lib->ctx, node, n * sizeof(*g->globals));
     ok = g->local && g->globals;
     for (u32 k = 0; k < geo->parts; k++) {
-        g->part[k] = lib->node_alloc(lib->ctx, part_node(lib, k), n * sizeof(*g->part[k]));
+        g->part[k] = lib->node_alloc(lib->ctx, lib->part_node[k], n * sizeof(*g->part[k]));
         ok = ok && g->part[k];
         for (u32 i = 0; g->part[k] && i < n; i++)
             g->part[k][i] = (struct percpu_counter_part){.count = 0};

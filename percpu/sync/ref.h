@@ -160,11 +160,6 @@ static inline int MUST_CHECK percpu_ref_kill(struct percpu_ref *ref)
  */
 int percpu_ref_switch_to_atomic(struct percpu_ref *ref, percpu_ref_fn confirm) MUST_CHECK;
 
-static inline int MUST_CHECK percpu_ref_switch_to_atomic_sync(struct percpu_ref *ref)
-{
-    return percpu_ref_switch_to_atomic(ref, NULL);
-}
-
 /* Per-CPU mode; for a dead one from its revival on. -EINVAL: no ALLOW_REINIT. */
 int percpu_ref_switch_to_percpu(struct percpu_ref *ref) MUST_CHECK;
 
