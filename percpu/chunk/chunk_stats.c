@@ -72,7 +72,7 @@ static int add_size(void *ctx, u32 off, u32 size, UNUSED u8 tag)
     return 0;
 }
 
-/* The smallest size that at least half of the objects do not exceed. */
+/* The smallest size such that at least half of the objects are not larger. */
 static u32 median(const struct pcpu_chunk *c, const struct sizes *all)
 {
     u32 lo = all->min, hi = all->max;

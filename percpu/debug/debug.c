@@ -1,6 +1,5 @@
 /*
- * The debug build's allocation and free: records, zones around objects, the quarantine. See
- * debug.h.
+ * Allocation and free of the debug build: records, zones around objects, quarantine. See debug.h.
  * SPDX-License-Identifier: MIT
  */
 #include "percpu/debug/debug_internal.h"
@@ -24,7 +23,7 @@ static void enter(struct pcpu_debug *d, struct pcpu_debug_record *r)
     *head = r;
 }
 
-/* Zones around size bytes, as far as a unit has room for them; r->size is set. */
+/* Sets the zones around r->size bytes, if a unit has room for them. */
 static void shape(const struct pcpu_debug *d, struct pcpu_debug_record *r, size_t align)
 {
     u32 unit = d->a->unit_size, back = PCPU_DEBUG_ZONE;
@@ -51,7 +50,7 @@ static void quarantine(struct pcpu_debug *d, struct pcpu_debug_record *r)
     d->st.quarantine_bytes += r->whole;
 }
 
-/* The oldest one, checked, and from now on unknown. */
+/* Checks the oldest object and removes its record. */
 static struct pcpu_debug_record *release_oldest(struct pcpu_debug *d)
 {
     struct pcpu_debug_record *r = d->oldest;
@@ -68,7 +67,7 @@ static struct pcpu_debug_record *release_oldest(struct pcpu_debug *d)
     return r;
 }
 
-/* Takes out what is over the limits: a list by ->next, for really_free() without the lock. */
+/* Removes objects over the limits. Returns a list by ->next for really_free(), without the lock. */
 static struct pcpu_debug_record *release(struct pcpu_debug *d, u64 objects, u64 bytes)
 {
     struct pcpu_debug_record *list = NULL;
@@ -108,7 +107,7 @@ u64 pcpu_debug_flush(struct pcpu_debug *d)
 
 /* ---- allocation ------------------------------------------------------------------------------ */
 
-/* What the quarantine holds may be what is missing. */
+/* When memory is short, empties the quarantine and tries again. */
 static void *from_allocator(struct pcpu_debug *d, size_t size, size_t align, u32 flags)
 {
     u64 irq = spin_lock_irqsave(&d->lock);
@@ -131,7 +130,7 @@ static bool leads_somewhere(const struct pcpu_debug *d, const struct pcpu_debug_
            (c->mapped(c->ctx, r->ptr) || c->mapped(c->ctx, r->ptr + r->size - 1));
 }
 
-/* The object is there: the user's from now on. */
+/* Checks and marks the new object, and enters its record. */
 static void begin(struct pcpu_debug *d, struct pcpu_debug_record *r, u32 flags)
 {
     bool mapped = leads_somewhere(d, r);
@@ -160,7 +159,7 @@ void *pcpu_debug_alloc(struct pcpu_debug *d, size_t size, size_t align, u32 flag
     u8 *p;
 
     if (!size || !is_pow2(align) || size > a->unit_size || align > a->unit_size)
-        return pcpu_alloc(a, size, align, flags); /* which says what is wrong */
+        return pcpu_alloc(a, size, align, flags); /* logs the error */
     r = pcpu_meta_alloc(a, pcpu_this_node(a), sizeof(*r));
     if (!r) {
         pcpu_count(&a->nr_failed, 1);
@@ -191,7 +190,7 @@ u32 pcpu_debug_alloc_bulk(struct pcpu_debug *d, size_t size, size_t align, u32 f
 
 /* ---- free ------------------------------------------------------------------------------------ */
 
-/* Not a record: refused, here or by the allocator; or an object that was never behind zones. */
+/* No record: a wrong free, or an object taken from the allocator itself. */
 static void free_unknown(struct pcpu_debug *d, uintptr_t ptr, uintptr_t site)
 {
     u64 irq = spin_lock_irqsave(&d->lock);
@@ -252,7 +251,7 @@ size_t pcpu_debug_size(struct pcpu_debug *d, const void *ptr)
     return size;
 }
 
-/* ---- CPUs, set up ---------------------------------------------------------------------------- */
+/* ---- new CPUs, set-up ------------------------------------------------------------------------ */
 
 static bool is_patterned(const struct pcpu_debug *d, u32 cpu)
 {
@@ -282,7 +281,7 @@ int pcpu_debug_cpu_first_online(struct pcpu_debug *d, u32 cpu)
     return 0;
 }
 
-/* One object that is all of the first chunk's dynamic area: there, pointers lead into the image. */
+/* One object over all of the first chunk's dynamic area, so that no pointer is in the image. */
 static void hold_first_chunk(struct pcpu_debug *d)
 {
     struct pcpu_locked l;

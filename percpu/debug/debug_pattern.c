@@ -11,7 +11,7 @@ static u8 *copy_of(const struct pcpu_debug *d, uintptr_t ptr, u32 cpu)
     return (u8 *)(uintptr_t)(ptr + d->a->delta + d->a->fc->unit_off[cpu]);
 }
 
-/* The units of r: [0, nr_units) of them; unit_cpu() is whose the i-th is. */
+/* The number of backed units of r. unit_cpu(): the CPU of the i-th one. */
 static u32 nr_units(const struct pcpu_debug *d, const struct pcpu_debug_record *r)
 {
     return pcpu_debug_in_first(d, r->ptr) ? d->a->nr_cpus : d->nr_units;
@@ -52,7 +52,7 @@ void pcpu_debug_fill(struct pcpu_debug *d, const struct pcpu_debug_record *r, ui
 
 /* ---- checking -------------------------------------------------------------------------------- */
 
-/* Index of the first byte that is another one; n: none. Words where the address allows it. */
+/* Index of the first other byte, or n. Compares words where p + i is aligned. */
 static u32 first_other(const u8 *p, u32 n, u8 byte)
 {
     u64 word = byte * 0x0101010101010101ULL;
@@ -79,7 +79,7 @@ static bool all_are(const struct pcpu_debug *d, uintptr_t ptr, u32 n, u8 byte, u
     return off == n;
 }
 
-/* In front, reports the damage nearest to the object: there a write went too far. */
+/* Reports the damage nearest to the object: an underflow begins there. */
 static bool front_is_red(const struct pcpu_debug *d, const struct pcpu_debug_record *r, u32 cpu,
                          struct pcpu_debug_find *find)
 {

@@ -108,7 +108,7 @@ void pcpu_debug_say_double(struct pcpu_debug *d, const struct pcpu_debug_record 
     say_freed_before(d, r->ptr, r->size, r->alloc_site, r->free_site, site);
 }
 
-/* The record of the object, with zones, that ptr points into; NULL: none. O(objects). */
+/* The record of the object that contains ptr, zones included; NULL: none. O(objects). */
 static const struct pcpu_debug_record *around(const struct pcpu_debug *d, uintptr_t ptr)
 {
     struct pcpu_debug_record *r = NULL;
@@ -126,7 +126,7 @@ bool pcpu_debug_say_wrong(struct pcpu_debug *d, uintptr_t ptr, uintptr_t site)
     const struct pcpu_debug_record *r = around(d, ptr);
 
     if (!r && (past->ptr != ptr || pcpu_size(d->a, (void *)ptr)))
-        return false; /* never ours; or an object taken from the allocator itself */
+        return false; /* never had a record, or an object taken from the allocator itself */
     if (past->ptr == ptr) {
         say_freed_before(d, ptr, past->size, past->alloc_site, past->free_site, site);
         return true;
@@ -142,13 +142,13 @@ bool pcpu_debug_say_wrong(struct pcpu_debug *d, uintptr_t ptr, uintptr_t site)
 
 /* ---- leaks ----------------------------------------------------------------------------------- */
 
-/* Of the objects of one site. */
+/* The sum of the objects of one site. */
 struct site_sum {
     uintptr_t site;
     u64 objects, bytes;
 };
 
-/* The lowest site above `above` with an object; sum->objects 0: none. */
+/* The lowest site > above with an object; sum->objects 0: none. */
 static void next_site(const struct pcpu_debug *d, uintptr_t above, struct site_sum *sum)
 {
     struct pcpu_debug_record *r = NULL;
@@ -190,7 +190,7 @@ u64 pcpu_debug_leaks(struct pcpu_debug *d)
     return objects;
 }
 
-/* ---- everything ------------------------------------------------------------------------------ */
+/* ---- all objects, counts --------------------------------------------------------------------- */
 
 u64 pcpu_debug_check_all(struct pcpu_debug *d)
 {
@@ -302,7 +302,7 @@ int pcpu_debug_describe(struct pcpu_debug *d, u64 addr, char *buf, size_t size)
 
     if (!d->a)
         return 0;
-    /* The fault may have come while this CPU, or one that is stopped, had the lock. */
+    /* This CPU, or a stopped one, may hold the lock at the fault. */
     irq = local_irq_save();
     if (spin_trylock(&d->lock)) {
         r = around(d, addr);

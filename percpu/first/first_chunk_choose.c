@@ -1,6 +1,6 @@
 /*
- * Chooses which first chunk to build: percpu_alloc=, the fall-back to page size, and the variant
- * with default arguments; see first_chunk.h.
+ * Chooses which first chunk to build: percpu_alloc=, and the fall-back to page size; see
+ * first_chunk.h.
  * SPDX-License-Identifier: MIT
  */
 #include "kernel/base/print.h"

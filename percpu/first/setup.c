@@ -141,7 +141,7 @@ static int distance(void *ctx, u32 from, u32 to)
 
 /* ---- the units ------------------------------------------------------------------------------- */
 
-/* Where a static per-CPU variable lies in the unit that begins at unit. */
+/* Address of a static per-CPU variable in this unit. */
 static void *in_unit(void *unit, const void *var)
 {
     return (char *)unit + ((uintptr_t)var - (uintptr_t)__per_cpu_start);

@@ -2,8 +2,8 @@
  * Per-CPU references: the atomic mode, and the switches between modes; see ref.h.
  *
  * Invariant, lock held: references = count - (biased ? BIAS : 0) + (biased ? words - base : 0).
- * Biased and ATOMIC: a switch to atomic waits for its grace period, or the grace period failed. A
- * get or put on the count is right in every mode; only the words must stand still for the sum.
+ * Biased and ATOMIC: a switch to atomic waits for its grace period, or the grace period failed. The
+ * count may change in every mode. Only the words must not change during their sum.
  * SPDX-License-Identifier: MIT
  */
 #include "percpu/sync/ref.h"
@@ -48,7 +48,7 @@ bool percpu_ref_tryget_live_atomic(struct percpu_ref *ref)
 {
     bool got;
 
-    cpu_guard_enter(); /* kill waits for CPUs that saw it alive */
+    cpu_guard_enter(); /* kill waits for CPUs that read the mode before it */
     got = !percpu_ref_is_dying(ref) && percpu_ref_tryget_atomic(ref, 1);
     cpu_guard_exit();
     return got;
@@ -97,7 +97,7 @@ static u64 sum_words(const struct percpu_ref *ref)
     return sum;
 }
 
-/* Lock held. 0: the references are in the count alone. An error: nothing changed. */
+/* Lock held. 0: all references are in the count. After an error the count is still biased. */
 static int to_atomic(struct percpu_ref *ref)
 {
     s64 delta, count;
@@ -115,14 +115,14 @@ static int to_atomic(struct percpu_ref *ref)
     ref->base = sum;
     ref->biased = false;
     count = atomic_fetch_add_explicit(&ref->count, delta, memory_order_acq_rel) + delta;
-    if (count <= 0) /* the initial reference is in it */
+    if (count <= 0) /* it includes the initial reference */
         warn_underflow(ref, count);
     if (!ref->allow_reinit)
         percpu_ref_exit(ref);
     return 0;
 }
 
-/* Lock held, live. Biased already: it is per-CPU, or a switch to atomic failed. */
+/* Lock held, not dead. If biased: per-CPU mode, or a failed switch to atomic. */
 static void to_percpu(struct percpu_ref *ref)
 {
     if (!ref->biased)
@@ -140,7 +140,7 @@ int percpu_ref_kill_and_confirm(struct percpu_ref *ref, percpu_ref_fn confirm)
     if (!ref->killed) {
         atomic_fetch_or_explicit(&ref->mode, PERCPU_REF_ATOMIC | PERCPU_REF_DEAD,
                                  memory_order_seq_cst);
-        /* A grace period in every mode: for the words, and for tryget_live. */
+        /* A grace period in every mode: for the words and for tryget_live. */
         err = ref->biased ? to_atomic(ref) : ref->lib->quiesce(ref->lib->ctx);
         ref->killed = !err;
     }
