@@ -103,6 +103,7 @@ int pcpu_debug_init(struct pcpu_debug *d, struct pcpu_allocator *a,
                     const struct pcpu_debug_config *config) MUST_CHECK;
 void pcpu_debug_destroy(struct pcpu_debug *d);
 
+/* As pcpu_alloc() and the functions beside it; site: the return address in the caller. */
 void *pcpu_debug_alloc(struct pcpu_debug *d, size_t size, size_t align, u32 flags, uintptr_t site);
 u32 pcpu_debug_alloc_bulk(struct pcpu_debug *d, size_t size, size_t align, u32 flags, u32 n,
                           void **ptrs, uintptr_t site);

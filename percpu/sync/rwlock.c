@@ -102,7 +102,7 @@ const char *percpu_rwlock_verify(const struct percpu_rwlock *l)
         return "the gate is closed";
     if (atomic_load_explicit(&l->next, memory_order_relaxed) !=
         atomic_load_explicit(&l->head, memory_order_relaxed))
-        return "somebody is in the queue";
+        return "the queue is not empty";
     if (sum_readers(l))
         return "the readers' words do not sum to 0";
     return NULL;
