@@ -38,27 +38,27 @@ static enum pcpu_fc_mode fc_mode(const struct kernel_options *opt)
 
 /* ---- what building the first chunk costs, memblock apart ------------------------------------- */
 
+/* TSC ticks. */
 static struct {
-    pcpu_alloc_fn alloc_fn;
-    pcpu_free_fn free_fn;
-    u64 memblock, build; /* TSC ticks */
-} timed;
+    u64 memblock, build;
+} spent;
 
-static void *timed_alloc(void *ctx, u32 cpu, size_t size, size_t align)
+static int timed_alloc(struct memblock *mb, const struct memblock_request *req,
+                       struct memblock_result *res)
 {
     u64 start = rdtsc();
-    void *p = timed.alloc_fn(ctx, cpu, size, align);
+    int err = memblock_alloc(mb, req, res);
 
-    timed.memblock += rdtsc() - start;
-    return p;
+    spent.memblock += rdtsc() - start;
+    return err;
 }
 
-static int timed_free(void *ctx, void *ptr, size_t size)
+static int timed_give_back(struct memblock *mb, u64 base, u64 size)
 {
     u64 start = rdtsc();
-    int err = timed.free_fn(ctx, ptr, size);
+    int err = memblock_give_back(mb, base, size);
 
-    timed.memblock += rdtsc() - start;
+    spent.memblock += rdtsc() - start;
     return err;
 }
 
@@ -66,14 +66,9 @@ static int timed_make(const struct pcpu_env *env, struct pcpu_fc_request *req,
                       struct pcpu_first_chunk *out)
 {
     u64 start = rdtsc();
-    int err;
+    int err = pcpu_make_first_chunk(env, req, out);
 
-    timed.alloc_fn = req->alloc_fn;
-    timed.free_fn = req->free_fn;
-    req->alloc_fn = timed_alloc;
-    req->free_fn = timed_free;
-    err = pcpu_make_first_chunk(env, req, out);
-    timed.build = rdtsc() - start;
+    spent.build = rdtsc() - start;
     return err;
 }
 
@@ -91,13 +86,15 @@ void stage_percpu(struct boot_state *s)
         .atom = s->opt.percpu_atom,
         .static_pad = s->opt.percpu_static,
         .make = timed_make,
+        .unit_alloc = timed_alloc,
+        .unit_give_back = timed_give_back,
         .describe_tables = describe_tables,
     };
 
     fail_early(&s->opt);
     setup_per_cpu_areas(&setup, &s->first_chunk);
-    stage_note("first_chunk", timed.build - timed.memblock);
-    stage_note("first_chunk_memblock", timed.memblock);
+    stage_note("first_chunk", spent.build - spent.memblock);
+    stage_note("first_chunk_memblock", spent.memblock);
 
     if (cpu_stacks_alloc(&s->vm, &s->order, 0, &s->stack_top))
         panic("no memory for the boot CPU's stacks");

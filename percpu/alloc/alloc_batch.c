@@ -35,7 +35,7 @@ static u32 bump_from(struct pcpu_allocator *a, u32 number, const struct pcpu_req
 
     if (!pcpu_lock_chunk(a, number, &l))
         return 0;
-    got = pcpu_chunk_take_strip(&l.ch->c, r->size, r->max, &off);
+    got = pcpu_chunk_take_bump(&l.ch->c, r->size, r->max, &off);
     if (got)
         *r->bump = (struct pcpu_bump){l.ch, l.ch->ptr + off, got * PCPU_GRANULE};
     pcpu_unlock_chunk(a, &l);
@@ -278,7 +278,7 @@ void pcpu_give_back_bump(struct pcpu_allocator *a, const struct pcpu_bump *bump)
     if (!bump->bytes)
         return;
     pcpu_lock_pinned(a, bump->ch->number, &l);
-    pcpu_chunk_give_strip(&l.ch->c, (u32)(bump->ptr - l.ch->ptr), bump->bytes / PCPU_GRANULE);
+    pcpu_chunk_give_bump(&l.ch->c, (u32)(bump->ptr - l.ch->ptr), bump->bytes / PCPU_GRANULE);
     pcpu_unlock_chunk(a, &l);
     defer_return(a);
 }

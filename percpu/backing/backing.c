@@ -1,6 +1,6 @@
 /*
- * A chunk's address space and slots, and what the files beside this one share: flush lists,
- * reservations, look-up. See backing.h.
+ * A chunk's address space and slots, and functions for the other files of this folder: flush lists,
+ * reservations, lookup. See backing.h.
  * SPDX-License-Identifier: MIT
  */
 #include "percpu/backing/backing_internal.h"
@@ -139,9 +139,9 @@ int pcpu_backing_lookup(const struct pcpu_backing *b, u32 cpu, u64 off, u64 *pa)
     return 0;
 }
 
-/* ---- making and giving back ------------------------------------------------------------------ */
+/* ---- creation, destruction ------------------------------------------------------------------- */
 
-/* Ranges, served and populated in one piece, cleared. */
+/* One piece for ranges, served and populated. */
 static int alloc_meta(struct pcpu_backing *b)
 {
     const struct pcpu_backing_layout *l = b->env->layout;
@@ -178,7 +178,7 @@ static int open_slots(struct pcpu_backing *b)
     return 0;
 }
 
-/* Closes what is open; the addresses may be used again when every CPU has forgotten the tables. */
+/* Closes the open slots. Addresses are free again only after a flush: CPUs cache table entries. */
 static void release_space(struct pcpu_backing *b)
 {
     const struct pcpu_backing_layout *l = b->env->layout;

@@ -1,14 +1,15 @@
 /*
- * Shared by the files behind percpu/backing/backing.h: how a chunk is cut into ranges and parts of
- * units (the same for all chunks), the state of one range, and small steps on it. Promises nothing
- * to anybody else.
+ * For the files behind percpu/backing/backing.h only: the ranges of a chunk and the parts of units
+ * in them (the same for all chunks), the state of one range, and small steps on it.
  *
- * Invariants of a range while the map mutex is free (pcpu_backing_verify): a page is *real* when a
- * page of ours is mapped there; of a populated block it is real for units of CPUs that the chunk
- * serves, else the zero page is there; a reservation has at least one real page, all of them at
- * their place in the block; a promoted or ready range has a reservation and 512 real pages.
+ * Invariants of a range while the map mutex is free (pcpu_backing_verify):
+ *  - a page is *real* if it is mapped and not the zero page. In a populated block, pages are real
+ *    in units of CPUs that the chunk serves. Other units have real pages or the zero page;
+ *  - a reservation has at least one real page, and each is at its place in the block;
+ *  - a promoted or ready range has a reservation and 512 real pages.
  *
- * Context: CPU-local; the map mutex of the chunk held, but for the layout, which never changes.
+ * Context: CPU-local. The caller holds the chunk's map mutex, except for the layout, which never
+ * changes.
  * SPDX-License-Identifier: MIT
  */
 #ifndef PERCH_PERCPU_BACKING_BACKING_INTERNAL_H
@@ -17,10 +18,10 @@
 #include "kernel/base/bitmap.h"
 #include "percpu/backing/backing.h"
 
-/* Pages by one call of the page source, addresses to flush in one list: what the stack holds. */
+/* Pages per call of the page source, and entries of a flush list: arrays on the stack. */
 #define PCPU_BATCH 32u
 
-/* What of somebody's unit lies in a range: its blocks [lo, hi), block b as page b + delta. */
+/* A used unit's part of a range: its blocks [lo, hi); block b is the range's page b + delta. */
 struct pcpu_part {
     u32 lo, hi;
     s32 delta;
@@ -34,10 +35,10 @@ struct pcpu_range_shape {
     const struct pcpu_part *parts; /* by address */
     u32 nr_parts;
     s32 node;   /* of all its units; NODE_NONE: of several */
-    bool whole; /* all of its pages are somebody's */
+    bool whole; /* every page is a used unit's */
 };
 
-/* While the layout is made: a unit that is somebody's. */
+/* While the layout is made: a used unit. */
 struct pcpu_unit_place {
     u64 off; /* from the chunk's base */
     u32 cpu;
@@ -51,7 +52,7 @@ struct pcpu_backing_layout {
     u64 *span_off, *span_size;       /* address space of a chunk: whole ranges, by offset */
     u32 nr_ranges, nr_parts, nr_units, nr_spans;
     u32 nr_blocks; /* of a unit */
-    size_t bytes;  /* of the one piece all this lies in */
+    size_t bytes;  /* of this struct with its arrays */
 };
 
 struct pcpu_range {
@@ -59,12 +60,12 @@ struct pcpu_range {
     void *slot;
     u64 block; /* the reservation; 0: none */
     u64 real[BITMAP_WORDS(PCPU_RANGE_PAGES)];
-    u64 leaving[BITMAP_WORDS(PCPU_RANGE_PAGES)]; /* unmapped, not flushed yet */
+    u64 leaving[BITMAP_WORDS(PCPU_RANGE_PAGES)]; /* unmapped, but not flushed */
     u16 nr_real, nr_leaving;
     bool promoted;
     bool ready;   /* counted in nr_ready */
     bool refused; /* could not be promoted; not tried again until a page changes */
-    bool stale;   /* size or pages changed, and not every CPU has forgotten what was there */
+    bool stale;   /* changed, but not flushed on every CPU */
 };
 
 #define pcpu_for_each_part(p, r)                                                                   \
@@ -83,9 +84,21 @@ static inline struct pcpu_node_count *pcpu_range_count(struct pcpu_backing *b,
     return &b->env->count[r->shape->node];
 }
 
-/* ---- what a flush has to cover --------------------------------------------------------------- */
+/* n pages are populated for units of this node; `local` of these pages lie on it. */
+static inline void pcpu_count_populated(struct pcpu_backing *b, s32 node, u32 n, u32 local)
+{
+    struct pcpu_node_count *count = &b->env->count[node];
 
-/* When the list is full, its last entry grows over the gap, so it may flush too much. */
+    pcpu_node_add(&count->requested, n);
+    pcpu_node_add(&count->obtained, local);
+    pcpu_node_add(&count->fallen_back, n - local);
+    pcpu_node_add(&count->populated, n);
+    pcpu_node_add(&b->env->cleared_bytes, (s64)(n * PAGE_SIZE));
+}
+
+/* ---- flushing -------------------------------------------------------------------------------- */
+
+/* When the list is full, the last entry grows over the gap: it may flush more than needed. */
 struct pcpu_flush_list {
     struct pcpu_flush_range r[PCPU_BATCH];
     u32 n;
@@ -94,36 +107,30 @@ struct pcpu_flush_list {
 void pcpu_flush_add(struct pcpu_flush_list *list, u64 start, u64 end);
 int pcpu_flush_do(struct pcpu_backing *b, const struct pcpu_flush_list *list) MUST_CHECK;
 
-/* Flushes every range that is stale, whole. -ETIMEDOUT: they stay stale. */
+/* Flushes all of every stale range. -ETIMEDOUT: they stay stale. */
 int pcpu_flush_stale(struct pcpu_backing *b) MUST_CHECK;
 
 /* ---- ranges ---------------------------------------------------------------------------------- */
 
-/* Brings ready and nr_ready up to date after a change of pages, reservation or promotion. */
+/* Updates ready and nr_ready after a change of pages, reservation or promotion. */
 void pcpu_range_update_ready(struct pcpu_backing *b, struct pcpu_range *r);
 
-/* A reservation for a range without real pages, when its node has one. */
+/* Gets a reservation if the range has no real page and its node has a free block. */
 bool pcpu_range_reserve(struct pcpu_backing *b, struct pcpu_range *r);
 
-/* Gives the pages of the reservation that are neither real nor leaving to the buddy: how many. */
+/* Ends the reservation: pages neither real nor leaving go to the buddy. Returns how many. */
 u32 pcpu_range_break(struct pcpu_backing *b, struct pcpu_range *r);
 
-/* Logs once per node that its pages come from another node. */
+/* Logs, once per node, that its pages are from another node. */
 void pcpu_warn_fallback(struct pcpu_backing_env *env, s32 node, s32 from);
 
-/* The range's page that is this block of the part's unit. */
+/* The page in the range of this block of the part's unit. */
 static inline u32 pcpu_part_index(const struct pcpu_part *part, u32 block)
 {
     return (u32)((s32)block + part->delta);
 }
 
-/* b->populated has this block. */
-static inline bool pcpu_block_populated(const struct pcpu_backing *b, u32 block)
-{
-    return bitmap_test_bit(b->populated, block);
-}
-
-/* The range that an offset from the chunk's base lies in; NULL: none. */
+/* The range at an offset from the chunk's base; NULL: none. */
 struct pcpu_range *pcpu_range_at(const struct pcpu_backing *b, u64 off);
 
 #endif

@@ -1,13 +1,13 @@
 /*
- * Cuts the layout of the first chunk into the ranges of 2 MiB that each dynamic chunk has, and
- * finds the units in them; once, for all chunks. See backing.h.
+ * Computes the 2 MiB ranges of a dynamic chunk from the first chunk's layout, and the units in
+ * them. Once, for all chunks. See backing.h.
  * SPDX-License-Identifier: MIT
  */
 #include "kernel/base/range.h"
 #include "kernel/base/sort.h"
 #include "percpu/backing/backing_internal.h"
 
-/* Ranges by start, units by offset: the first member of both. */
+/* Sorts ranges by start and units by offset: both are the first member. */
 static int compare_first(const void *a, const void *b, UNUSED void *ctx)
 {
     u64 x = *(const u64 *)a, y = *(const u64 *)b;
@@ -15,14 +15,14 @@ static int compare_first(const void *a, const void *b, UNUSED void *ctx)
     return x < y ? -1 : x > y;
 }
 
-/* A group's part of address space, in whole ranges. */
+/* A group's address space, in whole ranges. */
 static struct range group_span(const struct pcpu_first_chunk *fc, u32 g)
 {
     return (struct range){align_down(fc->group_offsets[g], PCPU_RANGE_SIZE),
                           align_up(fc->group_offsets[g] + fc->group_sizes[g], PCPU_RANGE_SIZE)};
 }
 
-/* Groups may share a range when atoms are smaller: spans that overlap become one. */
+/* With atoms below 2 MiB, groups may share a range: overlapping spans become one. */
 static void fill_spans(const struct pcpu_first_chunk *fc, struct pcpu_backing_layout *l,
                        struct range *spans)
 {
@@ -58,7 +58,7 @@ static int fill_units(const struct pcpu_backing_env *env, struct pcpu_backing_la
     return l->nr_units ? 0 : -EINVAL;
 }
 
-/* Which blocks of a unit lie in [off, off + 2 MiB); hi <= lo: none. */
+/* The blocks of a unit in [off, off + 2 MiB); hi == lo: none. */
 static struct pcpu_part part_at(const struct pcpu_backing_layout *l,
                                 const struct pcpu_unit_place *unit, u64 off)
 {
@@ -68,7 +68,7 @@ static struct pcpu_part part_at(const struct pcpu_backing_layout *l,
     return (struct pcpu_part){(u32)lo, (u32)MAX(hi, lo), (s32)delta, unit->cpu, unit->node};
 }
 
-/* The range at off with its parts; *first is the lowest unit that may touch it. */
+/* The range at off with its parts. *first: the lowest unit that can be in it. */
 static struct pcpu_range_shape shape_at(struct pcpu_backing_layout *l, u64 off, u32 *first)
 {
     struct pcpu_range_shape s = {.off = off, .node = NODE_NONE, .parts = &l->parts[l->nr_parts]};

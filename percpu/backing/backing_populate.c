@@ -1,7 +1,7 @@
 /*
- * Population of a chunk: all pages first, then all entries, so that a failure has nothing to undo
- * that a CPU may have seen. Single pages wait in a list through their own first words. Then range
- * by range, which is node by node: clear, map, count. See backing.h.
+ * Population of a chunk. First it allocates all pages. Only then does it write page table entries,
+ * so a failure never has to undo a mapping that a CPU may use. Single pages wait in a list, linked
+ * by their first words. Ranges, and so nodes, follow each other: clear, map, count. See backing.h.
  * SPDX-License-Identifier: MIT
  */
 #include "percpu/backing/backing_internal.h"
@@ -9,13 +9,13 @@
 #include "percpu/chunk/block_list.h"
 #include "percpu/chunk/clear.h"
 
-/* Pages in the order of use. The first word of a page is the next one's address; 0: the last. */
+/* Pages in the order of use. The first word of a page is the address of the next one, or 0. */
 struct page_list {
     u64 first;
     u64 *last_link;
 };
 
-/* Pages to allocate for one node, not allocated yet. */
+/* Pages still to be allocated for one node. */
 struct pending {
     s32 node;
     u32 n;
@@ -29,12 +29,12 @@ struct populate {
     u32 n;
     struct page_list list;
     struct pending pending;
-    /* Done for this node and not counted yet. */
+    /* Pages done for this node, but not counted: all, and those on the node. */
     s32 node;
     u32 done, local;
 };
 
-/* First index in p->blocks of a block that is not below `block`. */
+/* The first index in p->blocks of a block >= this one. */
 static u32 lower_bound(const struct populate *p, u32 block)
 {
     u32 lo = 0, hi = p->n;
@@ -50,7 +50,7 @@ static u32 lower_bound(const struct populate *p, u32 block)
     return lo;
 }
 
-/* Which of p->blocks [*i, *end) lie in this part. Nearly always all of them do. */
+/* [*i, *end): the p->blocks in this part. Nearly always all blocks. */
 static inline void blocks_in(const struct populate *p, const struct pcpu_part *part, u32 *i,
                              u32 *end)
 {
@@ -60,7 +60,7 @@ static inline void blocks_in(const struct populate *p, const struct pcpu_part *p
 
 /* ---- pages ----------------------------------------------------------------------------------- */
 
-/* Allocates the pending pages. -ENOMEM: what was allocated stays in the list. */
+/* Allocates the pending pages. -ENOMEM: pages allocated before stay in the list. */
 static int take_pages(struct populate *p)
 {
     u64 pas[PCPU_BATCH];
@@ -93,7 +93,7 @@ static int add_pending(struct populate *p, s32 node, u32 n)
     return err;
 }
 
-/* A reservation for this range, or else single pages for its units. */
+/* Gets a reservation for this range, else single pages for its units. */
 static int provide(struct populate *p, struct pcpu_range *r)
 {
     const struct pcpu_part *part;
@@ -134,7 +134,7 @@ static int provide_all(struct populate *p)
     return take_pages(p);
 }
 
-/* Nothing is mapped yet: frees the pages, and the new reservations, which have no page. */
+/* Frees the pages and the new reservations. None of these pages is mapped. */
 static void give_up(struct populate *p)
 {
     u64 pas[PCPU_BATCH], pa = p->list.first;
@@ -162,19 +162,12 @@ static void give_up(struct populate *p)
 
 static void count_done(struct populate *p)
 {
-    struct pcpu_node_count *count = &p->b->env->count[p->node];
-
-    if (p->done) {
-        pcpu_node_add(&count->requested, p->done);
-        pcpu_node_add(&count->obtained, p->local);
-        pcpu_node_add(&count->fallen_back, p->done - p->local);
-        pcpu_node_add(&count->populated, p->done);
-        pcpu_node_add(&p->b->env->cleared_bytes, (s64)(p->done * PAGE_SIZE));
-    }
+    if (p->done)
+        pcpu_count_populated(p->b, p->node, p->done, p->local);
     p->done = p->local = 0;
 }
 
-/* n pages in the range's reservation, from index on. */
+/* Maps n pages of the range's reservation, from index on. */
 static inline void fill_reserved(struct populate *p, struct pcpu_range *r, u32 index, u32 n)
 {
     u64 pa = r->block + index * PAGE_SIZE;
@@ -184,7 +177,7 @@ static inline void fill_reserved(struct populate *p, struct pcpu_range *r, u32 i
     p->local += n;
 }
 
-/* The next page of the list, cleared; *link: what it linked to. */
+/* Takes the next page from the list and clears it. */
 static inline u64 next_page(struct populate *p)
 {
     u64 pa = p->list.first;
@@ -192,7 +185,7 @@ static inline u64 next_page(struct populate *p)
     s32 from = p->pages->node_of(p->pages->ctx, pa);
 
     p->list.first = *page;
-    pcpu_clear_page(page);
+    pcpu_clear_pages(page, 1);
     if (likely(from == p->node))
         p->local++;
     else
@@ -200,7 +193,7 @@ static inline u64 next_page(struct populate *p)
     return pa;
 }
 
-/* n single pages, from index on; neighbours in memory are mapped in one go. */
+/* Maps n single pages from index on: neighbours in memory by one call. */
 static void fill_single(struct populate *p, struct pcpu_range *r, u32 index, u32 n)
 {
     while (n) {
@@ -274,7 +267,7 @@ static int populate_locked(struct pcpu_backing *b, const u32 *blocks, u32 n)
     struct populate p = {
         .b = b, .pages = b->env->pages, .maps = b->env->maps, .blocks = blocks, .n = n};
     struct pcpu_range *r;
-    int err = pcpu_flush_stale(b); /* nothing to do, unless an earlier flush failed */
+    int err = pcpu_flush_stale(b); /* no range is stale unless an earlier flush failed */
 
     if (err)
         return err;
@@ -293,7 +286,7 @@ static int populate_locked(struct pcpu_backing *b, const u32 *blocks, u32 n)
     return 0;
 }
 
-/* Ascending, in the unit, and not populated: else a page would be lost under another one. */
+/* Ascending, in the unit, and unpopulated: else a new page would replace one in use. */
 static bool may_populate(const struct pcpu_backing *b, const u32 *blocks, u32 n)
 {
     for (u32 i = 1; i < n; i++)

@@ -1,6 +1,6 @@
 /*
- * Full ranges become 2 MiB leaves, and a CPU that comes for the first time gets real pages for the
- * zero page: both change what is mapped, in place, while others may use it. See backing.h.
+ * Promotes full ranges to 2 MiB leaves, and gives a new CPU real pages instead of the zero page.
+ * Both change mappings in place while other CPUs may use them. See backing.h.
  * SPDX-License-Identifier: MIT
  */
 #include "percpu/backing/backing_internal.h"
@@ -25,7 +25,7 @@ static bool promote_range(struct pcpu_backing *b, struct pcpu_range *r)
     return r->promoted;
 }
 
-/* A flush that failed is not lost: the ranges stay stale and are in the next one. */
+/* The result of the flush does not matter: a range that stays stale is in the next flush. */
 u32 pcpu_backing_promote(struct pcpu_backing *b)
 {
     struct pcpu_range *r;
@@ -45,9 +45,9 @@ u32 pcpu_backing_promote(struct pcpu_backing *b)
     return done;
 }
 
-/* ---- a CPU comes for the first time ---------------------------------------------------------- */
+/* ---- a CPU is online for the first time ------------------------------------------------------ */
 
-/* Single pages in stock, all for one node. */
+/* Single pages, all for one node. */
 struct stock {
     u64 pas[PCPU_BATCH];
     u32 n;
@@ -62,7 +62,7 @@ static u64 stock_take(struct pcpu_backing *b, struct stock *stock, s32 node, u32
     return stock->n ? stock->pas[--stock->n] : 0;
 }
 
-/* One page for the zero page at index; 0: no memory. */
+/* A page to replace the zero page at index. 0: no memory. */
 static u64 page_for(struct pcpu_backing *b, struct pcpu_range *r, u32 index, struct stock *stock,
                     s32 node, u32 max)
 {
@@ -79,23 +79,19 @@ static void replace_page(struct pcpu_backing *b, struct pcpu_range *r, u32 index
 {
     const struct pcpu_page_ops_dyn *pages = b->env->pages;
     const struct pcpu_map_ops *maps = b->env->maps;
-    struct pcpu_node_count *count = &b->env->count[node];
     s32 from = pages->node_of(pages->ctx, pa);
 
-    pcpu_clear_page(pages->map(pages->ctx, pa));
+    pcpu_clear_pages(pages->map(pages->ctx, pa), 1);
     maps->replace(maps->ctx, r->slot, index, pa);
     bitmap_set_bit(r->real, index);
     r->nr_real++;
     r->stale = true;
-    pcpu_node_add(&b->env->cleared_bytes, PAGE_SIZE);
-    pcpu_node_add(&count->requested, 1);
-    pcpu_node_add(&count->populated, 1);
-    pcpu_node_add(from == node ? &count->obtained : &count->fallen_back, 1);
+    pcpu_count_populated(b, node, 1, from == node);
     if (from != node)
         pcpu_warn_fallback(b->env, node, from);
 }
 
-/* One unit's part of a range. */
+/* Backs one unit's part of a range. */
 static int back_part(struct pcpu_backing *b, struct pcpu_range *r, const struct pcpu_part *part,
                      struct stock *stock)
 {
@@ -137,7 +133,7 @@ static int back_unit(struct pcpu_backing *b, u32 cpu)
     return err;
 }
 
-/* What was replaced is flushed on every path: others may have read the zero page there. */
+/* Flushes on every path: other CPUs may have read the zero page in this unit. */
 int pcpu_backing_cpu_online(struct pcpu_backing *b, u32 cpu)
 {
     int err = 0, flushed;

@@ -1,20 +1,20 @@
 /*
- * Pages of a chunk go back: what was promoted is demoted and flushed, then the entries are cleared
- * and flushed, and only then a page or its reservation is anybody else's. A flush that failed
- * costs the pages: some CPU may still use them. See backing.h.
+ * Returns pages of a chunk. It demotes promoted ranges and flushes, clears the page table entries
+ * and flushes, and only then frees pages and reservations. If the second flush fails, the pages are
+ * lost, because some CPU may still use them. See backing.h.
  * SPDX-License-Identifier: MIT
  */
 #include "percpu/backing/backing_internal.h"
 
 #include "kernel/base/print.h"
 
-/* Pages that wait for a flush: as many as there is scratch memory for, else a few at a time. */
+/* Unmapped pages before their flush. A full list (cap) is flushed at once. */
 struct leaving {
     struct pcpu_backing *b;
     struct pcpu_flush_list flush;
     u64 *pas; /* single pages */
     u32 n, cap;
-    u32 lost; /* pages quarantined */
+    u32 lost; /* quarantined pages */
 };
 
 static inline bool in_part(const struct pcpu_part *part, u32 block)
@@ -24,7 +24,7 @@ static inline bool in_part(const struct pcpu_part *part, u32 block)
 
 /* ---- after the flush ------------------------------------------------------------------------- */
 
-/* The pages of this range that left are free again; single ones are given back by the caller. */
+/* The range's leaving pages return to its reservation. The caller frees single pages. */
 static void release_range(struct leaving *lv, struct pcpu_range *r)
 {
     struct pcpu_backing *b = lv->b;
@@ -43,7 +43,7 @@ static void release_range(struct leaving *lv, struct pcpu_range *r)
     r->nr_leaving = 0;
 }
 
-/* They are lost. What else is free in the reservation goes to the buddy: it never becomes whole. */
+/* Quarantines the leaving pages. The reservation can never be whole again, so it ends. */
 static void quarantine_range(struct leaving *lv, struct pcpu_range *r)
 {
     struct pcpu_backing *b = lv->b;
@@ -65,8 +65,8 @@ static void quarantine_range(struct leaving *lv, struct pcpu_range *r)
 }
 
 /*
- * Flushes what was cleared so far, and lets the pages go. After a failure the addresses have to be
- * flushed before something else is mapped there.
+ * Flushes the entries cleared so far, then frees their pages. After a failed flush all ranges are
+ * stale, so that pcpu_backing_populate() flushes before it maps other pages there.
  */
 static void settle(struct leaving *lv)
 {
@@ -131,7 +131,7 @@ static void clear_range(struct leaving *lv, struct pcpu_range *r, const u32 *blo
     pcpu_range_update_ready(lv->b, r);
 }
 
-/* Single pages there are at most behind n blocks. */
+/* Upper limit of the single pages of n blocks. */
 static u32 single_pages(const struct pcpu_backing *b, u32 n)
 {
     const struct pcpu_range *r;
@@ -169,7 +169,7 @@ static void clear_blocks(struct pcpu_backing *b, const u32 *blocks, u32 n)
 
 /* ---- demotion -------------------------------------------------------------------------------- */
 
-/* Index of the first of these blocks that has a page in this range; n: none has. */
+/* Index of the first block in the list with a page in this range; n: no such block. */
 static u32 first_in_range(const struct pcpu_range *r, const u32 *blocks, u32 n)
 {
     const struct pcpu_part *part;
@@ -184,7 +184,7 @@ static u32 first_in_range(const struct pcpu_range *r, const u32 *blocks, u32 n)
     return n;
 }
 
-/* Demotes what the first n blocks lie in. How many of them, from the start, can be cleared then. */
+/* Demotes the ranges of n blocks. Returns how many, from the start, may be unmapped now. */
 static u32 demote_ranges(struct pcpu_backing *b, const u32 *blocks, u32 n)
 {
     const struct pcpu_map_ops *maps = b->env->maps;
@@ -212,7 +212,7 @@ static u32 demote_ranges(struct pcpu_backing *b, const u32 *blocks, u32 n)
 static bool may_return(const struct pcpu_backing *b, const u32 *blocks, u32 n)
 {
     for (u32 i = 0; i < n; i++) {
-        if (blocks[i] >= b->env->layout->nr_blocks || !pcpu_block_populated(b, blocks[i]))
+        if (blocks[i] >= b->env->layout->nr_blocks || !bitmap_test_bit(b->populated, blocks[i]))
             return false;
     }
     return true;

@@ -1,5 +1,5 @@
 /*
- * Recounts what a chunk's memory is from its slots, and compares. See backing.h.
+ * Reads a chunk's pages from its slots and compares them with the bookkeeping. See backing.h.
  * SPDX-License-Identifier: MIT
  */
 #include "percpu/backing/backing_internal.h"
@@ -38,7 +38,7 @@ static const char *check_page(struct pcpu_backing *b, const struct pcpu_range *r
         atomic_load_explicit(&b->env->backed[cpu / 64], memory_order_relaxed) >> (cpu % 64) & 1;
     u64 page = get(b, r, index);
 
-    if (!pcpu_block_populated(b, block)) {
+    if (!bitmap_test_bit(b->populated, block)) {
         CHECK(page == PCPU_GET_NONE);
         CHECK(!bitmap_test_bit(r->real, index));
         return NULL;
@@ -52,7 +52,7 @@ static const char *check_page(struct pcpu_backing *b, const struct pcpu_range *r
     return NULL;
 }
 
-/* Every page of the range, somebody's or nobody's. */
+/* All 512 pages of the range, those of no used unit, too. */
 static const char *check_pages(struct pcpu_backing *b, const struct pcpu_range *r)
 {
     DECLARE_BITMAP(owned, PCPU_RANGE_PAGES);

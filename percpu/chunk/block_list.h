@@ -1,7 +1,7 @@
 /*
- * Lists of blocks (pages of the offset space) that are populated or returned together. chunk.h and
- * backing.h take and return them in ascending order. A list is a few runs of neighbours, nearly
- * always one, and is worked on run by run. Pure; any context.
+ * Lists of blocks (pages of the offset space) for population and return. In chunk.h and backing.h
+ * they are in ascending order. A list is a few runs of neighbours, nearly always one; the code
+ * works run by run. Pure; any context.
  * SPDX-License-Identifier: MIT
  */
 #ifndef PERCH_PERCPU_CHUNK_BLOCK_LIST_H
@@ -9,7 +9,7 @@
 
 #include "kernel/base/types.h"
 
-/* Length of the run of neighbours at the start of blocks[i, end). Nearly always end - i. */
+/* Length of the run of neighbours at the start of blocks[i, end). Usually end - i. */
 static inline u32 pcpu_blocks_run(const u32 *blocks, u32 i, u32 end)
 {
     u32 n = 1;

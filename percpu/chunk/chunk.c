@@ -51,7 +51,7 @@ void pcpu_chunk_init(struct pcpu_chunk *c, u32 nr_blocks, void *memory)
     pcpu_tree_init(c);
 }
 
-/* The part of a block of the region [c->start, c->end) that is ours; the rest is hidden. */
+/* A block of the region [c->start, c->end); its rest outside of the region is hidden. */
 static void init_region_block(struct pcpu_chunk *c, u32 block, struct pcpu_block *b)
 {
     u32 base = block << BLOCK_GRANULE_SHIFT;
@@ -81,12 +81,12 @@ void pcpu_chunk_init_region(struct pcpu_chunk *c, u32 nr_blocks, void *memory, s
          block++)
         init_region_block(c, block, *blocks++);
     c->nr_absent = nr_blocks - c->nr_populated;
-    pcpu_tree_build(c);
+    pcpu_tree_init_region(c);
 }
 
 /* ---- population ------------------------------------------------------------------------------ */
 
-/* n blocks without objects change their state; one of the two states is BUSY. */
+/* Changes the state of n blocks without objects, to or from BUSY. */
 static void change_state(struct pcpu_chunk *c, u32 n, const u32 *blocks, enum pcpu_block_state from,
                          enum pcpu_block_state to)
 {
@@ -116,7 +116,7 @@ int pcpu_chunk_grow(struct pcpu_chunk *c, u32 size, u32 align, u32 *first, u32 *
     *first = h.at >> BLOCK_GRANULE_SHIFT;
     last = (h.at + size - 1) >> BLOCK_GRANULE_SHIFT;
     *count = last - *first + 1;
-    /* A few at a time: the list of a large object would be long. */
+    /* 16 at a time: a large object has too many blocks for a list on the stack. */
     for (u32 block = *first; block <= last;) {
         u32 blocks[16], n = 0;
 
@@ -129,7 +129,7 @@ int pcpu_chunk_grow(struct pcpu_chunk *c, u32 size, u32 align, u32 *first, u32 *
     return 0;
 }
 
-/* The first block of [block, end) that is not UNPOPULATED; end: all of them are. */
+/* The first block of [block, end) that is not UNPOPULATED, or end. */
 static u32 unpopulated_end(const struct pcpu_chunk *c, u32 block, u32 end)
 {
     const u64 eight = 0x0101010101010101ULL * PCPU_UNPOPULATED;

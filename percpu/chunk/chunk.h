@@ -1,35 +1,35 @@
 /*
- * The bookkeeping of one chunk: which granules of its units are taken, where objects begin, which
- * blocks are populated, and an exact summary of the free space. It promises the allocator: if a
- * chunk has a fitting hole, it is found; the lowest one is taken (but see PCPU_CHUNK_TRIES); the
- * units themselves are not touched.
+ * The bookkeeping of one chunk: the taken granules of its units, the starts of objects, the states
+ * of blocks, and an exact summary of the free space. It promises the allocator: if a chunk has a
+ * fitting hole, it is found; the lowest one is taken (but see PCPU_CHUNK_TRIES); the units
+ * themselves are neither read nor written.
  *
  * A granule is 4 bytes. A block is a page of the offset space: the same page in every unit. Offsets
- * and sizes are in granules where nothing else is said.
+ * and sizes are in granules unless stated otherwise.
  *
- * Cost: the logarithm of the chunk's blocks, and the blocks that an object covers. Linear in the
- * chunk are creation, statistics, walk and verify. A search for more than 8 bytes of alignment is
- * linear, too, when many holes are large enough but not aligned and none must fit.
+ * Cost: logarithmic in the chunk's blocks, and linear in the blocks of an object. Creation,
+ * statistics, walk and verify are linear in the chunk. So is a search with an alignment above 8
+ * bytes, if many holes are large enough but not aligned, and no hole fits at any start.
  *
- * Block states. A block goes UNPOPULATED -> BUSY -> POPULATED and back the same way. BUSY belongs
- * to the caller who populates or returns it, outside of the chunk's lock. ABSENT blocks are never
- * ours (parts of the first chunk). Objects lie in POPULATED blocks only.
+ * Block states: UNPOPULATED -> BUSY -> POPULATED, and back through BUSY. A BUSY block belongs to
+ * the caller who populates or returns it, outside of the chunk's lock. ABSENT blocks do not belong
+ * to the chunk (in the first chunk). Objects are in POPULATED blocks only.
  *
  * Summary: a tree over the blocks, eight children to a node (chunk_tree.h). Runs cross blocks. BUSY
- * and ABSENT blocks count as taken. The root therefore knows the exact largest hole.
+ * and ABSENT blocks count as taken. So the root has the exact size of the largest hole.
  *
  * Boundary map: one byte, the tag, per granule (size_class.h); 0 where no object begins.
  *
  * Invariants (pcpu_chunk_verify recomputes everything by brute force):
- *  - a set bit of the allocation map belongs to exactly one object, to a strip or to a hidden edge;
+ *  - a set bit of the allocation map belongs to exactly one object, bump region or hidden edge;
  *    each object begins at a tag and covers its size in set bits; all other tags are 0, but for the
  *    size bytes of a big object;
- *  - the tree and all counters agree with maps and states; the metadata of a BUSY block that is
- *    being returned (take_empty) says "entirely free".
+ *  - the tree and all counters agree with maps and states; a BUSY block in a return (take_empty)
+ *    has metadata without taken granules.
  *
  * Pure. The caller holds the chunk's lock, except for pcpu_chunk_tag() and pcpu_chunk_object_size()
- * on an object it owns or makes in its strip. Any context. Allocates nothing: block metadata and
- * the chunk's arrays come from the caller.
+ * on an object it owns or makes in its bump region. Any context. Allocates nothing: block metadata
+ * and the chunk's arrays come from the caller.
  * SPDX-License-Identifier: MIT
  */
 #ifndef PERCH_PERCPU_CHUNK_CHUNK_H
@@ -39,10 +39,10 @@
 #include "percpu/chunk/chunk_types.h"
 
 /*
- * Bounds of one call of pcpu_chunk_alloc(). VISITS: places, blocks or holes, that it takes from.
- * TRIES: holes that are large enough but not aligned, which it checks one by one. Then it takes the
- * lowest hole that fits wherever it begins (size + align - 1). If there is none and nothing was
- * taken yet, it goes on hole by hole.
+ * Limits of one call of pcpu_chunk_alloc(). VISITS: blocks or holes that it takes objects from.
+ * TRIES: holes that are large enough but not aligned, checked one by one. After these, it takes the
+ * lowest hole of size + align - 1, which fits at any start. If no such hole exists and the call has
+ * no object yet, it continues hole by hole.
  */
 #define PCPU_CHUNK_VISITS 3u
 #define PCPU_CHUNK_TRIES  4u
@@ -54,23 +54,23 @@ size_t pcpu_chunk_bytes(u32 nr_blocks);
 void pcpu_chunk_init(struct pcpu_chunk *c, u32 nr_blocks, void *memory);
 
 /*
- * A chunk of which only [start, end) is ours and populated for good: the first chunk's dynamic or
+ * A chunk with only [start, end) of the unit, always populated: the first chunk's dynamic or
  * reserved area. start and end are bytes from the unit's start, multiples of 4. blocks[i]: metadata
- * for the i-th block that the range touches, contents undefined. The rest of the edge blocks is
- * hidden: taken, without an object.
+ * for the i-th block of the range, contents undefined. The rest of the edge blocks is hidden: taken
+ * without an object.
  */
 void pcpu_chunk_init_region(struct pcpu_chunk *c, u32 nr_blocks, void *memory, size_t start,
                             size_t end, struct pcpu_block **blocks);
 
 /* ---- population ------------------------------------------------------------------------------ */
 
-/* Lists of blocks ascend (block_list.h). A run of neighbours costs one way up the tree. */
+/* Lists of blocks ascend (block_list.h). A run of neighbours costs one update of the tree. */
 
 /*
  * Finds the lowest hole, populated or not, for size granules at a multiple of align granules (a
- * power of two). [*first, *first + *count): the blocks that an object there would touch. Those that
- * are UNPOPULATED become BUSY; *nr_busy is their number. The caller populates exactly these and
- * calls pcpu_chunk_populate_done(). -ENOSPC: no hole.
+ * power of two). [*first, *first + *count): the blocks of an object there. The UNPOPULATED ones
+ * become BUSY; *nr_busy is their number. The caller populates exactly these and calls
+ * pcpu_chunk_populate_done(). -ENOSPC: no hole.
  */
 int pcpu_chunk_grow(struct pcpu_chunk *c, u32 size, u32 align, u32 *first, u32 *count,
                     u32 *nr_busy) MUST_CHECK;
@@ -78,29 +78,29 @@ int pcpu_chunk_grow(struct pcpu_chunk *c, u32 size, u32 align, u32 *first, u32 *
 /* Marks up to max UNPOPULATED blocks BUSY, lowest first; returns how many, and which. */
 u32 pcpu_chunk_grow_reserve(struct pcpu_chunk *c, u32 max, u32 *blocks);
 
-/* n blocks BUSY -> POPULATED, entirely free, with this clean metadata (pcpu_block_init()). */
+/* n blocks BUSY -> POPULATED and empty, with this clean metadata (pcpu_block_init()). */
 void pcpu_chunk_populate_done(struct pcpu_chunk *c, u32 n, const u32 *blocks,
                               struct pcpu_block **metas);
 
 /*
- * The highest entirely free POPULATED blocks, up to max -> BUSY, to be returned. Returns how many;
- * none of a permanent chunk. Their metadata stays until pcpu_chunk_unpopulate_done().
+ * Up to max empty POPULATED blocks, the highest ones, become BUSY for a return. Returns how many; 0
+ * for a permanent chunk. Their metadata stays until pcpu_chunk_unpopulate_done().
  */
 u32 pcpu_chunk_take_empty(struct pcpu_chunk *c, u32 max, u32 *blocks);
 
 /*
- * n blocks BUSY -> UNPOPULATED: they were returned, or could not be populated. metas[i]: the clean
- * metadata of each, for the caller to free or to use again; NULL when it had none.
+ * n blocks BUSY -> UNPOPULATED: after their return, or after a failed population. metas[i]: the
+ * clean metadata of each, for the caller to free or to use again; NULL: it had none.
  */
 void pcpu_chunk_unpopulate_done(struct pcpu_chunk *c, u32 n, const u32 *blocks,
                                 struct pcpu_block **metas);
 
-/* n blocks BUSY -> POPULATED with the metadata they still have: the return failed. */
+/* n blocks BUSY -> POPULATED with the metadata they have: the return failed. */
 void pcpu_chunk_unpopulate_cancel(struct pcpu_chunk *c, u32 n, const u32 *blocks);
 
 /* ---- objects --------------------------------------------------------------------------------- */
 
-/* Is there a populated hole (pop), or any hole at all, for size granules without alignment? O(1) */
+/* Granules of the largest populated hole, and of the largest hole of all. O(1). */
 static inline u32 pcpu_chunk_max_populated(const struct pcpu_chunk *c)
 {
     return c->root->pop.max;
@@ -112,28 +112,27 @@ static inline u32 pcpu_chunk_max_any(const struct pcpu_chunk *c)
 
 /*
  * Takes up to n objects of size granules at multiples of align granules in populated holes, lowest
- * first. offs[i]: byte offset in the unit, ascending. Returns how many. 0: none fits. Less than n
- * may also mean that PCPU_CHUNK_VISITS places were too small for all; call again. (This way the
- * time under the lock does not grow with fragmentation.) tag: a class of this size, or PCPU_TAG_BIG
+ * first. offs[i]: byte offset in the unit, ascending. Returns how many. 0: none fits. Between 0 and
+ * n: none fits any more, or the call ended after PCPU_CHUNK_VISITS places, so that fragmentation
+ * does not prolong the time under the lock; call again. tag: a class of this size, or PCPU_TAG_BIG
  * (which stores the size; size >= 5), with or without PCPU_TAG_OWNED.
  */
 u32 pcpu_chunk_alloc(struct pcpu_chunk *c, u32 size, u32 align, u8 tag, u32 n, u32 *offs);
 
 /*
- * A strip (bump region) is taken granules without an object. Its owner makes objects one behind the
- * other by writing their tags, without the chunk's lock (classes of 8-byte steps, size_class.h).
- * take: the strip begins in the lowest populated hole for size granules at a multiple of 8 bytes.
- * It has what is free there, up to max granules and to the end of the block in which size ends;
- * sizes are even. Returns its granules and its byte offset *off; 0: nothing fits.
- * give: n granules of it, which are no object, are free again. Returns how many blocks became
- * empty.
+ * A bump region is taken granules without an object. Its owner makes objects one behind the other
+ * by writing their tags, without the chunk's lock (classes of 8-byte steps, size_class.h).
+ * take: the region begins in the lowest populated hole for size granules at a multiple of 8 bytes.
+ * It takes the hole, up to max granules and to the end of the block in which size ends; sizes are
+ * even. Returns its granules, and its byte offset in *off. 0: nothing fits.
+ * give: frees n granules of the region without an object. Returns how many blocks became empty.
  */
-u32 pcpu_chunk_take_strip(struct pcpu_chunk *c, u32 size, u32 max, u32 *off);
-u32 pcpu_chunk_give_strip(struct pcpu_chunk *c, u32 off, u32 n);
+u32 pcpu_chunk_take_bump(struct pcpu_chunk *c, u32 size, u32 max, u32 *off);
+u32 pcpu_chunk_give_bump(struct pcpu_chunk *c, u32 off, u32 n);
 
 /*
- * Frees n objects of any sizes that begin at these byte offsets, ascending; the caller has checked
- * them. Their tags become 0. Returns how many blocks became empty.
+ * Frees n objects of any sizes at these byte offsets, ascending; the caller has checked them. Their
+ * tags become 0. Returns how many blocks became empty.
  */
 u32 pcpu_chunk_free(struct pcpu_chunk *c, u32 n, const u32 *offs);
 
@@ -154,10 +153,10 @@ u32 pcpu_object_granules(const struct pcpu_chunk *c, u32 g, u8 tag);
 /* ---- statistics ------------------------------------------------------------------------------ */
 
 /*
- * What Linux's percpu_stats shows of a chunk, in bytes, of populated memory only. Fragments are the
- * holes below the end of the last object. first_free: start of the lowest hole; the unit's size
- * when there is none. The median of an even number is the lower one.
- * O(granules + objects * log(largest object)).
+ * The figures of Linux's percpu_stats for a chunk, in bytes, of populated memory only. Fragments
+ * are the holes below the end of the last object. first_free: start of the lowest hole, or the
+ * unit's size. The median of an even number of objects is the lower one. O(granules + objects *
+ * log(largest object)).
  */
 struct pcpu_chunk_stats {
     u64 nr_objects, free_bytes, largest_free, sum_frag, max_frag, first_free;
@@ -166,13 +165,13 @@ struct pcpu_chunk_stats {
 void pcpu_chunk_stats(const struct pcpu_chunk *c, struct pcpu_chunk_stats *out);
 
 /*
- * Calls fn for each object in order, with byte offset, bytes and the tag byte; a nonzero result
- * ends it and is returned. fn may change the tag's OWNED bit, nothing else.
+ * Calls fn for each object in order, with byte offset, bytes and the tag byte. A nonzero result
+ * ends the walk and is returned. fn may change the tag's OWNED bit, nothing else.
  */
 int pcpu_chunk_walk(const struct pcpu_chunk *c, int (*fn)(void *ctx, u32 off, u32 size, u8 tag),
                     void *ctx);
 
-/* NULL, or which invariant is broken; strips: the granules in strips. O(granules). */
-const char *pcpu_chunk_verify(const struct pcpu_chunk *c, u64 strips);
+/* NULL, or which invariant is broken; bump: the granules in bump regions. O(granules). */
+const char *pcpu_chunk_verify(const struct pcpu_chunk *c, u64 bump);
 
 #endif

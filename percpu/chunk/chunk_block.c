@@ -21,10 +21,10 @@ static u32 longest_ones(u64 x)
 
     if (!x)
         return 0;
-    /* If there is only one run, the carry clears all of its bits. */
+    /* With only one run, the carry clears all bits. */
     if (!((x + (x & -x)) & x))
         return 64 - (u32)__builtin_clzll(x) - (u32)__builtin_ctzll(x);
-    /* x: where runs of `run` ones begin. Double run as long as possible, then add halves. */
+    /* x: the starts of runs of `run` ones. First run is doubled, then smaller steps are added. */
     for (u64 t; (t = x & x >> run); run *= 2)
         x = t;
     for (u32 step = run / 2; step; step /= 2) {
@@ -46,7 +46,7 @@ static inline void take_in_word(struct pcpu_block *b, u32 w, u64 mask)
     b->word_run[w] = (u8)longest_ones(~x);
 }
 
-/* The whole block, as for most blocks of a large object. Unrolled for speed. */
+/* Takes the whole block: the usual case in a large object. Unrolled for speed. */
 static void take_all(struct pcpu_block *b)
 {
     u64 *word = b->taken, *end = word + PCPU_BLOCK_WORDS;
@@ -90,7 +90,7 @@ void pcpu_block_give(struct pcpu_block *b, u32 lo, u32 hi, u32 *begin, u32 *end)
 
     b->free += hi - lo;
     if (w == last) {
-        /* Most common: an object in one word between taken granules. */
+        /* The most common case: an object in one word, between taken granules. */
         below = b->taken[w] & ~first_mask;
         above = b->taken[w] & ~last_mask;
         if (below && above) {
@@ -114,7 +114,7 @@ void pcpu_block_give(struct pcpu_block *b, u32 lo, u32 hi, u32 *begin, u32 *end)
     }
     *begin = from = pcpu_block_run_begin(b, lo);
     *end = to = pcpu_block_run_end(b, hi);
-    /* In other words, the run's part was free before and word_run knows it. */
+    /* Words outside of [lo, hi) have not changed, so word_run is right there. */
     for (; w <= last; w++) {
         u32 part = MIN(to, w * 64 + 64) - MAX(from, w * 64);
 
@@ -123,7 +123,7 @@ void pcpu_block_give(struct pcpu_block *b, u32 lo, u32 hi, u32 *begin, u32 *end)
     }
 }
 
-/* Ones where a run of size (at most 64) ones begins. */
+/* A one at each start of size (at most 64) ones in x. */
 static inline u64 starts_of(u64 x, u32 size)
 {
     u32 step;
@@ -137,14 +137,14 @@ static inline u64 starts_of(u64 x, u32 size)
 
 u32 pcpu_block_find(const struct pcpu_block *b, u32 from, u32 size)
 {
-    u32 start = from; /* of the free run before the current word */
+    u32 start = from; /* of the free run that ends at the current word */
     u32 w = from >> 6;
     u64 x = b->taken[w] | ((1ULL << (from & 63)) - 1);
 
     for (;;) {
         u32 at = w * 64;
 
-        /* A run that ended in the last word was checked there. */
+        /* The word before has already checked the run that ends at its end. */
         if (x == FULL) {
             while (++w < PCPU_BLOCK_WORDS && b->taken[w] == FULL)
                 ;
@@ -174,7 +174,7 @@ u32 pcpu_block_find(const struct pcpu_block *b, u32 from, u32 size)
     }
 }
 
-/* Takes an object that begins in the last `tail` free granules of a word and ends in the next. */
+/* Takes an object that begins in word w, which ends in `tail` free granules, and ends in w + 1. */
 static bool fill_border(struct pcpu_block *b, u32 w, u32 tail, u32 size, u32 align, u32 *at)
 {
     u64 next = b->taken[w + 1];
@@ -191,7 +191,7 @@ u32 pcpu_block_fill(struct pcpu_block *b, u32 from, u32 size, u32 align, u8 tag,
                     u32 *offs)
 {
     u64 ones = FULL >> (64 - size), aligned = align < 64 ? FULL / ((1ULL << align) - 1) : 1;
-    u64 shown = FULL << (from & 63); /* of the first word */
+    u64 shown = FULL << (from & 63); /* the bits of the first word from `from` on */
     u32 done = 0, at;
 
     for (u32 w = from >> 6; w < PCPU_BLOCK_WORDS && done < n; w++, shown = FULL) {
@@ -217,8 +217,8 @@ u32 pcpu_block_fill(struct pcpu_block *b, u32 from, u32 size, u32 align, u8 tag,
         }
         if (!(free >> 63) || done == n || w + 1 == PCPU_BLOCK_WORDS)
             continue;
-        /* A tail of 64: nothing fits, because a free word has an aligned place. */
-        if (fill_border(b, w, ~free ? (u32)__builtin_clzll(~free) : 64, size, align, &at)) {
+        /* ~free is not 0: every free word has room for an object. */
+        if (fill_border(b, w, (u32)__builtin_clzll(~free), size, align, &at)) {
             b->tag[at] = tag;
             offs[done++] = base + at * PCPU_GRANULE;
         }
@@ -228,7 +228,7 @@ u32 pcpu_block_fill(struct pcpu_block *b, u32 from, u32 size, u32 align, u8 tag,
 
 u32 pcpu_block_max(const struct pcpu_block *b, u32 bound)
 {
-    u32 max = 0, run = 0; /* run: the free run before the current word */
+    u32 max = 0, run = 0; /* run: length of the free run that ends at the current word */
 
     for (u32 w = 0; w < PCPU_BLOCK_WORDS; w++) {
         u64 x = b->taken[w];

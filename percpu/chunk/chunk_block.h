@@ -1,7 +1,7 @@
 /*
  * One block of a chunk: its allocation map, and the longest free run of each word of the map. For
- * the files of percpu/chunk/chunk.h. Granules count from the block's start. Boundary map, tree and
- * counters of the chunk are the caller's, who holds the chunk's lock. Pure.
+ * the files behind percpu/chunk/chunk.h. Granules count from the block's start. The caller holds
+ * the chunk's lock, and updates boundary map, tree and counters. Pure.
  * SPDX-License-Identifier: MIT
  */
 #ifndef PERCH_PERCPU_CHUNK_CHUNK_BLOCK_H
@@ -12,24 +12,24 @@
 /* Marks the free run [lo, hi), not empty, as taken. */
 void pcpu_block_take(struct pcpu_block *b, u32 lo, u32 hi);
 
-/* Marks [lo, hi) as free. [*begin, *end): the free run it is now part of. */
+/* Marks [lo, hi) as free. [*begin, *end): the free run around it. */
 void pcpu_block_give(struct pcpu_block *b, u32 lo, u32 hi, u32 *begin, u32 *end);
 
-/* The lowest free run of size that begins at or above from and ends inside; NO_GRANULE: none. */
+/* The lowest free run of size in [from, end of the block); NO_GRANULE: none. */
 u32 pcpu_block_find(const struct pcpu_block *b, u32 from, u32 size);
 
 /*
- * Takes up to n objects of size (at most 64) at multiples of align (at most 64; size is a multiple
- * of it) from `from` to the block's end, lowest first, and writes their tags. offs[i]: byte offset
- * from the block's start, plus base. Returns how many.
+ * Takes up to n objects of size at multiples of align in [from, end of the block), lowest first,
+ * and writes their tags. size and align are at most 64, and size is a multiple of align. offs[i]:
+ * byte offset in the block, plus base. Returns how many.
  */
 u32 pcpu_block_fill(struct pcpu_block *b, u32 from, u32 size, u32 align, u8 tag, u32 n, u32 base,
                     u32 *offs);
 
-/* The longest free run. It is known to be at most bound; a good bound ends the search early. */
+/* The longest free run, which the caller knows to be at most bound. A good bound saves time. */
 u32 pcpu_block_max(const struct pcpu_block *b, u32 bound);
 
-/* The first taken granule at or above g; 1024: none. */
+/* The first taken granule at or above g; none: PCPU_BLOCK_GRANULES. */
 static inline u32 pcpu_block_run_end(const struct pcpu_block *b, u32 g)
 {
     u32 w = g >> 6;
@@ -48,7 +48,7 @@ static inline u32 pcpu_block_run_end(const struct pcpu_block *b, u32 g)
     return w * 64 + (u32)__builtin_ctzll(x);
 }
 
-/* The lowest granule of the free run that ends at g (g itself when there is none). */
+/* The start of the free run that ends at g; g itself when the granule below is taken. */
 static inline u32 pcpu_block_run_begin(const struct pcpu_block *b, u32 g)
 {
     u32 w = g >> 6;

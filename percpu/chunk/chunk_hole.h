@@ -1,8 +1,8 @@
 /*
  * The search for a hole in a chunk: the lowest one that fits, by the rule of PCPU_CHUNK_TRIES
  * (chunk.h). pcpu_chunk_alloc() searches the populated blocks (any false), pcpu_chunk_grow() all
- * blocks (any true). It is inlined into both, because the search is most of the work of an
- * allocation. Pure; the caller holds the chunk's lock.
+ * blocks (any true). Inlined into both, because an allocation spends most of its time here. Pure.
+ * The caller holds the chunk's lock.
  * SPDX-License-Identifier: MIT
  */
 #ifndef PERCH_PERCPU_CHUNK_CHUNK_HOLE_H
@@ -15,20 +15,15 @@
 struct pcpu_hole {
     u32 start; /* of the run */
     u32 at;    /* the first aligned granule in it */
-    u32 end;   /* of the run, or the first block border >= at + max if that is lower */
-    /* State of the search over all holes of one call; need begins as size, tries as 0. */
+    u32 end;   /* of the run, or a lower block border >= at + max */
+    /* State of the search over all holes of a call. At first need is size and tries is 0. */
     u32 need, tries;
 };
 
-static ALWAYS_INLINE const struct pcpu_runs *hole_runs(const struct pcpu_tree_node *node, bool any)
-{
-    return any ? &node->all : &node->pop;
-}
-
 /*
- * Searches nodes *i to end - 1 of a level for a run of size; *carry: the free granules before *i.
- * True: *i is the first node that a run of size ends in, or lies in. If it begins before *i, *carry
- * is the part before *i; else 0. False: *carry is the free run at the end.
+ * Searches nodes [*i, end) of a level for a run of size. *carry: length of the free run that ends
+ * at *i. True: *i is the first node in which a run reaches size; *carry is the part of this run
+ * before *i, or 0. False: *carry is the length of the free run at the end.
  */
 static ALWAYS_INLINE bool hole_next(const struct pcpu_tree_node *level, bool any, u32 len, u32 end,
                                     u32 size, u32 *i, u32 *carry)
@@ -36,7 +31,7 @@ static ALWAYS_INLINE bool hole_next(const struct pcpu_tree_node *level, bool any
     u32 run = *carry, k = *i;
 
     for (; k < end; k++) {
-        const struct pcpu_runs *r = hole_runs(&level[k], any);
+        const struct pcpu_runs *r = pcpu_node_runs(&level[k], any);
 
         if (!r->max) {
             run = 0;
@@ -55,7 +50,7 @@ static ALWAYS_INLINE bool hole_next(const struct pcpu_tree_node *level, bool any
     return false;
 }
 
-/* The lowest run of size in node i of a level, or that ends in it with carry granules before it. */
+/* The lowest run of size in node i of a level. carry: the run's part before the node, or 0. */
 static ALWAYS_INLINE u32 hole_down(const struct pcpu_chunk *c, bool any, u32 level, u32 i,
                                    u32 carry, u32 size)
 {
@@ -65,7 +60,7 @@ static ALWAYS_INLINE u32 hole_down(const struct pcpu_chunk *c, bool any, u32 lev
         level--;
         i *= FANOUT;
         if (!hole_next(c->level[level], any, pcpu_span(level), i + FANOUT, size, &i, &carry))
-            return NO_GRANULE; /* cannot happen: the node above has such a run */
+            return NO_GRANULE; /* impossible: the parent has such a run */
     }
     if (carry)
         return i * pcpu_span(level) - carry;
@@ -73,23 +68,23 @@ static ALWAYS_INLINE u32 hole_down(const struct pcpu_chunk *c, bool any, u32 lev
     return (i << BLOCK_GRANULE_SHIFT) + (b ? pcpu_block_find(b, 0, size) : 0);
 }
 
-/* The lowest run of size that begins at or above from. Below from the tree may be out of date. */
+/* The lowest run of size at or above from. The tree may be out of date below from. */
 static ALWAYS_INLINE u32 hole_run(const struct pcpu_chunk *c, bool any, u32 from, u32 size)
 {
     u32 i = from >> BLOCK_GRANULE_SHIFT, carry;
 
     if (!from)
-        return hole_runs(c->root, any)->max < size ? NO_GRANULE
-                                                   : hole_down(c, any, c->height, 0, 0, size);
+        return pcpu_node_runs(c->root, any)->max < size ? NO_GRANULE
+                                                        : hole_down(c, any, c->height, 0, 0, size);
     if (i >= c->nr_blocks)
         return NO_GRANULE;
-    if (hole_runs(&c->level[0][i], any)->max >= size) {
+    if (pcpu_node_runs(&c->level[0][i], any)->max >= size) {
         u32 g = pcpu_block_find(c->blocks[i], from & (PCPU_BLOCK_GRANULES - 1), size);
 
         if (g != NO_GRANULE)
             return (i << BLOCK_GRANULE_SHIFT) + g;
     }
-    carry = hole_runs(&c->level[0][i], any)->suf;
+    carry = pcpu_node_runs(&c->level[0][i], any)->suf;
     for (u32 level = 0; level < c->height; level++) {
         u32 end = (i | (FANOUT - 1)) + 1;
 
@@ -101,7 +96,7 @@ static ALWAYS_INLINE u32 hole_run(const struct pcpu_chunk *c, bool any, u32 from
     return NO_GRANULE;
 }
 
-/* The end of the run at start, or the first block border >= limit if that is lower. */
+/* The end of the run that begins at start, or a lower block border >= limit. */
 static ALWAYS_INLINE u32 hole_end(const struct pcpu_chunk *c, bool any, u32 start, u32 limit)
 {
     u32 block = start >> BLOCK_GRANULE_SHIFT, end = block << BLOCK_GRANULE_SHIFT, part;
@@ -110,15 +105,15 @@ static ALWAYS_INLINE u32 hole_end(const struct pcpu_chunk *c, bool any, u32 star
     part = b ? pcpu_block_run_end(b, start & (PCPU_BLOCK_GRANULES - 1)) : PCPU_BLOCK_GRANULES;
     end += part;
     while (part == PCPU_BLOCK_GRANULES && end < limit && ++block < c->nr_blocks) {
-        part = hole_runs(&c->level[0][block], any)->pre;
+        part = pcpu_node_runs(&c->level[0][block], any)->pre;
         end += part;
     }
     return end;
 }
 
 /*
- * Finds a hole at or above from for size at a multiple of align; the caller takes up to max of it.
- * enough: the caller has taken something already, so the search need not try every hole.
+ * Finds a hole at or above from for size at a multiple of align. The caller takes up to max of it.
+ * enough: the caller has an object already, so the search may give up early.
  */
 static ALWAYS_INLINE bool hole_find(const struct pcpu_chunk *c, bool any, u32 from, u32 size,
                                     u32 align, u32 max, bool enough, struct pcpu_hole *h)
@@ -131,11 +126,11 @@ static ALWAYS_INLINE bool hole_find(const struct pcpu_chunk *c, bool any, u32 fr
             if (h->at + size <= h->end)
                 return true;
             from = h->end;
-            /* Too many tries: from now on only holes that fit wherever they begin. */
+            /* Too many tries: from now on only holes that fit at any start. */
             if (++h->tries == PCPU_CHUNK_TRIES)
                 h->need = size + align - 1;
         } else if (h->need > size && !enough) {
-            h->need = size; /* there is none: try the smaller ones */
+            h->need = size; /* no such hole: try the smaller ones */
         } else {
             return false;
         }

@@ -1,22 +1,21 @@
 /*
- * Objects of a chunk: allocation and free; see chunk.h. Both go through the blocks from left to
- * right, keep the changes of a block's runs in a struct, and update its leaf and the tree when they
- * leave the block.
+ * Objects of a chunk: allocation and free; see chunk.h. Both work on the blocks in ascending order.
+ * They collect the changes of a block's runs in a struct, and update leaf and tree once per block.
  * SPDX-License-Identifier: MIT
  */
 #include "percpu/chunk/chunk_hole.h"
 
 #define IN_BLOCK(g) ((g) & (PCPU_BLOCK_GRANULES - 1))
-#define STRIP_ALIGN (8u / PCPU_GRANULE)
+#define BUMP_ALIGN  (8u / PCPU_GRANULE)
 
-/* The block that is being changed. */
+/* The block being changed. */
 struct edit {
     struct pcpu_chunk *c;
     struct pcpu_block *b;
     u32 block; /* NO_BLOCK: none */
     struct pcpu_runs runs;
-    u32 rest;     /* the longest remainder of the runs taken from */
-    bool max_cut; /* a run as long as runs.max was cut: runs.max must be found again */
+    u32 rest;     /* the longest remainder of the runs that were cut */
+    bool max_cut; /* a run as long as runs.max was cut: runs.max must be computed again */
     u32 had_free;
 };
 
@@ -37,7 +36,8 @@ static u32 max_after_cut(const struct edit *e)
 }
 
 /*
- * Counts a populated block that had had_free free granules before. 1: it became empty, -1: it was.
+ * Updates nr_empty for a populated block, which had had_free free granules before. 1: it became
+ * empty; -1: it was empty before.
  */
 static inline s32 count_leaf(struct pcpu_chunk *c, u32 block, u32 had_free)
 {
@@ -48,7 +48,7 @@ static inline s32 count_leaf(struct pcpu_chunk *c, u32 block, u32 had_free)
     return now_empty;
 }
 
-/* Updates its leaf, whose runs are *now, and all nodes above. 1: it became empty. */
+/* Updates the block's leaf, with the runs *now, and all ancestors. 1: it became empty. */
 static u32 update_leaf(struct pcpu_chunk *c, u32 block, const struct pcpu_runs *now, u32 had_free)
 {
     struct pcpu_tree_node *leaf = &c->level[0][block];
@@ -64,7 +64,7 @@ static u32 update_leaf(struct pcpu_chunk *c, u32 block, const struct pcpu_runs *
     return now_empty > 0;
 }
 
-/* The leaf alone: where an object covers many blocks, pcpu_tree_refresh() updates the rest. */
+/* Updates the leaf alone. For an object in many blocks, pcpu_tree_refresh() follows. */
 static u32 set_leaf(struct pcpu_chunk *c, u32 block, const struct pcpu_runs *now, u32 had_free)
 {
     struct pcpu_tree_node *leaf = &c->level[0][block];
@@ -112,7 +112,7 @@ static inline void take_in_block(struct edit *e, u32 start, u32 lo, u32 hi, u32 
     pcpu_block_take(e->b, lo, hi);
 }
 
-/* Takes [lo, hi) of a run [start, end) over more than two blocks; updates the tree once. */
+/* Takes [lo, hi) of the run [start, end), in more than two blocks; updates the tree once. */
 static NOINLINE void take_many(struct edit *e, u32 start, u32 lo, u32 hi, u32 end)
 {
     u32 first = lo >> BLOCK_GRANULE_SHIFT, last = (hi - 1) >> BLOCK_GRANULE_SHIFT;
@@ -156,7 +156,7 @@ static inline void take(struct edit *e, const struct pcpu_hole *h, u32 hi)
     take_in_block(e, start, lo, hi - base, MIN(h->end - base, PCPU_BLOCK_GRANULES));
 }
 
-/* Without PCPU_TAG_OWNED: a free of a pointer to these bytes must not find an object. */
+/* Bytes without PCPU_TAG_OWNED, so that a free of a pointer to them finds no object. */
 static void write_size(struct pcpu_chunk *c, u32 g, u32 size)
 {
     for (u32 i = 1; i <= 4; i++, size >>= 7)
@@ -172,7 +172,7 @@ static inline void place(struct pcpu_chunk *c, u32 g, u32 size, u8 tag)
         write_size(c, g, size);
 }
 
-/* Takes as many small objects as the block of h->at holds. */
+/* Takes up to n small objects in the block of h->at. */
 static u32 take_small(struct edit *e, const struct pcpu_hole *h, u32 size, u32 align, u8 tag, u32 n,
                       u32 *offs)
 {
@@ -189,7 +189,7 @@ static u32 take_small(struct edit *e, const struct pcpu_hole *h, u32 size, u32 a
     return done;
 }
 
-/* Takes as many objects as the hole holds, one behind the other. */
+/* Takes up to n objects in the hole, one behind the other. */
 static u32 take_hole(struct edit *e, const struct pcpu_hole *h, u32 size, u8 tag, u32 n, u32 *offs)
 {
     u32 done = 0, g = h->at;
@@ -203,7 +203,7 @@ static u32 take_hole(struct edit *e, const struct pcpu_hole *h, u32 size, u8 tag
     return done;
 }
 
-/* True: the n objects do not fit the hole, and pcpu_block_fill() can place some in its block. */
+/* True: the hole is too small for n objects, and pcpu_block_fill() can use the whole block. */
 static inline bool is_small(const struct pcpu_hole *h, u32 size, u32 align, u8 tag, u32 n)
 {
     return h->at + n * size > h->end && size <= 64 && align <= 64 &&
@@ -221,7 +221,7 @@ u32 pcpu_chunk_alloc(struct pcpu_chunk *c, u32 size, u32 align, u8 tag, u32 n, u
     if (n > 1)
         n = MIN(n, (u32)(c->free_granules / size));
     if (n > 1 && size & (align - 1)) {
-        /* They cannot be adjacent: one at a time. */
+        /* Such objects cannot be adjacent: one at a time. */
         while (done < n && pcpu_chunk_alloc(c, size, align, tag, 1, offs + done))
             done++;
         return done;
@@ -231,7 +231,7 @@ u32 pcpu_chunk_alloc(struct pcpu_chunk *c, u32 size, u32 align, u8 tag, u32 n, u
            hole_find(c, false, from, size, align, (n - done) * size, done, &h)) {
         if (is_small(&h, size, align, tag, n - done)) {
             done += take_small(&e, &h, size, align, tag, n - done, offs + done);
-            /* Continue with the free run at the block's end. */
+            /* Continues with the free run at the block's end. */
             edit_close(&e);
             from = ((e.block + 1) << BLOCK_GRANULE_SHIFT) - e.runs.suf;
             e.block = NO_BLOCK;
@@ -248,15 +248,15 @@ u32 pcpu_chunk_alloc(struct pcpu_chunk *c, u32 size, u32 align, u8 tag, u32 n, u
     return done;
 }
 
-u32 pcpu_chunk_take_strip(struct pcpu_chunk *c, u32 size, u32 max, u32 *off)
+u32 pcpu_chunk_take_bump(struct pcpu_chunk *c, u32 size, u32 max, u32 *off)
 {
     struct pcpu_hole h = {.need = size};
     struct edit e;
     u32 end;
 
-    if (size > c->root->pop.max || !hole_find(c, false, 0, size, STRIP_ALIGN, size, false, &h))
+    if (size > c->root->pop.max || !hole_find(c, false, 0, size, BUMP_ALIGN, size, false, &h))
         return 0;
-    end = MIN(h.end, h.at + max) & ~(STRIP_ALIGN - 1);
+    end = MIN(h.end, h.at + max) & ~(BUMP_ALIGN - 1);
     edit_begin(&e, c);
     take(&e, &h, end);
     edit_close(&e);
@@ -300,8 +300,8 @@ static inline void give(struct pcpu_block *b, u32 lo, u32 hi, struct pcpu_runs *
 }
 
 /*
- * Frees granules behind the block `first`, whose runs are *now; updates the tree once. Returns how
- * many blocks became empty.
+ * Frees granules in the blocks behind `first`, which has the runs *now; updates the tree once.
+ * Returns how many blocks became empty.
  */
 static NOINLINE u32 give_beyond(struct pcpu_chunk *c, u32 first, const struct pcpu_runs *now,
                                 u32 had_free, u32 granules)
@@ -321,7 +321,7 @@ static NOINLINE u32 give_beyond(struct pcpu_chunk *c, u32 first, const struct pc
     return emptied;
 }
 
-/* Frees the objects at the start of a list that begin in one block. Returns how many. */
+/* Frees the objects in the block of the first one. Returns how many. */
 static u32 free_in_block(struct pcpu_chunk *c, u32 n, const u32 *offs, u32 *emptied)
 {
     u32 block = offs[0] >> PCPU_BLOCK_SHIFT, first = block << BLOCK_GRANULE_SHIFT, i = 0,
@@ -359,7 +359,7 @@ u32 pcpu_chunk_free(struct pcpu_chunk *c, u32 n, const u32 *offs)
     return emptied;
 }
 
-u32 pcpu_chunk_give_strip(struct pcpu_chunk *c, u32 off, u32 n)
+u32 pcpu_chunk_give_bump(struct pcpu_chunk *c, u32 off, u32 n)
 {
     u32 block = off >> PCPU_BLOCK_SHIFT, lo = IN_BLOCK(off >> PCPU_GRANULE_SHIFT);
     u32 here = MIN(n, PCPU_BLOCK_GRANULES - lo);

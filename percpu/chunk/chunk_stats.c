@@ -2,8 +2,7 @@
  * Walk over a chunk's objects, and statistics; see chunk.h.
  * SPDX-License-Identifier: MIT
  */
-#include "percpu/chunk/chunk.h"
-#include "percpu/chunk/chunk_block.h"
+#include "percpu/chunk/chunk_hole.h"
 
 typedef u64 __attribute__((may_alias)) tag8;
 
@@ -73,7 +72,7 @@ static int add_size(void *ctx, u32 off, u32 size, UNUSED u8 tag)
     return 0;
 }
 
-/* The smallest size that at least half of the objects do not exceed. */
+/* The smallest size such that at least half of the objects are not larger. */
 static u32 median(const struct pcpu_chunk *c, const struct sizes *all)
 {
     u32 lo = all->min, hi = all->max;
@@ -90,46 +89,16 @@ static u32 median(const struct pcpu_chunk *c, const struct sizes *all)
     return lo;
 }
 
-/* The first granule of the populated blocks at or above g that is free; the unit's end: none. */
-static u32 next_free(const struct pcpu_chunk *c, u32 g)
+/* Start of the lowest hole at or above g; the unit's end when there is none. */
+static u32 next_hole(const struct pcpu_chunk *c, u32 g)
 {
-    u32 end = c->nr_blocks << BLOCK_GRANULE_SHIFT;
-
-    while (g < end) {
-        u32 block = g >> BLOCK_GRANULE_SHIFT, w = g >> 6 & (PCPU_BLOCK_WORDS - 1);
-        u64 x;
-
-        if (c->state[block] != PCPU_POPULATED) {
-            g = (block + 1) << BLOCK_GRANULE_SHIFT;
-            continue;
-        }
-        x = ~c->blocks[block]->taken[w] & ~0ULL << (g & 63);
-        if (x)
-            return (g & ~63u) + (u32)__builtin_ctzll(x);
-        g = (g & ~63u) + 64;
-    }
-    return end;
-}
-
-/* The first granule at or above g that is not free. */
-static u32 next_taken(const struct pcpu_chunk *c, u32 g)
-{
-    for (;;) {
-        u32 block = g >> BLOCK_GRANULE_SHIFT, in = g & (PCPU_BLOCK_GRANULES - 1), end;
-
-        if (block >= c->nr_blocks || c->state[block] != PCPU_POPULATED)
-            return g;
-        end = pcpu_block_run_end(c->blocks[block], in);
-        g += end - in;
-        if (end < PCPU_BLOCK_GRANULES)
-            return g;
-    }
+    return MIN(hole_run(c, false, g, 1), c->nr_blocks << BLOCK_GRANULE_SHIFT);
 }
 
 void pcpu_chunk_stats(const struct pcpu_chunk *c, struct pcpu_chunk_stats *out)
 {
     struct sizes all = {0};
-    u32 g = next_free(c, 0), unit = c->nr_blocks << BLOCK_GRANULE_SHIFT, last;
+    u32 g = next_hole(c, 0), unit = c->nr_blocks << BLOCK_GRANULE_SHIFT, last;
 
     memset(out, 0, sizeof(*out));
     pcpu_chunk_walk(c, add_size, &all);
@@ -142,10 +111,10 @@ void pcpu_chunk_stats(const struct pcpu_chunk *c, struct pcpu_chunk_stats *out)
     out->first_free = (u64)g * PCPU_GRANULE;
     last = all.last_end / PCPU_GRANULE;
     while (g < last && g < unit) {
-        u32 end = next_taken(c, g);
+        u32 end = hole_end(c, false, g, NO_GRANULE);
 
         out->sum_frag += (u64)(end - g) * PCPU_GRANULE;
         out->max_frag = MAX(out->max_frag, (u64)(end - g) * PCPU_GRANULE);
-        g = next_free(c, end);
+        g = next_hole(c, end);
     }
 }

@@ -1,5 +1,5 @@
 /*
- * The tree over a chunk's blocks that knows its free runs; see chunk_tree.h.
+ * The tree over a chunk's blocks; see chunk_tree.h.
  * SPDX-License-Identifier: MIT
  */
 #include "percpu/chunk/chunk_tree.h"
@@ -10,12 +10,6 @@
 static const struct pcpu_runs no_runs = {0, 0, 0};
 static const struct pcpu_runs full_runs = {PCPU_BLOCK_GRANULES, PCPU_BLOCK_GRANULES,
                                            PCPU_BLOCK_GRANULES};
-
-/* One kind of runs of a node. */
-static ALWAYS_INLINE const struct pcpu_runs *runs(const struct pcpu_tree_node *node, bool any)
-{
-    return any ? &node->all : &node->pop;
-}
 
 /* ---- all nodes ------------------------------------------------------------------------------- */
 
@@ -32,38 +26,17 @@ void pcpu_tree_init(struct pcpu_chunk *c)
         u32 nodes = pcpu_tree_nodes(c->nr_blocks, c->height, level);
         u32 span = 1u << FANOUT_SHIFT * level;
 
-        for (u32 i = 0, left = c->nr_blocks; i < nodes; i++) {
+        for (u32 i = 0, rest = c->nr_blocks; i < nodes; i++) {
             struct pcpu_tree_node *node = &c->level[level][i];
-            u32 blocks = MIN(span, left), free = blocks * PCPU_BLOCK_GRANULES;
+            u32 blocks = MIN(span, rest), free = blocks * PCPU_BLOCK_GRANULES;
 
             node->pop = no_runs;
             node->all.pre = node->all.max = free;
             node->all.suf = blocks == span ? free : 0;
             node->nr_unpopulated = blocks;
             node->nr_empty = 0;
-            left -= blocks;
+            rest -= blocks;
         }
-    }
-}
-
-/* Writes a leaf from the block's state and map. */
-static void build_leaf(struct pcpu_chunk *c, u32 block)
-{
-    struct pcpu_tree_node *leaf = &c->level[0][block];
-    const struct pcpu_block *b = c->blocks[block];
-
-    *leaf = (struct pcpu_tree_node){0};
-    if (c->state[block] == PCPU_UNPOPULATED) {
-        leaf->all = full_runs;
-        leaf->nr_unpopulated = 1;
-    } else if (c->state[block] == PCPU_POPULATED && b->free == PCPU_BLOCK_GRANULES) {
-        leaf->pop = leaf->all = full_runs;
-        leaf->nr_empty = 1;
-    } else if (c->state[block] == PCPU_POPULATED) {
-        leaf->pop.pre = pcpu_block_run_end(b, 0);
-        leaf->pop.suf = PCPU_BLOCK_GRANULES - pcpu_block_run_begin(b, PCPU_BLOCK_GRANULES);
-        leaf->pop.max = pcpu_block_max(b, b->free);
-        leaf->all = leaf->pop;
     }
 }
 
@@ -76,7 +49,7 @@ void pcpu_tree_count_empty(struct pcpu_chunk *c, u32 block, u32 add)
 /* ---- a node from all of its children --------------------------------------------------------- */
 
 struct scan {
-    u32 run; /* free run at the end of the children so far */
+    u32 run; /* free run at the end of the last child scanned */
     u32 max;
 };
 
@@ -97,27 +70,27 @@ static ALWAYS_INLINE void scan_child(struct scan *s, const struct pcpu_runs *r, 
     s->run = r->suf;
 }
 
-/* len: granules of a child's span. Returns whether anything changed. */
+/* len: granules of a child's span. True: *out has changed. */
 static ALWAYS_INLINE bool from_children(struct pcpu_runs *out, const struct pcpu_tree_node *child,
                                         bool any, u32 len)
 {
     struct scan s = {0, 0};
-    u32 pre = runs(child, any)->pre, changed;
+    u32 pre = pcpu_node_runs(child, any)->pre, changed;
 
-    /* Unrolled: this is most of the work of an allocation that changes the tree. */
-    scan_child(&s, runs(child, any), len);
-    scan_child(&s, runs(child + 1, any), len);
-    scan_child(&s, runs(child + 2, any), len);
-    scan_child(&s, runs(child + 3, any), len);
-    scan_child(&s, runs(child + 4, any), len);
-    scan_child(&s, runs(child + 5, any), len);
-    scan_child(&s, runs(child + 6, any), len);
-    scan_child(&s, runs(child + 7, any), len);
+    /* Unrolled for speed: an allocation that changes the tree spends most of its time here. */
+    scan_child(&s, pcpu_node_runs(child, any), len);
+    scan_child(&s, pcpu_node_runs(child + 1, any), len);
+    scan_child(&s, pcpu_node_runs(child + 2, any), len);
+    scan_child(&s, pcpu_node_runs(child + 3, any), len);
+    scan_child(&s, pcpu_node_runs(child + 4, any), len);
+    scan_child(&s, pcpu_node_runs(child + 5, any), len);
+    scan_child(&s, pcpu_node_runs(child + 6, any), len);
+    scan_child(&s, pcpu_node_runs(child + 7, any), len);
     s.max = MAX(s.max, s.run);
     if (s.run == FANOUT * len)
         pre = s.run;
     for (u32 j = 1; pre == j * len && j < FANOUT; j++)
-        pre += runs(&child[j], any)->pre;
+        pre += pcpu_node_runs(&child[j], any)->pre;
     changed = (out->pre ^ pre) | (out->suf ^ s.run) | (out->max ^ s.max);
     out->pre = pre;
     out->suf = s.run;
@@ -125,7 +98,7 @@ static ALWAYS_INLINE bool from_children(struct pcpu_runs *out, const struct pcpu
     return changed;
 }
 
-/* Both counts of a node in one word: no sum of either one leaves its half. */
+/* Both counts of a node in one word. No sum of a count overflows its half. */
 static ALWAYS_INLINE u64 counts(const struct pcpu_tree_node *node)
 {
     u64 both;
@@ -147,7 +120,7 @@ static ALWAYS_INLINE void refresh_node(struct pcpu_chunk *c, u32 level, u32 i, b
     if (node->nr_unpopulated)
         from_children(&node->all, child, true, len);
     else
-        node->all = node->pop; /* they differ by UNPOPULATED blocks only */
+        node->all = node->pop; /* only UNPOPULATED blocks make them differ */
 }
 
 static NOINLINE void refresh_any(struct pcpu_chunk *c, u32 level, u32 i)
@@ -173,8 +146,8 @@ static_assert(sizeof(struct pcpu_tree_node) == 4 * sizeof(u64), "four words");
 typedef u64 __attribute__((may_alias)) node_word;
 
 /*
- * Writes n equal nodes, a word at a time, because they may be many. Not inlined: the compiler would
- * store field by field.
+ * Writes n (maybe many) equal nodes in words of 8 bytes. Inlined, the compiler would store field by
+ * field.
  */
 static NOINLINE void fill(struct pcpu_tree_node *nodes, u32 n, const struct pcpu_tree_node *like)
 {
@@ -197,7 +170,7 @@ static NOINLINE void fill(struct pcpu_tree_node *nodes, u32 n, const struct pcpu
     }
 }
 
-/* A node with eight children equal to this one. */
+/* The parent of eight nodes equal to this one. */
 static ALWAYS_INLINE struct pcpu_tree_node above_same(struct pcpu_tree_node child)
 {
     u32 pop = child.pop.max * FANOUT, all = child.all.max * FANOUT;
@@ -209,14 +182,14 @@ static ALWAYS_INLINE struct pcpu_tree_node above_same(struct pcpu_tree_node chil
 }
 
 /*
- * Makes the leaves first..last equal to this one; pop: their populated runs change, too. On each
- * level, the nodes with only such blocks below them are equal as well, so only the node at each end
- * is computed from its children. A node that is above the next run, too, is left to that run.
+ * Makes the leaves first..last equal to this one. pop: their populated runs change, too. On each
+ * level, all nodes over such leaves alone are equal as well; only the node at each end is computed
+ * from its children. An ancestor of the next run's first block is updated with that run.
  */
 static void set_run(struct pcpu_chunk *c, u32 first, u32 last, u32 next, struct pcpu_tree_node like,
                     bool pop)
 {
-    u32 lo = first, hi = last + 1; /* the nodes that are equal */
+    u32 lo = first, hi = last + 1; /* the equal nodes of a level */
 
     fill(&c->level[0][lo], hi - lo, &like);
     for (u32 level = 1; level <= c->height; level++) {
@@ -265,33 +238,35 @@ void pcpu_tree_refresh(struct pcpu_chunk *c, u32 first, u32 last)
     }
 }
 
-void pcpu_tree_build(struct pcpu_chunk *c)
+void pcpu_tree_init_region(struct pcpu_chunk *c)
 {
-    u32 below = c->nr_blocks;
+    for (u32 level = 0; level <= c->height; level++)
+        memset(c->level[level], 0,
+               pcpu_tree_nodes(c->nr_blocks, c->height, level) * sizeof(struct pcpu_tree_node));
+    for (u32 block = 0; block < c->nr_blocks; block++) {
+        struct pcpu_tree_node *leaf = &c->level[0][block];
+        const struct pcpu_block *b = c->blocks[block];
 
-    for (u32 level = 0; level <= c->height; level++) {
-        u32 nodes = pcpu_tree_nodes(c->nr_blocks, c->height, level);
-
-        memset(c->level[level], 0, nodes * sizeof(struct pcpu_tree_node));
-        if (!level)
-            for (u32 i = 0; i < below; i++)
-                build_leaf(c, i);
-        else
-            for (u32 i = 0; i * FANOUT < below; i++)
-                refresh_both(c, level, i);
-        below = nodes;
+        if (!b)
+            continue;
+        leaf->pop.pre = pcpu_block_run_end(b, 0);
+        leaf->pop.suf = PCPU_BLOCK_GRANULES - pcpu_block_run_begin(b, PCPU_BLOCK_GRANULES);
+        leaf->pop.max = pcpu_block_max(b, b->free);
+        leaf->all = leaf->pop;
+        leaf->nr_empty = b->free == PCPU_BLOCK_GRANULES;
     }
+    pcpu_tree_refresh(c, 0, c->nr_blocks - 1);
 }
 
 /* ---- a node after one child changed ---------------------------------------------------------- */
 
-/* A child changed from *was to *is. True: so did the node. Reads all children only if it must. */
+/* A child changed from *was to *is. True: the node changed. Avoids to read all children. */
 static ALWAYS_INLINE bool child_changed(struct pcpu_runs *node, const struct pcpu_tree_node *child,
                                         bool any, u32 len, const struct pcpu_runs *was,
                                         const struct pcpu_runs *is)
 {
     if (!((is->pre ^ was->pre) | (is->suf ^ was->suf))) {
-        /* Only inside the child: no run across its borders changed. */
+        /* No run across the child's borders has changed. */
         if (is->max > node->max) {
             node->max = is->max;
             return true;
@@ -302,7 +277,7 @@ static ALWAYS_INLINE bool child_changed(struct pcpu_runs *node, const struct pcp
     return from_children(node, child, any, len);
 }
 
-/* Updates `all`, which differs from `pop` only in nodes with UNPOPULATED blocks. */
+/* Updates `all`. It differs from `pop` only in nodes with UNPOPULATED blocks. */
 static void climb_all(struct pcpu_chunk *c, u32 block, const struct pcpu_runs *before)
 {
     struct pcpu_runs was = *before, next;
@@ -351,7 +326,7 @@ u32 pcpu_tree_next_unpopulated(const struct pcpu_chunk *c, u32 from)
 {
     u32 i = from, level = 0;
 
-    /* Up, until a node at i or right of it has one. At i = 8 * x its parent x covers the same. */
+    /* Upwards until a node >= i has one. For i = 8 * x, node x of the next level starts at i. */
     for (; level < c->height; level++) {
         while (i % FANOUT && !c->level[level][i].nr_unpopulated)
             i++;
@@ -371,7 +346,7 @@ u32 pcpu_tree_next_unpopulated(const struct pcpu_chunk *c, u32 from)
 
 u32 pcpu_tree_last_empty(const struct pcpu_chunk *c, u32 below)
 {
-    u32 i = below, level = 0; /* i: one above the next node to check */
+    u32 i = below, level = 0; /* i - 1: the next node to check */
 
     for (; level < c->height; level++) {
         while (i % FANOUT && !c->level[level][i - 1].nr_empty)

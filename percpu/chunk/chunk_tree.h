@@ -1,6 +1,6 @@
 /*
- * The tree over a chunk's blocks that knows its free runs, eight children to a node. For the files
- * of percpu/chunk/chunk.h; the caller holds the chunk's lock. Pure.
+ * The tree over a chunk's blocks: free runs and counts of each span, eight children to a node. For
+ * the files behind percpu/chunk/chunk.h. The caller holds the chunk's lock. Pure.
  * SPDX-License-Identifier: MIT
  */
 #ifndef PERCH_PERCPU_CHUNK_CHUNK_TREE_H
@@ -18,32 +18,39 @@ static inline u32 pcpu_span(u32 level)
     return PCPU_BLOCK_GRANULES << FANOUT_SHIFT * level;
 }
 
-/* Nodes of a level, with those that only fill up a parent's eight. */
+/* A node's free runs: of all blocks (any), or of the populated ones. */
+static ALWAYS_INLINE const struct pcpu_runs *pcpu_node_runs(const struct pcpu_tree_node *node,
+                                                            bool any)
+{
+    return any ? &node->all : &node->pop;
+}
+
+/* Nodes of a level. Each parent has all eight children, some of them beyond the blocks. */
 u32 pcpu_tree_nodes(u32 nr_blocks, u32 height, u32 level);
 
 /* Writes all nodes of a chunk whose blocks are all UNPOPULATED. */
 void pcpu_tree_init(struct pcpu_chunk *c);
 
-/* Writes all nodes from the states and maps of the blocks. */
-void pcpu_tree_build(struct pcpu_chunk *c);
+/* Writes all nodes of a chunk whose blocks are POPULATED or ABSENT, from the blocks' maps. */
+void pcpu_tree_init_region(struct pcpu_chunk *c);
 
-/* Adds to nr_empty of a block's leaf and of all nodes above it. */
+/* Adds to nr_empty of a block's leaf and of all its ancestors. */
 void pcpu_tree_count_empty(struct pcpu_chunk *c, u32 block, u32 add);
 
 /*
- * n blocks without objects (an ascending list) went from one state to another, one of which is
- * BUSY: updates their leaves and the nodes above them in one pass.
+ * The state of n blocks without objects (an ascending list) has changed to or from BUSY: updates
+ * their leaves and all ancestors in one pass.
  */
 void pcpu_tree_set(struct pcpu_chunk *c, u32 n, const u32 *blocks, enum pcpu_block_state from,
                    enum pcpu_block_state to);
 
-/* The leaves first..last changed in any way: updates the nodes above them. */
+/* The leaves first..last have changed: updates all ancestors. */
 void pcpu_tree_refresh(struct pcpu_chunk *c, u32 first, u32 last);
 
-/* Only the runs of a populated block changed, from *before to what its leaf says. */
+/* Only the runs of a populated block have changed. *before: old runs; its leaf has the new ones. */
 void pcpu_tree_climb(struct pcpu_chunk *c, u32 block, const struct pcpu_runs *before);
 
-/* The lowest UNPOPULATED block >= from, the highest empty one < below; NO_BLOCK: none. */
+/* The lowest UNPOPULATED block >= from; the highest empty block < below. NO_BLOCK: none. */
 u32 pcpu_tree_next_unpopulated(const struct pcpu_chunk *c, u32 from);
 u32 pcpu_tree_last_empty(const struct pcpu_chunk *c, u32 below);
 

@@ -1,10 +1,10 @@
 /*
  * The data of one chunk's bookkeeping (percpu/chunk/chunk.h): blocks, the tree over them, the
- * chunk. The files that work on it, each on the ones before: chunk_block.h (one block),
- * chunk_tree.h (all blocks), chunk_hole.h (the search), chunk.h.
+ * chunk. The functions, each file on top of the one before: chunk_block.h (one block), chunk_tree.h
+ * (all blocks), chunk_hole.h (the search), chunk.h.
  *
- * Sizes and offsets are in granules of 4 bytes where nothing else is said. A unit is smaller than
- * 2^28 granules (1 GiB). Runs are half-open. Pure.
+ * Sizes and offsets are in granules of 4 bytes unless stated otherwise. A unit is smaller than 2^28
+ * granules (1 GiB). Runs are half-open. Pure.
  * SPDX-License-Identifier: MIT
  */
 #ifndef PERCH_PERCPU_CHUNK_CHUNK_TYPES_H
@@ -37,7 +37,7 @@ struct pcpu_block {
 /* Makes metadata clean: entirely free, no object. */
 void pcpu_block_init(struct pcpu_block *meta);
 
-/* The same in memory that is zero. */
+/* The same for memory that is zero. */
 static inline void pcpu_block_init_zero(struct pcpu_block *meta)
 {
     memset(meta->word_run, 64, sizeof(meta->word_run));
@@ -60,8 +60,8 @@ struct pcpu_tree_node {
 struct pcpu_chunk {
     u32 nr_blocks;               /* of a unit */
     u32 height;                  /* of the tree: 8^height >= nr_blocks */
-    u32 start, end;              /* granules of the unit that are ours */
-    bool permanent;              /* nothing is ever returned: pcpu_chunk_init_region() */
+    u32 start, end;              /* the chunk's granules of the unit */
+    bool permanent;              /* no block is ever returned: pcpu_chunk_init_region() */
     struct pcpu_block **blocks;  /* [nr_blocks]; NULL unless POPULATED, or BUSY in a return */
     u8 *state;                   /* [nr_blocks] enum pcpu_block_state */
     struct pcpu_tree_node *root; /* level[height] */

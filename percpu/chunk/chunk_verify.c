@@ -1,6 +1,7 @@
 /*
- * Checks the invariants of a chunk by brute force, from the maps alone. It shares no function with
- * the code that keeps the summaries. For tests, and for users of the allocator as a library.
+ * Checks the invariants of a chunk by brute force, from the maps alone. It has no function in
+ * common with the code that keeps the summaries. For tests, and for users of the allocator as a
+ * library.
  * SPDX-License-Identifier: MIT
  */
 #include "kernel/base/string.h"
@@ -11,9 +12,9 @@
 struct check {
     const struct pcpu_chunk *c;
     u32 end;        /* granules of the unit */
-    u64 strips;     /* granules that are taken and of no object */
-    u32 rest;       /* granules of the current object that follow */
-    u32 size_bytes; /* of them: tag bytes that hold its size */
+    u64 bump;       /* taken granules without an object */
+    u32 rest;       /* granules of the current object still to come */
+    u32 size_bytes; /* the first of these have tag bytes with its size */
 };
 
 static const char *verify_shape(const struct pcpu_chunk *c)
@@ -42,7 +43,7 @@ static const char *verify_shape(const struct pcpu_chunk *c)
 
 /* ---- maps ------------------------------------------------------------------------------------ */
 
-/* Granules of the object with this tag at granule g; 0: no such object is possible. */
+/* Granules of the object with this tag at granule g; 0: impossible tag. */
 static u32 size_by_tag(const struct check *l, u32 g, u8 tag)
 {
     u32 kind = tag & PCPU_TAG_KIND, size = 0;
@@ -101,7 +102,7 @@ static const char *verify_granule(struct check *l, const struct pcpu_block *b, u
     }
     if (g < l->c->start || g >= l->c->end)
         return taken ? NULL : "granule outside of the region is free";
-    l->strips += taken;
+    l->bump += taken;
     return NULL;
 }
 
@@ -131,7 +132,7 @@ static const char *verify_words(const struct pcpu_block *b)
     return b->free == free ? NULL : "free granules of a block";
 }
 
-/* True: 16 granules without a tag, all free or all inside one object. Skips verify_granule(). */
+/* True: 16 granules without a tag, all free or all inside one object. Saves verify_granule(). */
 static bool is_plain(const struct check *l, const struct pcpu_block *b, u32 base, u32 i)
 {
     static const u8 none[16];
@@ -164,7 +165,7 @@ static const char *verify_block(struct check *l, u32 block)
     return verify_words(b);
 }
 
-/* The metadata of a block that is being returned must say "entirely free". */
+/* A block in a return must be empty. */
 static const char *verify_leaving(const struct pcpu_block *b)
 {
     for (u32 i = 0; i < GRANULES; i++) {
@@ -218,10 +219,10 @@ static const char *verify_counters(const struct pcpu_chunk *c)
     return c->free_granules == free ? NULL : "free_granules";
 }
 
-/* ---- the tree: each node's runs are counted in the maps of its span -------------------------- */
+/* ---- the tree: runs of each node, counted again from the maps -------------------------------- */
 
 struct count {
-    u32 len, run; /* granules seen; free ones at the end of them */
+    u32 len, run; /* granules counted; free ones at their end */
     struct pcpu_runs runs;
 };
 
@@ -243,16 +244,16 @@ static void count_block(struct count *n, const struct pcpu_block *b)
 {
     for (u32 w = 0; w < PCPU_BLOCK_WORDS; w++) {
         u64 x = b->taken[w];
-        u32 left = 64;
+        u32 rest = 64;
 
-        while (left) {
+        while (rest) {
             bool free = !(x & 1);
-            u64 other = free ? x : ~x; /* its lowest one ends the run */
-            u32 part = other ? MIN(left, (u32)__builtin_ctzll(other)) : left;
+            u64 other = free ? x : ~x; /* the lowest one ends the run */
+            u32 part = other ? MIN(rest, (u32)__builtin_ctzll(other)) : rest;
 
             count_run(n, free, part);
             x = part < 64 ? x >> part : 0;
-            left -= part;
+            rest -= part;
         }
     }
 }
@@ -290,17 +291,17 @@ static const char *verify_node(const struct pcpu_chunk *c, const struct pcpu_tre
     return node->nr_empty == empty ? NULL : "tree: nr_empty";
 }
 
-const char *pcpu_chunk_verify(const struct pcpu_chunk *c, u64 strips)
+const char *pcpu_chunk_verify(const struct pcpu_chunk *c, u64 bump)
 {
     struct check l = {.c = c, .end = c->nr_blocks * GRANULES};
     const char *broken = verify_shape(c);
 
     broken = broken ? broken : verify_maps(&l);
     broken = broken ? broken : verify_counters(c);
-    if (!broken && l.strips != strips)
+    if (!broken && l.bump != bump)
         broken = "taken granules that belong to nothing";
     for (u32 level = 0, span = 1; level <= c->height && !broken; level++, span *= 8) {
-        /* One root; on the other levels nodes come in groups of eight. */
+        /* One root; the other levels have groups of eight nodes. */
         u32 nodes = level == c->height ? 1 : (c->nr_blocks + 8 * span - 1) / (8 * span) * 8;
 
         for (u32 i = 0; i < nodes && !broken; i++)

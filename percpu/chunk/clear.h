@@ -1,8 +1,7 @@
 /*
- * Clears object memory and pages, in few instructions for any size: plain stores of 8 bytes, about
- * 1.05 instructions per store for a page. Most objects are so small that a call of memset() would
- * cost more than the stores. The stores are volatile, because the compiler would turn such a loop
- * into a call of memset().
+ * Clears object memory and pages with few instructions: stores of 8 bytes, about 1.05 instructions
+ * per store for a page. For most objects, a call of memset() would cost more than the stores. The
+ * stores are volatile, so that the compiler does not turn the loop into a call of memset().
  * Pure; any context.
  * SPDX-License-Identifier: MIT
  */
@@ -74,8 +73,8 @@ static inline struct pcpu_piece pcpu_piece(uintptr_t start, uintptr_t end)
 }
 
 /*
- * Clears a piece, off bytes further. It jumps into a row of stores, so that objects of all common
- * sizes have the same small overhead.
+ * Clears the piece at an offset of off bytes. It jumps into a row of stores, so that objects of all
+ * common sizes have the same small overhead.
  */
 static ALWAYS_INLINE void pcpu_clear_piece(const struct pcpu_piece *p, u64 off)
 {
@@ -127,7 +126,7 @@ static NOINLINE UNUSED void pcpu_clear(void *p, size_t size)
     }
 }
 
-/* Clears n whole pages at p. Not inlined: the loop is half a page of code. */
+/* Clears n whole pages at p. Not inlined, because the loop is long. */
 static NOINLINE UNUSED void pcpu_clear_pages(void *p, u32 n)
 {
     volatile pcpu_clear_u64 *d = p, *end = d + n * (PAGE_SIZE / 8);
@@ -136,11 +135,6 @@ static NOINLINE UNUSED void pcpu_clear_pages(void *p, u32 n)
         PCPU_STORE32_(d);
         PCPU_STORE32_(d + 32);
     }
-}
-
-static inline void pcpu_clear_page(void *p)
-{
-    pcpu_clear_pages(p, 1);
 }
 
 #endif

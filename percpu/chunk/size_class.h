@@ -1,8 +1,8 @@
 /*
- * The sizes the dynamic per-CPU allocator keeps ready in magazines, and what the byte of the
- * boundary map (percpu/chunk/chunk.h) says about an object. Promises that an object of a class is
- * never smaller than asked for and never less aligned; above 8 bytes, sizes between two steps cost
- * at most 7 bytes; what no class serves exactly is allocated straight from a chunk.
+ * The size classes of the magazines, and the tag byte of an object in the boundary map
+ * (percpu/chunk/chunk.h). Promises that an object of a class is at least as large and as aligned as
+ * requested, and that rounding up costs at most 7 bytes. Other sizes and alignments have no class
+ * and are allocated straight from a chunk.
  *
  *   class 1          4 bytes, aligned to 4
  *   class 2..65      8, 16, .. 512 bytes, aligned to 8
@@ -28,9 +28,9 @@
 #define PCPU_STEP_MAX    512u
 #define PCPU_ALIGNED_MAX 4096u
 
-/* The boundary map's byte: 0 where no object starts, else class or TAG_BIG, and whose it is. */
+/* The tag byte: 0 where no object begins, else its class or TAG_BIG, and OWNED. */
 #define PCPU_TAG_BIG   0x7fu /* granules, 7 bits in each of the four tag bytes that follow */
-#define PCPU_TAG_OWNED 0x80u /* the user has it; clear: it sits in a magazine */
+#define PCPU_TAG_OWNED 0x80u /* the user has the object; clear: it is in a magazine */
 #define PCPU_TAG_KIND  0x7fu
 
 /* The class that serves size bytes (not 0) at a multiple of align (a power of two). */

@@ -1,6 +1,5 @@
 /*
- * The debug build's allocation and free: records, zones around objects, the quarantine. See
- * debug.h.
+ * Allocation and free of the debug build: records, zones around objects, quarantine. See debug.h.
  * SPDX-License-Identifier: MIT
  */
 #include "percpu/debug/debug_internal.h"
@@ -24,7 +23,7 @@ static void enter(struct pcpu_debug *d, struct pcpu_debug_record *r)
     *head = r;
 }
 
-/* Zones around size bytes, as far as a unit has room for them; r->size is set. */
+/* Sets the zones around r->size bytes, if a unit has room for them. */
 static void shape(const struct pcpu_debug *d, struct pcpu_debug_record *r, size_t align)
 {
     u32 unit = d->a->unit_size, back = PCPU_DEBUG_ZONE;
@@ -47,11 +46,11 @@ static void quarantine(struct pcpu_debug *d, struct pcpu_debug_record *r)
     else
         d->oldest = r;
     d->newest = r;
-    d->nr_quarantine++;
-    d->quarantine_bytes += r->whole;
+    d->st.quarantine_objects++;
+    d->st.quarantine_bytes += r->whole;
 }
 
-/* The oldest one, checked, and from now on unknown. */
+/* Checks the oldest object and removes its record. */
 static struct pcpu_debug_record *release_oldest(struct pcpu_debug *d)
 {
     struct pcpu_debug_record *r = d->oldest;
@@ -60,20 +59,20 @@ static struct pcpu_debug_record *release_oldest(struct pcpu_debug *d)
     d->oldest = r->later;
     if (!d->oldest)
         d->newest = NULL;
-    d->nr_quarantine--;
-    d->quarantine_bytes -= r->whole;
+    d->st.quarantine_objects--;
+    d->st.quarantine_bytes -= r->whole;
     *find_link(d, r->ptr) = r->next;
     d->past[pcpu_debug_hash(r->ptr) % PCPU_DEBUG_PAST] =
         (struct pcpu_debug_past){r->ptr, r->alloc_site, r->free_site, r->size};
     return r;
 }
 
-/* Takes out what is over the limits: a list by ->next, for really_free() without the lock. */
+/* Removes objects over the limits. Returns a list by ->next for really_free(), without the lock. */
 static struct pcpu_debug_record *release(struct pcpu_debug *d, u64 objects, u64 bytes)
 {
     struct pcpu_debug_record *list = NULL;
 
-    while (d->nr_quarantine > objects || d->quarantine_bytes > bytes) {
+    while (d->st.quarantine_objects > objects || d->st.quarantine_bytes > bytes) {
         struct pcpu_debug_record *r = release_oldest(d);
 
         r->next = list;
@@ -108,11 +107,11 @@ u64 pcpu_debug_flush(struct pcpu_debug *d)
 
 /* ---- allocation ------------------------------------------------------------------------------ */
 
-/* What the quarantine holds may be what is missing. */
+/* When memory is short, empties the quarantine and tries again. */
 static void *from_allocator(struct pcpu_debug *d, size_t size, size_t align, u32 flags)
 {
     u64 irq = spin_lock_irqsave(&d->lock);
-    bool waiting = d->nr_quarantine != 0;
+    bool waiting = d->st.quarantine_objects != 0;
     void *p;
 
     spin_unlock_irqrestore(&d->lock, irq);
@@ -131,7 +130,7 @@ static bool leads_somewhere(const struct pcpu_debug *d, const struct pcpu_debug_
            (c->mapped(c->ctx, r->ptr) || c->mapped(c->ctx, r->ptr + r->size - 1));
 }
 
-/* The object is there: the user's from now on. */
+/* Checks and marks the new object, and enters its record. */
 static void begin(struct pcpu_debug *d, struct pcpu_debug_record *r, u32 flags)
 {
     bool mapped = leads_somewhere(d, r);
@@ -140,16 +139,16 @@ static void begin(struct pcpu_debug *d, struct pcpu_debug_record *r, u32 flags)
 
     if (!pcpu_debug_zero(d, r, &find)) {
         pcpu_debug_say_not_zero(d, r, &find);
-        pcpu_debug_fill_whole(d, r, 0);
+        pcpu_debug_fill(d, r, r->ptr - r->front, r->whole, 0);
     }
     if (mapped)
         pcpu_debug_say_mapped(d, r);
     pcpu_debug_mark(d, r);
     if (flags & PCPU_NOZERO)
-        pcpu_debug_fill_body(d, r, PCPU_DEBUG_UNINIT);
+        pcpu_debug_fill(d, r, r->ptr, r->size, PCPU_DEBUG_UNINIT);
     enter(d, r);
-    d->nr_live++;
-    d->live_bytes += r->size;
+    d->st.live_objects++;
+    d->st.live_bytes += r->size;
     spin_unlock_irqrestore(&d->lock, irq);
 }
 
@@ -160,7 +159,7 @@ void *pcpu_debug_alloc(struct pcpu_debug *d, size_t size, size_t align, u32 flag
     u8 *p;
 
     if (!size || !is_pow2(align) || size > a->unit_size || align > a->unit_size)
-        return pcpu_alloc(a, size, align, flags); /* which says what is wrong */
+        return pcpu_alloc(a, size, align, flags); /* logs the error */
     r = pcpu_meta_alloc(a, pcpu_this_node(a), sizeof(*r));
     if (!r) {
         pcpu_count(&a->nr_failed, 1);
@@ -191,7 +190,7 @@ u32 pcpu_debug_alloc_bulk(struct pcpu_debug *d, size_t size, size_t align, u32 f
 
 /* ---- free ------------------------------------------------------------------------------------ */
 
-/* Not a record: refused, here or by the allocator; or an object that was never behind zones. */
+/* No record: a wrong free, or an object taken from the allocator itself. */
 static void free_unknown(struct pcpu_debug *d, uintptr_t ptr, uintptr_t site)
 {
     u64 irq = spin_lock_irqsave(&d->lock);
@@ -220,9 +219,9 @@ void pcpu_debug_free(struct pcpu_debug *d, void *ptr, uintptr_t site)
         pcpu_debug_check(d, r);
         r->freed = true;
         r->free_site = site;
-        d->nr_live--;
-        d->live_bytes -= r->size;
-        pcpu_debug_fill_body(d, r, PCPU_DEBUG_FREED);
+        d->st.live_objects--;
+        d->st.live_bytes -= r->size;
+        pcpu_debug_fill(d, r, r->ptr, r->size, PCPU_DEBUG_FREED);
         quarantine(d, r);
         list = release(d, PCPU_DEBUG_QUARANTINE_OBJECTS, PCPU_DEBUG_QUARANTINE_BYTES);
     }
@@ -252,7 +251,7 @@ size_t pcpu_debug_size(struct pcpu_debug *d, const void *ptr)
     return size;
 }
 
-/* ---- CPUs, set up ---------------------------------------------------------------------------- */
+/* ---- new CPUs, set-up ------------------------------------------------------------------------ */
 
 static bool is_patterned(const struct pcpu_debug *d, u32 cpu)
 {
@@ -282,7 +281,7 @@ int pcpu_debug_cpu_first_online(struct pcpu_debug *d, u32 cpu)
     return 0;
 }
 
-/* One object that is all of the first chunk's dynamic area: there, pointers lead into the image. */
+/* One object over all of the first chunk's dynamic area, so that no pointer is in the image. */
 static void hold_first_chunk(struct pcpu_debug *d)
 {
     struct pcpu_locked l;
@@ -318,7 +317,7 @@ void pcpu_debug_destroy(struct pcpu_debug *d)
     struct pcpu_locked l;
 
     pcpu_debug_flush(d);
-    ASSERT(d->nr_live == 0);
+    ASSERT(d->st.live_objects == 0);
     if (d->held_offset && pcpu_lock_chunk(d->a, PCPU_CHUNK_FIRST, &l)) {
         pcpu_chunk_free(&l.ch->c, 1, &d->held_offset);
         pcpu_unlock_chunk(d->a, &l);

@@ -1,5 +1,5 @@
 /*
- * Shared by the files of the debug checks (debug.h). The caller holds the lock.
+ * For the files of the debug checks only (debug.h). The caller holds the lock.
  * SPDX-License-Identifier: MIT
  */
 #ifndef PERCH_PERCPU_DEBUG_DEBUG_INTERNAL_H
@@ -12,36 +12,36 @@
 #include "percpu/alloc/alloc_lookup.h"
 #include "percpu/debug/debug.h"
 
-#define PCPU_DEBUG_LINES 64 /* about damage and wrong frees together */
+#define PCPU_DEBUG_LINES 64 /* limit of lines about damage and wrong frees */
 
 /* ---- patterns (debug_pattern.c) -------------------------------------------------------------- */
 
 enum pcpu_debug_part { PCPU_PART_FRONT, PCPU_PART_BODY, PCPU_PART_BACK };
 
-/* Where a byte differs from its pattern. */
+/* A byte that differs from its pattern. */
 struct pcpu_debug_find {
     enum pcpu_debug_part part;
     u32 cpu;
     u32 off; /* in the part */
-    u8 byte; /* what is there */
+    u8 byte; /* its value */
 };
 
 /* Writes one CPU's zones, and the poison of a freed object. */
 void pcpu_debug_mark_cpu(struct pcpu_debug *d, const struct pcpu_debug_record *r, u32 cpu);
 /* The same for all units. */
 void pcpu_debug_mark(struct pcpu_debug *d, const struct pcpu_debug_record *r);
-/* All units of the whole object, or of its body. */
-void pcpu_debug_fill_whole(struct pcpu_debug *d, const struct pcpu_debug_record *r, u8 byte);
-void pcpu_debug_fill_body(struct pcpu_debug *d, const struct pcpu_debug_record *r, u8 byte);
+/* Fills [start, start + size) of the object in all units. */
+void pcpu_debug_fill(struct pcpu_debug *d, const struct pcpu_debug_record *r, uintptr_t start,
+                     u32 size, u8 byte);
 
-/* Are zones and poison whole in all units? Else where not, the lowest CPU first. */
+/* True: zones and poison are whole in all units. Else *find: damage on the lowest such CPU. */
 bool pcpu_debug_whole(struct pcpu_debug *d, const struct pcpu_debug_record *r,
                       struct pcpu_debug_find *find);
-/* Is all of it zero, zones too? find->part is the body, find->off counts from ptr - front. */
+/* True: all of it is zero, zones too. find->part: the body; find->off: from ptr - front. */
 bool pcpu_debug_zero(struct pcpu_debug *d, const struct pcpu_debug_record *r,
                      struct pcpu_debug_find *find);
 
-/* Is it in the first chunk, which is backed for every CPU? */
+/* True: in the first chunk, which is backed for every CPU. */
 static inline bool pcpu_debug_in_first(const struct pcpu_debug *d, uintptr_t ptr)
 {
     return ptr - d->a->static_start < d->a->unit_size;
@@ -49,7 +49,7 @@ static inline bool pcpu_debug_in_first(const struct pcpu_debug *d, uintptr_t ptr
 
 /* ---- lines (debug_report.c) ------------------------------------------------------------------ */
 
-/* Checks an object; logs, counts and repairs damage. True: there was none. */
+/* Checks an object; logs, counts and repairs damage. True: no damage. */
 bool pcpu_debug_check(struct pcpu_debug *d, const struct pcpu_debug_record *r);
 
 void pcpu_debug_say_not_zero(struct pcpu_debug *d, const struct pcpu_debug_record *r,
@@ -57,7 +57,7 @@ void pcpu_debug_say_not_zero(struct pcpu_debug *d, const struct pcpu_debug_recor
 void pcpu_debug_say_mapped(struct pcpu_debug *d, const struct pcpu_debug_record *r);
 void pcpu_debug_say_double(struct pcpu_debug *d, const struct pcpu_debug_record *r, uintptr_t site);
 
-/* ptr has no record. False: not known here, the allocator must check it. */
+/* For a ptr without a record. False: unknown here, so the allocator must check it. */
 bool pcpu_debug_say_wrong(struct pcpu_debug *d, uintptr_t ptr, uintptr_t site);
 
 /* ---- records (debug.c) ----------------------------------------------------------------------- */
@@ -67,7 +67,7 @@ static inline u32 pcpu_debug_hash(uintptr_t ptr)
     return (u32)((u64)ptr * 0x9e3779b97f4a7c15ULL >> 32);
 }
 
-/* Every record: for (r = NULL; (r = pcpu_debug_next(d, r, &bucket));) with bucket 0 at first. */
+/* The record after r. r NULL and *bucket 0: the first record. NULL: the end. */
 static inline struct pcpu_debug_record *
 pcpu_debug_next(const struct pcpu_debug *d, const struct pcpu_debug_record *r, u32 *bucket)
 {

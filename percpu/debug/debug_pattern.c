@@ -11,7 +11,7 @@ static u8 *copy_of(const struct pcpu_debug *d, uintptr_t ptr, u32 cpu)
     return (u8 *)(uintptr_t)(ptr + d->a->delta + d->a->fc->unit_off[cpu]);
 }
 
-/* The units of r: [0, nr_units) of them; unit_cpu() is whose the i-th is. */
+/* The number of backed units of r. unit_cpu(): the CPU of the i-th one. */
 static u32 nr_units(const struct pcpu_debug *d, const struct pcpu_debug_record *r)
 {
     return pcpu_debug_in_first(d, r->ptr) ? d->a->nr_cpus : d->nr_units;
@@ -43,21 +43,16 @@ void pcpu_debug_mark(struct pcpu_debug *d, const struct pcpu_debug_record *r)
         pcpu_debug_mark_cpu(d, r, unit_cpu(d, r, i));
 }
 
-void pcpu_debug_fill_whole(struct pcpu_debug *d, const struct pcpu_debug_record *r, u8 byte)
+void pcpu_debug_fill(struct pcpu_debug *d, const struct pcpu_debug_record *r, uintptr_t start,
+                     u32 size, u8 byte)
 {
     for (u32 i = 0; i < nr_units(d, r); i++)
-        memset(copy_of(d, r->ptr - r->front, unit_cpu(d, r, i)), byte, r->whole);
-}
-
-void pcpu_debug_fill_body(struct pcpu_debug *d, const struct pcpu_debug_record *r, u8 byte)
-{
-    for (u32 i = 0; i < nr_units(d, r); i++)
-        memset(copy_of(d, r->ptr, unit_cpu(d, r, i)), byte, r->size);
+        memset(copy_of(d, start, unit_cpu(d, r, i)), byte, size);
 }
 
 /* ---- checking -------------------------------------------------------------------------------- */
 
-/* Index of the first byte that is another one; n: none. Words where the address allows it. */
+/* Index of the first other byte, or n. Compares words where p + i is aligned. */
 static u32 first_other(const u8 *p, u32 n, u8 byte)
 {
     u64 word = byte * 0x0101010101010101ULL;
@@ -84,7 +79,7 @@ static bool all_are(const struct pcpu_debug *d, uintptr_t ptr, u32 n, u8 byte, u
     return off == n;
 }
 
-/* In front, reports the damage nearest to the object: there a write went too far. */
+/* Reports the damage nearest to the object: an underflow begins there. */
 static bool front_is_red(const struct pcpu_debug *d, const struct pcpu_debug_record *r, u32 cpu,
                          struct pcpu_debug_find *find)
 {
@@ -104,7 +99,7 @@ static bool front_is_red(const struct pcpu_debug *d, const struct pcpu_debug_rec
 bool pcpu_debug_whole(struct pcpu_debug *d, const struct pcpu_debug_record *r,
                       struct pcpu_debug_find *find)
 {
-    d->checks++;
+    d->st.checks++;
     for (u32 i = 0; i < nr_units(d, r); i++) {
         u32 cpu = unit_cpu(d, r, i);
 
@@ -120,7 +115,7 @@ bool pcpu_debug_whole(struct pcpu_debug *d, const struct pcpu_debug_record *r,
 bool pcpu_debug_zero(struct pcpu_debug *d, const struct pcpu_debug_record *r,
                      struct pcpu_debug_find *find)
 {
-    d->checks++;
+    d->st.checks++;
     for (u32 i = 0; i < nr_units(d, r); i++)
         if (!all_are(d, r->ptr - r->front, r->whole, 0, unit_cpu(d, r, i), PCPU_PART_BODY, find))
             return false;

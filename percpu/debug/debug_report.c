@@ -59,7 +59,7 @@ bool pcpu_debug_check(struct pcpu_debug *d, const struct pcpu_debug_record *r)
 
     if (pcpu_debug_whole(d, r, &find))
         return true;
-    d->damage++;
+    d->st.damage++;
     if (may_say(d)) {
         if (find.part == PCPU_PART_BODY)
             say_poison(d, r, &find);
@@ -73,7 +73,7 @@ bool pcpu_debug_check(struct pcpu_debug *d, const struct pcpu_debug_record *r)
 void pcpu_debug_say_not_zero(struct pcpu_debug *d, const struct pcpu_debug_record *r,
                              const struct pcpu_debug_find *f)
 {
-    d->damage++;
+    d->st.damage++;
     if (may_say(d))
         pr_err("percpu: debug: write to free memory: CPU %u's copy of %p has 0x%02x; found when "
                "allocated by %s",
@@ -83,7 +83,7 @@ void pcpu_debug_say_not_zero(struct pcpu_debug *d, const struct pcpu_debug_recor
 
 void pcpu_debug_say_mapped(struct pcpu_debug *d, const struct pcpu_debug_record *r)
 {
-    d->damage++;
+    d->st.damage++;
     if (may_say(d))
         pr_err("percpu: debug: something is mapped at the pointer %p itself, allocated by %s",
                (void *)r->ptr, name_of(d, r->alloc_site).text);
@@ -96,7 +96,7 @@ static void say_freed_before(struct pcpu_debug *d, uintptr_t ptr, u32 size, uint
 {
     struct site_name alloc = name_of(d, alloc_site), before = name_of(d, free_site);
 
-    d->refused++;
+    d->st.refused++;
     if (may_say(d))
         pr_err("percpu: free of %p refused: freed before by %s, now by %s; %u bytes, allocated "
                "by %s",
@@ -108,7 +108,7 @@ void pcpu_debug_say_double(struct pcpu_debug *d, const struct pcpu_debug_record 
     say_freed_before(d, r->ptr, r->size, r->alloc_site, r->free_site, site);
 }
 
-/* The record of the object, with zones, that ptr points into; NULL: none. O(objects). */
+/* The record of the object that contains ptr, zones included; NULL: none. O(objects). */
 static const struct pcpu_debug_record *around(const struct pcpu_debug *d, uintptr_t ptr)
 {
     struct pcpu_debug_record *r = NULL;
@@ -126,12 +126,12 @@ bool pcpu_debug_say_wrong(struct pcpu_debug *d, uintptr_t ptr, uintptr_t site)
     const struct pcpu_debug_record *r = around(d, ptr);
 
     if (!r && (past->ptr != ptr || pcpu_size(d->a, (void *)ptr)))
-        return false; /* never ours; or an object taken from the allocator itself */
+        return false; /* never had a record, or an object taken from the allocator itself */
     if (past->ptr == ptr) {
         say_freed_before(d, ptr, past->size, past->alloc_site, past->free_site, site);
         return true;
     }
-    d->refused++;
+    d->st.refused++;
     if (may_say(d))
         pr_err("percpu: free of %p by %s refused: inside of an object of %u bytes at %p, "
                "allocated by %s",
@@ -142,13 +142,13 @@ bool pcpu_debug_say_wrong(struct pcpu_debug *d, uintptr_t ptr, uintptr_t site)
 
 /* ---- leaks ----------------------------------------------------------------------------------- */
 
-/* Of the objects of one site. */
+/* The sum of the objects of one site. */
 struct site_sum {
     uintptr_t site;
     u64 objects, bytes;
 };
 
-/* The lowest site above `above` with an object; sum->objects 0: none. */
+/* The lowest site > above with an object; sum->objects 0: none. */
 static void next_site(const struct pcpu_debug *d, uintptr_t above, struct site_sum *sum)
 {
     struct pcpu_debug_record *r = NULL;
@@ -190,7 +190,7 @@ u64 pcpu_debug_leaks(struct pcpu_debug *d)
     return objects;
 }
 
-/* ---- everything ------------------------------------------------------------------------------ */
+/* ---- all objects, counts --------------------------------------------------------------------- */
 
 u64 pcpu_debug_check_all(struct pcpu_debug *d)
 {
@@ -212,9 +212,9 @@ static const char *verify_counts(const struct pcpu_debug *d, u64 live, u64 live_
         waiting++;
         bytes += r->whole;
     }
-    if (live != d->nr_live || live_bytes != d->live_bytes)
+    if (live != d->st.live_objects || live_bytes != d->st.live_bytes)
         return "debug: the count of objects";
-    if (waiting != d->nr_quarantine || waiting != freed || bytes != d->quarantine_bytes)
+    if (waiting != d->st.quarantine_objects || waiting != freed || bytes != d->st.quarantine_bytes)
         return "debug: the count of the quarantine";
     if (waiting > PCPU_DEBUG_QUARANTINE_OBJECTS || bytes > PCPU_DEBUG_QUARANTINE_BYTES)
         return "debug: the quarantine is over its limit";
@@ -245,9 +245,9 @@ const char *pcpu_debug_verify(struct pcpu_debug *d)
 
 u64 pcpu_debug_forgive(struct pcpu_debug *d)
 {
-    u64 irq = spin_lock_irqsave(&d->lock), damage = d->damage;
+    u64 irq = spin_lock_irqsave(&d->lock), damage = d->st.damage;
 
-    d->damage = 0;
+    d->st.damage = 0;
     d->nr_lines = 0;
     spin_unlock_irqrestore(&d->lock, irq);
     return damage;
@@ -257,15 +257,7 @@ void pcpu_debug_get_stats(struct pcpu_debug *d, struct pcpu_debug_stats *out)
 {
     u64 irq = spin_lock_irqsave(&d->lock);
 
-    *out = (struct pcpu_debug_stats){
-        .live_objects = d->nr_live,
-        .live_bytes = d->live_bytes,
-        .quarantine_objects = d->nr_quarantine,
-        .quarantine_bytes = d->quarantine_bytes,
-        .checks = d->checks,
-        .refused = d->refused,
-        .damage = d->damage,
-    };
+    *out = d->st;
     spin_unlock_irqrestore(&d->lock, irq);
 }
 
@@ -310,7 +302,7 @@ int pcpu_debug_describe(struct pcpu_debug *d, u64 addr, char *buf, size_t size)
 
     if (!d->a)
         return 0;
-    /* The fault may have come while this CPU, or one that is stopped, had the lock. */
+    /* This CPU, or a stopped one, may hold the lock at the fault. */
     irq = local_irq_save();
     if (spin_trylock(&d->lock)) {
         r = around(d, addr);

@@ -1,10 +1,10 @@
 /*
  * Builds the first chunk: a unit for every possible CPU with its copy of the static per-CPU
- * variables. Embedded: each group of CPUs of one node gets one block of memory there, in the linear
- * mapping (first_chunk_embed.c). Page-mapped: each unit is made of single pages of its CPU's node
+ * variables. Embedded: each group of CPUs has one block of its node's memory, in the linear mapping
+ * (first_chunk_embed.c). Page-mapped: each unit is made of single pages of its CPU's node
  * (first_chunk_page.c). first_chunk_choose.c decides. On success every unit holds the template and
- * zeroes, and what a unit does not need is back with its owner. On failure everything is given
- * back, and the log says why. The arguments mean what they mean in Linux since 2009.
+ * zeroes, and unneeded memory is given back. On failure all memory is given back, and the log has
+ * the reason. The arguments have the same meaning as in Linux since 2009.
  *
  * Pure; boot CPU only, before anything else runs; allocates by the callbacks only.
  * SPDX-License-Identifier: MIT
@@ -15,11 +15,12 @@
 #include "percpu/first/first_chunk_types.h"
 
 /*
- * Embedded first chunk. Sizes in bytes as in pcpu_build_alloc_info. Writes [0, size_sum) of each
- * unit in use. Tails and unused units go to free_fn untouched, when nothing can fail any more. What
- * free_fn refuses stays reserved, is logged and is counted in out->lost_bytes.
- * -ENOMEM: no memory for a group or a table. -EINVAL: bad sizes, a failed check, or the groups lie
- * farther apart than 3/4 of env->window_size. -EOVERFLOW.
+ * Embedded first chunk. Sizes in bytes as in pcpu_build_alloc_info. alloc_fn NULL: memory from
+ * env->alloc. Writes [0, size_sum) of each unit in use. Tails and unused units are given to free_fn
+ * unwritten, after the last step that can fail. If free_fn refuses memory, it stays reserved, is
+ * logged and is counted in out->lost_bytes.
+ * -ENOMEM: no memory for a group or a table. -EINVAL: bad sizes, a failed check, or the chunk spans
+ * more than 3/4 of env->window_size. -EOVERFLOW.
  */
 int pcpu_embed_first_chunk(const struct pcpu_env *env, size_t reserved_size, s64 dyn_size,
                            size_t atom_size, pcpu_distance_fn cpu_distance_fn,
@@ -27,19 +28,23 @@ int pcpu_embed_first_chunk(const struct pcpu_env *env, size_t reserved_size, s64
                            struct pcpu_first_chunk *out);
 
 /*
- * Page-mapped first chunk at addresses from env->page_ops, dynamic area of the minimum size. Only
- * the pages of [0, size_sum) of each unit are backed. Errors as above, and what page_ops->map
- * returns.
+ * Page-mapped first chunk at addresses from env->page_ops, with a dynamic area of the minimum size.
+ * Only the pages of [0, size_sum) of each unit are backed. Errors as above, and those of
+ * page_ops->map. -ENODEV: no page_ops.
  */
 int pcpu_page_first_chunk(const struct pcpu_env *env, size_t reserved_size, pcpu_alloc_fn alloc_fn,
                           pcpu_free_fn free_fn, struct pcpu_first_chunk *out);
 
 /*
- * Embedded with default arguments: atoms of one page, no distances, memory from env->alloc. The
- * kernel does not use it; it is there for users of the allocator as a library (docs/porting.md).
+ * For users of the allocator as a library (docs/porting.md): embedded with default arguments. Atoms
+ * are one page, there are no distances, memory comes from env->alloc.
  */
-int pcpu_plain_first_chunk(const struct pcpu_env *env, size_t reserved_size, s64 dyn_size,
-                           struct pcpu_first_chunk *out);
+static inline int pcpu_plain_first_chunk(const struct pcpu_env *env, size_t reserved_size,
+                                         s64 dyn_size, struct pcpu_first_chunk *out)
+{
+    return pcpu_embed_first_chunk(env, reserved_size, dyn_size, PAGE_SIZE, NULL, NULL, env->free,
+                                  out);
+}
 
 enum pcpu_fc_mode {
     PCPU_FC_AUTO,
@@ -56,13 +61,13 @@ struct pcpu_fc_request {
     pcpu_distance_fn cpu_distance_fn;
     pcpu_alloc_fn alloc_fn;
     pcpu_free_fn free_fn;
-    int embed_err; /* out: 0 when it was not tried, or made */
+    int embed_err; /* out: 0 when made, or not tried */
     int page_err;  /* out: the same */
 };
 
 /*
- * Embedded unless mode is PCPU_FC_PAGE; page-mapped, with a warning, when that fails. Returns the
- * last error when neither could be made; the caller then panics with both.
+ * Embedded unless mode is PCPU_FC_PAGE. If that fails: a warning, then page-mapped. Returns 0 or
+ * the last error; req has both.
  */
 int pcpu_make_first_chunk(const struct pcpu_env *env, struct pcpu_fc_request *req,
                           struct pcpu_first_chunk *out);

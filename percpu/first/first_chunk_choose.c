@@ -1,6 +1,6 @@
 /*
- * Chooses which first chunk to build: percpu_alloc=, the fall-back to page size, and the variant
- * with default arguments; see first_chunk.h.
+ * Chooses which first chunk to build: percpu_alloc=, and the fall-back to page size; see
+ * first_chunk.h.
  * SPDX-License-Identifier: MIT
  */
 #include "kernel/base/print.h"
@@ -28,44 +28,4 @@ int pcpu_make_first_chunk(const struct pcpu_env *env, struct pcpu_fc_request *re
     req->page_err =
         pcpu_page_first_chunk(env, req->reserved_size, req->alloc_fn, req->free_fn, out);
     return req->page_err;
-}
-
-/* The callbacks of the embedded first chunk over env->alloc and env->free, without nodes. */
-static void *plain_alloc_fn(void *ctx, UNUSED u32 cpu, size_t size, size_t align)
-{
-    const struct pcpu_env *env = ctx;
-
-    return env->alloc(env->ctx, size, align);
-}
-
-static void *plain_alloc(void *ctx, size_t size, size_t align)
-{
-    return plain_alloc_fn(ctx, 0, size, align);
-}
-
-static int plain_free(void *ctx, void *ptr, size_t size)
-{
-    const struct pcpu_env *env = ctx;
-
-    return env->free(env->ctx, ptr, size);
-}
-
-static int plain_prepare(void *ctx, size_t calls)
-{
-    const struct pcpu_env *env = ctx;
-
-    return env->prepare ? env->prepare(env->ctx, calls) : 0;
-}
-
-int pcpu_plain_first_chunk(const struct pcpu_env *env, size_t reserved_size, s64 dyn_size,
-                           struct pcpu_first_chunk *out)
-{
-    struct pcpu_env plain = *env;
-
-    plain.ctx = (void *)(uintptr_t)env;
-    plain.alloc = plain_alloc;
-    plain.free = plain_free;
-    plain.prepare = plain_prepare;
-    return pcpu_embed_first_chunk(&plain, reserved_size, dyn_size, PAGE_SIZE, NULL, plain_alloc_fn,
-                                  plain_free, out);
 }

@@ -1,7 +1,7 @@
 /*
- * The embedded first chunk; see first_chunk.h. The order of the steps keeps it safe: all memory,
- * then every check, then the contents, and only then parts of the blocks are given back. So no
- * block can land in a hole of another, and an undo always finds whole blocks.
+ * The embedded first chunk; see first_chunk.h. The order of the steps matters: allocate all blocks,
+ * check, fill, and only then give parts of the blocks back. So no block can lie in a hole of
+ * another one, and an undo frees whole blocks only.
  * SPDX-License-Identifier: MIT
  */
 #include "percpu/first/first_chunk.h"
@@ -29,7 +29,7 @@ static u64 group_size(const struct embed *e, u32 group)
     return e->ai->groups[group].nr_units * (u64)e->ai->unit_size;
 }
 
-/* The CPU whose node the group's memory should be on. Every group has a CPU. */
+/* The group's memory should be on this CPU's node. */
 static u32 first_cpu(const struct pcpu_group *g)
 {
     for (u32 unit = 0; unit < g->nr_units; unit++)
@@ -42,7 +42,9 @@ static int take_area(struct embed *e, u32 group)
 {
     u32 cpu = first_cpu(&e->ai->groups[group]);
     u64 size = group_size(e, group);
-    u8 *area = e->alloc_fn(e->env->ctx, cpu, size, e->ai->atom_size);
+    size_t atom = e->ai->atom_size;
+    u8 *area = e->alloc_fn ? e->alloc_fn(e->env->ctx, cpu, size, atom)
+                           : e->env->alloc(e->env->ctx, size, atom);
 
     if (!area) {
         pr_warn("percpu: no memory near cpu %u for group %u, %llu bytes", cpu, group,
@@ -52,14 +54,14 @@ static int take_area(struct embed *e, u32 group)
     e->areas[e->nr_areas++] = area;
     if (!e->base || area < e->base)
         e->base = area;
-    if (!is_aligned((uintptr_t)area, e->ai->atom_size)) {
-        pr_err("percpu: memory for group %u is not aligned to %zu bytes", group, e->ai->atom_size);
+    if (!is_aligned((uintptr_t)area, atom)) {
+        pr_err("percpu: memory for group %u is not aligned to %zu bytes", group, atom);
         return -EINVAL;
     }
     return 0;
 }
 
-/* From the last to the first: the owner's bookkeeping goes back through the same states. */
+/* From the last to the first, so that memblock's region table goes back through the same states. */
 static void undo_areas(struct embed *e)
 {
     while (e->nr_areas) {
@@ -106,7 +108,7 @@ static void give_back(const struct embed *e, struct pcpu_first_chunk *out, u8 *p
                 (unsigned long long)size, cpu);
 }
 
-/* Nothing can fail any more. Fills the units and gives back what they do not need. */
+/* Cannot fail. Fills the units and gives back the memory that they do not need. */
 static void fill_and_trim(const struct embed *e, struct pcpu_first_chunk *out)
 {
     size_t unit_size = e->ai->unit_size, size_sum = pcpu_size_sum(e->ai);
@@ -127,8 +129,8 @@ static void fill_and_trim(const struct embed *e, struct pcpu_first_chunk *out)
 }
 
 /*
- * Memory for bookkeeping: of the blocks, of their undo or trimming, and of a few tables. It must be
- * there before the first block; later it could come out of a hole, or not at all.
+ * Bookkeeping for the blocks, for their undo or trimming, and for a few tables. Its memory is taken
+ * before the first block: later it could come from a hole between units, or be missing.
  */
 static int prepare(const struct embed *e)
 {

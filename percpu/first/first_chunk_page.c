@@ -1,6 +1,6 @@
 /*
- * The page-mapped first chunk: the fall-back when the embedded one cannot be had, and
- * percpu_alloc=page; see first_chunk.h.
+ * The page-mapped first chunk: for percpu_alloc=page, and when the embedded one cannot be made; see
+ * first_chunk.h.
  * SPDX-License-Identifier: MIT
  */
 #include "kernel/base/errno.h"
@@ -88,7 +88,7 @@ static void undo(struct paged *p)
 
 static int prepare(const struct paged *p)
 {
-    /* Pages of one unit mostly lie side by side: one border per unit, taken and given back. */
+    /* Most pages of a unit are neighbours: one border per unit, to take and to give back. */
     return p->env->prepare ? p->env->prepare(p->env->ctx, 2ULL * p->ai->nr_units + 16) : 0;
 }
 

@@ -1,7 +1,7 @@
 /*
- * The types of the first chunk: the environment of its builders, the layout of a chunk (which CPU's
- * unit lies where), and the finished first chunk. Only the builders write struct pcpu_first_chunk;
- * the dynamic allocator and the boot code read it.
+ * The types of the first chunk: the environment of its builders, the layout of a chunk (the place
+ * of each CPU's unit), and the finished first chunk. Only the builders write struct
+ * pcpu_first_chunk; the dynamic allocator and the boot code read it.
  *
  * A *unit* is one CPU's part of a chunk, a *group* is a set of units in one node-local block of
  * memory, an *atom* is the granularity of such blocks. Offsets are in bytes from the chunk's base.
@@ -15,59 +15,59 @@
 
 #define PCPU_MIN_UNIT_SIZE  (32 * SZ_1K)
 #define PCPU_MIN_ALLOC_SIZE 4ULL     /* one bit of an allocation map */
-#define PCPU_DYN_EARLY_SIZE 20480ULL /* the least a first chunk has for dynamic allocation */
-#define PCPU_LOCAL_DISTANCE 10       /* exactly this in both directions: same group */
-#define PCPU_NO_CPU         (~0U)    /* in a unit map: nobody's unit */
+#define PCPU_DYN_EARLY_SIZE 20480ULL /* minimum dynamic area of a first chunk */
+#define PCPU_LOCAL_DISTANCE 10       /* this in both directions: same group */
+#define PCPU_NO_CPU         (~0U)    /* in a unit map: an unused unit */
 
 /* Distance between two possible CPUs. Need not be symmetric, nor 10 only within a node. */
 typedef int (*pcpu_distance_fn)(void *ctx, u32 from, u32 to);
 
 /*
- * size bytes on cpu's node, or near it, at a multiple of align (a power of two); contents
- * undefined. NULL: none.
+ * Allocates size bytes on cpu's node, else on the nearest node with memory, at a multiple of align
+ * (a power of two). Contents undefined. NULL: no memory.
  */
 typedef void *(*pcpu_alloc_fn)(void *ctx, u32 cpu, size_t size, size_t align);
 
 /*
- * Gives back size bytes at ptr, any page-aligned part of what alloc_fn gave. 0, or a negative errno
- * when that is not possible; then the memory stays reserved.
+ * Gives back size bytes at ptr: any page-aligned part of an alloc_fn block. 0, or a negative errno;
+ * then the memory stays reserved.
  */
 typedef int (*pcpu_free_fn)(void *ctx, void *ptr, size_t size);
 
-/* What the page-mapped first chunk needs beside pages. */
+/* For the page-mapped first chunk: address space and its mappings. */
 struct pcpu_page_ops {
-    /* size bytes of page-aligned virtual addresses, not mapped; NULL when there are none. */
+    /* Reserves size bytes of page-aligned virtual addresses, not mapped. NULL: none free. */
     void *(*reserve)(void *ctx, size_t size);
     void (*release)(void *ctx, void *area, size_t size);
-    /* Maps the page behind the linear address page at va; -ENOMEM without memory for tables. */
+    /* Maps the page with linear address `page` at va. -ENOMEM: no memory for page tables. */
     int (*map)(void *ctx, void *va, void *page);
-    /* Undoes map for one page and forgets its translation on this CPU. */
+    /* Unmaps one page and flushes its translation on this CPU. */
     void (*unmap)(void *ctx, void *va);
 };
 
-/* The environment of the builders, the caller's and only read. ctx goes to every callback. */
+/* The environment of the builders, who only read it. Every callback is called with ctx. */
 struct pcpu_env {
     void *ctx;
     u32 nr_cpus; /* possible CPUs are 0..nr_cpus-1 */
 
     const void *static_start; /* the template, page aligned */
     size_t template_size;     /* bytes copied from it into each unit */
-    size_t static_size;       /* size of the static area; what the template does not fill is 0 */
+    size_t static_size;       /* of the static area; the part behind the template is 0 */
 
-    u64 window_size; /* virtual addresses that the units of one dynamic chunk must fit into */
+    u64 window_size; /* bytes of virtual address space for dynamic chunks */
 
-    /* Boot memory for tables, on any node; contents undefined. Otherwise as above. */
+    /* Boot memory for tables, on any node; else as pcpu_alloc_fn and pcpu_free_fn. */
     void *(*alloc)(void *ctx, size_t size, size_t align);
     int (*free)(void *ctx, void *ptr, size_t size);
     /*
-     * Optional. Makes sure that so many calls of the callbacks above and of alloc_fn and free_fn
-     * will not need memory for bookkeeping; each may start a region or cut one in two. Called once,
-     * before the first block is allocated; an error ends the build.
+     * Optional. Allocates the bookkeeping for this many calls of alloc, free, alloc_fn and free_fn;
+     * each call may add a region or split one. Called once, before the first block is allocated. An
+     * error ends the build.
      */
     int (*prepare)(void *ctx, size_t calls);
 
     const struct pcpu_page_ops *page_ops; /* only for the page-mapped first chunk */
-    size_t line_max; /* longest line the log takes; 0: any. Longer ones are continued. */
+    size_t line_max; /* of a log line; longer lines continue on the next one. 0: no limit */
 };
 
 struct pcpu_group {
@@ -88,7 +88,7 @@ struct pcpu_alloc_info {
     size_t unit_size;
     size_t atom_size;
     size_t alloc_size;
-    size_t bytes; /* of this struct with groups and maps, for free */
+    size_t bytes; /* of this struct with groups and maps; pcpu_free_alloc_info() needs it */
     u32 nr_cpus;
     u32 nr_units; /* of all groups, unused ones included */
     u32 nr_groups;
@@ -102,15 +102,15 @@ struct pcpu_region {
 
 /*
  * The finished first chunk. A CPU's unit begins at base_addr + unit_off[cpu] and holds the static,
- * the reserved and the dynamic area, one behind the other. [0, size_sum) is backed by memory and
- * begins as the template and zeroes; [size_sum, unit_size) is not ours.
+ * the reserved and the dynamic area, one behind the other. [0, size_sum) is backed and holds the
+ * template and zeroes at first. [size_sum, unit_size) does not belong to the chunk.
  */
 struct pcpu_first_chunk {
     u8 *base_addr; /* start of the lowest group */
     u32 nr_cpus;
     u32 nr_units; /* unused ones included */
     u32 nr_groups;
-    u32 low_unit_cpu, high_unit_cpu; /* the CPUs whose units lie lowest and highest */
+    u32 low_unit_cpu, high_unit_cpu; /* the CPUs of the lowest and the highest unit */
     bool embedded;                   /* in the linear mapping; else page-mapped */
 
     size_t unit_size;
@@ -128,9 +128,9 @@ struct pcpu_first_chunk {
     u64 *group_sizes;   /* [nr_groups] */
     u32 *group_units;   /* [nr_groups] */
 
-    u64 lost_bytes; /* could not be given back and stay reserved */
+    u64 lost_bytes; /* refused by free_fn; they stay reserved */
 
-    void *tables; /* the one block all of the above lie in */
+    void *tables; /* the one block that holds the tables above */
     size_t tables_bytes;
 };
 

@@ -1,6 +1,6 @@
 /*
- * The layout of a chunk, by the rules that Linux's pcpu_build_alloc_info has had since 2009
- * (grouping in the cheaper form of 2021); see layout.h.
+ * The layout of a chunk, by the rules of Linux's pcpu_build_alloc_info since 2009, with the cheaper
+ * grouping of 2021; see layout.h.
  * SPDX-License-Identifier: MIT
  */
 #include "percpu/first/layout.h"
@@ -10,8 +10,8 @@
 /* Sizes that do not depend on the CPUs. */
 struct sizes {
     u64 reserved, dyn, atom;
-    u64 min_unit; /* the least a unit can have */
-    u64 alloc;    /* the least a block can have: whole atoms that hold one unit */
+    u64 min_unit; /* smallest possible unit */
+    u64 alloc;    /* smallest possible block: whole atoms that hold one unit */
 };
 
 /* Which CPU is in which group. The arrays have nr_cpus entries each and share one block. */
@@ -83,9 +83,9 @@ static bool divides_block(u64 alloc, u64 upa)
 }
 
 /*
- * Units per block. The search goes downwards and ends when the number of blocks would grow. A
- * candidate must leave at most a third as many units unused as there are CPUs. More than n + n/3
- * units per block always leave too many, so the search starts there; 1 always fits.
+ * Units per block. The search goes downwards and ends when the number of blocks would grow. For n
+ * CPUs, a candidate may leave at most n/3 units unused. Above n + n/3 units per block too many are
+ * always unused, so the search starts there. 1 is always possible.
  */
 static u64 find_units_per_block(const struct sizes *s, const struct grouping *g, u32 nr_cpus)
 {
@@ -147,7 +147,7 @@ static struct pcpu_alloc_info *new_alloc_info(const struct pcpu_env *env, const 
     for (u32 i = 0; i < g->nr_groups; i++) {
         u32 units = (u32)((g->count[i] + upa - 1) / upa * upa);
 
-        /* As if the groups were adjacent; the builder sets the real offsets. */
+        /* Assumes adjacent groups; the builder sets the real offsets. */
         ai->groups[i] = (struct pcpu_group){units, offset, map};
         offset += units * unit_size;
         map += units;

@@ -9,11 +9,11 @@
 #include "percpu/first/layout.h"
 
 #define MAP_PREFIX  "pcpu-alloc: "
-#define SHORT_LINE  256 /* without memory for a longer one */
-#define LINE_TARGET 60  /* columns that Linux fills with blocks */
+#define SHORT_LINE  256 /* on the stack; the longest line without other memory */
+#define LINE_TARGET 60  /* columns of blocks per line in Linux */
 #define MAX_DASHES  8
 
-/* A line under construction; what does not fit is cut off. */
+/* A line under construction, cut off at size. */
 struct line {
     char *text;
     size_t len, size;

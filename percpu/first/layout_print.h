@@ -1,6 +1,6 @@
 /*
- * Log lines about the layout of the first chunk, in Linux's form and widths, for tools and people
- * who know dmesg.
+ * Log lines about the layout of the first chunk, in Linux's form and widths: tools and people know
+ * them from dmesg.
  * Pure; any CPU, any context in which log_line() may be called.
  * SPDX-License-Identifier: MIT
  */
@@ -18,9 +18,9 @@ void pcpu_log_paged(const struct pcpu_alloc_info *ai);
 
 /*
  * "pcpu-alloc: s.. r.. d.. u.. alloc=N*atom" and the map: for each block its group in brackets and
- * its CPUs; dashes for an unused unit. As many blocks per line as Linux prints. A line longer than
- * env->line_max continues on the next one. Temporary memory for a line comes from env->alloc;
- * without memory the lines are shorter.
+ * its CPUs, with dashes for an unused unit. A line has the number of blocks that Linux prints, but
+ * continues on the next line after env->line_max characters. Temporary memory for a long line comes
+ * from env->alloc; without memory the lines are shorter.
  */
 void pcpu_dump_alloc_info(const struct pcpu_env *env, enum log_level level,
                           const struct pcpu_alloc_info *ai);

@@ -34,7 +34,7 @@ void percpu_offsets_poison(void)
 
 /* ---- callbacks: memory ----------------------------------------------------------------------- */
 
-static void *alloc_near(void *ctx, u32 cpu, size_t size, size_t align)
+static void *alloc_unit(void *ctx, u32 cpu, size_t size, size_t align)
 {
     struct percpu_setup *s = ctx;
     s32 node = s->topo->cpus[cpu].node;
@@ -47,13 +47,20 @@ static void *alloc_near(void *ctx, u32 cpu, size_t size, size_t align)
     };
     struct memblock_result res;
 
-    if (memblock_alloc(s->mb, &req, &res))
+    if (s->unit_alloc(s->mb, &req, &res))
         return NULL;
     if (res.nid != node)
         s->fallback_bytes += size;
     if (memblock_search(&s->mb->memory, res.base)->flags & MEMBLOCK_LAST)
         s->last_bytes += size;
     return phys_to_virt(res.base);
+}
+
+static int free_unit(void *ctx, void *ptr, size_t size)
+{
+    struct percpu_setup *s = ctx;
+
+    return s->unit_give_back(s->mb, virt_to_phys(ptr), size);
 }
 
 static void *alloc_table(void *ctx, size_t size, size_t align)
@@ -65,7 +72,7 @@ static void *alloc_table(void *ctx, size_t size, size_t align)
     return memblock_alloc(s->mb, &req, &res) ? NULL : phys_to_virt(res.base);
 }
 
-static int give_back(void *ctx, void *ptr, size_t size)
+static int free_table(void *ctx, void *ptr, size_t size)
 {
     struct percpu_setup *s = ctx;
 
@@ -134,7 +141,7 @@ static int distance(void *ctx, u32 from, u32 to)
 
 /* ---- the units ------------------------------------------------------------------------------- */
 
-/* Where a static per-CPU variable lies in the unit that begins at unit. */
+/* Address of a static per-CPU variable in this unit. */
 static void *in_unit(void *unit, const void *var)
 {
     return (char *)unit + ((uintptr_t)var - (uintptr_t)__per_cpu_start);
@@ -194,7 +201,7 @@ void setup_per_cpu_areas(struct percpu_setup *s, struct pcpu_first_chunk *fc)
         .static_size = MAX(linked, s->static_pad),
         .window_size = PCPU_WINDOW_SIZE,
         .alloc = alloc_table,
-        .free = give_back,
+        .free = free_table,
         .prepare = prepare,
         .page_ops = &window_ops,
         .line_max = 480,
@@ -205,8 +212,8 @@ void setup_per_cpu_areas(struct percpu_setup *s, struct pcpu_first_chunk *fc)
         .dyn_size = s->dyn,
         .atom_size = s->atom,
         .cpu_distance_fn = distance,
-        .alloc_fn = alloc_near,
-        .free_fn = give_back,
+        .alloc_fn = alloc_unit,
+        .free_fn = free_unit,
     };
 
     pr_info("setup_percpu: NR_CPUS:%u nr_cpumask_bits:%u nr_cpu_ids:%u nr_node_ids:%u", NR_CPUS,

@@ -1,6 +1,7 @@
 /*
- * Checks a layout and makes the first chunk's tables; see setup_first_chunk.h. The checks are those
- * of Linux's pcpu_setup_first_chunk, and some that its callers took for granted.
+ * Checks a layout and makes the first chunk's tables; see setup_first_chunk.h. Linux's
+ * pcpu_setup_first_chunk has most of these checks; the others are what its callers take for
+ * granted.
  * SPDX-License-Identifier: MIT
  */
 #include "percpu/first/setup_first_chunk.h"
@@ -10,7 +11,7 @@
 #include "percpu/first/layout.h"
 #include "percpu/first/layout_print.h"
 
-/* Returns the text of the condition if it does not hold. */
+/* Returns the text of a condition that does not hold. */
 #define CHECK(cond)                                                                                \
     do {                                                                                           \
         if (!(cond))                                                                               \
@@ -98,7 +99,7 @@ static int new_tables(const struct pcpu_env *env, const struct pcpu_alloc_info *
     return 0;
 }
 
-/* The unit map in both directions, and the CPUs whose units lie lowest and highest. */
+/* Fills the unit map in both directions, and finds the CPUs of the lowest and highest unit. */
 static const char *fill_tables(const struct pcpu_env *env, const struct pcpu_alloc_info *ai,
                                struct pcpu_first_chunk *fc)
 {
@@ -118,7 +119,7 @@ static const char *fill_tables(const struct pcpu_env *env, const struct pcpu_all
             fc->unit_cpu[unit] = cpu;
             if (cpu == PCPU_NO_CPU)
                 continue;
-            CHECK(cpu < env->nr_cpus); /* which says "possible" as well */
+            CHECK(cpu < env->nr_cpus); /* so the CPU is possible */
             CHECK(fc->unit_map[cpu] == PCPU_NO_CPU);
             fc->unit_map[cpu] = unit;
             fc->unit_off[cpu] = g->base_offset + j * (u64)ai->unit_size;
@@ -134,7 +135,7 @@ static const char *fill_tables(const struct pcpu_env *env, const struct pcpu_all
     return NULL;
 }
 
-/* The static area ends at an allocation unit; the dynamic area loses what that costs. */
+/* The static area is rounded up to an allocation unit; the dynamic area is shorter by that. */
 static void fill_regions(const struct pcpu_alloc_info *ai, struct pcpu_first_chunk *fc)
 {
     size_t static_end = align_up(ai->static_size, PCPU_MIN_ALLOC_SIZE);

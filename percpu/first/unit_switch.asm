@@ -1,8 +1,7 @@
-; The boot CPU leaves its early per-CPU unit. One piece, without a call or a stack canary: nothing
-; may write per-CPU memory between the copy and the write of the GS base, or the write would be
-; lost. Argument: RDI = struct percpu_switch (percpu/first/setup.h). Interrupts are off; an NMI in
-; here would run on one unit or the other, both complete, but its writes to the early one could be
-; lost.
+; The boot CPU moves from its early per-CPU unit to its own. A write to the early unit after the
+; copy would be lost, so no C code runs here: no call, no stack canary. Interrupts are off. An NMI
+; finds a complete unit at any point, but its writes to the early unit may be lost.
+; RDI: struct percpu_switch (percpu/first/setup.h).
 ; SPDX-License-Identifier: MIT
 
 %define SW_UNIT      0
@@ -31,10 +30,10 @@ percpu_switch_unit:
     cld
     rep movsq
 
-    mov r9, [r8 + SW_GS_BASE]           ; the copy brought the early unit's offset along
+    mov r9, [r8 + SW_GS_BASE]           ; the copy has the early unit's offset here
     mov rdi, [r8 + SW_OFF_SLOT]
     mov [rdi], r9
-    mov rdi, [r8 + SW_TSS_SLOT]         ; and the early TSS's address, marked busy
+    mov rdi, [r8 + SW_TSS_SLOT]         ; and the early TSS, marked busy, here
     mov rax, [r8 + SW_TSS_LO]
     mov [rdi], rax
     mov rax, [r8 + SW_TSS_HI]

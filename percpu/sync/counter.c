@@ -1,9 +1,9 @@
 /*
  * The slow paths of the per-CPU counter; see counter.h.
  *
- * Locks: one per node and counter, interrupts off. A fold takes its own node's lock; an exact sum
- * takes all, in order of nodes. A CPU's part is written by another CPU only while the first one is
- * parked: add has no LOCK prefix and would lose the write.
+ * Locks: one per node and counter, interrupts off. A fold takes its own node's lock. An exact sum
+ * takes all locks, in order of nodes. No CPU writes another one's part unless that CPU is parked:
+ * add has no LOCK prefix, so it would overwrite the change.
  * SPDX-License-Identifier: MIT
  */
 #include "percpu/sync/counter.h"
@@ -37,16 +37,11 @@ struct percpu_counter_geometry percpu_counter_geometry(u32 nr_cpus, u32 nr_nodes
     return g;
 }
 
-/* ---- made and given back --------------------------------------------------------------------- */
+/* ---- creation, destruction ------------------------------------------------------------------- */
 
 static size_t group_bytes(u32 parts)
 {
     return sizeof(struct percpu_counter_group) + parts * sizeof(struct percpu_counter_part *);
-}
-
-static s32 part_node(const struct percpu_lib *lib, u32 part)
-{
-    return lib->part_node[part];
 }
 
 static void free_group(struct percpu_counter_group *g)
@@ -66,7 +61,7 @@ static void free_group(struct percpu_counter_group *g)
 static struct percpu_counter_group *alloc_group(const struct percpu_lib *lib, u32 n,
                                                 const struct percpu_counter_geometry *geo)
 {
-    s32 node = part_node(lib, 0);
+    s32 node = lib->part_node[0];
     struct percpu_counter_group *g = lib->node_alloc(lib->ctx, node, group_bytes(geo->parts));
     bool ok;
 
@@ -79,7 +74,7 @@ static struct percpu_counter_group *alloc_group(const struct percpu_lib *lib, u3
     g->globals = lib->node_alloc(lib->ctx, node, n * sizeof(*g->globals));
     ok = g->local && g->globals;
     for (u32 k = 0; k < geo->parts; k++) {
-        g->part[k] = lib->node_alloc(lib->ctx, part_node(lib, k), n * sizeof(*g->part[k]));
+        g->part[k] = lib->node_alloc(lib->ctx, lib->part_node[k], n * sizeof(*g->part[k]));
         ok = ok && g->part[k];
         for (u32 i = 0; g->part[k] && i < n; i++)
             g->part[k][i] = (struct percpu_counter_part){.count = 0};
@@ -142,7 +137,7 @@ static void global_add(struct percpu_counter *c, s64 amount)
     atomic_fetch_add_explicit(&c->global->count, amount, memory_order_relaxed);
 }
 
-/* The part's lock is held. Adds amount to it; a full part goes into the global one. */
+/* Lock held. Adds amount to the node's part, and folds a full part into the global one. */
 static void part_add(struct percpu_counter *c, struct percpu_counter_part *p, s64 amount)
 {
     p->count = add_wrap(p->count, amount);
@@ -178,7 +173,7 @@ void percpu_counter_cpu_dead(struct percpu_counter *c, u32 cpu)
     u64 flags = spin_lock_irqsave(&p->lock);
     s64 rest = __atomic_load_n(local, __ATOMIC_RELAXED);
 
-    /* The copy of a CPU that never ran is the read-only zero page. */
+    /* The copy of a CPU that never ran is the read-only zero page: no write. */
     if (rest) {
         __atomic_store_n(local, 0, __ATOMIC_RELAXED);
         part_add(c, p, rest);
@@ -207,7 +202,7 @@ static void unlock_all(struct percpu_counter *c, u64 flags)
     local_irq_restore(flags);
 }
 
-/* All locks held: nothing moves between levels. */
+/* All locks held, so no amount moves between levels. */
 static s64 sum_locked(struct percpu_counter *c)
 {
     const struct percpu_counter_group *g = c->global->group;
@@ -264,9 +259,9 @@ static bool within(s64 value, s64 amount, s64 limit)
 }
 
 /*
- * Adds to this CPU's part if that cannot pass the limit, whatever the other parts hold, and if the
- * part stays within its batch. The node's lock keeps exact adds out between check and add; other
- * CPUs that get here stay within their share of the bound, too.
+ * Adds to this CPU's part if the sum cannot pass the limit for any values of the other parts, and
+ * if this part stays within its batch. The node's lock excludes exact adds between check and add.
+ * Other CPUs in this function stay within their share of the bound, too.
  */
 static bool add_within_bound(struct percpu_counter *c, s64 limit, s64 amount)
 {

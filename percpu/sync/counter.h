@@ -1,28 +1,28 @@
 /*
  * A 64-bit counter that all CPUs change and few read, in three levels. A CPU adds to its own part
- * by one instruction. A part that leaves [-batch, batch] is folded into its node's part, and a
- * node's part that reaches node_batch into the global one. Reading the global part is cheap and
- * approximate. While no add runs,
+ * by one instruction. When a part leaves [-batch, batch], it is folded into the node's part. When a
+ * node's part reaches node_batch, it is folded into the global part. A read of the global part is
+ * cheap and approximate. While no add runs,
  *
  *     | read - true value |  <=  bound  =  CPUs * batch + nodes * (node_batch - 1)
  *
- * over possible CPUs and nodes that have CPUs. For n CPUs on N nodes, batch is 32 and node_batch is
- * 2n if that gives the smaller bound (N > 1 and N + 16 < n). Else there is no level for nodes,
- * batch is max(32, 2n) and the bound n * batch. For 64 CPUs on 8 nodes the bound is 3,064 instead
- * of 8,192; the global part changes once in 2n adds either way. Adds that are running may be
- * missing on top of the bound.
+ * for possible CPUs and nodes with CPUs. For n CPUs on N nodes, batch is 32 and node_batch is 2n if
+ * that gives the smaller bound (N > 1 and N + 16 < n). Otherwise nodes have no level, batch is
+ * max(32, 2n) and the bound is n * batch. For 64 CPUs on 8 nodes the bound is 3,064 instead of
+ * 8,192; the global part changes once in 2n adds either way. A running add may be missing, in
+ * addition to the bound.
  *
  * Sum is exact: it counts each add that returned before the sum began, and any other add once or
- * not at all. Folds wait meanwhile. Values wrap modulo 2^64 without a check; compare and
+ * not at all. Folds wait for the sum. Values wrap modulo 2^64 without a check. compare and
  * limited_add are undefined for values within bound of the ends of an s64.
  *
- * The kernel itself uses only init, add, read and sum; the rest is there for users of the allocator
- * as a library.
+ * The kernel itself uses only init, add, read and sum. The rest is for users of the allocator as a
+ * library.
  *
- * Context: any CPU. add, read: any context but NMI; no lock unless the part is folded. All else:
- * any context but NMI; spins for the node locks, interrupts off while it goes over all CPUs. init
- * and destroy: the context of lib's memory functions. A parked CPU keeps its part: sums include it,
- * and the bound holds; percpu_counter_cpu_dead() folds it. CPU-local.
+ * Context: any CPU. add, read: any context but NMI, without a lock unless the part is folded. Other
+ * functions: any context but NMI; they spin for the node locks, with interrupts off while they read
+ * all CPUs' parts. init and destroy: the context of lib's memory functions. The part of a parked
+ * CPU stays: sums include it, and the bound holds. percpu_counter_cpu_dead() folds it. CPU-local.
  * SPDX-License-Identifier: MIT
  */
 #ifndef PERCH_PERCPU_SYNC_COUNTER_H
@@ -36,9 +36,9 @@
 
 /* Levels, batches, and the greatest error of read. */
 struct percpu_counter_geometry {
-    u32 parts; /* the nodes with CPUs, or 1: no level for nodes */
+    u32 parts; /* number of nodes with CPUs; 1: no level for nodes */
     s64 batch;
-    s64 node_batch; /* 1: a node's part is always 0 */
+    s64 node_batch; /* 1: a node's part stays 0 */
     u64 bound;
 };
 
@@ -51,7 +51,7 @@ struct percpu_counter_global {
     u32 index; /* in the group */
 };
 
-/* Every add reads it and none writes it, so it stays in every CPU's cache. */
+/* Adds only read it, so it stays in every CPU's cache. */
 struct percpu_counter {
     s64 *local; /* per-CPU */
     s64 batch;
@@ -59,12 +59,12 @@ struct percpu_counter {
     struct percpu_counter_global *global;
 };
 
-/* The choice described above, for this many CPUs and nodes with CPUs. */
+/* The batches described above, for this number of CPUs and of nodes with CPUs. */
 struct percpu_counter_geometry percpu_counter_geometry(u32 nr_cpus, u32 nr_nodes);
 
 /*
- * n counters that begin with amount, in one per-CPU allocation and one of each node. They are given
- * back together: destroy_many with the same array and n; nobody may use them any more. -ENOMEM.
+ * n counters that begin with amount, in one per-CPU allocation and one allocation per node.
+ * -ENOMEM. destroy_many: with the same array and n, after the last use.
  */
 int percpu_counter_init_many(const struct percpu_lib *lib, struct percpu_counter *c, u32 n,
                              s64 amount) MUST_CHECK;
@@ -85,7 +85,7 @@ static inline void percpu_counter_destroy(struct percpu_counter *c)
     percpu_counter_destroy_many(c, 1);
 }
 
-/* Folds this CPU's part into its node's, and that into the global one when it is full. */
+/* Folds this CPU's part into its node's part, and a full node's part into the global one. */
 void percpu_counter_fold(struct percpu_counter *c);
 
 static ALWAYS_INLINE void percpu_counter_add(struct percpu_counter *c, s64 amount)
@@ -115,7 +115,7 @@ static inline s64 percpu_counter_read(const struct percpu_counter *c)
     return atomic_load_explicit(&c->global->count, memory_order_relaxed);
 }
 
-/* For what cannot be negative. */
+/* For a value that cannot be negative. */
 static inline s64 percpu_counter_read_positive(const struct percpu_counter *c)
 {
     return MAX(percpu_counter_read(c), 0);
@@ -125,13 +125,13 @@ u64 percpu_counter_bound(const struct percpu_counter *c);
 
 s64 percpu_counter_sum(struct percpu_counter *c);
 
-/* The sign of sum - rhs: -1, 0 or 1. Sums only where read is within bound of rhs. */
+/* The sign of sum - rhs: -1, 0 or 1. Sums only if read is within bound of rhs. */
 int percpu_counter_compare(struct percpu_counter *c, s64 rhs);
 
-/* Makes the sum amount. An add at the same time counts as before or after it. */
+/* Sets the sum. An add at the same time counts as before or after it. */
 void percpu_counter_set(struct percpu_counter *c, s64 amount);
 
-/* Folds this CPU's part and its node's into the global one, however small. */
+/* Folds this CPU's part and its node's part into the global one, full or not. */
 void percpu_counter_sync(struct percpu_counter *c);
 
 /*
@@ -140,7 +140,7 @@ void percpu_counter_sync(struct percpu_counter *c);
  */
 bool percpu_counter_limited_add(struct percpu_counter *c, s64 limit, s64 amount);
 
-/* Folds the part of a CPU that is parked, and stays so meanwhile. */
+/* Folds the part of a CPU that stays parked during the call. */
 void percpu_counter_cpu_dead(struct percpu_counter *c, u32 cpu);
 
 /* NULL, or which invariant is broken. No add may run. */

@@ -1,5 +1,5 @@
 /*
- * A group of counters, for counter.c and its model.
+ * A group of counters: for counter.c, and for its model in tests/model.
  * CPU-local.
  * SPDX-License-Identifier: MIT
  */
@@ -10,10 +10,10 @@
 
 struct percpu_counter_part {
     struct spinlock lock ALIGNED(64);
-    s64 count; /* under the lock; less than node_batch either way */
+    s64 count; /* under the lock; its magnitude is below node_batch */
 };
 
-/* Counters that were made together. part[k][index]: what node k has of a counter. */
+/* Counters made together. part[k][index]: the part of node k in a counter. */
 struct percpu_counter_group {
     const struct percpu_lib *lib;
     struct percpu_counter_geometry geo;

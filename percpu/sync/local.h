@@ -1,12 +1,12 @@
 /*
- * local_t: a counter that one CPU changes, in threads and interrupts alike, and all CPUs may read.
- * Each operation is one instruction without LOCK, so no interrupt of this CPU can split it. A
- * local_t usually lies in per-CPU memory; the caller passes its own CPU's copy (this_cpu_ptr). A
- * read of another CPU's copy returns a value that it had. Wraps. The kernel itself does not use it;
- * it is there for users of the allocator as a library.
+ * local_t: a counter that one CPU changes, in threads and in interrupts, and that all CPUs may
+ * read. Each operation is one instruction without LOCK, so no interrupt of this CPU can split it. A
+ * local_t is usually in per-CPU memory; the caller passes its own CPU's copy (this_cpu_ptr). A read
+ * of another CPU's copy may be out of date. Values wrap. For users of the allocator as a library;
+ * the kernel itself does not use it.
  *
- * Context: any, NMI included, on the CPU whose counter it is; any CPU for local_read, and for
- * local_set before use.
+ * Context: any, NMI included, on the counter's own CPU. Any CPU: local_read, and local_set before
+ * use.
  * SPDX-License-Identifier: MIT
  */
 #ifndef PERCH_PERCPU_SYNC_LOCAL_H
@@ -96,7 +96,7 @@ static ALWAYS_INLINE s64 local_dec_return(local_t *l)
     return cpu_local_add_return(l->value, -1);
 }
 
-/* Stores new where the value is old; returns the value found. */
+/* Stores new if the value is old. Returns the value found. */
 static ALWAYS_INLINE s64 local_cmpxchg(local_t *l, s64 old, s64 new)
 {
     return cpu_local_cmpxchg(l->value, old, new);

@@ -1,8 +1,7 @@
 /*
- * What the structures on top of per-CPU memory (counter.h, ref.h, rwlock.h) need from their
- * environment: memory, which CPU belongs to which node, and a grace period. The kernel (or a test,
- * or another kernel) fills it once and keeps it as long as there is an object made with it.
- * Pure.
+ * The environment of the structures on top of per-CPU memory (counter.h, ref.h, rwlock.h): memory,
+ * the node of each CPU, and a grace period. The kernel (or a test, or another kernel) fills it
+ * once. It must outlive the objects made with it. Pure.
  * SPDX-License-Identifier: MIT
  */
 #ifndef PERCH_PERCPU_SYNC_PERCPU_LIB_H
@@ -17,26 +16,26 @@ struct percpu_lib {
     const u32 *cpu_part;  /* [nr_cpus] */
     const s32 *part_node; /* [nr_parts] */
 
-    /* Per-CPU memory, zero in every unit; NULL: none. What was never online reads as zero. */
+    /* Per-CPU memory, zero in every unit, also for CPUs never online. NULL: no memory. */
     void *(*alloc)(void *ctx, size_t size, size_t align);
     void (*free)(void *ctx, void *ptr);
 
-    /* Plain memory near a node, at a multiple of 64 bytes, contents undefined; NULL: none. */
+    /* Plain memory near a node, at a multiple of 64 bytes, contents undefined. NULL: no memory. */
     void *(*node_alloc)(void *ctx, s32 node, size_t size);
     void (*node_free)(void *ctx, void *ptr, size_t size);
 
     /*
      * The grace period: returns when every online CPU has been outside of cpu_guard_enter() and
-     * _exit() since the call began. What the CPU did before is visible then. It need not wait for a
-     * CPU that comes online meanwhile: that one sees what was written before the call. Thread
-     * context, interrupts on. An error: some CPU did not answer; nothing may be concluded.
+     * _exit() since the call began. The CPU's earlier writes are visible then. CPUs that become
+     * online during the call need no wait: they see all writes from before it. Thread context,
+     * interrupts on. An error: some CPU did not answer, so it is not known whether it was outside.
      */
     int (*quiesce)(void *ctx);
 };
 
 /*
- * Numbers the nodes that occur in cpu_node[0..nr_cpus-1] without holes, in order of first use:
- * fills cpu_part[nr_cpus] and part_node[at most nr_cpus], returns how many.
+ * Numbers the nodes in cpu_node[0..nr_cpus-1] without holes, in order of first use. Fills
+ * cpu_part[nr_cpus] and part_node[at most nr_cpus]. Returns the number of nodes.
  */
 static inline u32 percpu_lib_parts(const s32 *cpu_node, u32 nr_cpus, u32 *cpu_part, s32 *part_node)
 {

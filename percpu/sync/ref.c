@@ -2,8 +2,8 @@
  * Per-CPU references: the atomic mode, and the switches between modes; see ref.h.
  *
  * Invariant, lock held: references = count - (biased ? BIAS : 0) + (biased ? words - base : 0).
- * Biased and ATOMIC: a switch to atomic waits for its grace period, or the grace period failed. A
- * get or put on the count is right in every mode; only the words must stand still for the sum.
+ * Biased and ATOMIC: a switch to atomic waits for its grace period, or the grace period failed. The
+ * count may change in every mode. Only the words must not change during their sum.
  * SPDX-License-Identifier: MIT
  */
 #include "percpu/sync/ref.h"
@@ -48,7 +48,7 @@ bool percpu_ref_tryget_live_atomic(struct percpu_ref *ref)
 {
     bool got;
 
-    cpu_guard_enter(); /* kill waits for CPUs that saw it alive */
+    cpu_guard_enter(); /* kill waits for CPUs that read the mode before it */
     got = !percpu_ref_is_dying(ref) && percpu_ref_tryget_atomic(ref, 1);
     cpu_guard_exit();
     return got;
@@ -78,7 +78,7 @@ int percpu_ref_init(struct percpu_ref *ref, const struct percpu_lib *lib, const 
     return 0;
 }
 
-static void free_words(struct percpu_ref *ref)
+void percpu_ref_exit(struct percpu_ref *ref)
 {
     u64 mode = mode_of(ref);
 
@@ -86,11 +86,6 @@ static void free_words(struct percpu_ref *ref)
         ref->lib->free(ref->lib->ctx, percpu_ref_words(mode));
     atomic_store_explicit(&ref->mode, (mode & PERCPU_REF_MODE) | PERCPU_REF_ATOMIC,
                           memory_order_relaxed);
-}
-
-void percpu_ref_exit(struct percpu_ref *ref)
-{
-    free_words(ref);
 }
 
 static u64 sum_words(const struct percpu_ref *ref)
@@ -102,7 +97,7 @@ static u64 sum_words(const struct percpu_ref *ref)
     return sum;
 }
 
-/* Lock held. 0: the references are in the count alone. An error: nothing changed. */
+/* Lock held. 0: all references are in the count. After an error the count is still biased. */
 static int to_atomic(struct percpu_ref *ref)
 {
     s64 delta, count;
@@ -120,14 +115,14 @@ static int to_atomic(struct percpu_ref *ref)
     ref->base = sum;
     ref->biased = false;
     count = atomic_fetch_add_explicit(&ref->count, delta, memory_order_acq_rel) + delta;
-    if (count <= 0) /* the initial reference is in it */
+    if (count <= 0) /* it includes the initial reference */
         warn_underflow(ref, count);
     if (!ref->allow_reinit)
-        free_words(ref);
+        percpu_ref_exit(ref);
     return 0;
 }
 
-/* Lock held, live. Biased already: it is per-CPU, or a switch to atomic failed. */
+/* Lock held, not dead. If biased: per-CPU mode, or a failed switch to atomic. */
 static void to_percpu(struct percpu_ref *ref)
 {
     if (!ref->biased)
@@ -145,7 +140,7 @@ int percpu_ref_kill_and_confirm(struct percpu_ref *ref, percpu_ref_fn confirm)
     if (!ref->killed) {
         atomic_fetch_or_explicit(&ref->mode, PERCPU_REF_ATOMIC | PERCPU_REF_DEAD,
                                  memory_order_seq_cst);
-        /* A grace period in every mode: for the words, and for tryget_live. */
+        /* A grace period in every mode: for the words and for tryget_live. */
         err = ref->biased ? to_atomic(ref) : ref->lib->quiesce(ref->lib->ctx);
         ref->killed = !err;
     }
@@ -188,52 +183,43 @@ int percpu_ref_switch_to_percpu(struct percpu_ref *ref)
     return err;
 }
 
-/* Lock held; dead, and the count has the initial reference again. */
-static void revive(struct percpu_ref *ref)
+static bool take_first(struct percpu_ref *ref)
 {
-    ref->killed = false;
-    atomic_fetch_and_explicit(&ref->mode, ~PERCPU_REF_DEAD, memory_order_release);
-    if (!ref->force_atomic)
-        to_percpu(ref);
+    s64 zero = 0;
+
+    return atomic_compare_exchange_strong_explicit(&ref->count, &zero, 1, memory_order_acq_rel,
+                                                   memory_order_relaxed);
 }
 
-static bool can_revive(const struct percpu_ref *ref)
+/* unused: all references are gone, and the count is 0. */
+static int revive(struct percpu_ref *ref, bool unused)
 {
-    return ref->killed && percpu_ref_words(mode_of(ref));
+    int err = 0;
+
+    ASSERT(local_irqs_enabled());
+    spin_lock(&ref->lock);
+    if (!ref->killed || !percpu_ref_words(mode_of(ref))) {
+        err = -EINVAL;
+    } else if (!(unused ? take_first(ref) : percpu_ref_tryget_atomic(ref, 1))) {
+        err = -EBUSY;
+    } else {
+        ref->killed = false;
+        atomic_fetch_and_explicit(&ref->mode, ~PERCPU_REF_DEAD, memory_order_release);
+        if (!ref->force_atomic)
+            to_percpu(ref);
+    }
+    spin_unlock(&ref->lock);
+    return err;
 }
 
 int percpu_ref_reinit(struct percpu_ref *ref)
 {
-    s64 zero = 0;
-    int err = 0;
-
-    ASSERT(local_irqs_enabled());
-    spin_lock(&ref->lock);
-    if (!can_revive(ref))
-        err = -EINVAL;
-    else if (!atomic_compare_exchange_strong_explicit(&ref->count, &zero, 1, memory_order_acq_rel,
-                                                      memory_order_relaxed))
-        err = -EBUSY;
-    else
-        revive(ref);
-    spin_unlock(&ref->lock);
-    return err;
+    return revive(ref, true);
 }
 
 int percpu_ref_resurrect(struct percpu_ref *ref)
 {
-    int err = 0;
-
-    ASSERT(local_irqs_enabled());
-    spin_lock(&ref->lock);
-    if (!can_revive(ref))
-        err = -EINVAL;
-    else if (!percpu_ref_tryget_atomic(ref, 1))
-        err = -EBUSY;
-    else
-        revive(ref);
-    spin_unlock(&ref->lock);
-    return err;
+    return revive(ref, false);
 }
 
 const char *percpu_ref_verify(struct percpu_ref *ref)

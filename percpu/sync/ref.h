@@ -1,26 +1,25 @@
 /*
- * A reference count that many CPUs change at the same time. While its object is in use, get and put
- * add to their own CPU's word, without LOCK and without knowing the sum. When the owner kills the
- * reference, all CPUs change to one atomic count; the put that makes it 0 calls release(ref),
- * exactly once, on the CPU of that put. The kernel itself does not use it; it is there for users of
- * the allocator as a library.
+ * A reference count for many CPUs. While its object is in use, get and put add to their own CPU's
+ * word, without LOCK; the sum is unknown. When the owner kills the reference, all CPUs change to
+ * one atomic count. The put that makes it 0 calls release(ref), exactly once, on its CPU. For users
+ * of the allocator as a library; the kernel itself does not use it.
  *
  * Modes: *per-CPU*; *atomic*; *dead* (atomic, and the initial reference was dropped). get and put
  * check the mode and add to their word inside the CPU guard (kernel/base/cpu_local.h). A switch to
  * atomic changes the mode word and waits for a grace period. After it no CPU is between check and
- * addition, so the words stand still; their sum goes into the count. Words are never cleared, only
- * compared with their last sum (modulo 2^64). So no CPU's memory is written by another, and CPUs
- * may come and go at any time; their words keep counting.
+ * addition, so the words no longer change, and their sum is added to the count. Words are never
+ * cleared, but compared with their last sum (modulo 2^64). So no CPU writes another CPU's memory,
+ * and CPUs may go online and offline at any time: their words still count.
  *
  * If the grace period fails (a CPU does not answer), the count keeps its bias and cannot become 0:
- * the object stays, the call returns the error and may be made again.
+ * the object stays, and the call returns the error and may be repeated.
  *
- * More puts than gets are found at a switch to atomic and by each put after it. A line names the
- * reference; release is not called.
+ * A switch to atomic, and each put after it, detects more puts than gets. It logs the reference's
+ * name and does not call release.
  *
- * Context: get, put, tryget: any context but NMI, any CPU, also in release. The calls that return
+ * Context: get, put, tryget: any context but NMI, any CPU, also in release. Functions that return
  * int: thread context, interrupts on; they exclude each other by spinning. The caller keeps the
- * object alive: it has a reference, or owns the object before or after all others.
+ * object alive: it has a reference, or it is the only user.
  * CPU-local.
  * SPDX-License-Identifier: MIT
  */
@@ -33,16 +32,16 @@
 #include "kernel/base/spinlock.h"
 #include "percpu/sync/percpu_lib.h"
 
-#define PERCPU_REF_INIT_ATOMIC  1u /* begins in atomic mode; implies ALLOW_REINIT */
-#define PERCPU_REF_INIT_DEAD    2u /* begins dead, with count 0; implies ALLOW_REINIT */
-#define PERCPU_REF_ALLOW_REINIT 4u /* keeps the per-CPU memory when it becomes atomic */
+#define PERCPU_REF_INIT_ATOMIC  1u /* initial mode atomic; implies ALLOW_REINIT */
+#define PERCPU_REF_INIT_DEAD    2u /* initial mode dead, count 0; implies ALLOW_REINIT */
+#define PERCPU_REF_ALLOW_REINIT 4u /* keeps the per-CPU memory in atomic mode */
 
 /* Bits of the mode word beside the per-CPU pointer. */
 #define PERCPU_REF_ATOMIC 1ull
 #define PERCPU_REF_DEAD   2ull
 #define PERCPU_REF_MODE   3ull
 
-/* Part of the count in per-CPU mode: no number of puts brings it to 0. */
+/* Added to the count in per-CPU mode, so that puts cannot make it 0. */
 #define PERCPU_REF_BIAS (1LL << 62)
 
 struct percpu_ref;
@@ -53,19 +52,19 @@ struct percpu_ref {
     _Atomic s64 count;
     percpu_ref_fn release;
     const struct percpu_lib *lib;
-    const char *name;     /* for lines of the log */
+    const char *name;     /* for the log */
     struct spinlock lock; /* of the mode; taken with interrupts on */
-    u64 base;             /* sum of the words at the last switch to atomic */
+    u64 base;             /* the words' sum at the last switch to atomic */
     bool biased, allow_reinit, force_atomic;
     bool killed;        /* the initial reference was dropped */
-    atomic_bool warned; /* the line about too many puts was written */
+    atomic_bool warned; /* too many puts were logged */
 };
 
-/* One reference, the caller's; per-CPU mode unless a flag says otherwise. -ENOMEM. */
+/* The caller gets the initial reference. Per-CPU mode without flags. -ENOMEM. */
 int percpu_ref_init(struct percpu_ref *ref, const struct percpu_lib *lib, const char *name,
                     percpu_ref_fn release, u32 flags) MUST_CHECK;
 
-/* Frees the per-CPU memory; nobody uses ref any more. May be called in release. */
+/* Frees the per-CPU memory, after the last use of ref. May be called in release. */
 void percpu_ref_exit(struct percpu_ref *ref);
 
 /* The slow paths of the functions below. */
@@ -79,7 +78,7 @@ static inline u64 *percpu_ref_words(u64 mode)
     return (u64 *)(uintptr_t)(mode & ~PERCPU_REF_MODE);
 }
 
-/* True: nr was added to this CPU's word. *mode: the mode word that was read. */
+/* True: added nr to this CPU's word. *mode: the mode word read. */
 static ALWAYS_INLINE bool percpu_ref_add_local(struct percpu_ref *ref, u64 nr, u64 *mode)
 {
     bool local;
@@ -93,7 +92,7 @@ static ALWAYS_INLINE bool percpu_ref_add_local(struct percpu_ref *ref, u64 nr, u
     return local;
 }
 
-/* Takes nr references; the caller has one meanwhile. */
+/* Takes nr references. The caller has one during the call. */
 static ALWAYS_INLINE void percpu_ref_get_many(struct percpu_ref *ref, u64 nr)
 {
     u64 mode;
@@ -102,7 +101,7 @@ static ALWAYS_INLINE void percpu_ref_get_many(struct percpu_ref *ref, u64 nr)
         atomic_fetch_add_explicit(&ref->count, (s64)nr, memory_order_relaxed);
 }
 
-/* Drops nr references of the caller; the last one of all calls release. */
+/* Drops nr references of the caller. The drop of the last reference calls release. */
 static ALWAYS_INLINE void percpu_ref_put_many(struct percpu_ref *ref, u64 nr)
 {
     u64 mode;
@@ -111,7 +110,7 @@ static ALWAYS_INLINE void percpu_ref_put_many(struct percpu_ref *ref, u64 nr)
         percpu_ref_put_atomic(ref, nr);
 }
 
-/* As get_many, but the caller needs no reference. False: the count is 0, nothing changed. */
+/* As get_many, but for a caller without a reference. False: the count is 0. */
 static ALWAYS_INLINE bool MUST_CHECK percpu_ref_tryget_many(struct percpu_ref *ref, u64 nr)
 {
     u64 mode;
@@ -119,7 +118,7 @@ static ALWAYS_INLINE bool MUST_CHECK percpu_ref_tryget_many(struct percpu_ref *r
     return percpu_ref_add_local(ref, nr, &mode) || percpu_ref_tryget_atomic(ref, nr);
 }
 
-/* As tryget; false also when it was killed. */
+/* As tryget, but also false after a kill. */
 static ALWAYS_INLINE bool MUST_CHECK percpu_ref_tryget_live(struct percpu_ref *ref)
 {
     u64 mode;
@@ -143,9 +142,9 @@ static ALWAYS_INLINE bool MUST_CHECK percpu_ref_tryget(struct percpu_ref *ref)
 }
 
 /*
- * Makes sure that no tryget_live succeeds on any CPU, calls confirm(ref) unless it is NULL, and
- * drops the initial reference, which may release at once. -EINVAL: killed before. An error of the
- * grace period: neither confirmed nor dropped; kill again.
+ * Makes every later tryget_live on any CPU fail, calls confirm(ref) unless it is NULL, and drops
+ * the initial reference, which may call release. -EINVAL: killed before. An error of the grace
+ * period: neither confirmed nor dropped; call again.
  */
 int percpu_ref_kill_and_confirm(struct percpu_ref *ref, percpu_ref_fn confirm) MUST_CHECK;
 
@@ -155,23 +154,18 @@ static inline int MUST_CHECK percpu_ref_kill(struct percpu_ref *ref)
 }
 
 /*
- * Atomic mode until switch_to_percpu. The switch is complete on return; then confirm(ref) was
- * called, unless it is NULL. Returns an error of the grace period.
+ * Atomic mode until switch_to_percpu. On return the switch is complete, and confirm(ref) was called
+ * unless it is NULL. Returns 0 or an error of the grace period.
  */
 int percpu_ref_switch_to_atomic(struct percpu_ref *ref, percpu_ref_fn confirm) MUST_CHECK;
 
-static inline int MUST_CHECK percpu_ref_switch_to_atomic_sync(struct percpu_ref *ref)
-{
-    return percpu_ref_switch_to_atomic(ref, NULL);
-}
-
-/* Per-CPU mode; for a dead one from its revival on. -EINVAL: no ALLOW_REINIT. */
+/* Per-CPU mode, for a dead reference after its revival. -EINVAL: no ALLOW_REINIT. */
 int percpu_ref_switch_to_percpu(struct percpu_ref *ref) MUST_CHECK;
 
 /*
- * Revives a dead reference, with an initial reference, in the mode it was in before. reinit: when
- * all references are gone and release has returned. resurrect: while there is a reference. -EBUSY:
- * the other case. -EINVAL: not dead, or no ALLOW_REINIT.
+ * Revives a dead reference in its mode before the kill, with an initial reference. reinit: for
+ * count 0, after release has returned. resurrect: for a count above 0. -EBUSY: the other case.
+ * -EINVAL: not dead, or no ALLOW_REINIT.
  */
 int percpu_ref_reinit(struct percpu_ref *ref) MUST_CHECK;
 int percpu_ref_resurrect(struct percpu_ref *ref) MUST_CHECK;
@@ -182,14 +176,14 @@ static inline bool percpu_ref_is_dying(const struct percpu_ref *ref)
     return atomic_load_explicit(&ref->mode, memory_order_acquire) & PERCPU_REF_DEAD;
 }
 
-/* True: there is no reference. Always false in per-CPU mode. Any context. */
+/* True: no references. Always false in per-CPU mode. Any context. */
 static inline bool percpu_ref_is_zero(const struct percpu_ref *ref)
 {
     return (atomic_load_explicit(&ref->mode, memory_order_acquire) & PERCPU_REF_MODE) &&
            atomic_load_explicit(&ref->count, memory_order_acquire) == 0;
 }
 
-/* NULL, or which invariant is broken. Nobody may use ref meanwhile. */
+/* NULL, or which invariant is broken. No other call may use ref at the same time. */
 const char *percpu_ref_verify(struct percpu_ref *ref);
 
 #endif

@@ -1,9 +1,9 @@
 /*
  * The slow sides of the per-CPU reader-writer lock; see rwlock.h.
  *
- * Why a sum of 0 means that there is no reader: once the gate is closed and the grace period over,
- * no word grows any more. Each word is read once in the loop and is not greater later. So at the
- * end of the loop there are at most as many readers as the sum.
+ * Why a sum of 0 means no reader: after the closing of the gate and the grace period, no word can
+ * grow. The loop reads each word once, and the word is never greater later. So at the end of the
+ * loop the number of readers is at most the sum.
  * SPDX-License-Identifier: MIT
  */
 #include "percpu/sync/rwlock.h"
@@ -55,7 +55,7 @@ void percpu_down_read_slow(struct percpu_rwlock *l)
     bool got;
 
     queue_enter(l);
-    got = percpu_down_read_trylock(l); /* only the head of the queue closes the gate */
+    got = percpu_down_read_trylock(l); /* open: only the head of the queue closes the gate */
     ASSERT(got);
     queue_leave(l);
 }
@@ -102,7 +102,7 @@ const char *percpu_rwlock_verify(const struct percpu_rwlock *l)
         return "the gate is closed";
     if (atomic_load_explicit(&l->next, memory_order_relaxed) !=
         atomic_load_explicit(&l->head, memory_order_relaxed))
-        return "somebody is in the queue";
+        return "the queue is not empty";
     if (sum_readers(l))
         return "the readers' words do not sum to 0";
     return NULL;

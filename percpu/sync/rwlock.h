@@ -1,15 +1,15 @@
 /*
- * A reader-writer lock for data that every CPU reads often and that changes rarely. A reader counts
- * itself in its own CPU's word, without LOCK and without a cache line that others write. A writer
- * pays: it closes the gate, waits for a grace period (then no reader is between its check of the
- * gate and its word), and waits until the words sum to 0. The kernel itself does not use it; it is
- * there for users of the allocator as a library.
+ * A reader-writer lock for data that every CPU reads often and that rarely changes. A reader adds 1
+ * to its own CPU's word, without LOCK and without a cache line that other CPUs write. A writer is
+ * slow: it closes the gate, waits for a grace period (after it no reader is between its check of
+ * the gate and its word), and waits until the words sum to 0. For users of the allocator as a
+ * library; the kernel itself does not use it.
  *
- * Fair: writers, and readers that find the gate closed, queue by tickets in order of arrival. A
- * reader at the head counts itself and lets the next one on, so readers in a row run together. A
- * reader that finds the gate open does not queue.
+ * Fair: writers, and readers at a closed gate, queue by tickets in order of arrival. A reader at
+ * the head of the queue counts itself and leaves the queue, so successive readers run together. A
+ * reader at an open gate does not queue.
  *
- * Readers do not nest: a second down_read could wait for a writer that waits for the first.
+ * Readers must not nest: a second down_read could wait for a writer that waits for the first.
  * Interrupt handlers use down_read_trylock, which never waits and may interrupt a reader. up_read
  * may run on another CPU than down_read, and in an interrupt.
  *
@@ -33,20 +33,20 @@ enum percpu_rwlock_gate { RWLOCK_OPEN, RWLOCK_CLOSED, RWLOCK_HELD };
 
 struct percpu_rwlock {
     u64 *readers;     /* per-CPU; their sum modulo 2^64 is the number of readers */
-    _Atomic u32 gate; /* changed by the writer at the head of the queue only */
+    _Atomic u32 gate; /* only the writer at the head of the queue changes it */
     const struct percpu_lib *lib;
-    _Atomic u32 next ALIGNED(64); /* the next ticket to hand out */
-    _Atomic u32 head;             /* the ticket whose turn it is */
+    _Atomic u32 next ALIGNED(64); /* the next free ticket */
+    _Atomic u32 head;             /* the ticket at the head of the queue */
 };
 
-/* -ENOMEM. destroy: nobody holds the lock or waits for it. */
+/* -ENOMEM. destroy: the lock is free and has no waiter. */
 int percpu_rwlock_init(const struct percpu_lib *lib, struct percpu_rwlock *l) MUST_CHECK;
 void percpu_rwlock_destroy(struct percpu_rwlock *l);
 
-/* Waits its turn behind the writers that came before. */
+/* Waits in the queue. */
 void percpu_down_read_slow(struct percpu_rwlock *l);
 
-/* True: the caller is a reader now. False: a writer has the lock or is about to. */
+/* True: the caller is a reader now. False: a writer has the lock, or waits for readers. */
 static ALWAYS_INLINE bool MUST_CHECK percpu_down_read_trylock(struct percpu_rwlock *l)
 {
     bool open;
@@ -70,15 +70,15 @@ static ALWAYS_INLINE void percpu_up_read(struct percpu_rwlock *l)
     this_cpu_dec_release(*l->readers);
 }
 
-/* 0: no reader and no other writer until up_write. An error of the grace period: not locked. */
+/* 0: locked against readers and writers. An error of the grace period: not locked. */
 int percpu_down_write(struct percpu_rwlock *l) MUST_CHECK;
 void percpu_up_write(struct percpu_rwlock *l);
 
-/* May be out of date on return, unless the caller itself has the lock. Any context. */
+/* Out of date on return unless the caller has the lock. Any context. */
 bool percpu_rwlock_is_read_locked(const struct percpu_rwlock *l);
 bool percpu_rwlock_is_write_locked(const struct percpu_rwlock *l);
 
-/* NULL, or what is wrong with a lock that nobody has and nobody waits for. */
+/* For a free lock without waiters: NULL, or which invariant is broken. */
 const char *percpu_rwlock_verify(const struct percpu_rwlock *l);
 
 #endif

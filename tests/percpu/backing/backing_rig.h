@@ -65,7 +65,7 @@ static inline void end(void)
     world_fail(&w, 0, 0, false);
     check();
     for (u32 i = 0; i < nr_blocks(); i++) {
-        if (pcpu_block_populated(&b, i))
+        if (bitmap_test_bit(b.populated, i))
             blocks[n++] = i;
     }
     EXPECT_EQ(pcpu_backing_return(&b, blocks, n, &returned), 0);

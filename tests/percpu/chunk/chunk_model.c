@@ -31,11 +31,11 @@ static void compare_block(struct model *m, u32 block)
 static void compare(struct model *m)
 {
     const char *broken;
-    u64 strips = 0;
+    u64 bumps = 0;
 
-    for (u32 i = 0; i < MAX_STRIPS; i++)
-        strips += m->strip[i].n;
-    broken = pcpu_chunk_verify(&m->c, strips);
+    for (u32 i = 0; i < MAX_BUMPS; i++)
+        bumps += m->bump[i].n;
+    broken = pcpu_chunk_verify(&m->c, bumps);
 
     if (broken && !m->failures++)
         ktest_fail(__FILE__, __LINE__, "verify: %s", broken);
@@ -119,13 +119,13 @@ static void do_alloc(struct model *m)
     m->done[1] += done < n;
 }
 
-/* ---- strips ---------------------------------------------------------------------------------- */
+/* ---- bump regions ---------------------------------------------------------------------------- */
 
-static void take_strip(struct model *m, u32 i)
+static void take_bump(struct model *m, u32 i)
 {
     u32 size = 2 * (1 + rnd(m, 64)), max = size + rnd(m, 2 * B), off, at, end, n;
 
-    n = pcpu_chunk_take_strip(&m->c, size, max, &off);
+    n = pcpu_chunk_take_bump(&m->c, size, max, &off);
     at = model_place(m, m->used, 0, size, 2, &end);
     CHECK(m, (at == NONE) == !n);
     if (!n || m->failures)
@@ -133,31 +133,31 @@ static void take_strip(struct model *m, u32 i)
     end = MIN(MIN(end, (u32)align_up(at + size, B)), at + max) & ~1u;
     CHECK(m, off == at * PCPU_GRANULE && n == end - at);
     model_set(m, at, n, 1);
-    m->strip[i].at = at;
-    m->strip[i].n = n;
+    m->bump[i].at = at;
+    m->bump[i].n = n;
     m->done[6]++;
 }
 
 /* An object, as its owner makes it. */
-static void cut_strip(struct model *m, u32 i)
+static void cut_bump(struct model *m, u32 i)
 {
-    u32 class = PCPU_CLASS_8 + rnd(m, PCPU_CLASS_ALIGNED - PCPU_CLASS_8), at = m->strip[i].at;
+    u32 class = PCPU_CLASS_8 + rnd(m, PCPU_CLASS_ALIGNED - PCPU_CLASS_8), at = m->bump[i].at;
     u32 size = pcpu_class_size(class) / PCPU_GRANULE;
     u8 tag = (u8)(class | (rnd(m, 2) ? PCPU_TAG_OWNED : 0));
 
-    if (m->strip[i].n < size)
+    if (m->bump[i].n < size)
         return;
     *pcpu_chunk_tag(&m->c, at * PCPU_GRANULE) = tag;
     model_set(m, at, size, 0); /* the same granules once more */
     model_object(m, at, size, tag);
-    m->strip[i].at += size;
-    m->strip[i].n -= size;
+    m->bump[i].at += size;
+    m->bump[i].n -= size;
     m->done[7]++;
 }
 
-static void end_strip(struct model *m, u32 i)
+static void end_bump(struct model *m, u32 i)
 {
-    u32 at = m->strip[i].at, n = m->strip[i].n, emptied = 0;
+    u32 at = m->bump[i].at, n = m->bump[i].n, emptied = 0;
 
     if (!n)
         return;
@@ -166,21 +166,21 @@ static void end_strip(struct model *m, u32 i)
     model_set(m, at, n, 0);
     for (u32 block = at / B; block <= (at + n - 1) / B; block++)
         emptied += m->in_use[block] == 0;
-    CHECK(m, pcpu_chunk_give_strip(&m->c, at * PCPU_GRANULE, n) == emptied);
-    m->strip[i].n = 0;
+    CHECK(m, pcpu_chunk_give_bump(&m->c, at * PCPU_GRANULE, n) == emptied);
+    m->bump[i].n = 0;
     m->done[8]++;
 }
 
-static void do_strip(struct model *m)
+static void do_bump(struct model *m)
 {
-    u32 i = rnd(m, MAX_STRIPS);
+    u32 i = rnd(m, MAX_BUMPS);
 
-    if (!m->strip[i].n)
-        take_strip(m, i);
+    if (!m->bump[i].n)
+        take_bump(m, i);
     else if (rnd(m, 8))
-        cut_strip(m, i);
+        cut_bump(m, i);
     else
-        end_strip(m, i);
+        end_bump(m, i);
 }
 
 /* ---- the other way --------------------------------------------------------------------------- */
@@ -400,7 +400,7 @@ static void step(struct model *m, bool filling)
     u32 k = rnd(m, 32);
 
     if (k < (filling ? 3u : 1u))
-        do_strip(m);
+        do_bump(m);
     else if (k < (filling ? 16u : 7u))
         do_alloc(m);
     else if (k < 23)
@@ -419,8 +419,8 @@ static void step(struct model *m, bool filling)
 
 static void drain(struct model *m)
 {
-    for (u32 i = 0; i < MAX_STRIPS; i++)
-        end_strip(m, i);
+    for (u32 i = 0; i < MAX_BUMPS; i++)
+        end_bump(m, i);
     while (m->objects && !m->failures)
         do_free(m, MAX_BATCH);
     CHECK(m, m->region || m->c.nr_empty == m->c.nr_populated);
@@ -450,7 +450,7 @@ static void live(const struct shape *s)
                (unsigned long long)m.done[0], (unsigned long long)m.done[1],
                (unsigned long long)m.done[2], (unsigned long long)m.done[3],
                (unsigned long long)m.done[4], (unsigned long long)m.done[5]);
-    ktest_note("%llu strips, %llu cut from them, %llu given back", (unsigned long long)m.done[6],
+    ktest_note("%llu bump regions, %llu cut from them, %llu given back", (unsigned long long)m.done[6],
                (unsigned long long)m.done[7], (unsigned long long)m.done[8]);
     EXPECT_LT(s->ops / 4, m.done[0]);
     EXPECT_TRUE(m.done[6] && m.done[7] && m.done[8]);

@@ -13,7 +13,7 @@
 
 #define B          PCPU_BLOCK_GRANULES
 #define MAX_BATCH  64
-#define MAX_STRIPS 6
+#define MAX_BUMPS 6
 #define NONE       (~0u)
 #define ROOM(size) ((size) + 64) /* memchr may be asked for nothing at the end */
 
@@ -39,7 +39,7 @@ struct model {
     u32 objects;
     struct {
         u32 at, n; /* granules */
-    } strip[MAX_STRIPS];
+    } bump[MAX_BUMPS];
     u64 least_free; /* granules of populated blocks, when half of the unit or more is populated */
     u64 seed, failures;
     u64 done[9];

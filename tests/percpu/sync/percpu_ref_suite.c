@@ -78,7 +78,7 @@ static void own(void)
     for (u32 life = 1; life <= lives; life++) {
         let_run();
         if (life % 3 == 0)
-            CHECK(&stress.t, percpu_ref_switch_to_atomic_sync(&ref) == 0);
+            CHECK(&stress.t, percpu_ref_switch_to_atomic(&ref, NULL) == 0);
         if (life % 6 == 0)
             CHECK(&stress.t, percpu_ref_switch_to_percpu(&ref) == 0);
         CHECK(&stress.t, percpu_ref_kill(&ref) == 0);

@@ -185,9 +185,9 @@ KTEST(percpu_ref, switches_while_alive)
 
     begin(&ref, PERCPU_REF_ALLOW_REINIT);
     percpu_ref_get_many(&ref, 3);
-    EXPECT_EQ(percpu_ref_switch_to_atomic_sync(&ref), 0);
+    EXPECT_EQ(percpu_ref_switch_to_atomic(&ref, NULL), 0);
     EXPECT_EQ(ref.count, 4);
-    EXPECT_EQ(percpu_ref_switch_to_atomic_sync(&ref), 0);
+    EXPECT_EQ(percpu_ref_switch_to_atomic(&ref, NULL), 0);
     percpu_ref_put(&ref);
     FINE(&ref);
     EXPECT_EQ(percpu_ref_switch_to_percpu(&ref), 0);
@@ -208,7 +208,7 @@ KTEST(percpu_ref, failed_grace_period)
     begin(&ref, PERCPU_REF_ALLOW_REINIT);
     percpu_ref_get(&ref);
     rig.quiesce_err = -ETIMEDOUT;
-    EXPECT_EQ(percpu_ref_switch_to_atomic_sync(&ref), -ETIMEDOUT);
+    EXPECT_EQ(percpu_ref_switch_to_atomic(&ref, NULL), -ETIMEDOUT);
     FINE(&ref);
     percpu_ref_put(&ref);
     percpu_ref_get(&ref);
@@ -292,7 +292,7 @@ static void owner(void)
 
         while (obj.uses - before < 50)
             cpu_relax();
-        if (life % 3 == 0 && percpu_ref_switch_to_atomic_sync(&obj.ref))
+        if (life % 3 == 0 && percpu_ref_switch_to_atomic(&obj.ref, NULL))
             obj.bad++;
         if (life % 6 == 0 && percpu_ref_switch_to_percpu(&obj.ref))
             obj.bad++;
@@ -332,7 +332,7 @@ KTEST(percpu_ref, threads_use_while_it_is_killed)
     EXPECT_EQ(obj.bad, 0);
     FINE(&obj.ref);
     EXPECT_GE(released, LIVES - LIVES / 4);
-    EXPECT_EQ(percpu_ref_switch_to_atomic_sync(&obj.ref), 0);
+    EXPECT_EQ(percpu_ref_switch_to_atomic(&obj.ref, NULL), 0);
     EXPECT_EQ(obj.ref.count, 1);
     end(&obj.ref);
 }
