@@ -1,5 +1,5 @@
 /*
- * The allocator's chunks: by number, by address; made and given back. See alloc.h.
+ * The allocator's chunks: by number and by address, made and given back. See alloc_chunks.h.
  * SPDX-License-Identifier: MIT
  */
 #include "percpu/alloc/alloc_chunks.h"
@@ -33,7 +33,7 @@ void pcpu_lock_pinned(struct pcpu_allocator *a, u32 n, struct pcpu_locked *l)
         panic("percpu: chunk %u went while it was in use", n);
 }
 
-/* A chunk of which less than an eighth is in use should drain: others are filled first. */
+/* A chunk with less than an eighth in use should drain: others are filled first. */
 static u64 hint_of(const struct pcpu_dchunk *ch)
 {
     const struct pcpu_chunk *c = &ch->c;
@@ -73,7 +73,7 @@ static struct pcpu_leaf *make_leaf(struct pcpu_allocator *a, u64 slot)
     return leaf;
 }
 
-/* The flat table has the slots of the first unit's copy, which a per-CPU pointer gives. */
+/* The flat table has the slots of the first unit: a per-CPU pointer leads there. */
 static void set_flat(struct pcpu_allocator *a, u64 base, struct pcpu_dchunk *chunk)
 {
     u64 start = base - a->window_base, last = (start + a->unit_size - 1) >> PCPU_SLOT_SHIFT;
@@ -82,7 +82,7 @@ static void set_flat(struct pcpu_allocator *a, u64 base, struct pcpu_dchunk *chu
         atomic_store_explicit(&a->flat[slot], chunk, memory_order_release);
 }
 
-/* Enters (or, with chunk NULL, takes out) every 2 MiB slot that the chunk's groups touch. */
+/* Enters every 2 MiB slot that the chunk's groups touch; with chunk NULL removes them. */
 static int set_slots(struct pcpu_allocator *a, u64 base, struct pcpu_dchunk *chunk)
 {
     const struct pcpu_first_chunk *fc = a->fc;
@@ -140,7 +140,7 @@ static u32 free_number(const struct pcpu_allocator *a)
     return n;
 }
 
-/* From here on others find it, and write its hint: this one comes before. */
+/* The hint comes first: from the store of the pointer on, others find the chunk and write it. */
 static void publish(struct pcpu_allocator *a, struct pcpu_dchunk *ch)
 {
     ch->live = true;
@@ -182,7 +182,7 @@ static int make_chunk(struct pcpu_allocator *a)
     return 0;
 }
 
-/* Another CPU may have made one while this one waited. The first chunk cannot be populated. */
+/* Another CPU may have made a chunk while this one waited. The first chunk is never populated. */
 static bool room_for(const struct pcpu_allocator *a, u32 need)
 {
     for (u32 n = PCPU_CHUNK_DYNAMIC; n < pcpu_chunks_end(a); n++)
@@ -191,7 +191,7 @@ static bool room_for(const struct pcpu_allocator *a, u32 need)
     return false;
 }
 
-/* Blocks of dynamic chunks that are nobody's: what the reserve can grow into. */
+/* Are there unpopulated blocks, for the reserve to grow into? */
 static bool room_for_reserve(struct pcpu_allocator *a)
 {
     bool room = false;
@@ -221,27 +221,31 @@ int pcpu_make_chunk(struct pcpu_allocator *a, u32 size, u32 align)
 
 /* ---- giving back ----------------------------------------------------------------------------- */
 
-static void nothing(void *arg)
+static void no_op(void *arg)
 {
     (void)arg;
 }
 
 bool pcpu_wait_for_readers(struct pcpu_allocator *a)
 {
-    return !a->ops->call_all || !a->ops->call_all(a->ops->ctx, nothing, NULL);
+    return !a->ops->call_all || !a->ops->call_all(a->ops->ctx, no_op, NULL);
 }
 
-/* grow_mutex held. The memory goes when no lookup can see it. */
+/* grow_mutex held. The memory is freed when no lookup can see it. */
 static void unlink_chunk(struct pcpu_allocator *a, struct pcpu_dchunk *ch)
 {
+    u32 end = pcpu_chunks_end(a);
+
     atomic_store_explicit(&a->hint[ch->number], 0, memory_order_relaxed);
     atomic_store_explicit(&a->chunks[ch->number], NULL, memory_order_release);
+    /* Each number below the end costs a search for room 9 instructions. */
+    while (end > PCPU_CHUNK_DYNAMIC && !pcpu_chunk_number(a, end - 1))
+        end--;
+    atomic_store_explicit(&a->chunks_end, end, memory_order_release);
     set_slots(a, ch->base, NULL);
     pcpu_backing_destroy(&ch->backing);
-    if (pcpu_wait_for_readers(a))
+    if (pcpu_wait_for_readers(a)) /* else it stays: a CPU may still read it */
         free_dchunk(a, ch);
-    else
-        pcpu_count(&a->lost_chunks, 1);
     pcpu_count(&a->chunks_returned, 1);
 }
 
@@ -337,7 +341,7 @@ static void free_region(struct pcpu_allocator *a, struct pcpu_dchunk *ch,
 
     if (!ch)
         return;
-    /* The list lies right before the first block's metadata. */
+    /* The list is right before the first block's metadata. */
     pcpu_meta_free(a, (u8 *)ch->c.blocks[first] - list, list + n * sizeof(struct pcpu_block));
     free_dchunk(a, ch);
 }

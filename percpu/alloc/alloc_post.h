@@ -1,5 +1,5 @@
 /*
- * Posting deferred work: who is asked to do it, and who balances. alloc_balance.c does the work.
+ * Posting deferred work: which CPU does it, and which one balances. alloc_balance.c does the work.
  * SPDX-License-Identifier: MIT
  */
 #ifndef PERCH_PERCPU_ALLOC_ALLOC_POST_H
@@ -10,12 +10,12 @@
 /* Posts PCPU_WORK_* bits to an idle CPU, or to this one for its next safe point. Any context. */
 void pcpu_defer(struct pcpu_allocator *a, u32 bits);
 
-/* The same for a CPU that is about to park: some other CPU does it. */
+/* The same for a CPU that parks: another CPU does it. */
 void pcpu_defer_elsewhere(struct pcpu_allocator *a, u32 bits);
 
 /*
- * balance_mutex, tried. False: another CPU has it and was left this CPU's bits. Whoever unlocks
- * takes over the bits that were left meanwhile.
+ * Tries balance_mutex. False: another CPU has it, and this CPU's bits. The unlock adopts all bits
+ * that CPUs passed to the holder.
  */
 bool pcpu_balance_trylock(struct pcpu_allocator *a);
 void pcpu_balance_unlock(struct pcpu_allocator *a);

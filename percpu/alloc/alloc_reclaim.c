@@ -1,16 +1,15 @@
 /*
- * What goes back to the page allocator, and when memory is short. See alloc_reclaim.h.
+ * Return to the page allocator: empty blocks and chunks, and more when memory is short. See
+ * alloc_chunks.h.
  * SPDX-License-Identifier: MIT
  */
-#include "percpu/alloc/alloc_reclaim.h"
-#include "kernel/base/print.h"
 #include "percpu/alloc/alloc_chunks.h"
-#include "percpu/alloc/alloc_metadata.h"
+#include "kernel/base/print.h"
 #include "percpu/alloc/alloc_post.h"
 
 #define RETIRED_MAX 128u /* the metadata of this many blocks shares one cross-call */
 
-/* Blocks that this CPU made BUSY become unpopulated, or populated again if they could not go. */
+/* Blocks that this CPU made BUSY become unpopulated; those not returned, populated again. */
 static void finish_return(struct pcpu_allocator *a, u32 number, const u32 *blocks, u32 n,
                           u32 returned)
 {
@@ -43,7 +42,7 @@ static u32 return_from(struct pcpu_allocator *a, u32 number, u32 max)
     return returned;
 }
 
-/* The reserve stays in the lowest chunks, so that the highest ones empty and go. */
+/* The reserve stays in the lowest chunks, so that the highest ones become empty. */
 u64 pcpu_return_empty(struct pcpu_allocator *a, u32 keep, u32 max)
 {
     u64 done = 0;
@@ -57,7 +56,7 @@ u64 pcpu_return_empty(struct pcpu_allocator *a, u32 keep, u32 max)
                 break;
             done += n;
         }
-        /* Chunk 2 stays: the reserve lives there. */
+        /* The lowest chunk stays for the reserve. */
         if (i > PCPU_CHUNK_DYNAMIC && pcpu_hint_any(pcpu_hint(a, i)) == a->unit_size / PCPU_GRANULE)
             pcpu_drop_chunk(a, i);
     }

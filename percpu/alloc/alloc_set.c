@@ -1,8 +1,8 @@
 /*
- * Sets of magazines: one per CPU, or one per group on large machines. See alloc_set.h.
+ * Sets of magazines: one per CPU, or one per group on large machines. See alloc_magazines.h.
  * SPDX-License-Identifier: MIT
  */
-#include "percpu/alloc/alloc_set.h"
+#include "percpu/alloc/alloc_magazines.h"
 
 static u32 class_cap(u32 class, u32 quota)
 {
@@ -40,7 +40,7 @@ static struct pcpu_mags *new_set(struct pcpu_allocator *a, s32 node, u32 quota, 
     return m;
 }
 
-/* One set for these CPUs: one, or all of a group. */
+/* One set for n units of a group, those without a CPU left out. */
 static int add_set(struct pcpu_allocator *a, const u32 *cpus, u32 n, u32 quota, bool shared)
 {
     struct pcpu_mags *m = NULL;

@@ -1,5 +1,5 @@
 /*
- * What the allocator counts, and its dump. See percpu.h.
+ * The allocator's counters and its dump. See percpu.h.
  * SPDX-License-Identifier: MIT
  */
 #include "kernel/base/print.h"

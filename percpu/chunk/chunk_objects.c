@@ -7,7 +7,7 @@
 #include "percpu/chunk/chunk_hole.h"
 
 #define IN_BLOCK(g) ((g) & (PCPU_BLOCK_GRANULES - 1))
-#define BUMP_ALIGN (8u / PCPU_GRANULE)
+#define BUMP_ALIGN  (8u / PCPU_GRANULE)
 
 /* The block that is being changed. */
 struct edit {
