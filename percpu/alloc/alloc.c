@@ -5,9 +5,10 @@
 #include "percpu/alloc/alloc.h"
 #include "kernel/base/print.h"
 #include "percpu/alloc/alloc_batch.h"
+#include "percpu/alloc/alloc_chunks.h"
 #include "percpu/alloc/alloc_fast.h"
 #include "percpu/alloc/alloc_magazines.h"
-#include "percpu/alloc/alloc_post.h"
+#include "percpu/alloc/alloc_set.h"
 
 #define MAX_LINES 16 /* about refused frees, and about failures */
 /* The tag of an object without a magazine. With the size it fills five tag bytes. */

@@ -8,7 +8,7 @@
 #include "percpu/alloc/alloc.h"
 #include "percpu/alloc/alloc_chunks.h"
 #include "percpu/alloc/alloc_magazines.h"
-#include "percpu/alloc/alloc_post.h"
+#include "percpu/alloc/alloc_set.h"
 
 /* ---- the reserve ----------------------------------------------------------------------------- */
 

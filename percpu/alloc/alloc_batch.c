@@ -6,7 +6,6 @@
 #include "percpu/alloc/alloc_batch.h"
 #include "percpu/alloc/alloc_chunks.h"
 #include "percpu/alloc/alloc_lookup.h"
-#include "percpu/alloc/alloc_post.h"
 #include "percpu/chunk/clear.h"
 
 #define SHORT_SORT 23u /* insertion alone is as good up to here */

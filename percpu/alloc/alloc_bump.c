@@ -11,6 +11,7 @@
 #include "percpu/alloc/alloc_magazines.h"
 #include "percpu/alloc/alloc_batch.h"
 #include "percpu/alloc/alloc_lookup.h"
+#include "percpu/alloc/alloc_set.h"
 
 #define BUMP_PART 4 /* a region has at most this part of the quota */
 
@@ -55,27 +56,6 @@ void pcpu_bump_detach(struct pcpu_mags *m, struct pcpu_bump *out)
     cpu_local_add(m->headroom, out->bytes);
 }
 
-/* The set takes the region, unless it has got another one by now. True: it is over quota. */
-static bool attach(struct pcpu_allocator *a, struct pcpu_bump *b)
-{
-    u64 irq;
-    struct pcpu_mags *m = pcpu_set_enter(a, &irq);
-    bool over;
-
-    cpu_local_inc(m->nr_alloc);
-    cpu_local_inc(m->refills);
-    m->overflowed = false;
-    if (!m->bump.bytes) {
-        m->bump = *b;
-        cpu_local_sub(m->headroom, b->bytes);
-        b->bytes = 0;
-    }
-    over = m->headroom < 0;
-    pcpu_set_exit(m, irq);
-    pcpu_give_back_bump(a, b);
-    return over;
-}
-
 void pcpu_bump_plan(struct pcpu_mags *m, struct pcpu_bump_request *new)
 {
     new->max = (u32)MAX(MIN(m->quota / BUMP_PART, m->headroom), 0);
@@ -95,13 +75,27 @@ void *pcpu_bump_renew(struct pcpu_allocator *a, u32 class, u32 flags, struct pcp
         .max = MAX(size, new->max) / PCPU_GRANULE,
     };
     struct pcpu_entry e;
+    struct pcpu_mags *m;
+    u64 irq;
 
     pcpu_give_back_bump(a, &new->ended);
     if (!pcpu_take(a, &r, flags, NULL))
         return NULL;
-    if (flags & PCPU_ATOMIC)
-        pcpu_count_demand(a, size);
     e = bump_cut(a, &b, class | PCPU_TAG_OWNED, size);
-    new->over_quota = attach(a, &b);
+    m = pcpu_set_enter(a, &irq);
+    cpu_local_inc(m->nr_alloc);
+    cpu_local_inc(m->refills);
+    m->overflowed = false;
+    if (flags & PCPU_ATOMIC)
+        cpu_local_add(m->atomic_bytes, size);
+    /* Another call may have renewed the region by now. */
+    if (!m->bump.bytes) {
+        m->bump = b;
+        cpu_local_sub(m->headroom, b.bytes);
+        b.bytes = 0;
+    }
+    new->over_quota = m->headroom < 0;
+    pcpu_set_exit(m, irq);
+    pcpu_give_back_bump(a, &b);
     return (void *)e.ptr;
 }

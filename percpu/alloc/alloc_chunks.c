@@ -114,8 +114,7 @@ static struct pcpu_dchunk *new_dchunk(struct pcpu_allocator *a, u32 number)
 
     if (!ch)
         return NULL;
-    ch->memory =
-        pcpu_meta_alloc(a, pcpu_this_node(a), pcpu_chunk_bytes(a->unit_size / PCPU_BLOCK_SIZE));
+    ch->memory = pcpu_meta_alloc(a, pcpu_chunk_bytes(a->unit_size / PCPU_BLOCK_SIZE));
     if (!ch->memory) {
         pcpu_meta_free(a, ch, sizeof(*ch));
         return NULL;
@@ -130,21 +129,12 @@ static void free_dchunk(struct pcpu_allocator *a, struct pcpu_dchunk *ch)
     pcpu_meta_free(a, ch, sizeof(*ch));
 }
 
-/* The lowest number free; PCPU_MAX_CHUNKS: none. */
-static u32 free_number(const struct pcpu_allocator *a)
-{
-    u32 n = PCPU_CHUNK_DYNAMIC;
-
-    while (n < PCPU_MAX_CHUNKS && atomic_load_explicit(&a->chunks[n], memory_order_relaxed))
-        n++;
-    return n;
-}
-
 /* The hint comes first: from the store of the pointer on, others find the chunk and write it. */
 static void publish(struct pcpu_allocator *a, struct pcpu_dchunk *ch)
 {
     ch->live = true;
-    atomic_store_explicit(&a->hint[ch->number], hint_of(ch), memory_order_relaxed);
+    if (ch->number != PCPU_CHUNK_RESERVED)
+        atomic_store_explicit(&a->hint[ch->number], hint_of(ch), memory_order_relaxed);
     atomic_store_explicit(&a->chunks[ch->number], ch, memory_order_release);
     if (ch->number >= pcpu_chunks_end(a))
         atomic_store_explicit(&a->chunks_end, ch->number + 1, memory_order_release);
@@ -153,9 +143,11 @@ static void publish(struct pcpu_allocator *a, struct pcpu_dchunk *ch)
 static int make_chunk(struct pcpu_allocator *a)
 {
     struct pcpu_dchunk *ch;
-    u32 number = free_number(a);
+    u32 number = PCPU_CHUNK_DYNAMIC;
     int err;
 
+    while (number < PCPU_MAX_CHUNKS && pcpu_chunk_number(a, number))
+        number++;
     if (number == PCPU_MAX_CHUNKS)
         return -ENOSPC;
     ch = new_dchunk(a, number);
@@ -279,7 +271,7 @@ static struct pcpu_block **region_blocks(struct pcpu_allocator *a, u32 n, size_t
     u8 *memory;
 
     *bytes = list + n * sizeof(struct pcpu_block);
-    memory = pcpu_meta_alloc(a, pcpu_this_node(a), *bytes);
+    memory = pcpu_meta_alloc(a, *bytes);
     for (u32 i = 0; memory && i < n; i++)
         ((struct pcpu_block **)memory)[i] = (struct pcpu_block *)(memory + list) + i;
     return (struct pcpu_block **)memory;
@@ -307,30 +299,25 @@ static int init_region(struct pcpu_allocator *a, u32 number, const struct pcpu_r
     ch->ptr = a->static_start;
     pcpu_chunk_init_region(&ch->c, a->unit_size / PCPU_BLOCK_SIZE, ch->memory, r->start, r->end,
                            blocks);
+    publish(a, ch);
     *out = ch;
     return 0;
 }
 
 int pcpu_init_fixed(struct pcpu_allocator *a)
 {
-    int err = init_region(a, PCPU_CHUNK_FIRST, &a->fc->dyn_area, &a->first);
+    int err;
 
+    atomic_store_explicit(&a->chunks_end, PCPU_CHUNK_DYNAMIC, memory_order_relaxed);
+    err = init_region(a, PCPU_CHUNK_FIRST, &a->fc->dyn_area, &a->first);
     if (!err)
         err = init_region(a, PCPU_CHUNK_RESERVED, &a->fc->reserved_area, &a->reserved);
-    if (err)
-        return err;
-    atomic_store_explicit(&a->chunks_end, PCPU_CHUNK_DYNAMIC, memory_order_relaxed);
-    if (a->first) {
+    if (!err && a->first) {
         a->first_ptr = a->static_start + a->fc->dyn_area.start;
         a->first_bytes = a->fc->dyn_area.end - a->fc->dyn_area.start;
-        publish(a, a->first);
-        atomic_fetch_add_explicit(&a->nr_empty, a->first->c.nr_empty, memory_order_relaxed);
+        atomic_store_explicit(&a->nr_empty, a->first->c.nr_empty, memory_order_relaxed);
     }
-    if (a->reserved) {
-        a->reserved->live = true;
-        atomic_store_explicit(&a->chunks[PCPU_CHUNK_RESERVED], a->reserved, memory_order_release);
-    }
-    return 0;
+    return err;
 }
 
 static void free_region(struct pcpu_allocator *a, struct pcpu_dchunk *ch,

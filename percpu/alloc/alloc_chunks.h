@@ -1,12 +1,32 @@
 /*
- * The chunks of an instance by number: locked, made and given back, and their blocks: populated,
- * returned, and the metadata of blocks.
+ * Behind the magazines: chunks by number, their blocks, populated and returned, the metadata of
+ * blocks, and the work that is deferred.
  * SPDX-License-Identifier: MIT
  */
 #ifndef PERCH_PERCPU_ALLOC_ALLOC_CHUNKS_H
 #define PERCH_PERCPU_ALLOC_ALLOC_CHUNKS_H
 
 #include "percpu/alloc/alloc_types.h"
+
+/* ---- posting deferred work (alloc_post.c); alloc_balance.c does it ---------------------------- */
+
+/* Posts PCPU_WORK_* bits to an idle CPU, or to this one for its next safe point. Any context. */
+void pcpu_defer(struct pcpu_allocator *a, u32 bits);
+
+/* The same for a CPU that parks: another CPU does it. */
+void pcpu_defer_elsewhere(struct pcpu_allocator *a, u32 bits);
+
+/*
+ * Tries balance_mutex. False: another CPU holds it and takes over this CPU's bits: it adopts them
+ * when it unlocks.
+ */
+bool pcpu_balance_trylock(struct pcpu_allocator *a);
+void pcpu_balance_unlock(struct pcpu_allocator *a);
+
+static inline bool pcpu_work_pending(const struct pcpu_allocator *a)
+{
+    return atomic_load_explicit(&a->work[cpu_number()], memory_order_acquire) != 0;
+}
 
 /* ---- chunks (alloc_chunks.c) ----------------------------------------------------------------- */
 

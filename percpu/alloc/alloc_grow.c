@@ -4,18 +4,8 @@
  * SPDX-License-Identifier: MIT
  */
 #include "percpu/alloc/alloc_chunks.h"
-#include "percpu/alloc/alloc_post.h"
 
 #define GROW_BATCH 128u
-
-static int back_blocks(struct pcpu_allocator *a, struct pcpu_dchunk *ch, const u32 *blocks, u32 n)
-{
-    int err = pcpu_backing_populate(&ch->backing, blocks, n);
-
-    if (err == -ENOMEM && pcpu_reclaim(a))
-        err = pcpu_backing_populate(&ch->backing, blocks, n);
-    return err;
-}
 
 /* BUSY blocks become unpopulated again. At most GROW_BATCH. */
 static void unpopulate_busy(struct pcpu_allocator *a, u32 number, const u32 *blocks, u32 n)
@@ -39,7 +29,9 @@ static int populate_batch(struct pcpu_allocator *a, struct pcpu_dchunk *ch, cons
     bool ready;
 
     if (pcpu_metas_get(a, n, metas)) {
-        err = back_blocks(a, ch, blocks, n);
+        err = pcpu_backing_populate(&ch->backing, blocks, n);
+        if (err == -ENOMEM && pcpu_reclaim(a))
+            err = pcpu_backing_populate(&ch->backing, blocks, n);
         if (err)
             pcpu_metas_put(a, n, metas);
     }
@@ -160,7 +152,7 @@ static int grow_in(struct pcpu_allocator *a, u32 n, u32 size, u32 align, bool re
     int err;
 
     if (worst > GROW_BATCH)
-        blocks = pcpu_meta_alloc(a, pcpu_this_node(a), worst * sizeof(u32));
+        blocks = pcpu_meta_alloc(a, worst * sizeof(u32));
     if (!blocks)
         return -ENOMEM;
     err = pcpu_lock_chunk(a, n, &l) ? 0 : -ENOSPC;
@@ -246,15 +238,11 @@ static u32 reserve_round(struct pcpu_allocator *a, u32 n)
 {
     u32 done = 0;
 
-    for (u32 i = PCPU_CHUNK_DYNAMIC; i < pcpu_chunks_end(a) && done < n; i++) {
-        u32 got;
+    for (u32 i = PCPU_CHUNK_DYNAMIC; i < pcpu_chunks_end(a) && done < n;) {
+        u32 got = pcpu_hint_any(pcpu_hint(a, i)) ? reserve_in(a, i, n - done) : 0;
 
-        if (pcpu_hint_any(pcpu_hint(a, i)) == 0)
-            continue;
-        do {
-            got = reserve_in(a, i, n - done);
-            done += got;
-        } while (got && done < n);
+        done += got;
+        i += !got;
     }
     return done;
 }

@@ -8,7 +8,7 @@
 #include "percpu/alloc/alloc_chunks.h"
 #include "percpu/alloc/alloc_lookup.h"
 #include "percpu/alloc/alloc_magazines.h"
-#include "percpu/alloc/alloc_post.h"
+#include "percpu/alloc/alloc_set.h"
 
 #define DIR_ENTRIES(a) (((a)->window_slots + PCPU_LEAF_SLOTS - 1) / PCPU_LEAF_SLOTS)
 

@@ -9,6 +9,7 @@
 #include "percpu/alloc/alloc_magazines.h"
 #include "percpu/alloc/alloc_batch.h"
 #include "percpu/alloc/alloc_fast.h"
+#include "percpu/alloc/alloc_set.h"
 
 #define STOCK_FROM     8u     /* below this refill the bump region serves the class */
 #define SPILL          16u    /* entries that leave a full magazine at a time */
@@ -32,16 +33,6 @@ static void unshift(struct pcpu_mag *mag)
     mag->shift = 0;
     mag->cap = mag->max;
     mag->dirty = (u8)(mag->max - dirty);
-}
-
-/* The dirty entries have been cleared in place; there is no clean one. */
-static void dirty_are_clean(struct pcpu_mag *mag)
-{
-    u32 n = mag->cap - mag->dirty;
-
-    mag->entries += mag->dirty;
-    mag->shift = (u8)(mag->shift + mag->dirty);
-    mag->clean = mag->dirty = mag->cap = (u8)n;
 }
 
 static u32 nr_dirty(const struct pcpu_mag *mag)
@@ -159,7 +150,9 @@ static bool clear_in_place(struct pcpu_allocator *a, struct pcpu_mags *m, u32 cl
         return false;
     cpu_local_add(m->cleared_bytes,
                   pcpu_clear_batch(a, mag->entries + mag->dirty, n, pcpu_mag_size(mag)));
-    dirty_are_clean(mag);
+    mag->entries += mag->dirty;
+    mag->shift = (u8)(mag->shift + mag->dirty);
+    mag->clean = mag->dirty = mag->cap = (u8)n;
     return true;
 }
 
@@ -194,36 +187,30 @@ static u32 refill(struct pcpu_allocator *a, u32 class, u32 n, u32 flags, u32 own
 }
 
 /*
- * Puts what this CPU has of a class into a batch: the dirty entries, cleared, then objects of the
- * bump region up to `need`. How many; *enough: the chunks need not be asked.
+ * From what this CPU has (own: it has some): the dirty entries, cleared, and up to `need` objects of
+ * the bump region. If these are too few, from the chunks.
  */
-static u32 own_batch(struct pcpu_allocator *a, u32 class, u32 flags, u32 need, bool *enough,
-                     struct pcpu_entry *batch)
-{
-    u64 irq;
-    struct pcpu_mags *m = pcpu_set_enter(a, &irq);
-    u32 n = pull_dirty(m, class, PCPU_BATCH_MAX, batch), more = 0;
-
-    if (n < need && pcpu_class_has_steps(class))
-        more = pcpu_bump_alloc_many(a, m, class, need - n, batch + n);
-    if (n + more)
-        cpu_local_inc(m->nr_alloc);
-    pcpu_set_exit(m, irq);
-    if (n > 1 || (n && !(flags & PCPU_NOZERO)))
-        count_cleared(a, pcpu_clear_batch(a, batch, n, pcpu_class_size(class)));
-    *enough = more || n >= need;
-    return n + more;
-}
-
-/* From what this CPU has (own: it has some), then from the chunks. */
 static NOINLINE void *from_batch(struct pcpu_allocator *a, u32 class, u32 flags, u32 need, bool own)
 {
     struct pcpu_entry batch[PCPU_BATCH_MAX];
-    bool enough = false;
-    u32 n = own ? own_batch(a, class, flags, need, &enough, batch) : 0;
+    u32 n = 0, more = 0;
 
-    if (!enough)
+    if (own) {
+        u64 irq;
+        struct pcpu_mags *m = pcpu_set_enter(a, &irq);
+
+        n = pull_dirty(m, class, PCPU_BATCH_MAX, batch);
+        if (n < need && pcpu_class_has_steps(class))
+            more = pcpu_bump_alloc_many(a, m, class, need - n, batch + n);
+        if (n + more)
+            cpu_local_inc(m->nr_alloc);
+        pcpu_set_exit(m, irq);
+        if (n > 1 || (n && !(flags & PCPU_NOZERO)))
+            count_cleared(a, pcpu_clear_batch(a, batch, n, pcpu_class_size(class)));
+    }
+    if (n < need && !more)
         n += refill(a, class, need - n, flags, n, batch + n);
+    n += more;
     if (!n)
         return NULL;
     /* With PCPU_NOZERO the first one may be dirty. */
@@ -270,7 +257,7 @@ void *pcpu_mag_alloc_slow(struct pcpu_allocator *a, u32 class, u32 flags)
     return ptr;
 }
 
-/* ---- full magazines -------------------------------------------------------------------------------- */
+/* ---- full magazines -------------------------------------------------------------------------- */
 
 /* A batch on its way to the chunks. Not initialised, because it is large. */
 struct outgoing {
@@ -283,7 +270,7 @@ struct outgoing {
 
 static void take_out(struct pcpu_mags *m, u32 class, u32 max, struct outgoing *out)
 {
-    u32 n = pull_clean(m, class, max, out->batch + out->n); /* first: they need no clearing */
+    u32 n = pull_clean(m, class, max, out->batch + out->n); /* they need no clearing */
     u32 dirty = pull_dirty(m, class, max - n, out->batch + out->n + n);
 
     if (dirty) {

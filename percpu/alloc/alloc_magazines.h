@@ -1,65 +1,11 @@
 /*
- * Sets of magazines: made, entered by the CPU that uses one, and everything past the fast path:
- * misses, full magazines, eviction, drains, bump regions.
+ * Magazines past the fast path: misses, full ones, eviction, drains, bump regions.
  * SPDX-License-Identifier: MIT
  */
 #ifndef PERCH_PERCPU_ALLOC_ALLOC_MAGAZINES_H
 #define PERCH_PERCPU_ALLOC_ALLOC_MAGAZINES_H
 
 #include "percpu/alloc/alloc_types.h"
-
-/* ---- sets (alloc_set.c) ---------------------------------------------------------------------- */
-
-#define PCPU_HOT_MISSES 4u /* two misses of a class this close together mean demand */
-
-int pcpu_init_sets(struct pcpu_allocator *a) MUST_CHECK;
-void pcpu_free_sets(struct pcpu_allocator *a);
-
-/* Not inline, so that the paths of unshared sets stay short. */
-void pcpu_set_lock(struct pcpu_mags *m);
-
-static inline u32 pcpu_mag_size(const struct pcpu_mag *mag)
-{
-    return (u32)-mag->neg_size;
-}
-
-/* Bytes of a unit that the set holds. */
-static inline u32 pcpu_set_bytes(const struct pcpu_mags *m)
-{
-    return (u32)(m->quota - m->headroom);
-}
-
-/* This CPU's set, with interrupts off and a shared one locked. */
-static inline struct pcpu_mags *pcpu_set_enter(struct pcpu_allocator *a, u64 *flags)
-{
-    struct pcpu_mags *m;
-
-    *flags = local_irq_save();
-    m = a->own_mags[cpu_number()];
-    if (unlikely(m->shared))
-        pcpu_set_lock(m);
-    return m;
-}
-
-static inline void pcpu_set_exit(struct pcpu_mags *m, u64 flags)
-{
-    if (unlikely(m->shared))
-        spin_unlock(&m->lock);
-    local_irq_restore(flags);
-}
-
-/*
- * Counts what PCPU_ATOMIC calls took past the magazines: the reserve follows it. Each set has its
- * own counter, which never decreases: a reader that resets it would need a locked instruction.
- */
-static inline void pcpu_count_demand(struct pcpu_allocator *a, u64 bytes)
-{
-    u64 irq;
-    struct pcpu_mags *m = pcpu_set_enter(a, &irq);
-
-    cpu_local_add(m->atomic_bytes, bytes);
-    pcpu_set_exit(m, irq);
-}
 
 /* ---- magazines (alloc_magazines.c); the set is not entered ----------------------------------- */
 

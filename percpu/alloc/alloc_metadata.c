@@ -39,16 +39,6 @@ static void pool_push(struct pcpu_meta_pool *p, struct pcpu_meta *m)
     p->nr_free++;
 }
 
-static struct pcpu_meta *pool_pop(struct pcpu_meta_pool *p)
-{
-    struct pcpu_meta *m = p->free;
-
-    p->free = m->next;
-    m->piece->nr_free--;
-    p->nr_free--;
-    return m;
-}
-
 /* A piece of clean metadata for n blocks or fewer; NULL: no memory. */
 static struct meta_piece *new_piece(struct pcpu_allocator *a, u32 n)
 {
@@ -56,10 +46,10 @@ static struct meta_piece *new_piece(struct pcpu_allocator *a, u32 n)
     u32 nr = MANY;
 
     if (n > MANY / 2)
-        piece = pcpu_meta_alloc(a, pcpu_this_node(a), PIECE_BYTES(nr));
+        piece = pcpu_meta_alloc(a, PIECE_BYTES(nr));
     if (!piece) {
         nr = FEW;
-        piece = pcpu_meta_alloc(a, pcpu_this_node(a), PIECE_BYTES(nr));
+        piece = pcpu_meta_alloc(a, PIECE_BYTES(nr));
     }
     if (!piece)
         return NULL;
@@ -70,8 +60,7 @@ static struct meta_piece *new_piece(struct pcpu_allocator *a, u32 n)
         pcpu_block_init_zero(&m->block);
         m->piece = piece;
     }
-    atomic_fetch_add_explicit(&a->env->cleared_bytes, nr * sizeof(piece->meta[0]),
-                              memory_order_relaxed);
+    pcpu_count(&a->env->cleared_bytes, nr * sizeof(piece->meta[0]));
     return piece;
 }
 
@@ -81,8 +70,12 @@ static u32 pool_take(struct pcpu_meta_pool *p, u32 n, struct pcpu_block **metas)
     u64 flags = spin_lock_irqsave(&p->lock);
     u32 got = 0;
 
-    for (; got < n && p->free; got++)
-        metas[got] = &pool_pop(p)->block;
+    for (; got < n && p->free; got++) {
+        metas[got] = &p->free->block;
+        p->free->piece->nr_free--;
+        p->free = p->free->next;
+    }
+    p->nr_free -= got;
     spin_unlock_irqrestore(&p->lock, flags);
     return got;
 }
@@ -121,7 +114,7 @@ bool pcpu_metas_get(struct pcpu_allocator *a, u32 n, struct pcpu_block **metas)
     return true;
 }
 
-/* Takes the pieces that are entirely free out of the pool. */
+/* Takes the pieces that are entirely free out of the pool. The next search is at twice its size. */
 static struct meta_piece *take_unused(struct pcpu_meta_pool *p)
 {
     struct pcpu_meta **at = &p->free;
@@ -141,6 +134,7 @@ static struct meta_piece *take_unused(struct pcpu_meta_pool *p)
         *at = (*at)->next;
         p->nr_free--;
     }
+    p->limit = 2 * p->nr_free;
     return list;
 }
 
@@ -163,11 +157,8 @@ void pcpu_metas_put(struct pcpu_allocator *a, u32 n, struct pcpu_block **metas)
 
     for (u32 i = n; i-- > 0;)
         pool_push(p, (struct pcpu_meta *)metas[i]);
-    /* The next search is at twice the size. */
-    if (p->nr_free > MAX(p->limit, KEEP)) {
+    if (p->nr_free > MAX(p->limit, KEEP))
         list = take_unused(p);
-        p->limit = 2 * p->nr_free;
-    }
     spin_unlock_irqrestore(&p->lock, flags);
     free_pieces(a, list);
 }
@@ -207,7 +198,6 @@ u32 pcpu_metas_trim(struct pcpu_allocator *a)
     u64 flags = spin_lock_irqsave(&p->lock);
     struct meta_piece *list = take_unused(p);
 
-    p->limit = 2 * p->nr_free;
     spin_unlock_irqrestore(&p->lock, flags);
     return free_pieces(a, list);
 }

@@ -1,8 +1,8 @@
 /*
- * Posted work: bits per CPU (PCPU_WORK_*). See alloc_post.h.
+ * Posted work: bits per CPU (PCPU_WORK_*). See alloc_chunks.h.
  * SPDX-License-Identifier: MIT
  */
-#include "percpu/alloc/alloc_post.h"
+#include "percpu/alloc/alloc_chunks.h"
 
 /* False: the CPU parked after pick_idle(), or has not balanced since it came back. */
 static bool post_to(struct pcpu_allocator *a, u32 cpu, u32 bits)

@@ -1,8 +1,8 @@
 /*
- * Sets of magazines: one per CPU, or one per group on large machines. See alloc_magazines.h.
+ * Sets of magazines: one per CPU, or one per group on large machines. See alloc_set.h.
  * SPDX-License-Identifier: MIT
  */
-#include "percpu/alloc/alloc_magazines.h"
+#include "percpu/alloc/alloc_set.h"
 
 static u32 class_cap(u32 class, u32 quota)
 {
@@ -20,7 +20,7 @@ static struct pcpu_mags *new_set(struct pcpu_allocator *a, s32 node, u32 quota, 
     for (u32 c = PCPU_CLASS_4; c < PCPU_CLASSES; c++)
         entries += class_cap(c, quota);
     bytes = align_up(sizeof(*m), 64) + entries * sizeof(struct pcpu_entry);
-    m = pcpu_meta_alloc(a, node, bytes);
+    m = a->env->meta_alloc(a->env->meta_ctx, node, bytes);
     if (!m)
         return NULL;
     memset(m, 0, bytes);

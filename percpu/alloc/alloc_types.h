@@ -227,21 +227,16 @@ static inline void pcpu_count(_Atomic u64 *counter, u64 n)
     atomic_fetch_add_explicit(counter, n, memory_order_relaxed);
 }
 
-/* The node of this CPU. */
-static inline s32 pcpu_this_node(const struct pcpu_allocator *a)
+/* On this CPU's node. */
+static inline void *pcpu_meta_alloc(struct pcpu_allocator *a, size_t size)
 {
-    return a->env->cpu_node[cpu_number()];
+    return a->env->meta_alloc(a->env->meta_ctx, a->env->cpu_node[cpu_number()], size);
 }
 
-static inline void *pcpu_meta_alloc(struct pcpu_allocator *a, s32 node, size_t size)
-{
-    return a->env->meta_alloc(a->env->meta_ctx, node, size);
-}
-
-/* Zeroed, on this CPU's node. */
+/* The same, zeroed. */
 static inline void *pcpu_meta_zalloc(struct pcpu_allocator *a, size_t size)
 {
-    void *p = pcpu_meta_alloc(a, pcpu_this_node(a), size);
+    void *p = pcpu_meta_alloc(a, size);
 
     return p ? memset(p, 0, size) : NULL;
 }

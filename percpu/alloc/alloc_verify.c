@@ -6,7 +6,7 @@
 #include "percpu/alloc/alloc.h"
 #include "percpu/alloc/alloc_chunks.h"
 #include "percpu/alloc/alloc_lookup.h"
-#include "percpu/alloc/alloc_magazines.h"
+#include "percpu/alloc/alloc_set.h"
 
 /* ---- memory that must be zero ---------------------------------------------------------------- */
 

@@ -60,7 +60,7 @@ AFTER = """#ifdef __cplusplus
 #endif
 """
 # Words of C11 that C++ has not, as both have them; words of C++ that are names here.
-BOTH = {"_Thread_local": "__thread", "_Alignof": "__alignof__",
+BOTH = {"_Thread_local": "__thread", 
         "_Static_assert": "PERCH_STATIC_ASSERT", "class": "class_", "new": "new_", "delete": "delete_", "this": "this_",
         "private": "private_", "public": "public_", "operator": "operator_",
         "template": "template_", "typename": "typename_", "namespace": "namespace_"}
