@@ -101,11 +101,6 @@ const char *percpu_verify(void)
     return pcpu_verify(&allocator);
 }
 
-bool percpu_is_debug(void)
-{
-    return false;
-}
-
 u64 percpu_leaks(void)
 {
     return 0;

@@ -1,6 +1,6 @@
 /*
  * The kernel's one instance of the dynamic per-CPU allocator with the debug checks on top, behind
- * the names of percpu.h: takes the place of percpu.c in the debug build.
+ * the names of percpu.h. Replaces percpu.c in the debug build.
  * SPDX-License-Identifier: MIT
  */
 #include "kernel/base/print.h"
@@ -14,7 +14,7 @@
 static struct pcpu_allocator allocator;
 static struct pcpu_debug debug;
 
-/* Inside of the call, so that a call at a function's end names the function. */
+/* A return address may be past its function: the byte before it is in the call. */
 static int site_name(void *ctx, uintptr_t site, char *buf, size_t size)
 {
     u64 offset = 0;
@@ -108,11 +108,6 @@ const char *percpu_verify(void)
     const char *bad = pcpu_debug_verify(&debug);
 
     return bad ? bad : pcpu_verify(&allocator);
-}
-
-bool percpu_is_debug(void)
-{
-    return true;
 }
 
 u64 percpu_leaks(void)

@@ -1,6 +1,6 @@
 /*
  * The kernel's one instance of the allocator: for the stage that makes it, the hooks that keep it,
- * and tests. Everybody else uses percpu/percpu.h.
+ * and tests. All other code uses percpu/percpu.h.
  * SPDX-License-Identifier: MIT
  */
 #ifndef PERCH_PERCPU_PERCPU_INSTANCE_H
@@ -21,12 +21,12 @@ struct pcpu_debug *percpu_debugger(void);
 int percpu_cpu_first_online(u32 cpu) MUST_CHECK;
 
 /*
- * Can a chunk begin at base? The debug build wants pointers into it to lead nowhere. Also within
- * percpu_alloc_init().
+ * May a chunk begin at base? In the debug build, not where a pointer into it, used as an address,
+ * would not fault. Also called within percpu_alloc_init().
  */
 bool percpu_base_usable(u64 base);
 
-/* Names a per-CPU pointer that was used as an address, as panic_set_describe() asks. */
+/* Describes a per-CPU pointer that was used as an address, for panic_set_describe(). */
 int percpu_describe(u64 addr, char *buf, size_t size);
 
 #endif

@@ -1,7 +1,6 @@
 /*
- * What the normal front (percpu.c) and that of the debug build (percpu_debug.c) have in common:
- * calls that go straight to the one instance.
- *
+ * Calls that go straight to the kernel's one instance. In both builds; percpu.c (normal) and
+ * percpu_debug.c have the others.
  * SPDX-License-Identifier: MIT
  */
 #include "percpu/percpu_instance.h"
@@ -36,4 +35,9 @@ void percpu_get_node_stats(u32 node, struct percpu_node_stats *out)
 void percpu_dump(void)
 {
     pcpu_dump(percpu_allocator());
+}
+
+bool percpu_is_debug(void)
+{
+    return percpu_debugger() != NULL;
 }

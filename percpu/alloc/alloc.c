@@ -1,24 +1,23 @@
 /*
- * The calls of an instance: fast paths, what no magazine serves, refused frees. See alloc.h.
+ * The operations of an instance: fast paths, objects without a magazine, refused frees.
  * SPDX-License-Identifier: MIT
  */
 #include "percpu/alloc/alloc.h"
-#include "kernel/base/bitmap.h"
 #include "kernel/base/print.h"
 #include "percpu/alloc/alloc_batch.h"
+#include "percpu/alloc/alloc_chunks.h"
 #include "percpu/alloc/alloc_fast.h"
 #include "percpu/alloc/alloc_magazines.h"
-#include "percpu/alloc/alloc_post.h"
 #include "percpu/alloc/alloc_set.h"
 
 #define MAX_LINES 16 /* about refused frees, and about failures */
-/* The tag of an object that no magazine takes. With its size it fills five tag bytes. */
+/* The tag of an object without a magazine. With the size it fills five tag bytes. */
 #define DIRECT_TAG (PCPU_TAG_BIG | PCPU_TAG_OWNED)
 #define DIRECT_MIN 24u
 
 /* ---- objects without a magazine -------------------------------------------------------------- */
 
-/* An object straight from a chunk: of no class. */
+/* An object of no class, from the chunks. */
 static void *alloc_direct(struct pcpu_allocator *a, u32 size, u32 align, u32 flags)
 {
     struct pcpu_request r = {.size = size, .align = align, .n = 1, .tag = DIRECT_TAG};
@@ -60,7 +59,7 @@ static void *failed(struct pcpu_allocator *a, size_t size, size_t align, u32 fla
     return NULL;
 }
 
-/* Lack of memory: no line for an atomic caller, who copes; the reserve grows for the next one. */
+/* An atomic caller expects failures: no line, but the reserve grows for the next call. */
 static void *no_memory(struct pcpu_allocator *a, size_t size, size_t align, u32 flags)
 {
     if (flags & PCPU_ATOMIC) {
@@ -71,7 +70,6 @@ static void *no_memory(struct pcpu_allocator *a, size_t size, size_t align, u32 
     return failed(a, size, align, flags, "no memory");
 }
 
-/* Everything but a hit in a magazine. */
 NOINLINE void *pcpu_alloc_slow(struct pcpu_allocator *a, size_t size, size_t align, u32 flags)
 {
     u32 class, bytes;
@@ -84,15 +82,15 @@ NOINLINE void *pcpu_alloc_slow(struct pcpu_allocator *a, size_t size, size_t ali
     class = flags & PCPU_RESERVED ? PCPU_CLASS_NONE : pcpu_class_of(size, align);
     if (class != PCPU_CLASS_NONE) {
         ptr = pcpu_mag_alloc_slow(a, class, flags);
-        return ptr ? ptr : no_memory(a, size, align, flags);
+    } else {
+        align = MAX(align, 8u);
+        bytes = (u32)MAX(align_up(size, 8), DIRECT_MIN);
+        if (flags & PCPU_RESERVED) {
+            ptr = alloc_reserved(a, bytes / PCPU_GRANULE, (u32)align / PCPU_GRANULE);
+            return ptr ? ptr : failed(a, size, align, flags, "no room in the reserved area");
+        }
+        ptr = alloc_direct(a, bytes / PCPU_GRANULE, (u32)align / PCPU_GRANULE, flags);
     }
-    align = MAX(align, 8u);
-    bytes = (u32)MAX(align_up(size, 8), DIRECT_MIN);
-    if (flags & PCPU_RESERVED) {
-        ptr = alloc_reserved(a, bytes / PCPU_GRANULE, (u32)align / PCPU_GRANULE);
-        return ptr ? ptr : failed(a, size, align, flags, "no room in the reserved area");
-    }
-    ptr = alloc_direct(a, bytes / PCPU_GRANULE, (u32)align / PCPU_GRANULE, flags);
     return ptr ? ptr : no_memory(a, size, align, flags);
 }
 
@@ -111,7 +109,7 @@ void *pcpu_alloc(struct pcpu_allocator *a, size_t size, size_t align, u32 flags)
 
 /* ---- freeing --------------------------------------------------------------------------------- */
 
-/* Is this tag one of the bytes that hold the size of the object before it? */
+/* Is the tag at off one of the bytes that hold the size of the object before it? */
 static bool in_big_object(const struct pcpu_dchunk *ch, u32 off)
 {
     for (u32 back = 1; back <= 4 && back * PCPU_GRANULE <= off; back++) {
@@ -141,10 +139,7 @@ static const char *what_is(const struct pcpu_allocator *a, uintptr_t ptr)
         return "its memory is not populated: freed before, or never an object";
     if (*tag)
         return in_big_object(ch, off) ? "inside of an object" : "freed before";
-    return bitmap_test_bit(ch->c.blocks[off >> PCPU_BLOCK_SHIFT]->taken,
-                           off / PCPU_GRANULE % PCPU_BLOCK_GRANULES)
-               ? "inside of an object"
-               : "freed before, or never an object";
+    return pcpu_is_taken(ch, off) ? "inside of an object" : "freed before, or never an object";
 }
 
 static NOINLINE void refuse_free(struct pcpu_allocator *a, uintptr_t ptr)
@@ -153,16 +148,15 @@ static NOINLINE void refuse_free(struct pcpu_allocator *a, uintptr_t ptr)
     const char *what = what_is(a, ptr);
 
     local_irq_restore(irq);
-
     pcpu_count(&a->bad_free, 1);
     if (atomic_fetch_add_explicit(&a->lines_refused, 1, memory_order_relaxed) < MAX_LINES)
         pr_err("percpu: free of %p refused: %s", (void *)ptr, what);
 }
 
-/* An object that no magazine takes is cleared and goes back to its chunk. */
+/* An object without a magazine is cleared and goes back to its chunk. */
 static NOINLINE void free_direct(struct pcpu_allocator *a, uintptr_t ptr)
 {
-    u8 *tag = pcpu_tag_of(a, ptr); /* of an object that is still the caller's */
+    u8 *tag = pcpu_tag_of(a, ptr); /* it is still the caller's */
     struct pcpu_entry e = {ptr, tag};
     u32 off;
     struct pcpu_dchunk *ch = pcpu_chunk_of(a, ptr, &off);
@@ -173,7 +167,7 @@ static NOINLINE void free_direct(struct pcpu_allocator *a, uintptr_t ptr)
     pcpu_give_back(a, &e, 1);
 }
 
-/* The tag of the user's own object, which stays, as its chunk does; NULL: it is none. */
+/* The tag of an object that the user owns, so that it stays, as its chunk does; else NULL. */
 static u8 *owned_tag(const struct pcpu_allocator *a, uintptr_t ptr)
 {
     u64 irq = local_irq_save();
@@ -185,7 +179,6 @@ static u8 *owned_tag(const struct pcpu_allocator *a, uintptr_t ptr)
     return tag;
 }
 
-/* Large objects, pointers outside of the flat table, shared and full magazines, wrong frees. */
 NOINLINE void pcpu_free_slow(struct pcpu_allocator *a, uintptr_t ptr, enum pcpu_free_result r)
 {
     const u8 *tag;
@@ -235,7 +228,7 @@ size_t pcpu_size(struct pcpu_allocator *a, const void *ptr)
 
 /* ---- many at once ---------------------------------------------------------------------------- */
 
-/* Objects of one class straight from the chunks, a batch for each lock taken. */
+/* Objects of one class from the chunks, a batch per lock. */
 static u32 bulk_of_class(struct pcpu_allocator *a, u32 class, u32 flags, u32 n, void **ptrs)
 {
     struct pcpu_request r = {

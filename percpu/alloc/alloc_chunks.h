@@ -1,5 +1,6 @@
 /*
- * The chunks of an instance by number: locked, searched, made and given back.
+ * Behind the magazines: chunks by number, their blocks, populated and returned, the metadata of
+ * blocks, and the work that is deferred.
  * SPDX-License-Identifier: MIT
  */
 #ifndef PERCH_PERCPU_ALLOC_ALLOC_CHUNKS_H
@@ -7,10 +8,32 @@
 
 #include "percpu/alloc/alloc_types.h"
 
+/* ---- posting deferred work (alloc_post.c); alloc_balance.c does it ---------------------------- */
+
+/* Posts PCPU_WORK_* bits to an idle CPU, or to this one for its next safe point. Any context. */
+void pcpu_defer(struct pcpu_allocator *a, u32 bits);
+
+/* The same for a CPU that parks: another CPU does it. */
+void pcpu_defer_elsewhere(struct pcpu_allocator *a, u32 bits);
+
+/*
+ * Tries balance_mutex. False: another CPU holds it and takes over this CPU's bits: it adopts them
+ * when it unlocks.
+ */
+bool pcpu_balance_trylock(struct pcpu_allocator *a);
+void pcpu_balance_unlock(struct pcpu_allocator *a);
+
+static inline bool pcpu_work_pending(const struct pcpu_allocator *a)
+{
+    return atomic_load_explicit(&a->work[cpu_number()], memory_order_acquire) != 0;
+}
+
+/* ---- chunks (alloc_chunks.c) ----------------------------------------------------------------- */
+
 struct pcpu_locked {
     struct pcpu_dchunk *ch;
     u64 flags;
-    u32 empty; /* nr_empty when it was locked */
+    u32 empty; /* value of nr_empty at the lock */
 };
 
 /* False: chunk n is gone. Interrupts are off until pcpu_unlock_chunk(). */
@@ -21,19 +44,19 @@ void pcpu_lock_pinned(struct pcpu_allocator *a, u32 n, struct pcpu_locked *l);
 void pcpu_unlock_chunk(struct pcpu_allocator *a, struct pcpu_locked *l);
 
 /*
- * Makes a chunk, unless one with room has come meanwhile; the caller searches again. size 0: room
+ * Makes a chunk, unless another CPU has made one with room; the caller searches again. size 0: room
  * for the reserve. -ENOMEM, -ENOSPC. Thread context, interrupts on.
  */
 int pcpu_make_chunk(struct pcpu_allocator *a, u32 size, u32 align) MUST_CHECK;
+
+/* Gives chunk n back if it has neither objects nor populated blocks. balance_mutex held. */
+void pcpu_drop_chunk(struct pcpu_allocator *a, u32 n);
 
 /*
  * Waits until no lookup sees what was taken out of the tables before: they run with interrupts off.
  * False: a CPU did not answer. Thread context, interrupts on.
  */
 bool pcpu_wait_for_readers(struct pcpu_allocator *a) MUST_CHECK;
-
-/* Gives chunk n back if it has neither objects nor populated blocks. balance_mutex held. */
-void pcpu_drop_chunk(struct pcpu_allocator *a, u32 n);
 
 /* The two parts of the first chunk. */
 int pcpu_init_fixed(struct pcpu_allocator *a) MUST_CHECK;
@@ -65,15 +88,61 @@ static inline u32 pcpu_hint_any(u64 hint)
     return (u32)(hint >> PCPU_HINT_BITS & PCPU_HINT_MASK);
 }
 
-/* Empty blocks that the reserve should have, and those that are there. */
+/* Empty blocks that the reserve should have. */
 static inline u32 pcpu_reserve_target(const struct pcpu_allocator *a)
 {
     return atomic_load_explicit(&a->reserve_target, memory_order_relaxed);
 }
 
+/* Empty blocks now. */
 static inline s64 pcpu_empty_blocks(const struct pcpu_allocator *a)
 {
     return atomic_load_explicit(&a->nr_empty, memory_order_relaxed);
 }
+
+/* ---- population (alloc_grow.c) --------------------------------------------------------------- */
+
+/* Makes populated room for an object (granules). -ENOMEM, -ENOSPC. Thread context, IRQs on. */
+int pcpu_grow(struct pcpu_allocator *a, u32 size, u32 align) MUST_CHECK;
+
+/* Populates up to n blocks for the reserve; how many. Thread context, interrupts on. */
+u32 pcpu_grow_reserve(struct pcpu_allocator *a, u32 n);
+
+/* After an allocation from the chunks: fills the reserve, or with PCPU_ATOMIC defers that. */
+void pcpu_reserve_check(struct pcpu_allocator *a, u32 flags);
+
+/* ---- return (alloc_reclaim.c) ---------------------------------------------------------------- */
+
+#define PCPU_RETURN_BATCH 64u /* blocks returned at a time */
+
+/*
+ * Returns empty blocks above `keep`, at most max, and chunks that are empty after it. How many
+ * blocks. balance_mutex held.
+ */
+u64 pcpu_return_empty(struct pcpu_allocator *a, u32 keep, u32 max);
+
+/*
+ * Memory is short: gives unpopulated pages of reservations and unused metadata back. False: none
+ * was found. Thread context, interrupts on.
+ */
+bool pcpu_reclaim(struct pcpu_allocator *a);
+bool pcpu_reclaim_locked(struct pcpu_allocator *a); /* balance_mutex held */
+
+/* ---- metadata of blocks, in a pool (alloc_metadata.c) ---------------------------------------- */
+
+/* Clean metadata for n blocks, all or nothing, and back. Any context. */
+bool pcpu_metas_get(struct pcpu_allocator *a, u32 n, struct pcpu_block **metas);
+void pcpu_metas_put(struct pcpu_allocator *a, u32 n, struct pcpu_block **metas);
+
+/* Metadata that lookups may still see waits here, until it is released. balance_mutex held. */
+void pcpu_metas_retire(struct pcpu_allocator *a, u32 n, struct pcpu_block **metas);
+/* Retired metadata goes into the pool, after a cross-call. Interrupts on. */
+void pcpu_metas_release(struct pcpu_allocator *a);
+
+/* Gives memory that is entirely unused back; returns pieces. */
+u32 pcpu_metas_trim(struct pcpu_allocator *a);
+
+/* NULL, or which invariant of the pool is broken. No CPU may use the pool. */
+const char *pcpu_metas_verify(struct pcpu_allocator *a);
 
 #endif

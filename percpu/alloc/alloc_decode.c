@@ -1,16 +1,16 @@
 /*
- * From a copy's address to its chunk, CPU, offset and page. See percpu.h.
+ * From the address of a copy to its chunk, CPU, offset and page. See percpu.h.
  * SPDX-License-Identifier: MIT
  */
 #include "percpu/alloc/alloc.h"
 #include "percpu/alloc/alloc_lookup.h"
 
-/* The group of the chunk at base that addr lies in, tried first: group. nr_groups: none. */
+/* The group of addr in the chunk at base; `group` is tried first. nr_groups: none. */
 static u32 group_at(const struct pcpu_first_chunk *fc, u64 base, u64 addr, u32 group)
 {
     if (addr - base - fc->group_offsets[group] < fc->group_sizes[group])
         return group;
-    /* Only where groups are smaller than 2 MiB do two of them share a slot. */
+    /* Groups smaller than 2 MiB share slots. */
     for (u32 g = 0; g < fc->nr_groups; g++)
         if (addr - base - fc->group_offsets[g] < fc->group_sizes[g])
             return g;

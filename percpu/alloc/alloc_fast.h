@@ -1,10 +1,10 @@
 /*
- * The two fast paths, written once for the instance that a pointer names (alloc.c) and for the
- * kernel's own, whose addresses are constants (percpu.c). They touch this CPU's magazines and the
- * object's tag, and take no lock. Everything else falls to the slow paths in alloc.c.
+ * The two fast paths, for any instance (alloc.c) and for the kernel's own, whose addresses are
+ * constants (percpu.c). They touch this CPU's magazines and the object's tag, and take no lock. The
+ * slow paths in alloc.c do everything else.
  *
  * m is the CPU's set of magazines, read with interrupts off. Where sets are shared it is no_room,
- * in which every class is empty and full at once, so that both paths fall to the slow ones.
+ * in which every class is empty and full at once, so that both fast paths miss.
  * For percpu/alloc/alloc.c, percpu/alloc/alloc_magazines.c and percpu/percpu.c only.
  * SPDX-License-Identifier: MIT
  */
@@ -39,13 +39,17 @@ static ALWAYS_INLINE void *pcpu_alloc_fast(struct pcpu_mags *m, u32 class)
 
 enum pcpu_free_result { PCPU_FREED, PCPU_NOT_FREED, PCPU_OVER_QUOTA };
 
-/* The slow paths (alloc.c), interrupts as the caller had them. r is not PCPU_FREED. */
+/*
+ * The slow paths (alloc.c), interrupts as the caller had them. alloc: everything but a hit in a
+ * magazine. free, r is not PCPU_FREED: large objects, pointers outside of the flat table, shared
+ * and full magazines, wrong frees.
+ */
 void *pcpu_alloc_slow(struct pcpu_allocator *a, size_t size, size_t align, u32 flags);
 void pcpu_free_slow(struct pcpu_allocator *a, uintptr_t ptr, enum pcpu_free_result r);
 
 /*
- * Interrupts off. PCPU_NOT_FREED: nothing was done, and the slow path finds out why. Large objects
- * always end there: TAG_BIG never has room. So do pointers that the flat table does not cover.
+ * Interrupts off. PCPU_NOT_FREED: nothing was done, the slow path finds out why. Large objects
+ * always end there, because TAG_BIG has no room, and pointers that the flat table does not cover.
  */
 static ALWAYS_INLINE enum pcpu_free_result pcpu_free_fast(struct pcpu_allocator *a,
                                                           struct pcpu_mags *m, uintptr_t ptr)

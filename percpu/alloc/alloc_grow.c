@@ -1,24 +1,11 @@
 /*
- * Population: more blocks for an object that fits nowhere, or for the reserve. Blocks are BUSY and
- * this CPU's own while they get memory, outside of every lock but the chunk's map mutex.
+ * Population: more blocks for an object without room, or for the reserve. Blocks are BUSY, and this
+ * CPU's own, while they get memory under no lock but the chunk's map mutex.
  * SPDX-License-Identifier: MIT
  */
-#include "percpu/alloc/alloc_grow.h"
 #include "percpu/alloc/alloc_chunks.h"
-#include "percpu/alloc/alloc_metadata.h"
-#include "percpu/alloc/alloc_post.h"
-#include "percpu/alloc/alloc_reclaim.h"
 
 #define GROW_BATCH 128u
-
-static int back_blocks(struct pcpu_allocator *a, struct pcpu_dchunk *ch, const u32 *blocks, u32 n)
-{
-    int err = pcpu_backing_populate(&ch->backing, blocks, n);
-
-    if (err == -ENOMEM && pcpu_reclaim(a))
-        err = pcpu_backing_populate(&ch->backing, blocks, n);
-    return err;
-}
 
 /* BUSY blocks become unpopulated again. At most GROW_BATCH. */
 static void unpopulate_busy(struct pcpu_allocator *a, u32 number, const u32 *blocks, u32 n)
@@ -42,7 +29,9 @@ static int populate_batch(struct pcpu_allocator *a, struct pcpu_dchunk *ch, cons
     bool ready;
 
     if (pcpu_metas_get(a, n, metas)) {
-        err = back_blocks(a, ch, blocks, n);
+        err = pcpu_backing_populate(&ch->backing, blocks, n);
+        if (err == -ENOMEM && pcpu_reclaim(a))
+            err = pcpu_backing_populate(&ch->backing, blocks, n);
         if (err)
             pcpu_metas_put(a, n, metas);
     }
@@ -59,7 +48,7 @@ static int populate_batch(struct pcpu_allocator *a, struct pcpu_dchunk *ch, cons
     return 0;
 }
 
-/* BUSY blocks become populated, batch by batch. After a failure the rest is given up. */
+/* BUSY blocks become populated, batch by batch. After a failure the rest is unpopulated again. */
 static int populate_hole(struct pcpu_allocator *a, struct pcpu_dchunk *ch, const u32 *blocks, u32 n)
 {
     int err = 0;
@@ -77,7 +66,7 @@ static int populate_hole(struct pcpu_allocator *a, struct pcpu_dchunk *ch, const
 
 /* ---- for one object -------------------------------------------------------------------------- */
 
-/* The BUSY blocks of a hole. All are this CPU's: a hole has none of others. */
+/* The BUSY blocks of a hole. All are this CPU's: no hole has BUSY blocks of another CPU. */
 static u32 list_busy(const struct pcpu_chunk *c, u32 first, u32 count, u32 *blocks)
 {
     u32 n = 0;
@@ -89,9 +78,10 @@ static u32 list_busy(const struct pcpu_chunk *c, u32 first, u32 count, u32 *bloc
 }
 
 /*
- * Empty blocks that a populating call leaves, because many blocks at once cost little more than
- * one: a 32nd of the first 512 populated ones and an eighth of the others. The limit in pages
- * bounds what one call has to clear.
+ * Growth ahead: empty blocks that a populating call leaves, because many blocks at once cost little
+ * more than one. A 32nd of the first 512 populated ones and an eighth of the others; the limit in
+ * pages bounds what one call clears. Without it, populating a page of a unit on 1 CPU, 1 node is
+ * 1,081 instructions instead of 198; with a constant 8, 610.
  */
 static u32 grow_ahead(struct pcpu_allocator *a)
 {
@@ -116,7 +106,7 @@ static u32 reserve_missing(struct pcpu_allocator *a)
     return empty < target / 2 ? (u32)(MAX(target, (s64)grow_ahead(a)) - empty) : 0;
 }
 
-/* Blocks that a call should add when its object takes `used` of the empty ones. */
+/* Blocks that a call should add if its object takes `used` of the empty ones. */
 static u32 ahead_missing(struct pcpu_allocator *a, u32 used)
 {
     s64 empty = MAX(pcpu_empty_blocks(a) - (s64)used, 0), target = pcpu_reserve_target(a);
@@ -126,7 +116,7 @@ static u32 ahead_missing(struct pcpu_allocator *a, u32 used)
 
 /*
  * Adds blocks for the reserve and ahead of demand to the n blocks of an object in the hole [first,
- * first + count), as far as they fit the batch. Returns how many there are now, in order.
+ * first + count), as far as they fit the batch. Returns the new number; the list ascends.
  */
 static u32 add_reserve(struct pcpu_allocator *a, struct pcpu_chunk *c, u32 first, u32 count,
                        u32 *blocks, u32 n)
@@ -139,7 +129,7 @@ static u32 add_reserve(struct pcpu_allocator *a, struct pcpu_chunk *c, u32 first
     if (got)
         pcpu_count(&a->inline_work, 1);
     all = n + got;
-    if (got && (!n || more[0] > blocks[n - 1])) {
+    if (got && more[0] > blocks[n - 1]) {
         memcpy(blocks + n, more, got * sizeof(*blocks));
         return all;
     }
@@ -150,8 +140,8 @@ static u32 add_reserve(struct pcpu_allocator *a, struct pcpu_chunk *c, u32 first
 }
 
 /*
- * Grows in chunk n. -ENOSPC: no hole. A large object's list of blocks does not fit the stack: it
- * takes metadata memory.
+ * Grows in chunk n. -ENOSPC: no hole. The list of blocks of a large object does not fit the stack:
+ * it takes metadata memory.
  */
 static int grow_in(struct pcpu_allocator *a, u32 n, u32 size, u32 align, bool reserve)
 {
@@ -162,7 +152,7 @@ static int grow_in(struct pcpu_allocator *a, u32 n, u32 size, u32 align, bool re
     int err;
 
     if (worst > GROW_BATCH)
-        blocks = pcpu_meta_alloc(a, pcpu_this_node(a), worst * sizeof(u32));
+        blocks = pcpu_meta_alloc(a, worst * sizeof(u32));
     if (!blocks)
         return -ENOMEM;
     err = pcpu_lock_chunk(a, n, &l) ? 0 : -ENOSPC;
@@ -182,7 +172,7 @@ static int grow_in(struct pcpu_allocator *a, u32 n, u32 size, u32 align, bool re
     return err;
 }
 
-/* In the lowest chunk with a hole, draining ones last, as for objects. */
+/* In the lowest chunk with a hole, draining ones last, as pcpu_take() does. */
 static int grow_somewhere(struct pcpu_allocator *a, u32 size, u32 align, bool reserve)
 {
     int err = -ENOSPC;
@@ -209,7 +199,7 @@ static int grow_or_make(struct pcpu_allocator *a, u32 size, u32 align, bool rese
         err = pcpu_make_chunk(a, size, align);
         if (err)
             return err;
-        /* This call has done enough. */
+        /* Without a reserve: this call has done enough. */
         err = grow_somewhere(a, size, align, false);
     }
     return err;
@@ -243,20 +233,16 @@ static u32 reserve_in(struct pcpu_allocator *a, u32 n, u32 max)
     return got && !populate_batch(a, ch, blocks, got) ? got : 0;
 }
 
-/* One round over the chunks; how many blocks were populated. */
+/* One round over the chunks; returns populated blocks. */
 static u32 reserve_round(struct pcpu_allocator *a, u32 n)
 {
     u32 done = 0;
 
-    for (u32 i = PCPU_CHUNK_DYNAMIC; i < pcpu_chunks_end(a) && done < n; i++) {
-        u32 got;
+    for (u32 i = PCPU_CHUNK_DYNAMIC; i < pcpu_chunks_end(a) && done < n;) {
+        u32 got = pcpu_hint_any(pcpu_hint(a, i)) ? reserve_in(a, i, n - done) : 0;
 
-        if (pcpu_hint_any(pcpu_hint(a, i)) == 0)
-            continue;
-        do {
-            got = reserve_in(a, i, n - done);
-            done += got;
-        } while (got && done < n);
+        done += got;
+        i += !got;
     }
     return done;
 }

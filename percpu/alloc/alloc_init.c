@@ -1,20 +1,36 @@
 /*
- * Making an instance of the allocator, and the CPUs that come later. See alloc.h.
+ * An instance of the allocator is made and destroyed; CPUs come online and park. See alloc.h.
  * SPDX-License-Identifier: MIT
  */
 #include "kernel/base/bitmap.h"
 #include "kernel/base/print.h"
 #include "percpu/alloc/alloc.h"
 #include "percpu/alloc/alloc_chunks.h"
-#include "percpu/alloc/alloc_grow.h"
 #include "percpu/alloc/alloc_lookup.h"
 #include "percpu/alloc/alloc_magazines.h"
-#include "percpu/alloc/alloc_metadata.h"
-#include "percpu/alloc/alloc_post.h"
-#include "percpu/alloc/alloc_reclaim.h"
 #include "percpu/alloc/alloc_set.h"
 
 #define DIR_ENTRIES(a) (((a)->window_slots + PCPU_LEAF_SLOTS - 1) / PCPU_LEAF_SLOTS)
+
+/* The tables of an instance and their entries: made by pcpu_init(), freed by pcpu_destroy(). */
+#define TABLES(a, X)                                                                               \
+    X(a, mags, (a)->nr_cpus)                                                                       \
+    X(a, own_mags, (a)->nr_cpus)                                                                   \
+    X(a, no_room, 1)                                                                               \
+    X(a, all_mags, (a)->nr_cpus)                                                                   \
+    X(a, work, (a)->nr_cpus)                                                                       \
+    X(a, dir, DIR_ENTRIES(a))                                                                      \
+    X(a, flat, PCPU_FLAT_SLOTS)                                                                    \
+    X(a, fc_slots, (a)->fc_slots_mask + 1ULL)                                                      \
+    X(a, group_unit0, (a)->fc->nr_groups)                                                          \
+    X(a, possible_off, (a)->nr_cpus)                                                               \
+    X(a, live_off, (a)->nr_cpus)                                                                   \
+    X(a, live_map, BITMAP_WORDS((a)->nr_cpus))
+
+#define MAKE_TABLE(a, table, n)                                                                    \
+    (a)->table = pcpu_meta_zalloc(a, (n) * sizeof(*(a)->table));                                   \
+    ok &= (a)->table != NULL;
+#define FREE_TABLE(a, table, n) pcpu_meta_free(a, (void *)(a)->table, (n) * sizeof(*(a)->table));
 
 /* ---- the first chunk's addresses ------------------------------------------------------------- */
 
@@ -28,24 +44,25 @@ static u64 group_first_slot(const struct pcpu_allocator *a, u32 g)
     return (a->first_base + a->fc->group_offsets[g]) >> PCPU_SLOT_SHIFT;
 }
 
-static int init_fc_slots(struct pcpu_allocator *a)
+/* The hash is at most half full. */
+static u32 fc_slots_mask(const struct pcpu_allocator *a)
 {
-    const struct pcpu_first_chunk *fc = a->fc;
     u64 slots = 0, size = 4;
-    u32 units = 0;
 
-    for (u32 g = 0; g < fc->nr_groups; g++)
+    for (u32 g = 0; g < a->fc->nr_groups; g++)
         slots += group_last_slot(a, g) - group_first_slot(a, g) + 1;
     while (size < 2 * slots)
         size *= 2;
-    a->fc_slots_mask = (u32)size - 1;
-    a->fc_slots = pcpu_meta_zalloc(a, size * sizeof(*a->fc_slots));
-    a->group_unit0 = pcpu_meta_zalloc(a, fc->nr_groups * sizeof(u32));
-    if (!a->fc_slots || !a->group_unit0)
-        return -ENOMEM;
-    for (u32 g = 0; g < fc->nr_groups; g++) {
+    return (u32)size - 1;
+}
+
+static void init_fc_slots(struct pcpu_allocator *a)
+{
+    u32 units = 0;
+
+    for (u32 g = 0; g < a->fc->nr_groups; g++) {
         a->group_unit0[g] = units;
-        units += fc->group_units[g];
+        units += a->fc->group_units[g];
         for (u64 s = group_first_slot(a, g); s <= group_last_slot(a, g); s++) {
             struct pcpu_fc_slot *at = pcpu_find_fc_slot(a, s << PCPU_SLOT_SHIFT);
 
@@ -53,20 +70,14 @@ static int init_fc_slots(struct pcpu_allocator *a)
                 *at = (struct pcpu_fc_slot){s, g};
         }
     }
-    return 0;
 }
 
 /* ---- units that are cleared ------------------------------------------------------------------ */
 
-static int init_units(struct pcpu_allocator *a)
+static void init_units(struct pcpu_allocator *a)
 {
     u32 live = 0;
 
-    a->possible_off = pcpu_meta_zalloc(a, a->nr_cpus * sizeof(u64));
-    a->live_off = pcpu_meta_zalloc(a, a->nr_cpus * sizeof(u64));
-    a->live_map = pcpu_meta_zalloc(a, BITMAP_WORDS(a->nr_cpus) * sizeof(u64));
-    if (!a->possible_off || !a->live_off || !a->live_map)
-        return -ENOMEM;
     for (u32 cpu = 0; cpu < a->nr_cpus; cpu++) {
         u64 word = atomic_load_explicit(&a->env->backed[cpu / 64], memory_order_relaxed);
 
@@ -77,10 +88,9 @@ static int init_units(struct pcpu_allocator *a)
         }
     }
     atomic_store_explicit(&a->nr_live, live, memory_order_release);
-    return 0;
 }
 
-/* Real pages for cpu in all chunks. What a failed try did stays and is not done again. */
+/* Real pages for cpu in all chunks. The work of a failed try is kept, not repeated. */
 static int back_cpu(struct pcpu_allocator *a, u32 cpu)
 {
     int err = 0;
@@ -96,8 +106,8 @@ static int back_cpu(struct pcpu_allocator *a, u32 cpu)
 }
 
 /*
- * Population serves the CPU from its bit on; clearing starts when its pages are there: until then
- * they are fresh, and nobody writes to the copies of a CPU that never ran.
+ * Population serves the CPU as soon as its bit is set, clearing when all its pages are backed:
+ * until then they are fresh, since a CPU that never ran has written to none of its copies.
  */
 int pcpu_cpu_first_online(struct pcpu_allocator *a, u32 cpu)
 {
@@ -130,7 +140,7 @@ void pcpu_cpu_parking(struct pcpu_allocator *a)
 
     if (!a->own_mags[cpu_number()]->shared)
         pcpu_mag_drain_all(a);
-    /* What this CPU was asked for must not be lost; from here on nobody asks it. */
+    /* Posted work must not be lost; with PARKED no CPU posts more. */
     bits = atomic_exchange_explicit(&a->work[cpu_number()], PCPU_WORK_PARKED, memory_order_acq_rel);
     bits &= ~PCPU_WORK_PARKED;
     if (bits) {
@@ -143,15 +153,14 @@ void pcpu_cpu_parking(struct pcpu_allocator *a)
 
 static int init_tables(struct pcpu_allocator *a)
 {
-    a->mags = pcpu_meta_zalloc(a, a->nr_cpus * sizeof(*a->mags));
-    a->own_mags = pcpu_meta_zalloc(a, a->nr_cpus * sizeof(*a->mags));
-    a->no_room = pcpu_meta_zalloc(a, sizeof(*a->no_room));
-    a->all_mags = pcpu_meta_zalloc(a, a->nr_cpus * sizeof(*a->all_mags));
-    a->work = pcpu_meta_zalloc(a, a->nr_cpus * sizeof(*a->work));
-    a->dir = pcpu_meta_zalloc(a, DIR_ENTRIES(a) * sizeof(*a->dir));
-    a->flat = pcpu_meta_zalloc(a, PCPU_FLAT_SLOTS * sizeof(*a->flat));
-    if (!a->mags || !a->own_mags || !a->no_room || !a->all_mags || !a->work || !a->dir || !a->flat)
+    bool ok = true;
+
+    a->fc_slots_mask = fc_slots_mask(a);
+    TABLES(a, MAKE_TABLE)
+    if (!ok)
         return -ENOMEM;
+    init_fc_slots(a);
+    init_units(a);
     return 0;
 }
 
@@ -179,10 +188,6 @@ int pcpu_init(struct pcpu_allocator *a, const struct pcpu_alloc_config *config)
 
     err = init_tables(a);
     if (!err)
-        err = init_fc_slots(a);
-    if (!err)
-        err = init_units(a);
-    if (!err)
         err = pcpu_init_fixed(a);
     if (!err)
         err = pcpu_init_sets(a);
@@ -205,16 +210,5 @@ void pcpu_destroy(struct pcpu_allocator *a)
     pcpu_metas_trim(a);
     pcpu_free_sets(a);
     pcpu_free_fixed(a);
-    pcpu_meta_free(a, a->mags, a->nr_cpus * sizeof(*a->mags));
-    pcpu_meta_free(a, a->own_mags, a->nr_cpus * sizeof(*a->mags));
-    pcpu_meta_free(a, a->no_room, sizeof(*a->no_room));
-    pcpu_meta_free(a, a->all_mags, a->nr_cpus * sizeof(*a->all_mags));
-    pcpu_meta_free(a, (void *)a->work, a->nr_cpus * sizeof(*a->work));
-    pcpu_meta_free(a, (void *)a->dir, DIR_ENTRIES(a) * sizeof(*a->dir));
-    pcpu_meta_free(a, (void *)a->flat, PCPU_FLAT_SLOTS * sizeof(*a->flat));
-    pcpu_meta_free(a, a->fc_slots, (a->fc_slots_mask + 1ULL) * sizeof(*a->fc_slots));
-    pcpu_meta_free(a, a->group_unit0, a->fc->nr_groups * sizeof(u32));
-    pcpu_meta_free(a, a->possible_off, a->nr_cpus * sizeof(u64));
-    pcpu_meta_free(a, a->live_off, a->nr_cpus * sizeof(u64));
-    pcpu_meta_free(a, a->live_map, BITMAP_WORDS(a->nr_cpus) * sizeof(u64));
+    TABLES(a, FREE_TABLE)
 }

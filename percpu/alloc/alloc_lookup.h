@@ -1,11 +1,12 @@
 /*
  * From a pointer or an address to its chunk and its tag. Lookups take no lock: interrupts are off
- * (a chunk's memory goes back only after a cross-call to every CPU), or the object is the caller's.
+ * (a chunk's memory is freed only after a cross-call to every CPU), or the object is the caller's.
  * SPDX-License-Identifier: MIT
  */
 #ifndef PERCH_PERCPU_ALLOC_ALLOC_LOOKUP_H
 #define PERCH_PERCPU_ALLOC_ALLOC_LOOKUP_H
 
+#include "kernel/base/bitmap.h"
 #include "percpu/alloc/alloc_types.h"
 
 static inline struct pcpu_leaf *pcpu_leaf_of(const struct pcpu_allocator *a, u64 slot)
@@ -27,7 +28,7 @@ static inline struct pcpu_dchunk *pcpu_chunk_at(const struct pcpu_allocator *a, 
     return atomic_load_explicit(&leaf->chunk[slot % PCPU_LEAF_SLOTS], memory_order_acquire);
 }
 
-/* The part of the first chunk that offset off lies in; NULL: the static area, or none. */
+/* The part of the first chunk with offset off; NULL: the static area, or none. */
 static inline struct pcpu_dchunk *pcpu_fixed_chunk(const struct pcpu_allocator *a, u64 off)
 {
     const struct pcpu_first_chunk *fc = a->fc;
@@ -40,8 +41,8 @@ static inline struct pcpu_dchunk *pcpu_fixed_chunk(const struct pcpu_allocator *
 }
 
 /*
- * The chunk that a per-CPU pointer would be of, and its offset in the unit; NULL: of none. The flat
- * table serves nearly all; the others are the first chunk's, or high in the window.
+ * The chunk of a per-CPU pointer, and its offset in the unit; NULL: none. The flat table serves
+ * nearly all pointers; the others are the first chunk's, or high in the window.
  */
 static inline struct pcpu_dchunk *pcpu_chunk_of(const struct pcpu_allocator *a, uintptr_t ptr,
                                                 u32 *off)
@@ -63,7 +64,7 @@ static ALWAYS_INLINE u8 *pcpu_tag_in(const struct pcpu_allocator *a, const struc
                                      uintptr_t ptr)
 {
     u64 off = ptr - ch->ptr;
-    /* Turned by two bits, an offset that is not a multiple of 4 is larger than any granule. */
+    /* Rotated by two bits, an offset that is not a multiple of 4 exceeds every granule. */
     u64 granule = off >> PCPU_GRANULE_SHIFT | off << (64 - PCPU_GRANULE_SHIFT);
     struct pcpu_block *b;
 
@@ -82,13 +83,20 @@ static inline u8 *pcpu_tag_of(const struct pcpu_allocator *a, uintptr_t ptr)
     return ch ? pcpu_tag_in(a, ch, ptr) : NULL;
 }
 
-/* Atomic: an object changes hands without its chunk's lock, while others look at the chunk. */
+/* Is the granule at offset off of a populated block taken, by an object or a bump region? */
+static inline bool pcpu_is_taken(const struct pcpu_dchunk *ch, u32 off)
+{
+    return bitmap_test_bit(ch->c.blocks[off >> PCPU_BLOCK_SHIFT]->taken,
+                           off / PCPU_GRANULE % PCPU_BLOCK_GRANULES);
+}
+
+/* Atomic: an object changes hands without its chunk's lock, while others read the chunk. */
 static inline void pcpu_set_tag(u8 *tag, u32 value)
 {
     __atomic_store_n(tag, (u8)value, __ATOMIC_RELAXED);
 }
 
-/* Where the first chunk's slot with this address is in the hash, or (slot 0) where it belongs. */
+/* The place in the hash of the first chunk's slot with this address; slot 0: it is not entered. */
 static inline struct pcpu_fc_slot *pcpu_find_fc_slot(const struct pcpu_allocator *a, u64 va)
 {
     u64 slot = va >> PCPU_SLOT_SHIFT;

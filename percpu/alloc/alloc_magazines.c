@@ -1,25 +1,24 @@
 /*
  * Magazines: small stocks of ready objects, one set per CPU (or per group on large machines), so
- * that most allocations and frees touch nothing that another CPU uses. See alloc.h.
+ * that most allocations and frees touch no memory that another CPU uses. See alloc_magazines.h.
  *
- * Whatever takes long (clearing, chunks, population) is done on a batch that was taken out first,
- * with interrupts as the caller had them.
+ * Long work (clearing, chunks, population) is done on a batch that was taken out first, with
+ * interrupts as the caller had them.
  * SPDX-License-Identifier: MIT
  */
 #include "percpu/alloc/alloc_magazines.h"
 #include "percpu/alloc/alloc_batch.h"
-#include "percpu/alloc/alloc_bump.h"
 #include "percpu/alloc/alloc_fast.h"
 #include "percpu/alloc/alloc_set.h"
 
-#define STOCK_FROM     8u     /* a smaller refill is not made: the bump region serves the class */
+#define STOCK_FROM     8u     /* below this refill the bump region serves the class */
 #define SPILL          16u    /* entries that leave a full magazine at a time */
 #define EVICT_PART     8      /* the share of the quota that is free after an eviction */
 #define IN_PLACE_BYTES 65536u /* of all units: about 8,000 instructions with interrupts off */
 
 /* ---- in and out ------------------------------------------------------------------------------ */
 
-/* Spreads the window over all of its memory again: clean entries at its start, dirty at its end. */
+/* Spreads the window over all of its memory: clean entries at its start, dirty ones at its end. */
 static void unshift(struct pcpu_mag *mag)
 {
     struct pcpu_entry *base = mag->entries - mag->shift;
@@ -36,22 +35,12 @@ static void unshift(struct pcpu_mag *mag)
     mag->dirty = (u8)(mag->max - dirty);
 }
 
-/* The dirty entries have been cleared in place, and there is no clean one. */
-static void dirty_are_clean(struct pcpu_mag *mag)
-{
-    u32 n = mag->cap - mag->dirty;
-
-    mag->entries += mag->dirty;
-    mag->shift = (u8)(mag->shift + mag->dirty);
-    mag->clean = mag->dirty = mag->cap = (u8)n;
-}
-
 static u32 nr_dirty(const struct pcpu_mag *mag)
 {
     return (u32)(mag->cap - mag->dirty);
 }
 
-/* Takes up to n dirty entries out, in the order of their frees: often that of their addresses. */
+/* Takes up to n dirty entries out in the order of their frees, often that of their addresses. */
 static u32 pull_dirty(struct pcpu_mags *m, u32 class, u32 n, struct pcpu_entry *out)
 {
     struct pcpu_mag *mag = &m->mag[class];
@@ -84,24 +73,7 @@ static void mag_make_room(struct pcpu_mag *mag, u32 n)
         unshift(mag);
 }
 
-/*
- * Puts clean entries in as far as they fit; how many. The first is on top, so that a batch from a
- * chunk is handed out in the order of addresses.
- */
-static u32 push_clean(struct pcpu_mags *m, u32 class, u32 n, const struct pcpu_entry *in)
-{
-    struct pcpu_mag *mag = &m->mag[class];
-    u32 put;
-
-    mag_make_room(mag, n);
-    put = MIN(n, (u32)(mag->dirty - mag->clean));
-    for (u32 i = put; i--;)
-        mag->entries[mag->clean++] = in[i];
-    cpu_local_sub(m->headroom, put * pcpu_mag_size(mag));
-    return put;
-}
-
-/* Per set: one counter for all CPUs would need a locked instruction for each batch. */
+/* In the set: one counter for all CPUs would need a locked instruction for each batch. */
 static void count_cleared(struct pcpu_allocator *a, u64 bytes)
 {
     u64 irq;
@@ -111,10 +83,14 @@ static void count_cleared(struct pcpu_allocator *a, u64 bytes)
     pcpu_set_exit(m, irq);
 }
 
-/* Puts clean objects into the magazine; those without room go to the chunks. */
+/*
+ * Puts clean objects into the magazine; those without room go to the chunks. The first is on top,
+ * so that a batch from a chunk is handed out in the order of addresses.
+ */
 static void put_clean(struct pcpu_allocator *a, u32 class, struct pcpu_entry *batch, u32 n)
 {
     struct pcpu_mags *m;
+    struct pcpu_mag *mag;
     u64 irq;
     u32 put;
     bool over;
@@ -122,7 +98,12 @@ static void put_clean(struct pcpu_allocator *a, u32 class, struct pcpu_entry *ba
     if (!n)
         return;
     m = pcpu_set_enter(a, &irq);
-    put = push_clean(m, class, n, batch);
+    mag = &m->mag[class];
+    mag_make_room(mag, n);
+    put = MIN(n, (u32)(mag->dirty - mag->clean));
+    for (u32 i = put; i--;)
+        mag->entries[mag->clean++] = batch[i];
+    cpu_local_sub(m->headroom, put * pcpu_mag_size(mag));
     over = m->headroom < 0;
     pcpu_set_exit(m, irq);
     if (put < n)
@@ -134,9 +115,9 @@ static void put_clean(struct pcpu_allocator *a, u32 class, struct pcpu_entry *ba
 /* ---- a miss ---------------------------------------------------------------------------------- */
 
 /*
- * Objects that this refill asks for: twice as many as the last one if the class missed not long
- * ago, else half as many. So a class in demand is stocked, and a rare one does not push the others
- * out. 1: do not stock it.
+ * Objects that this refill asks for: twice the last number if the class missed not long ago, else
+ * half of it. So a class in demand is stocked, and a rare one does not push the others out. 1: do
+ * not stock it.
  */
 static u32 adapt(struct pcpu_mags *m, u32 class)
 {
@@ -147,7 +128,7 @@ static u32 adapt(struct pcpu_mags *m, u32 class)
                                               : MAX(1, mag->refill / 2));
     m->last_miss[class] = m->clock++;
     if (!pcpu_class_has_steps(class)) {
-        /* A second one costs next to nothing while there is room for it. */
+        /* A second object costs little while the set has room. */
         if (mag->refill == 1 && mag->max > 1 && m->headroom > m->quota / 4)
             mag->refill = 2;
         return mag->refill;
@@ -156,8 +137,8 @@ static u32 adapt(struct pcpu_mags *m, u32 class)
 }
 
 /*
- * Clears the dirty entries where they are, with interrupts off, if there are enough of them and
- * little to clear. They are the class's clean ones then.
+ * Makes the dirty entries the class's clean ones: clears them where they are, with interrupts off,
+ * if they are enough and little to clear.
  */
 static bool clear_in_place(struct pcpu_allocator *a, struct pcpu_mags *m, u32 class, u32 enough)
 {
@@ -169,26 +150,16 @@ static bool clear_in_place(struct pcpu_allocator *a, struct pcpu_mags *m, u32 cl
         return false;
     cpu_local_add(m->cleared_bytes,
                   pcpu_clear_batch(a, mag->entries + mag->dirty, n, pcpu_mag_size(mag)));
-    dirty_are_clean(mag);
+    mag->entries += mag->dirty;
+    mag->shift = (u8)(mag->shift + mag->dirty);
+    mag->clean = mag->dirty = mag->cap = (u8)n;
     return true;
 }
 
-/* Objects of so many bytes came from the chunks; first: the caller gets one of them. */
-static void count_refill(struct pcpu_allocator *a, u32 bytes, u32 flags, bool first)
-{
-    u64 irq;
-    struct pcpu_mags *m = pcpu_set_enter(a, &irq);
-
-    if (first)
-        cpu_local_inc(m->nr_alloc);
-    cpu_local_inc(m->refills);
-    m->overflowed = false;
-    if (flags & PCPU_ATOMIC)
-        cpu_local_add(m->atomic_bytes, bytes);
-    pcpu_set_exit(m, irq);
-}
-
-/* Up to n objects from the chunks. With `own` of its own, the caller does not populate for more. */
+/*
+ * Up to n objects from the chunks. own: the caller has objects already; it does not populate for
+ * more. Without them it gets one of these.
+ */
 static u32 refill(struct pcpu_allocator *a, u32 class, u32 n, u32 flags, u32 own,
                   struct pcpu_entry *batch)
 {
@@ -199,52 +170,55 @@ static u32 refill(struct pcpu_allocator *a, u32 class, u32 n, u32 flags, u32 own
         .tag = (u8) class,
     };
     u32 got = pcpu_take(a, &r, own ? flags | PCPU_ATOMIC : flags, batch);
+    struct pcpu_mags *m;
+    u64 irq;
 
-    if (got)
-        count_refill(a, got * pcpu_class_size(class), flags, !own);
+    if (!got)
+        return 0;
+    m = pcpu_set_enter(a, &irq);
+    if (!own)
+        cpu_local_inc(m->nr_alloc);
+    cpu_local_inc(m->refills);
+    m->overflowed = false;
+    if (flags & PCPU_ATOMIC)
+        cpu_local_add(m->atomic_bytes, got * pcpu_class_size(class));
+    pcpu_set_exit(m, irq);
     return got;
 }
 
 /*
- * Puts what this CPU has of a class into a batch: the dirty ones, cleared, and if they are too few,
- * objects off the bump region. How many; *enough: no need to ask the chunks.
+ * From what this CPU has (own: it has some): the dirty entries, cleared, and up to `need` objects of
+ * the bump region. If these are too few, from the chunks.
  */
-static u32 own_batch(struct pcpu_allocator *a, u32 class, u32 flags, u32 need, bool *enough,
-                     struct pcpu_entry *batch)
-{
-    u64 irq;
-    struct pcpu_mags *m = pcpu_set_enter(a, &irq);
-    u32 n = pull_dirty(m, class, PCPU_BATCH_MAX, batch), more = 0;
-
-    if (n < need && pcpu_class_has_steps(class))
-        more = pcpu_bump_alloc_many(a, m, class, need - n, batch + n);
-    if (n + more)
-        cpu_local_inc(m->nr_alloc);
-    pcpu_set_exit(m, irq);
-    if (n > 1 || (n && !(flags & PCPU_NOZERO)))
-        count_cleared(a, pcpu_clear_batch(a, batch, n, pcpu_class_size(class)));
-    *enough = more || n >= need;
-    return n + more;
-}
-
-/* From what this CPU has (own: it has something), then from the chunks. */
 static NOINLINE void *from_batch(struct pcpu_allocator *a, u32 class, u32 flags, u32 need, bool own)
 {
     struct pcpu_entry batch[PCPU_BATCH_MAX];
-    bool enough = false;
-    u32 n = own ? own_batch(a, class, flags, need, &enough, batch) : 0;
+    u32 n = 0, more = 0;
 
-    if (!enough)
+    if (own) {
+        u64 irq;
+        struct pcpu_mags *m = pcpu_set_enter(a, &irq);
+
+        n = pull_dirty(m, class, PCPU_BATCH_MAX, batch);
+        if (n < need && pcpu_class_has_steps(class))
+            more = pcpu_bump_alloc_many(a, m, class, need - n, batch + n);
+        if (n + more)
+            cpu_local_inc(m->nr_alloc);
+        pcpu_set_exit(m, irq);
+        if (n > 1 || (n && !(flags & PCPU_NOZERO)))
+            count_cleared(a, pcpu_clear_batch(a, batch, n, pcpu_class_size(class)));
+    }
+    if (n < need && !more)
         n += refill(a, class, need - n, flags, n, batch + n);
+    n += more;
     if (!n)
         return NULL;
-    /* The first one: with PCPU_NOZERO it may be dirty. */
+    /* With PCPU_NOZERO the first one may be dirty. */
     pcpu_set_tag(batch[0].tag, class | PCPU_TAG_OWNED);
     put_clean(a, class, batch + 1, n - 1);
     return (void *)batch[0].ptr;
 }
 
-/* At once, if an object is clean, can be cleared in place, or fits the bump region. */
 void *pcpu_mag_alloc_slow(struct pcpu_allocator *a, u32 class, u32 flags)
 {
     u64 irq;
@@ -257,7 +231,8 @@ void *pcpu_mag_alloc_slow(struct pcpu_allocator *a, u32 class, u32 flags)
 
     if (!mag->clean) {
         need = adapt(m, class);
-        clear_in_place(a, m, class, need);
+        if (nr_dirty(mag))
+            clear_in_place(a, m, class, need);
     }
     own = mag->dirty < mag->cap;
     if (mag->clean) {
@@ -282,9 +257,9 @@ void *pcpu_mag_alloc_slow(struct pcpu_allocator *a, u32 class, u32 flags)
     return ptr;
 }
 
-/* ---- too many -------------------------------------------------------------------------------- */
+/* ---- full magazines -------------------------------------------------------------------------- */
 
-/* A batch on its way to the chunks. Not initialised: only what is used is written. */
+/* A batch on its way to the chunks. Not initialised, because it is large. */
 struct outgoing {
     struct pcpu_entry batch[PCPU_BATCH_MAX];
     u32 n, nr_runs;
@@ -295,7 +270,7 @@ struct outgoing {
 
 static void take_out(struct pcpu_mags *m, u32 class, u32 max, struct outgoing *out)
 {
-    u32 n = pull_clean(m, class, max, out->batch + out->n); /* clean ones need no work */
+    u32 n = pull_clean(m, class, max, out->batch + out->n); /* they need no clearing */
     u32 dirty = pull_dirty(m, class, max - n, out->batch + out->n + n);
 
     if (dirty) {
@@ -347,7 +322,7 @@ void pcpu_mag_put(struct pcpu_allocator *a, uintptr_t ptr)
         pcpu_mag_evict(a);
 }
 
-/* One batch of several classes, round robin from where the last one ended. True: again. */
+/* One batch of several classes, round robin from the end of the last one. True: again. */
 static bool evict_some(struct pcpu_allocator *a, bool all)
 {
     struct outgoing out;
@@ -362,10 +337,8 @@ static bool evict_some(struct pcpu_allocator *a, bool all)
 
         if (out.n + mag->clean + nr_dirty(mag) > PCPU_BATCH_MAX)
             break;
-        if (mag->clean || mag->dirty < mag->cap) {
+        if (mag->clean || mag->dirty < mag->cap)
             take_out(m, m->victim, PCPU_BATCH_MAX, &out);
-            cpu_local_inc(m->evictions);
-        }
         m->victim = m->victim + 1 < PCPU_CLASSES ? m->victim + 1 : PCPU_CLASS_4;
     }
     if (out.n)
@@ -397,13 +370,13 @@ void pcpu_mag_drain_all(struct pcpu_allocator *a)
         ;
 }
 
-bool pcpu_mag_drain_overflowed(struct pcpu_allocator *a)
+/* A shared set may be drained by another CPU: then this one need not. */
+static bool drain_overflowed(struct pcpu_allocator *a)
 {
     struct pcpu_mags *own = a->own_mags[cpu_number()], *m;
     bool overflowed;
     u64 irq;
 
-    /* Another CPU may be draining a shared set. */
     if (!spin_trylock(&own->draining))
         return false;
     m = pcpu_set_enter(a, &irq);
@@ -415,18 +388,10 @@ bool pcpu_mag_drain_overflowed(struct pcpu_allocator *a)
     return overflowed;
 }
 
-void pcpu_mag_wait_drained(struct pcpu_allocator *a)
+/* Clears in place, so that no caller finds the objects gone. Large batches wait for a miss. */
+bool pcpu_mag_tidy(struct pcpu_allocator *a)
 {
-    for (u32 i = 0; i < a->nr_mags; i++) {
-        spin_lock(&a->all_mags[i]->draining);
-        spin_unlock(&a->all_mags[i]->draining);
-    }
-}
-
-/* In place, so that nobody finds them gone meanwhile. Large batches wait for a miss. */
-bool pcpu_mag_clear_some(struct pcpu_allocator *a)
-{
-    bool done = false;
+    bool done = drain_overflowed(a);
 
     for (u32 class = PCPU_CLASS_4; class < PCPU_CLASSES; class ++) {
         u64 irq;
@@ -436,4 +401,12 @@ bool pcpu_mag_clear_some(struct pcpu_allocator *a)
         pcpu_set_exit(m, irq);
     }
     return done;
+}
+
+void pcpu_mag_wait_drained(struct pcpu_allocator *a)
+{
+    for (u32 i = 0; i < a->nr_mags; i++) {
+        spin_lock(&a->all_mags[i]->draining);
+        spin_unlock(&a->all_mags[i]->draining);
+    }
 }

@@ -1,11 +1,13 @@
 /*
- * Magazines past the fast path: misses, full ones, eviction, drains. A set is not entered here.
+ * Magazines past the fast path: misses, full ones, eviction, drains, bump regions.
  * SPDX-License-Identifier: MIT
  */
 #ifndef PERCH_PERCPU_ALLOC_ALLOC_MAGAZINES_H
 #define PERCH_PERCPU_ALLOC_ALLOC_MAGAZINES_H
 
 #include "percpu/alloc/alloc_types.h"
+
+/* ---- magazines (alloc_magazines.c); the set is not entered ----------------------------------- */
 
 /* A miss: clears, refills, populates. NULL: no memory. */
 void *pcpu_mag_alloc_slow(struct pcpu_allocator *a, u32 class, u32 flags);
@@ -17,13 +19,33 @@ void pcpu_mag_evict(struct pcpu_allocator *a);
 /* Gives everything that this CPU's set holds back, a shared one's too. */
 void pcpu_mag_drain_all(struct pcpu_allocator *a);
 /*
- * The same, if a magazine was full since the last refill; true: it was done. More is freed than is
- * allocated then, so what the set holds serves nobody. For idle time and pcpu_balance().
+ * Idle time and pcpu_balance(): drains the set if a magazine was full since the last refill, since
+ * more is freed than allocated then. Clears the dirty entries of classes without clean ones, in
+ * place. True: something was done.
  */
-bool pcpu_mag_drain_overflowed(struct pcpu_allocator *a);
-/* Waits until all such drains are done. Thread context, no lock held. */
+bool pcpu_mag_tidy(struct pcpu_allocator *a);
+/* Waits until all drains of pcpu_mag_tidy() are done. Thread context, no lock held. */
 void pcpu_mag_wait_drained(struct pcpu_allocator *a);
-/* Clears dirty entries of classes without clean ones, in place. True: some. */
-bool pcpu_mag_clear_some(struct pcpu_allocator *a);
+
+/* ---- bump regions (alloc_bump.c), one per set, for classes of 8-byte steps ------------------- */
+
+/* The next object of the set's region, owned and counted; NULL: too little room. Set entered. */
+void *pcpu_bump_alloc(const struct pcpu_allocator *a, struct pcpu_mags *m, u32 class);
+/* Up to n objects without an owner; how many. Set entered. */
+u32 pcpu_bump_alloc_many(const struct pcpu_allocator *a, struct pcpu_mags *m, u32 class, u32 n,
+                         struct pcpu_entry *out);
+/* Takes the region out of the set; the caller gives its rest back. Set entered. */
+void pcpu_bump_detach(struct pcpu_mags *m, struct pcpu_bump *out);
+
+/* A new region of up to max bytes, in the place of one that has too little room. */
+struct pcpu_bump_request {
+    u32 max;
+    struct pcpu_bump ended;
+    bool over_quota; /* out: the set is, evict */
+};
+void pcpu_bump_plan(struct pcpu_mags *m, struct pcpu_bump_request *new); /* set entered */
+/* Takes it from the chunks. Its first object, owned; NULL: no memory. The set is not entered. */
+void *pcpu_bump_renew(struct pcpu_allocator *a, u32 class, u32 flags,
+                      struct pcpu_bump_request *new);
 
 #endif

@@ -1,20 +1,23 @@
 /*
- * Metadata of blocks, ready for use. A piece of memory holds three in a page, or 27 in eight pages
- * where many are needed at once; it is cleared when it is made. A block that is returned is
- * entirely free, so its metadata is clean and goes back into the pool as it is: the next block that
- * is populated costs no clearing.
+ * Metadata of blocks, kept clean in a pool. A block that is returned is entirely free, so its
+ * metadata is clean and goes back into the pool as it is: the next populated block costs no
+ * clearing. Without the pool, populating a page of a unit on 1 CPU, 1 node is 430 instructions
+ * instead of 198.
  * SPDX-License-Identifier: MIT
  */
-#include "percpu/alloc/alloc_metadata.h"
 #include "percpu/alloc/alloc_chunks.h"
 #include "percpu/chunk/clear.h"
 
+/*
+ * Metadata is made in pieces of memory: three in a page, or 27 in eight pages for a large request.
+ * With pieces of three only, populating a page is 249 instructions instead of 198.
+ */
 #define FEW  3u
 #define MANY 27u
-#define KEEP 64u /* free ones that the pool always keeps */
+#define KEEP 64u /* up to this many free ones, free pieces are not searched for */
 
 struct pcpu_meta {
-    struct pcpu_block block; /* first: its address is this one's */
+    struct pcpu_block block; /* first: its address is that of the whole */
     struct pcpu_meta *next;
     struct meta_piece *piece;
 };
@@ -36,27 +39,17 @@ static void pool_push(struct pcpu_meta_pool *p, struct pcpu_meta *m)
     p->nr_free++;
 }
 
-static struct pcpu_meta *pool_pop(struct pcpu_meta_pool *p)
-{
-    struct pcpu_meta *m = p->free;
-
-    p->free = m->next;
-    m->piece->nr_free--;
-    p->nr_free--;
-    return m;
-}
-
-/* Clean metadata, many if n are needed; NULL: no memory. */
+/* A piece of clean metadata for n blocks or fewer; NULL: no memory. */
 static struct meta_piece *new_piece(struct pcpu_allocator *a, u32 n)
 {
     struct meta_piece *piece = NULL;
     u32 nr = MANY;
 
     if (n > MANY / 2)
-        piece = pcpu_meta_alloc(a, pcpu_this_node(a), PIECE_BYTES(nr));
+        piece = pcpu_meta_alloc(a, PIECE_BYTES(nr));
     if (!piece) {
         nr = FEW;
-        piece = pcpu_meta_alloc(a, pcpu_this_node(a), PIECE_BYTES(nr));
+        piece = pcpu_meta_alloc(a, PIECE_BYTES(nr));
     }
     if (!piece)
         return NULL;
@@ -67,8 +60,7 @@ static struct meta_piece *new_piece(struct pcpu_allocator *a, u32 n)
         pcpu_block_init_zero(&m->block);
         m->piece = piece;
     }
-    atomic_fetch_add_explicit(&a->env->cleared_bytes, nr * sizeof(piece->meta[0]),
-                              memory_order_relaxed);
+    pcpu_count(&a->env->cleared_bytes, nr * sizeof(piece->meta[0]));
     return piece;
 }
 
@@ -78,8 +70,12 @@ static u32 pool_take(struct pcpu_meta_pool *p, u32 n, struct pcpu_block **metas)
     u64 flags = spin_lock_irqsave(&p->lock);
     u32 got = 0;
 
-    for (; got < n && p->free; got++)
-        metas[got] = &pool_pop(p)->block;
+    for (; got < n && p->free; got++) {
+        metas[got] = &p->free->block;
+        p->free->piece->nr_free--;
+        p->free = p->free->next;
+    }
+    p->nr_free -= got;
     spin_unlock_irqrestore(&p->lock, flags);
     return got;
 }
@@ -118,7 +114,7 @@ bool pcpu_metas_get(struct pcpu_allocator *a, u32 n, struct pcpu_block **metas)
     return true;
 }
 
-/* Takes the pieces out of the pool that are entirely free. */
+/* Takes the pieces that are entirely free out of the pool. The next search is at twice its size. */
 static struct meta_piece *take_unused(struct pcpu_meta_pool *p)
 {
     struct pcpu_meta **at = &p->free;
@@ -138,6 +134,7 @@ static struct meta_piece *take_unused(struct pcpu_meta_pool *p)
         *at = (*at)->next;
         p->nr_free--;
     }
+    p->limit = 2 * p->nr_free;
     return list;
 }
 
@@ -160,16 +157,13 @@ void pcpu_metas_put(struct pcpu_allocator *a, u32 n, struct pcpu_block **metas)
 
     for (u32 i = n; i-- > 0;)
         pool_push(p, (struct pcpu_meta *)metas[i]);
-    /* The search is repeated when the pool has doubled. */
-    if (p->nr_free > MAX(p->limit, KEEP)) {
+    if (p->nr_free > MAX(p->limit, KEEP))
         list = take_unused(p);
-        p->limit = 2 * p->nr_free;
-    }
     spin_unlock_irqrestore(&p->lock, flags);
     free_pieces(a, list);
 }
 
-/* Its tags are 0: a wrong free that still finds the block sees no object. */
+/* The tags are 0: a wrong free that still finds the block sees no object. */
 void pcpu_metas_retire(struct pcpu_allocator *a, u32 n, struct pcpu_block **metas)
 {
     for (u32 i = 0; i < n; i++) {
@@ -204,7 +198,6 @@ u32 pcpu_metas_trim(struct pcpu_allocator *a)
     u64 flags = spin_lock_irqsave(&p->lock);
     struct meta_piece *list = take_unused(p);
 
-    p->limit = 2 * p->nr_free;
     spin_unlock_irqrestore(&p->lock, flags);
     return free_pieces(a, list);
 }

@@ -1,10 +1,10 @@
 /*
- * Posted work: bits per CPU (PCPU_WORK_*). See alloc_post.h.
+ * Posted work: bits per CPU (PCPU_WORK_*). See alloc_chunks.h.
  * SPDX-License-Identifier: MIT
  */
-#include "percpu/alloc/alloc_post.h"
+#include "percpu/alloc/alloc_chunks.h"
 
-/* False: the CPU parked after pick_idle() named it, or has not looked since it came back. */
+/* False: the CPU parked after pick_idle(), or has not balanced since it came back. */
 static bool post_to(struct pcpu_allocator *a, u32 cpu, u32 bits)
 {
     u32 before = atomic_fetch_or_explicit(&a->work[cpu], bits, memory_order_acq_rel);
@@ -18,7 +18,7 @@ void pcpu_defer(struct pcpu_allocator *a, u32 bits)
 {
     u32 self = cpu_number(), cpu = self;
 
-    /* Posted already: nothing to do, and no shared line is written. */
+    /* Posted already: no shared line is written. */
     if ((atomic_load_explicit(&a->work[self], memory_order_relaxed) & bits) == bits)
         return;
     if (atomic_load_explicit(&a->work_handed, memory_order_relaxed) & bits)
@@ -49,7 +49,7 @@ void pcpu_defer_elsewhere(struct pcpu_allocator *a, u32 bits)
         a->ops->wake(a->ops->ctx, cpu);
 }
 
-/* Bits that other CPUs left while balance_mutex was taken become this CPU's. */
+/* Bits of other CPUs that found balance_mutex taken become this CPU's. */
 static void adopt_contended(struct pcpu_allocator *a)
 {
     u32 bits = atomic_exchange_explicit(&a->work_contended, 0, memory_order_acq_rel);
@@ -59,8 +59,8 @@ static void adopt_contended(struct pcpu_allocator *a)
 }
 
 /*
- * This CPU need not look again and again, for it leaves its bits to the holder. Both exchange
- * work_contended: either the holder sees the bits, or this CPU sees that it has unlocked.
+ * The CPU passes its bits to the holder, so that it need not try again. Both exchange
+ * work_contended: either the holder sees the bits, or this CPU sees the mutex unlocked.
  */
 bool pcpu_balance_trylock(struct pcpu_allocator *a)
 {

@@ -1,31 +1,17 @@
 /*
- * What goes back to the page allocator, and when memory is short. See alloc_reclaim.h.
+ * Return to the page allocator: empty blocks and chunks, and more when memory is short. See
+ * alloc_chunks.h.
  * SPDX-License-Identifier: MIT
  */
-#include "percpu/alloc/alloc_reclaim.h"
-#include "kernel/base/print.h"
 #include "percpu/alloc/alloc_chunks.h"
-#include "percpu/alloc/alloc_metadata.h"
-#include "percpu/alloc/alloc_post.h"
+#include "kernel/base/print.h"
 
 #define RETIRED_MAX 128u /* the metadata of this many blocks shares one cross-call */
 
-/* Blocks that this CPU made BUSY become unpopulated, or populated again if they could not go. */
-static void finish_return(struct pcpu_allocator *a, u32 number, const u32 *blocks, u32 n,
-                          u32 returned)
-{
-    struct pcpu_block *metas[PCPU_RETURN_BATCH];
-    struct pcpu_locked l;
-
-    pcpu_lock_pinned(a, number, &l);
-    pcpu_chunk_unpopulate_done(&l.ch->c, returned, blocks, metas);
-    pcpu_chunk_unpopulate_cancel(&l.ch->c, n - returned, blocks + returned);
-    pcpu_unlock_chunk(a, &l);
-    pcpu_metas_retire(a, returned, metas);
-}
-
+/* Empty blocks become BUSY, then unpopulated; those that could not go, populated again. */
 static u32 return_from(struct pcpu_allocator *a, u32 number, u32 max)
 {
+    struct pcpu_block *metas[PCPU_RETURN_BATCH];
     u32 blocks[PCPU_RETURN_BATCH], n, returned = 0;
     struct pcpu_locked l;
     struct pcpu_dchunk *ch;
@@ -39,11 +25,15 @@ static u32 return_from(struct pcpu_allocator *a, u32 number, u32 max)
         return 0;
     if (pcpu_backing_return(&ch->backing, blocks, n, &returned))
         pr_warn("percpu: chunk %u: %u of %u blocks could not be returned", number, n - returned, n);
-    finish_return(a, number, blocks, n, returned);
+    pcpu_lock_pinned(a, number, &l);
+    pcpu_chunk_unpopulate_done(&ch->c, returned, blocks, metas);
+    pcpu_chunk_unpopulate_cancel(&ch->c, n - returned, blocks + returned);
+    pcpu_unlock_chunk(a, &l);
+    pcpu_metas_retire(a, returned, metas);
     return returned;
 }
 
-/* The reserve stays in the lowest chunks, so that the highest ones empty and go. */
+/* The reserve stays in the lowest chunks, so that the highest ones become empty. */
 u64 pcpu_return_empty(struct pcpu_allocator *a, u32 keep, u32 max)
 {
     u64 done = 0;
@@ -57,7 +47,7 @@ u64 pcpu_return_empty(struct pcpu_allocator *a, u32 keep, u32 max)
                 break;
             done += n;
         }
-        /* Chunk 2 stays: the reserve lives there. */
+        /* The lowest chunk stays for the reserve. */
         if (i > PCPU_CHUNK_DYNAMIC && pcpu_hint_any(pcpu_hint(a, i)) == a->unit_size / PCPU_GRANULE)
             pcpu_drop_chunk(a, i);
     }

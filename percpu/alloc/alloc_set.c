@@ -20,7 +20,7 @@ static struct pcpu_mags *new_set(struct pcpu_allocator *a, s32 node, u32 quota, 
     for (u32 c = PCPU_CLASS_4; c < PCPU_CLASSES; c++)
         entries += class_cap(c, quota);
     bytes = align_up(sizeof(*m), 64) + entries * sizeof(struct pcpu_entry);
-    m = pcpu_meta_alloc(a, node, bytes);
+    m = a->env->meta_alloc(a->env->meta_ctx, node, bytes);
     if (!m)
         return NULL;
     memset(m, 0, bytes);
@@ -40,7 +40,7 @@ static struct pcpu_mags *new_set(struct pcpu_allocator *a, s32 node, u32 quota, 
     return m;
 }
 
-/* One set for these CPUs: one, or all of a group. */
+/* One set for n units of a group, those without a CPU left out. */
 static int add_set(struct pcpu_allocator *a, const u32 *cpus, u32 n, u32 quota, bool shared)
 {
     struct pcpu_mags *m = NULL;

@@ -1,5 +1,5 @@
 /*
- * The sets of magazines: made, and entered by the CPU that uses one.
+ * Sets of magazines: made, and entered by the CPU that uses one.
  * SPDX-License-Identifier: MIT
  */
 #ifndef PERCH_PERCPU_ALLOC_ALLOC_SET_H
@@ -46,22 +46,16 @@ static inline void pcpu_set_exit(struct pcpu_mags *m, u64 flags)
 }
 
 /*
- * Counts what PCPU_ATOMIC took past the magazines: the reserve follows it. Each set has its own
- * counter, which never goes down: one that its reader resets would need a locked instruction.
+ * Counts what PCPU_ATOMIC calls took past the magazines: the reserve follows it. Each set has its
+ * own counter, which never decreases: a reader that resets it would need a locked instruction.
  */
 static inline void pcpu_count_demand(struct pcpu_allocator *a, u64 bytes)
 {
-    u64 irq = local_irq_save();
-    struct pcpu_mags *m = a->own_mags[cpu_number()];
+    u64 irq;
+    struct pcpu_mags *m = pcpu_set_enter(a, &irq);
 
-    if (likely(!m->shared)) {
-        cpu_local_add(m->atomic_bytes, bytes);
-    } else {
-        pcpu_set_lock(m);
-        cpu_local_add(m->atomic_bytes, bytes);
-        spin_unlock(&m->lock);
-    }
-    local_irq_restore(irq);
+    cpu_local_add(m->atomic_bytes, bytes);
+    pcpu_set_exit(m, irq);
 }
 
 #endif

@@ -1,5 +1,5 @@
 /*
- * What the allocator counts, and its dump. See percpu.h.
+ * The allocator's counters and its dump. See percpu.h.
  * SPDX-License-Identifier: MIT
  */
 #include "kernel/base/print.h"
@@ -11,23 +11,17 @@ static u64 read_counter(_Atomic u64 *counter)
     return atomic_load_explicit(counter, memory_order_relaxed);
 }
 
-static u64 relaxed(const u64 *p)
-{
-    return __atomic_load_n(p, __ATOMIC_RELAXED);
-}
-
 static void sum_sets(struct pcpu_allocator *a, struct percpu_stats *out)
 {
     for (u32 i = 0; i < a->nr_mags; i++) {
         const struct pcpu_mags *m = a->all_mags[i];
 
-        out->nr_alloc += relaxed(&m->nr_alloc);
-        out->nr_free += relaxed(&m->nr_free);
-        out->refills += relaxed(&m->refills);
-        out->drains += relaxed(&m->drains);
-        out->cleared_bytes += relaxed(&m->cleared_bytes);
-        out->cached_bytes +=
-            (u64)MAX(m->quota - __atomic_load_n(&m->headroom, __ATOMIC_RELAXED), 0);
+        out->nr_alloc += cpu_local_read(m->nr_alloc);
+        out->nr_free += cpu_local_read(m->nr_free);
+        out->refills += cpu_local_read(m->refills);
+        out->drains += cpu_local_read(m->drains);
+        out->cleared_bytes += cpu_local_read(m->cleared_bytes);
+        out->cached_bytes += (u64)MAX(m->quota - cpu_local_read(m->headroom), 0);
         out->cached_limit += (u64)m->quota;
     }
 }

@@ -1,6 +1,6 @@
 /*
  * The types and limits of the dynamic allocator, for its own files, its debug checks and its tests.
- * An instance is one struct pcpu_allocator. alloc.h says what can be done with it.
+ * An instance is one struct pcpu_allocator. alloc.h declares the operations.
  * SPDX-License-Identifier: MIT
  */
 #ifndef PERCH_PERCPU_ALLOC_ALLOC_TYPES_H
@@ -14,20 +14,20 @@
 #define PCPU_MAX_CHUNKS       4096u
 #define PCPU_BATCH_MAX        64u    /* entries moved at a time */
 #define PCPU_SHARED_FROM_CPUS 65u    /* from this many CPUs on, a group shares its magazines */
-#define PCPU_CACHE_PAGES      256u   /* of a unit, in all magazines; at least one page each */
+#define PCPU_CACHE_PAGES      256u   /* of a unit, in all magazines; a set has at least one */
 #define PCPU_CACHE_MAX_BYTES  32768u /* of a unit, in one CPU's magazines */
-#define PCPU_RESERVE_BOOT     10u    /* empty blocks for PCPU_ATOMIC at the start, after a trim */
+#define PCPU_RESERVE_BOOT     10u    /* empty blocks for PCPU_ATOMIC at init and after a trim */
 #define PCPU_RESERVE_MIN      2u     /* the reserve never decays below this */
 #define PCPU_RESERVE_MAX      256u
 #define PCPU_RESERVE_HOLD     4u   /* balances after a growth that do not decay the reserve */
 #define PCPU_GROW_AHEAD       8u   /* empty blocks that a populating call leaves, at least */
-#define PCPU_GROW_AHEAD_MAX   112u /* and at most, when much is populated already */
+#define PCPU_GROW_AHEAD_MAX   112u /* at most, when much is populated */
 #define PCPU_GROW_AHEAD_PAGES 128u /* limit in pages of all units: the call clears them */
-#define PCPU_RETURN_SLACK     32u  /* empty blocks above reserve and growth before any goes back */
+#define PCPU_RETURN_SLACK     32u  /* empty blocks above reserve and growth that are kept */
 
 /* ---- chunks ---------------------------------------------------------------------------------- */
 
-/* One chunk of the allocator. Number 0: the first chunk's dynamic area, 1: its reserved area. */
+/* One chunk. Number 0 is the first chunk's dynamic area, 1 its reserved area. */
 struct pcpu_dchunk {
     u64 base;      /* address of offset 0 */
     uintptr_t ptr; /* per-CPU pointer of offset 0 */
@@ -36,7 +36,7 @@ struct pcpu_dchunk {
     bool live;  /* under lock */
     struct spinlock lock;
     struct pcpu_chunk c;
-    struct pcpu_backing backing; /* not of a fixed chunk */
+    struct pcpu_backing backing; /* unless fixed */
     void *memory;                /* of c's arrays */
 };
 
@@ -44,18 +44,18 @@ struct pcpu_dchunk {
 #define PCPU_CHUNK_RESERVED 1u
 #define PCPU_CHUNK_DYNAMIC  2u
 
-/* Chunks are found by 2 MiB slot. A leaf maps the slots of 1 GiB of the window to chunks. */
+/* A chunk is found by 2 MiB slot. A leaf maps the slots of 1 GiB of the window to chunks. */
 #define PCPU_SLOT_SHIFT 21
 #define PCPU_LEAF_SLOTS 512u
-#define PCPU_FLAT_SLOTS 16384u /* 32 GiB: chunks lie low in the window, so nearly all are here */
+#define PCPU_FLAT_SLOTS 16384u /* 32 GiB: nearly all chunks, which are low in the window */
 struct pcpu_leaf {
     struct pcpu_dchunk *_Atomic chunk[PCPU_LEAF_SLOTS];
     u16 group[PCPU_LEAF_SLOTS]; /* first group that touches the slot */
 };
 
 /*
- * A chunk's hint: what the search for room reads without the chunk's lock. The largest populated
- * hole, the largest hole of any kind (both in granules), and whether the chunk should drain.
+ * A chunk's hint, for searches without the chunk's lock: the largest populated hole, the largest
+ * hole of any kind (both in granules), and whether the chunk should drain.
  */
 #define PCPU_HINT_BITS     31
 #define PCPU_HINT_MASK     ((1ULL << PCPU_HINT_BITS) - 1)
@@ -78,20 +78,20 @@ struct pcpu_mag {
     struct pcpu_entry *entries;
     u8 clean, dirty, cap;
     u8 refill;    /* entries of the next refill: doubles when misses follow each other closely */
-    s16 neg_size; /* bytes of an object, negative: what the fast path of a free adds to headroom */
+    s16 neg_size; /* minus the bytes of an object: what the fast free adds to headroom */
     u8 max, shift;
 };
 static_assert(sizeof(struct pcpu_mag) == 16, "indexed by a shift on the fast path");
 
-/* A bump region: zeroed memory of a chunk, taken but of no object yet. bytes 0: none. */
+/* A bump region: zeroed memory of a chunk, taken but not an object yet. bytes 0: none. */
 struct pcpu_bump {
-    const struct pcpu_dchunk *ch; /* stays as long as there are bytes */
+    const struct pcpu_dchunk *ch; /* pinned while bytes > 0 */
     uintptr_t ptr;                /* of the next object */
     u32 bytes;
 };
 
 /*
- * A set of magazines, one CPU's or one group's. It changes with interrupts off, a shared one under
+ * The magazines of one CPU, or of a group. A set changes with interrupts off, a shared one under
  * its lock too. Counters change by cpu_local_*(), so that other CPUs may read them at any time.
  */
 struct pcpu_mags {
@@ -102,17 +102,16 @@ struct pcpu_mags {
     s64 quota;                /* bytes of a unit */
     u32 victim;               /* class where the next eviction starts */
     u64 nr_alloc, nr_free;
-    u64 refills, drains, evictions;
-    u64 cleared_bytes; /* of all units */
+    u64 refills, drains;
+    u64 cleared_bytes; /* in all units */
     u64 freed_at_tidy; /* value of nr_free when idle time last cleared dirty entries */
     struct pcpu_bump bump;
     bool overflowed;             /* a magazine was full since the last refill from the chunks */
     u16 clock;                   /* misses */
     u16 last_miss[PCPU_CLASSES]; /* value of clock at the class's last miss */
     u64 atomic_bytes;            /* that PCPU_ATOMIC calls took past the magazines */
-    u64 atomic_seen;             /* value of atomic_bytes at the last balance; balance_mutex */
     u64 memory_bytes;            /* of this struct with its entries */
-    struct pcpu_mag mag[PCPU_TAG_BIG + 1]; /* by class; those of no class have no room */
+    struct pcpu_mag mag[PCPU_TAG_BIG + 1]; /* by class; a number without a class has no room */
 };
 
 /* A 2 MiB slot of the first chunk: any group in it. slot 0: unused. */
@@ -121,13 +120,13 @@ struct pcpu_fc_slot {
     u32 group;
 };
 
-/* Clean metadata that no block uses: alloc_metadata.c. */
+/* Clean metadata that no block uses (alloc_metadata.c). */
 struct pcpu_meta;
 struct pcpu_meta_pool {
     struct spinlock lock;   /* with interrupts off */
     struct pcpu_meta *free; /* a list */
-    u32 nr_free, limit;     /* above the limit, pieces of memory that are free go back */
-    /* Of returned blocks: kept until no lookup can see them. Under balance_mutex. */
+    u32 nr_free, limit;     /* above the limit, free pieces are searched for and given back */
+    /* Metadata of returned blocks, until no lookup can see it. Under balance_mutex. */
     struct pcpu_meta *retired;
     u32 nr_retired;
 };
@@ -137,17 +136,17 @@ struct pcpu_meta_pool {
 #define PCPU_WORK_REFILL  1u /* the reserve is low */
 #define PCPU_WORK_RETURN  2u /* too many empty blocks */
 #define PCPU_WORK_PROMOTE 4u /* a range is ready */
-#define PCPU_WORK_PARKED  8u /* it parked and has not looked for work since: do not ask it */
+#define PCPU_WORK_PARKED  8u /* the CPU parked and has not balanced since: do not post to it */
 
 struct pcpu_alloc_ops {
     void *ctx;
     /*
-     * pick_idle names a CPU that is idle now; false: none is. wake makes that CPU look for work
-     * soon, by pcpu_idle_pending() and pcpu_idle_work(). Both NULL: every CPU does its own work.
+     * pick_idle returns an idle CPU in *cpu; false: none is idle. wake makes that CPU call
+     * pcpu_idle_pending() and pcpu_idle_work() soon. Both NULL: every CPU does its own work.
      */
     bool (*pick_idle)(void *ctx, u32 *cpu);
     void (*wake)(void *ctx, u32 cpu);
-    /* Runs fn(arg) on all online CPUs, this one too. Interrupts on. May be NULL: one CPU. */
+    /* Runs fn(arg) on all online CPUs and this one. Interrupts on. NULL: there is one CPU. */
     int (*call_all)(void *ctx, void (*fn)(void *arg), void *arg);
     /* Physical address behind an address of the first chunk; ~0: none. May be NULL. */
     u64 (*phys)(void *ctx, u64 va);
@@ -155,8 +154,8 @@ struct pcpu_alloc_ops {
 
 struct pcpu_allocator {
     /* Read by every operation, written at init. */
-    struct pcpu_mags **mags;           /* [nr_cpus] for the fast paths: the CPU's own, or no_room */
-    u64 flat_base;                     /* per-CPU pointer of flat[0]: the window's first address */
+    struct pcpu_mags **mags; /* [nr_cpus] for the fast paths: the CPU's own set, or no_room */
+    u64 flat_base;           /* per-CPU pointer of flat[0]: the window's first address */
     struct pcpu_dchunk *_Atomic *flat; /* [PCPU_FLAT_SLOTS] chunk by slot of a per-CPU pointer */
     u64 delta;                         /* address of the first unit's copy - per-CPU pointer */
     u64 window_base;
@@ -169,8 +168,8 @@ struct pcpu_allocator {
     u32 unit_size;
     u64 unit_granules;
     u32 nr_cpus;
-    struct pcpu_mags **own_mags; /* [nr_cpus] its own or its group's */
-    struct pcpu_mags *no_room;   /* every class empty and full */
+    struct pcpu_mags **own_mags; /* [nr_cpus] the CPU's own set, or its group's */
+    struct pcpu_mags *no_room;   /* a set in which every class is empty and full */
     uintptr_t static_start;      /* per-CPU pointer of offset 0 of the first chunk */
 
     const struct pcpu_first_chunk *fc;
@@ -182,7 +181,7 @@ struct pcpu_allocator {
     u32 fc_slots_mask;
     u32 *group_unit0; /* [nr_groups] number of the group's first unit */
 
-    /* Units that are cleared: of the first chunk all, of dynamic chunks those backed. */
+    /* Units that are cleared: all in the first chunk, the backed ones in dynamic chunks. */
     u64 *possible_off; /* [nr_cpus] */
     u64 *live_off;     /* [nr_cpus], the first nr_live in use */
     _Atomic u32 nr_live;
@@ -191,22 +190,25 @@ struct pcpu_allocator {
     /* Chunks. */
     struct pcpu_dchunk *_Atomic chunks[PCPU_MAX_CHUNKS];
     _Atomic u64 hint[PCPU_MAX_CHUNKS];
-    _Atomic u32 chunks_end; /* one past the highest number in use */
+    _Atomic u32 chunks_end; /* one past the highest number in use; at least 2 */
     struct spinlock grow_mutex;
 
     struct pcpu_meta_pool metas;
 
     /* The reserve. */
-    _Atomic s64 nr_empty; /* populated blocks without an object, all chunks but the reserved one */
+    _Atomic s64 nr_empty; /* populated blocks without an object, but for the reserved area */
     _Atomic u32 reserve_target;
     _Atomic u32 grow_ahead; /* blocks that the last populating call left empty */
-    u64 demand; /* bytes that PCPU_ATOMIC calls asked for since the last decay; balance_mutex */
-    u32 reserve_hold; /* balances to come that do not decay the reserve; balance_mutex */
+    /* The rest under balance_mutex. */
+    u64 demand;       /* bytes that PCPU_ATOMIC calls asked for since the last decay */
+    u64 demand_seen;  /* sum of all atomic_bytes at the last balance */
+    u32 reserve_hold; /* balances to come that do not decay the reserve */
 
-    _Atomic u32 *work;             /* [nr_cpus] PCPU_WORK_* */
-    _Atomic u32 work_handed;       /* bits that an idle CPU was woken for and has not begun */
-    _Atomic u32 work_contended;    /* bits of CPUs that found balance_mutex taken: its holder's */
-    struct spinlock balance_mutex; /* one CPU balances at a time; safe points only try */
+    _Atomic u32 *work;       /* [nr_cpus] PCPU_WORK_* */
+    _Atomic u32 work_handed; /* bits that an idle CPU was woken for and has not started */
+    _Atomic u32
+        work_contended; /* bits of CPUs that found balance_mutex taken; the holder adopts them */
+    struct spinlock balance_mutex; /* one CPU balances at a time */
 
     /* Counters that change off the fast path. */
     _Atomic u64 nr_failed, nr_failed_atomic, bad_free;
@@ -215,8 +217,7 @@ struct pcpu_allocator {
     _Atomic u64 chunks_made, chunks_returned;
     _Atomic u64 cleared_bytes; /* by frees that no magazine took */
     _Atomic u64 background, inline_work;
-    _Atomic u64 blocks_returned;
-    _Atomic u64 lost_chunks; /* kept forever: a CPU did not answer the cross-call */
+    _Atomic u64 blocks_returned; /* for tests */
 };
 
 /* ---- small helpers --------------------------------------------------------------------------- */
@@ -226,21 +227,16 @@ static inline void pcpu_count(_Atomic u64 *counter, u64 n)
     atomic_fetch_add_explicit(counter, n, memory_order_relaxed);
 }
 
-/* The node of the CPU that runs this. */
-static inline s32 pcpu_this_node(const struct pcpu_allocator *a)
+/* On this CPU's node. */
+static inline void *pcpu_meta_alloc(struct pcpu_allocator *a, size_t size)
 {
-    return a->env->cpu_node[cpu_number()];
+    return a->env->meta_alloc(a->env->meta_ctx, a->env->cpu_node[cpu_number()], size);
 }
 
-static inline void *pcpu_meta_alloc(struct pcpu_allocator *a, s32 node, size_t size)
-{
-    return a->env->meta_alloc(a->env->meta_ctx, node, size);
-}
-
-/* Zeroed, of this CPU's node. */
+/* The same, zeroed. */
 static inline void *pcpu_meta_zalloc(struct pcpu_allocator *a, size_t size)
 {
-    void *p = pcpu_meta_alloc(a, pcpu_this_node(a), size);
+    void *p = pcpu_meta_alloc(a, size);
 
     return p ? memset(p, 0, size) : NULL;
 }

@@ -1,34 +1,29 @@
 /*
- * The invariants of a whole allocator, looked at while nobody changes it. See alloc.h.
+ * The invariants of a whole allocator, checked while no CPU changes it. See alloc.h.
  * SPDX-License-Identifier: MIT
  */
 #include "kernel/base/bitmap.h"
 #include "percpu/alloc/alloc.h"
 #include "percpu/alloc/alloc_chunks.h"
 #include "percpu/alloc/alloc_lookup.h"
-#include "percpu/alloc/alloc_metadata.h"
 #include "percpu/alloc/alloc_set.h"
 
 /* ---- memory that must be zero ---------------------------------------------------------------- */
 
-static bool zero_in(const u64 *units, u32 nr_units, u64 va, u32 bytes)
+/* In every unit that is cleared. */
+static bool is_zero(struct pcpu_allocator *a, const struct pcpu_dchunk *ch, u32 off, u32 bytes)
 {
-    for (u32 u = 0; u < nr_units; u++) {
-        const u32 *p = (const u32 *)(uintptr_t)(va + units[u]);
+    const u64 *units = ch->fixed ? a->possible_off : a->live_off;
+    u32 n = ch->fixed ? a->nr_cpus : atomic_load_explicit(&a->nr_live, memory_order_acquire);
+
+    for (u32 u = 0; u < n; u++) {
+        const u32 *p = (const u32 *)(uintptr_t)(ch->base + off + units[u]);
 
         for (u32 i = 0; i < bytes / 4; i++)
             if (p[i])
                 return false;
     }
     return true;
-}
-
-static bool is_zero(struct pcpu_allocator *a, const struct pcpu_dchunk *ch, u32 off, u32 bytes)
-{
-    if (ch->fixed)
-        return zero_in(a->possible_off, a->nr_cpus, ch->base + off, bytes);
-    return zero_in(a->live_off, atomic_load_explicit(&a->nr_live, memory_order_acquire),
-                   ch->base + off, bytes);
 }
 
 static bool free_space_is_zero(struct pcpu_allocator *a, const struct pcpu_dchunk *ch)
@@ -136,8 +131,7 @@ static const char *verify_bump(struct pcpu_allocator *a, const struct pcpu_bump 
 
         if (pcpu_chunk_of(a, b->ptr + i, &off) != b->ch || !tag || *tag)
             return "a bump region is not its chunk's, or has an object in it";
-        if (!bitmap_test_bit(b->ch->c.blocks[off >> PCPU_BLOCK_SHIFT]->taken,
-                             off / PCPU_GRANULE % PCPU_BLOCK_GRANULES))
+        if (!pcpu_is_taken(b->ch, off))
             return "a bump region has free memory in it";
     }
     return !b->bytes || is_zero(a, b->ch, (u32)(b->ptr - b->ch->ptr), b->bytes)

@@ -160,7 +160,7 @@ void *pcpu_debug_alloc(struct pcpu_debug *d, size_t size, size_t align, u32 flag
 
     if (!size || !is_pow2(align) || size > a->unit_size || align > a->unit_size)
         return pcpu_alloc(a, size, align, flags); /* logs the error */
-    r = pcpu_meta_alloc(a, pcpu_this_node(a), sizeof(*r));
+    r = pcpu_meta_alloc(a, sizeof(*r));
     if (!r) {
         pcpu_count(&a->nr_failed, 1);
         return NULL;
@@ -302,7 +302,7 @@ int pcpu_debug_init(struct pcpu_debug *d, struct pcpu_allocator *a,
     memset(d, 0, sizeof(*d));
     d->a = a;
     d->config = *config;
-    d->cpus = pcpu_meta_alloc(a, pcpu_this_node(a), a->nr_cpus * sizeof(u32));
+    d->cpus = pcpu_meta_alloc(a, a->nr_cpus * sizeof(u32));
     if (!d->cpus)
         return -ENOMEM;
     for (u32 cpu = 0; cpu < a->nr_cpus; cpu++)

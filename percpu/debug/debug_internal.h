@@ -8,7 +8,6 @@
 #include "kernel/base/bitmap.h"
 #include "kernel/base/print.h"
 #include "percpu/alloc/alloc_chunks.h"
-#include "percpu/alloc/alloc_grow.h"
 #include "percpu/alloc/alloc_lookup.h"
 #include "percpu/debug/debug.h"
 

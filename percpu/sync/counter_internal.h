@@ -1,5 +1,5 @@
 /*
- * A group of counters: for counter.c, and for its model in tests/model.
+ * A group of counters: for counter.c, and for its model.
  * CPU-local.
  * SPDX-License-Identifier: MIT
  */

@@ -10,7 +10,7 @@
 #include "percpu/first/first_chunk.h"
 #include "percpu/first/setup_first_chunk.h"
 
-/* Neighbouring groups of the first chunk lie so far apart: dynamic chunks go into the gaps. */
+/* Distance of neighbouring groups of the first chunk. Dynamic chunks use the gaps between them. */
 #define GROUP_STRIDE (64 * SZ_1M)
 
 static struct host *machine;
@@ -165,7 +165,7 @@ void *perch_host_static(void)
     return (void *)(uintptr_t)HOST_POINTERS;
 }
 
-/* ---- what stands on it ----------------------------------------------------------------------- */
+/* ---- the allocator --------------------------------------------------------------------------- */
 
 static void *lib_alloc(void *ctx, size_t size, size_t align)
 {
@@ -285,7 +285,7 @@ static int make_tables(struct host *h)
     return 0;
 }
 
-/* Everything but the allocator, in whatever state it is. */
+/* Everything but the allocator; also after a failed init. */
 static void drop(struct host *h)
 {
     machine = NULL;
@@ -313,7 +313,7 @@ static int make(struct host *h, const struct perch_host_shape *shape)
     if (err)
         return err;
     machine = h;
-    err = perch_host_enter(0); /* what follows takes locks */
+    err = perch_host_enter(0); /* the calls below take locks */
     if (!err)
         err = host_pages_init(h);
     if (!err)

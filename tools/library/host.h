@@ -5,8 +5,8 @@
  * percpu_alloc(), this_cpu_add(), per_cpu_ptr(), percpu_trim() and the others work as in the
  * kernel.
  *
- * A per-CPU pointer is no address: used without per_cpu_ptr() or this_cpu_*() it faults. What is
- * not populated faults too. One machine at a time in a process; all its CPUs are online.
+ * A per-CPU pointer is no address: used without per_cpu_ptr() or this_cpu_*() it faults. So does
+ * memory that is not populated. One machine at a time in a process; all its CPUs are online.
  *
  * Context: init and done by one thread, with no other that is a CPU. A thread is at most one CPU,
  * and a CPU at most one thread; only a thread that is a CPU may call the allocator.
@@ -21,7 +21,7 @@
 
 #define PERCH_HOST_MAX_NODES 256u
 
-/* What 0 or NULL means is said in brackets; nr_nodes and nr_cpus have no default. */
+/* In brackets: the default, for 0 or NULL. nr_nodes and nr_cpus have none. */
 struct perch_host_shape {
     u32 nr_nodes, nr_cpus;
     u64 node_bytes;         /* memory for dynamic chunks, of each node, whole 2 MiB (256 MiB) */
@@ -35,8 +35,8 @@ struct perch_host_shape {
 };
 
 /*
- * Makes machine and allocator; the calling thread is CPU 0 then. -EBUSY: there is one; -EINVAL: a
- * shape that cannot be; -ENOMEM. On an error nothing is left.
+ * Makes machine and allocator; the calling thread becomes CPU 0. -EBUSY: there is a machine;
+ * -EINVAL: an impossible shape; -ENOMEM. An error has no effect.
  */
 int perch_host_init(const struct perch_host_shape *shape) MUST_CHECK;
 
@@ -46,10 +46,10 @@ int perch_host_init(const struct perch_host_shape *shape) MUST_CHECK;
  */
 int perch_host_done(void) MUST_CHECK;
 
-/* The calling thread is this CPU from now on. -EBUSY: it is one, or another is; -EINVAL. */
+/* Makes the calling thread this CPU. -EBUSY: it is a CPU, or another thread is this; -EINVAL. */
 int perch_host_enter(u32 cpu) MUST_CHECK;
 
-/* It is none any more. Objects in the CPU's magazines stay there. No effect on a thread without. */
+/* The thread is no CPU any more. Objects in the CPU's magazines stay. No effect without a CPU. */
 void perch_host_leave(void);
 
 /* Per-CPU pointer of the static area. */

@@ -19,13 +19,13 @@
 
 /*
  * Per-CPU pointers begin here. Non-canonical on x86-64 and outside of user space elsewhere, so that
- * one that is taken for an address faults.
+ * one that is used as an address faults.
  */
 #define HOST_POINTERS 0x5eed000000000000ULL
 
 struct host_slot {
     u64 va;
-    _Atomic u64 entry[PCPU_RANGE_PAGES]; /* what get() says */
+    _Atomic u64 entry[PCPU_RANGE_PAGES]; /* result of get() */
     struct host_slot *next;              /* closed, not flushed yet */
 };
 
@@ -60,10 +60,10 @@ struct host {
     struct percpu_lib lib;
 };
 
-/* fn(arg) in the name of each CPU, one after the other. By a CPU, outside of its sections. */
+/* Runs fn(arg) in the name of each CPU in turn. Called by a CPU, outside of its sections. */
 int host_call_all(void *ctx, void (*fn)(void *arg), void *arg);
 
-/* Each CPU has been outside of its sections since the call began. */
+/* Waits until each CPU has been outside of its sections since the call began. */
 int host_quiesce(void *ctx);
 
 int host_pages_init(struct host *h) MUST_CHECK;

@@ -1,5 +1,5 @@
 /*
- * What the allocator says (kernel/base/print.h), handed to the program as whole lines.
+ * Lines of the allocator (kernel/base/print.h), passed to the program one by one.
  * SPDX-License-Identifier: MIT
  */
 #include "tools/library/host.h"

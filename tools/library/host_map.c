@@ -1,6 +1,6 @@
 /*
- * The hosted machine's address space: units are mappings of the memory file. The host keeps the
- * translations of all threads right by itself, so that a flush has only to wait for readers.
+ * The hosted machine's address space: units are mappings of the memory file. The host's kernel
+ * flushes the translations of all threads, so a flush here only waits for readers.
  * SPDX-License-Identifier: MIT
  */
 #define _GNU_SOURCE
@@ -10,7 +10,7 @@
 #include <sys/mman.h>
 #include "kernel/base/print.h"
 
-/* pa 0: anonymous. Replaces what is there, for all threads, before it returns. */
+/* pa 0: anonymous. Replaces the old mapping, for all threads, before it returns. */
 static void map_at(struct host *h, u64 va, u64 bytes, int prot, u64 pa)
 {
     int anonymous = MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE;
@@ -67,7 +67,7 @@ static int slot_open(void *ctx, u64 va, s32 node, void **slot)
     return 0;
 }
 
-/* Somebody may be in get() still. */
+/* A thread may still be in get(). */
 static void slot_close(void *ctx, void *slot)
 {
     struct host *h = ctx;
@@ -118,7 +118,7 @@ static u64 get(void *ctx, void *slot, u32 index)
     return atomic_load_explicit(&s->entry[index], memory_order_relaxed);
 }
 
-/* The host's page tables are its own affair: the pages stay what and where they are. */
+/* No effect on the host's page tables: the same pages stay at the same place. */
 static int promote(void *ctx, void *slot, u64 block)
 {
     (void)ctx;

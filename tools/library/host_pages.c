@@ -22,7 +22,7 @@ static u64 node_pa(const struct host *h, u32 node)
     return SZ_1G + node * align_up(h->shape.node_bytes, SZ_1G);
 }
 
-/* ---- the page allocator's world -------------------------------------------------------------- */
+/* ---- the page allocator ---------------------------------------------------------------------- */
 
 static void node_order(void *ctx, s32 node, s32 *out)
 {
@@ -77,7 +77,7 @@ static int add_nodes(struct host *h)
     return err;
 }
 
-/* ---- what the allocator asks for ------------------------------------------------------------- */
+/* ---- pages and metadata for the per-CPU allocator -------------------------------------------- */
 
 static int block_alloc(void *ctx, s32 node, u64 *pa)
 {

@@ -17,9 +17,10 @@ from pathlib import Path
 ROOT = Path(__file__).resolve().parents[2]
 # The hosted twins come first, as in the library's build.
 SEARCH = [ROOT / "tools/library", ROOT]
-ROOTS = ["tools/library/host.h", "percpu/percpu_instance.h", "percpu/first/layout.h", "percpu/first/first_chunk.h",
-         "percpu/first/setup_first_chunk.h", "percpu/sync/percpu_lib.h", "percpu/sync/counter.h",
-         "percpu/sync/ref.h", "percpu/sync/rwlock.h", "percpu/sync/local.h"]
+ROOTS = ["tools/library/host.h", "percpu/percpu_instance.h", "percpu/first/layout.h",
+         "percpu/first/first_chunk.h", "percpu/first/setup_first_chunk.h",
+         "percpu/sync/percpu_lib.h", "percpu/sync/counter.h", "percpu/sync/ref.h",
+         "percpu/sync/rwlock.h", "percpu/sync/local.h"]
 SYSTEM = {"kernel/base/errno.h": "<errno.h>", "kernel/base/string.h": "<string.h>"}
 TYPES = {f"{sign}{bits}": f"{'u' * (sign == 'u')}int{bits}_t"
          for sign in "us" for bits in (8, 16, 32, 64)}
@@ -32,7 +33,7 @@ DIRECTIVE = re.compile(r"^[ \t]*#(?:[^\n\\]|\\.|\\\n)*$", re.M)
 
 OPENING = """/*
  * perch-percpu.h: per-CPU memory as a library; link with libperch-percpu.a and -pthread.
- * Generated from the sources of Perch; docs/porting.md there tells how to use it. Begin with
+ * Generated from the sources of Perch; docs/porting.md there describes its use. Begin with
  * perch_host_init() below and percpu_alloc().
  * SPDX-License-Identifier: MIT
  */
@@ -60,10 +61,10 @@ AFTER = """#ifdef __cplusplus
 #endif
 """
 # Words of C11 that C++ has not, as both have them; words of C++ that are names here.
-BOTH = {"_Thread_local": "__thread", "_Alignof": "__alignof__",
-        "_Static_assert": "PERCH_STATIC_ASSERT", "class": "class_", "new": "new_", "delete": "delete_", "this": "this_",
-        "private": "private_", "public": "public_", "operator": "operator_",
-        "template": "template_", "typename": "typename_", "namespace": "namespace_"}
+BOTH = {"_Thread_local": "__thread", "_Static_assert": "PERCH_STATIC_ASSERT", "class": "class_",
+        "new": "new_", "delete": "delete_", "this": "this_", "private": "private_",
+        "public": "public_", "operator": "operator_", "template": "template_", "typename": "typename_",
+        "namespace": "namespace_"}
 STD = re.compile(r"\b(?:atomic_bool\b|atomic_\w+(?=\()|memory_order_\w+)")
 ATOMIC = [(re.compile(r"((?:const )?(?:(?:struct|enum) )?\w+ \*+)_Atomic\b"), r"PERCH_ATOMIC(\1)"),
           (re.compile(r"\b_Atomic ((?:(?:struct|enum) )?\w+)"), r"PERCH_ATOMIC(\1)")]

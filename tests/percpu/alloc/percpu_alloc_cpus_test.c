@@ -3,8 +3,8 @@
  * the first time, magazines that several CPUs share.
  * SPDX-License-Identifier: MIT
  */
+#include "percpu/alloc/alloc_chunks.h"
 #include "percpu/alloc/alloc_magazines.h"
-#include "percpu/alloc/alloc_post.h"
 #include "tests/percpu/alloc/alloc_rig.h"
 
 static u32 seed = 12345;

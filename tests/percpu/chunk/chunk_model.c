@@ -450,8 +450,9 @@ static void live(const struct shape *s)
                (unsigned long long)m.done[0], (unsigned long long)m.done[1],
                (unsigned long long)m.done[2], (unsigned long long)m.done[3],
                (unsigned long long)m.done[4], (unsigned long long)m.done[5]);
-    ktest_note("%llu bump regions, %llu cut from them, %llu given back", (unsigned long long)m.done[6],
-               (unsigned long long)m.done[7], (unsigned long long)m.done[8]);
+    ktest_note("%llu bump regions, %llu cut from them, %llu given back",
+               (unsigned long long)m.done[6], (unsigned long long)m.done[7],
+               (unsigned long long)m.done[8]);
     EXPECT_LT(s->ops / 4, m.done[0]);
     EXPECT_TRUE(m.done[6] && m.done[7] && m.done[8]);
     EXPECT_LT(0, m.done[1]);

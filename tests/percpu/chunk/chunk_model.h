@@ -13,7 +13,7 @@
 
 #define B          PCPU_BLOCK_GRANULES
 #define MAX_BATCH  64
-#define MAX_BUMPS 6
+#define MAX_BUMPS  6
 #define NONE       (~0u)
 #define ROOM(size) ((size) + 64) /* memchr may be asked for nothing at the end */
 

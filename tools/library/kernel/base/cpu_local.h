@@ -1,10 +1,10 @@
 /*
  * The library's twin of kernel/base/cpu_local.h: a thread is a CPU from perch_host_enter() to
  * perch_host_leave() (tools/library/host.h). Each CPU has a lock; "interrupts off" and the guard
- * mean that the thread holds its CPU's lock, and a cross-call is to hold another CPU's lock and act
- * in its name. So a call waits for the section that runs there, and the next section waits for it.
+ * mean that the thread holds its CPU's lock, and a cross-call holds another CPU's lock and acts in
+ * its name. So a call waits for the section that runs there, and the next section waits for it.
  *
- * Context: a thread that is a CPU; another one that calls what needs a CPU ends in perch_panic().
+ * Context: a thread that is a CPU. Any other thread that needs one here ends in perch_panic().
  * SPDX-License-Identifier: MIT
  */
 #ifndef PERCH_LIBRARY_CPU_LOCAL_H
@@ -17,15 +17,15 @@
 
 struct perch_cpu {
     atomic_bool held ALIGNED(64);
-    atomic_bool entered; /* some thread is this CPU */
+    atomic_bool entered; /* a thread is this CPU */
 };
 
-/* What makes a thread a CPU. */
+/* The CPU of a thread. */
 struct perch_thread {
-    struct perch_cpu *cpu; /* NULL: it is none */
+    struct perch_cpu *cpu; /* NULL: the thread is no CPU */
     uintptr_t offset;      /* from a per-CPU pointer to this CPU's copy */
     u32 number;
-    u32 depth; /* sections it is in; above 0 it holds cpu->held */
+    u32 depth; /* nested sections; above 0 the thread holds cpu->held */
     bool irqs_off;
 };
 extern _Thread_local struct perch_thread perch_self;
