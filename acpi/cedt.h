@@ -18,13 +18,6 @@
 
 #define CEDT_MAX_TARGETS 16 /* the most ways there are */
 
-/* Window restrictions (CXL 3.0, 9.17.1.3): what may lie behind a window. */
-#define CEDT_WINDOW_DEVICE_COHERENT (1u << 0) /* HDM-D: type 2 devices */
-#define CEDT_WINDOW_HOST_COHERENT   (1u << 1) /* HDM-H: memory devices */
-#define CEDT_WINDOW_VOLATILE        (1u << 2)
-#define CEDT_WINDOW_PERSISTENT      (1u << 3)
-#define CEDT_WINDOW_FIXED           (1u << 4) /* the configuration must not be changed */
-
 struct cedt_bridge {
     u32 uid;     /* _UID of its ACPI0016 device */
     u32 version; /* 0: CXL 1.1, base is an RCRB; 1: CXL 2.0 and later, component registers */
@@ -37,7 +30,7 @@ struct cedt_window {
     u32 ways;                      /* of interleave, and targets */
     u32 granularity;               /* bytes; 0: the code is not one the specification has */
     bool xor ;                     /* interleave arithmetic: modulo combined with XOR (CXIMS) */
-    u16 restrictions;              /* CEDT_WINDOW_* */
+    u16 restrictions;              /* bits, 9.17.1.3: cedt_restrictions_text() names them */
     u16 qtg;                       /* QoS throttling group */
     u32 targets[CEDT_MAX_TARGETS]; /* UIDs of host bridges, in order of interleave */
     u32 entry;

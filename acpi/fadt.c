@@ -4,7 +4,6 @@
  */
 #include "acpi/fadt.h"
 
-#include "acpi/gas.h"
 #include "acpi/reader.h"
 #include "acpi/tables.h"
 #include "kernel/base/errno.h"

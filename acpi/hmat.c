@@ -231,12 +231,11 @@ static void log_item(const struct hmat *h, const struct hmat_item *item, u32 *pa
         log_locality(&item->locality, pairs);
     else if (item->type == HMAT_CACHE)
         pr_info("acpi/hmat: Cache: Domain:%u Size:%llu Attrs:%08x SMBIOS Handles:%d", c->memory,
-                (unsigned long long)c->size, c->attributes, c->smbios_handles);
+                (ull)c->size, c->attributes, c->smbios_handles);
     else if (h->revision == 1)
         pr_info("acpi/hmat: Memory (%#llx length %#llx) Flags:%04x Processor Domain:%u Memory "
                 "Domain:%u",
-                (unsigned long long)p->base, (unsigned long long)p->length, p->flags, p->initiator,
-                p->memory);
+                (ull)p->base, (ull)p->length, p->flags, p->initiator, p->memory);
     else
         pr_info("acpi/hmat: Memory Flags:%04x Processor Domain:%u Memory Domain:%u", p->flags,
                 p->initiator, p->memory);

@@ -21,7 +21,7 @@ static void reserved(const struct piece *p, u64 value, size_t at, const char *wh
 {
     if (value)
         firmware_finding(FW_HMAT_RESERVED, "structure %u: %s at offset 0x%zx is 0x%llx, must be 0",
-                         p->index, what, p->offset + at, (unsigned long long)value);
+                         p->index, what, p->offset + at, (ull)value);
 }
 
 /* False, with a report, when the structure is shorter than size. */
@@ -40,7 +40,7 @@ static void needs(const struct piece *p, u64 size)
     if (size != p->b.len)
         firmware_finding(size > p->b.len ? FW_HMAT_STRUCTURE_LENGTH : FW_HMAT_STRUCTURE_LONG,
                          "structure %u at offset 0x%zx length %zu, its counts need %llu", p->index,
-                         p->offset, p->b.len, (unsigned long long)size);
+                         p->offset, p->b.len, (ull)size);
 }
 
 static void check_proximity(const struct piece *p)

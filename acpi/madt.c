@@ -123,18 +123,18 @@ static void parse_wakeup(struct madt_parser *p, const struct acpi_entry *e)
         return;
     if (info->wakeups++) {
         firmware_finding(FW_MADT_WAKEUP_MAILBOX, "entry %u is another mailbox, at 0x%llx, ignored",
-                         e->index, (unsigned long long)w.mailbox);
+                         e->index, (ull)w.mailbox);
         return;
     }
     info->mailbox_version = w.mailbox_version;
     if (w.mailbox == 0 || w.mailbox % PAGE_SIZE)
         firmware_finding(FW_MADT_WAKEUP_MAILBOX, "entry %u at offset 0x%zx: mailbox at 0x%llx",
-                         e->index, e->offset, (unsigned long long)w.mailbox);
+                         e->index, e->offset, (ull)w.mailbox);
     else
         info->mailbox = w.mailbox;
     firmware_finding(FW_MADT_WAKEUP,
                      "entry %u: CPUs may start only by the mailbox at 0x%llx, version %u", e->index,
-                     (unsigned long long)w.mailbox, w.mailbox_version);
+                     (ull)w.mailbox, w.mailbox_version);
 }
 
 static void parse_entry(struct madt_parser *p, const struct acpi_entry *e)
@@ -167,19 +167,19 @@ static int by_id(const void *a, const void *b, void *ctx UNUSED)
     const struct madt_cpu *x = a, *y = b;
 
     if (x->apic_id != y->apic_id)
-        return x->apic_id < y->apic_id ? -1 : 1;
+        return sort_order(x->apic_id, y->apic_id);
     if (x->enabled != y->enabled)
         return x->enabled ? -1 : 1;
     if (x->x2apic != y->x2apic)
         return x->x2apic ? 1 : -1;
-    return x->entry < y->entry ? -1 : x->entry > y->entry;
+    return sort_order(x->entry, y->entry);
 }
 
 static int by_entry(const void *a, const void *b, void *ctx UNUSED)
 {
     const struct madt_cpu *x = a, *y = b;
 
-    return x->entry < y->entry ? -1 : x->entry > y->entry;
+    return sort_order(x->entry, y->entry);
 }
 
 /* May c, the first record with its id, stay? Type 9 below 255 beside type 0 may not. */

@@ -46,7 +46,6 @@ struct acpi_table_ref {
 struct acpi_root {
     u64 rsdp_pa;  /* 0 when only a copy is known */
     u32 rsdp_len; /* 20, or 36 and more from revision 2 on */
-    u8 rsdp_revision;
     bool from_xsdt;
     u32 count;
     struct acpi_table_ref tables[ACPI_MAX_TABLES]; /* [0] is the XSDT or RSDT itself */

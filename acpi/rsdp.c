@@ -110,7 +110,7 @@ bool acpi_rsdp_find(const struct phys_window *w, const struct acpi_rsdp_hint *hi
         if (try_address(w, hint->pa, ignore, out))
             return true;
         firmware_finding(FW_RSDP_LOADER, "RSDP: there is none at the loader's address 0x%llx",
-                         (unsigned long long)hint->pa);
+                         (ull)hint->pa);
     }
     return !hint->no_bios_scan && scan_bios(w, ignore, out);
 }

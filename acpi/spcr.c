@@ -4,7 +4,6 @@
  */
 #include "acpi/spcr.h"
 
-#include "acpi/gas.h"
 #include "acpi/reader.h"
 #include "acpi/tables.h"
 #include "kernel/base/errno.h"
@@ -28,7 +27,6 @@ static u32 baud_of_code(u8 code)
 
 static void speed(const struct acpi_spcr *s, struct spcr_info *out)
 {
-    out->baud_code = s->baud;
     out->uart.baud = baud_of_code(s->baud);
     if (s->baud && !out->uart.baud)
         firmware_finding(FW_SPCR_BAUD, "baud rate code %u at offset 0x3a is unknown, speed kept",

@@ -18,7 +18,6 @@
 
 struct spcr_info {
     u8 revision;
-    u8 baud_code;               /* as it stands in the table */
     u8 terminal;                /* 0 VT100, 1 extended VT100, 2 VT-UTF8, 3 ANSI */
     u16 pci_device, pci_vendor; /* 0xffff: not a PCI device */
     struct acpi_uart uart;

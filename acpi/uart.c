@@ -93,8 +93,8 @@ void acpi_uart_report(const struct acpi_uart *u, enum firmware_id address,
     case ACPI_UART_BEYOND:
     case ACPI_UART_RAM:
         firmware_finding(address, "%saddress 0x%llx, space %u, width %u, access size %u: %s", what,
-                         (unsigned long long)u->gas.address, u->gas.space, u->gas.bit_width,
-                         u->gas.access, acpi_uart_verdict_text(u->verdict));
+                         (ull)u->gas.address, u->gas.space, u->gas.bit_width, u->gas.access,
+                         acpi_uart_verdict_text(u->verdict));
         break;
     default:
         break;

@@ -11,8 +11,6 @@
 /* A map full of rubbish must not fill the log ring: so many lines, the rest is only counted. */
 #define MAX_LINES 8
 
-typedef unsigned long long ull;
-
 enum boot_mem_type boot_mem_type_of_e820(u32 type)
 {
     switch (type) {

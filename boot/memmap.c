@@ -10,8 +10,6 @@
 #include "kernel/base/firmware.h"
 #include "kernel/base/print.h"
 
-typedef unsigned long long ull;
-
 #define NO_TYPE (-1)
 
 static bool usable(const struct boot_mem_range *r)

@@ -15,8 +15,6 @@
 /* More entries than this are not read: boot_info keeps fewer. */
 #define MEMMAP_MAX (4 * BOOT_MAX_RANGES)
 
-typedef unsigned long long ull;
-
 /* start_info.h: struct hvm_start_info; version 0 ends before memmap_paddr. */
 struct pvh_start_info {
     u32 magic;

@@ -203,7 +203,7 @@ u64 pt_slot_entry(const struct pagetable *pt, const struct pt_slot *s, u32 index
 
 static int broken(const struct pt_slot *s, const char *what, u32 index)
 {
-    pr_err("pagetable: slot 0x%llx: %s (entry %u)", (unsigned long long)s->va, what, index);
+    pr_err("pagetable: slot 0x%llx: %s (entry %u)", (ull)s->va, what, index);
     return -EINVAL;
 }
 

@@ -76,16 +76,6 @@ void pt_slot_set_same(struct pagetable *pt, struct pt_slot *s, u32 index, u32 n,
 /* Checks the invariants against the tables; 0, or -EINVAL with a line that says what is broken. */
 int pt_slot_verify(const struct pagetable *pt, const struct pt_slot *s) MUST_CHECK;
 
-/* Maps page index to pa. It was not present (asserted). */
-static inline void pt_slot_set(struct pagetable *pt, struct pt_slot *s, u32 index, u64 pa, u32 prot)
-{
-    u64 *entry = &s->table[index];
-
-    ASSERT(!(pt_load(entry) & PTE_P));
-    pt_store(entry, pt_make_leaf(pt, pa, prot, 1));
-    pt_count_leaves(pt, 1, 1);
-}
-
 /*
  * Gives page index, which is present (asserted), another page and prot, by one store: whoever reads
  * meanwhile finds the one or the other. Returns the old page; a CPU may use it until its flush.

@@ -86,19 +86,14 @@ static int unmap_level(struct unmap_job *job, u64 *table, int level, u64 va, u64
             return -EBUSY;
         if (!pt_is_leaf(e, level)) {
             err = unmap_table(job, slot, level, va, next);
-            if (err)
-                return err;
-            continue;
-        }
-        if (job->plan) {
+        } else if (job->plan) {
             job->need += pt_span_whole(va, next, level) ? 0 : split_cost(level, va, next);
-            continue;
-        }
-        flush_add_span(job->flush, va, level);
-        if (pt_span_whole(va, next, level)) {
+        } else if (pt_span_whole(va, next, level)) {
+            flush_add_span(job->flush, va, level);
             pt_store(slot, 0);
             pt_count_leaves(job->pt, level, -1);
         } else {
+            flush_add_span(job->flush, va, level);
             split_leaf(job, slot, level);
             err = unmap_table(job, slot, level, va, next);
         }

@@ -5,6 +5,7 @@
  */
 #include "kernel/base/print.h"
 #include "kernel/base/printf.h"
+#include "kernel/base/sort.h"
 #include "kernel/base/string.h"
 #include "mm/map/vspace_table.h"
 
@@ -27,17 +28,7 @@ int vspace_init(struct vspace *vs, const char *name, u64 base, u64 size, struct 
 
 u32 vspace_index(const struct vspace *vs, u64 addr)
 {
-    u32 lo = 0, hi = vs->count;
-
-    while (lo < hi) {
-        u32 mid = lo + (hi - lo) / 2;
-
-        if (vs->areas[mid].end > addr)
-            hi = mid;
-        else
-            lo = mid + 1;
-    }
-    return lo;
+    return FIRST_WHERE(i, vs->count, vs->areas[i].end > addr);
 }
 
 int vspace_reserve(struct vspace *vs, u32 needed)
@@ -167,8 +158,7 @@ int vspace_describe(const struct vspace *vs, u64 addr, char *buf, size_t size)
         ksnprintf(owner, sizeof(owner), " of CPU %d", area->owner);
     if (addr < area->va)
         return ksnprintf(buf, size, "guard page below %s%s", area->name, owner);
-    return ksnprintf(buf, size, "%s%s +0x%llx", area->name, owner,
-                     (unsigned long long)(addr - area->va));
+    return ksnprintf(buf, size, "%s%s +0x%llx", area->name, owner, (ull)(addr - area->va));
 }
 
 static const char *area_fault(const struct vspace *vs, u32 i)
@@ -202,12 +192,11 @@ int vspace_verify(const struct vspace *vs)
     }
     if (fault) {
         pr_err("vspace %s: area %u (%s at 0x%llx) %s", vs->name, i - 1, vs->areas[i - 1].name,
-               (unsigned long long)vs->areas[i - 1].va, fault);
+               (ull)vs->areas[i - 1].va, fault);
         return -EINVAL;
     }
     if (used != vs->used) {
-        pr_err("vspace %s: 0x%llx bytes taken, 0x%llx counted", vs->name, (unsigned long long)used,
-               (unsigned long long)vs->used);
+        pr_err("vspace %s: 0x%llx bytes taken, 0x%llx counted", vs->name, (ull)used, (ull)vs->used);
         return -EINVAL;
     }
     return 0;

@@ -17,14 +17,6 @@ struct placement {
     u64 span;   /* from the lowest start to the highest end */
 };
 
-static int by_start(const void *a, const void *b, void *ctx)
-{
-    const struct varea *x = a, *y = b;
-
-    (void)ctx;
-    return x->start < y->start ? -1 : x->start > y->start;
-}
-
 static int check_arguments(const u64 *offsets, const u64 *sizes, u32 n, u64 align)
 {
     if (!n || n > ~0u / 4 || !is_pow2(align) || align < PAGE_SIZE)
@@ -54,7 +46,7 @@ static int prepare(struct vspace *vs, const u64 *offsets, const u64 *sizes, u32 
     for (u32 i = 0; i < n; i++)
         p->set[i] = (struct varea){offsets[i], offsets[i], offsets[i] + sizes[i],
                                    name,       (s32)i,     VAREA_CONGRUENT};
-    sort(p->set, n, sizeof(*p->set), by_start, NULL);
+    sort(p->set, n, sizeof(*p->set), sort_compare_u64, NULL); /* by start */
     for (u32 i = 1; i < n; i++) {
         if (p->set[i].start < p->set[i - 1].end)
             return -EINVAL;

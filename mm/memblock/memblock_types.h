@@ -7,6 +7,7 @@
 #ifndef PERCH_MM_MEMBLOCK_MEMBLOCK_TYPES_H
 #define PERCH_MM_MEMBLOCK_MEMBLOCK_TYPES_H
 
+#include "kernel/base/sort.h"
 #include "mm/memblock/memblock.h"
 
 static inline u64 memblock_end(const struct memblock_region *r)
@@ -28,31 +29,13 @@ static inline bool memblock_node_matches(s32 wanted, s32 nid)
 /* Index of the first region that ends above addr; cnt when there is none. */
 static inline u32 memblock_first_ending_above(const struct memblock_type *type, u64 addr)
 {
-    u32 lo = 0, hi = type->cnt;
-
-    while (lo < hi) {
-        u32 mid = lo + (hi - lo) / 2;
-        if (memblock_end(&type->regions[mid]) > addr)
-            hi = mid;
-        else
-            lo = mid + 1;
-    }
-    return lo;
+    return FIRST_WHERE(i, type->cnt, memblock_end(&type->regions[i]) > addr);
 }
 
 /* Index of the first region that begins at or above addr; cnt when there is none. */
 static inline u32 memblock_first_from(const struct memblock_type *type, u64 addr)
 {
-    u32 lo = 0, hi = type->cnt;
-
-    while (lo < hi) {
-        u32 mid = lo + (hi - lo) / 2;
-        if (type->regions[mid].base >= addr)
-            hi = mid;
-        else
-            lo = mid + 1;
-    }
-    return lo;
+    return FIRST_WHERE(i, type->cnt, type->regions[i].base >= addr);
 }
 
 /* What to change in the regions inside a range: flags first cleared, then set. */

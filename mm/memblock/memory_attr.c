@@ -8,8 +8,6 @@
 #include "kernel/base/print.h"
 #include "kernel/base/range.h"
 
-typedef unsigned long long ull;
-
 bool memory_attr_of_type(enum boot_mem_type type, u32 *flags)
 {
     switch (type) {

@@ -35,7 +35,7 @@ static int build_single(struct numa_builder *b, const char *reason)
     pr_info("NUMA: one node: %s", reason);
     if (end) {
         t->memory[t->memory_count++] = (struct numa_memory){.start = 0, .end = end};
-        pr_info("Faking a node at [mem 0x%016llx-0x%016llx]", 0ULL, (unsigned long long)end - 1);
+        pr_info("Faking a node at [mem 0x%016llx-0x%016llx]", 0ULL, (ull)end - 1);
     }
     numa_count_ram(t, in->ram, in->ram_count);
     return 0;

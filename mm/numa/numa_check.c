@@ -66,7 +66,7 @@ static void check_nodes(const struct numa_check *c)
         if (n->has_memory && !cpus)
             firmware_finding(FW_SRAT_CPULESS_NODE,
                              "node %u (domain %u) has %llu MiB of memory and no CPU", i, n->pxm,
-                             (unsigned long long)(n->ram_bytes / SZ_1M));
+                             (ull)(n->ram_bytes / SZ_1M));
     }
 }
 
@@ -75,9 +75,7 @@ static int by_uid(const void *a, const void *b, void *ctx UNUSED)
     const struct madt_cpu *x = *(const struct madt_cpu *const *)a;
     const struct madt_cpu *y = *(const struct madt_cpu *const *)b;
 
-    if (x->uid != y->uid)
-        return x->uid < y->uid ? -1 : 1;
-    return x->entry < y->entry ? -1 : x->entry > y->entry;
+    return sort_order(x->uid, y->uid) ?: sort_order(x->entry, y->entry);
 }
 
 /* The UID is what the namespace knows a processor by (ACPI 6.5, 5.2.12.2): it must be its own. */

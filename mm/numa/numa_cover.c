@@ -55,7 +55,7 @@ static void judge_gaps(struct numa_builder *b)
 
     if (bytes)
         firmware_finding(bytes > NUMA_UNCOVERED_SLACK ? FW_SRAT_UNCOVERED : FW_SRAT_UNCOVERED_SMALL,
-                         "%llu KiB of RAM are in no entry", (unsigned long long)(bytes / SZ_1K));
+                         "%llu KiB of RAM are in no entry", (ull)(bytes / SZ_1K));
 }
 
 /* Sorted, disjoint pieces to the topology's memory; as Linux prints it. */

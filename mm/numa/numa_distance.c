@@ -4,6 +4,7 @@
  */
 #include "kernel/base/errno.h"
 #include "kernel/base/print.h"
+#include "kernel/base/sort.h"
 #include "mm/numa/numa_types.h"
 
 static void fill_from_slit(struct numa_builder *b)
@@ -114,19 +115,9 @@ void numa_node_order(const struct numa_topology *t, s32 node, s32 *out)
 
 s32 numa_apic_node(const struct numa_topology *t, u32 apic_id)
 {
-    u32 lo = 0, hi = t->apic_count;
+    u32 at = FIRST_WHERE(i, t->apic_count, t->apics[i].apic_id >= apic_id);
 
-    while (lo < hi) {
-        u32 mid = lo + (hi - lo) / 2;
-
-        if (t->apics[mid].apic_id == apic_id)
-            return t->apics[mid].node;
-        if (t->apics[mid].apic_id < apic_id)
-            lo = mid + 1;
-        else
-            hi = mid;
-    }
-    return NODE_NONE;
+    return at < t->apic_count && t->apics[at].apic_id == apic_id ? t->apics[at].node : NODE_NONE;
 }
 
 s32 numa_pxm_node(const struct numa_topology *t, u32 pxm)

@@ -12,9 +12,7 @@ static int by_start(const void *a, const void *b, void *ctx UNUSED)
 {
     const struct numa_piece *x = a, *y = b;
 
-    if (x->start != y->start)
-        return x->start < y->start ? -1 : 1;
-    return x->entry < y->entry ? -1 : x->entry > y->entry;
+    return sort_order(x->start, y->start) ?: sort_order(x->entry, y->entry);
 }
 
 void numa_sort_pieces(struct numa_piece *p, u32 count)

@@ -101,7 +101,7 @@ static void see_memory(struct numa_builder *b, const struct srat_mem *m)
         return;
     if (p.end < p.start) {
         firmware_finding(FW_SRAT_WRAPS, "entry %u: base 0x%llx and length 0x%llx wrap", m->entry,
-                         (unsigned long long)m->base, (unsigned long long)m->length);
+                         (ull)m->base, (ull)m->length);
         return;
     }
     p.node = node_of_pxm(b, m->pxm, m->entry);
@@ -120,9 +120,7 @@ static int by_id_then_entry(const void *a, const void *b, void *ctx UNUSED)
 {
     const struct apic_entry *x = a, *y = b;
 
-    if (x->apic_id != y->apic_id)
-        return x->apic_id < y->apic_id ? -1 : 1;
-    return x->entry < y->entry ? -1 : x->entry > y->entry;
+    return sort_order(x->apic_id, y->apic_id) ?: sort_order(x->entry, y->entry);
 }
 
 /* Sorted and unique, for look-ups: of two entries for one CPU the later counts, as in Linux. */

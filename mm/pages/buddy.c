@@ -175,7 +175,7 @@ u32 buddy_alloc_bulk(struct buddy *b, s32 node, u32 n, u32 flags, u64 *pas)
 static void refuse(struct buddy *b, u64 pa, u32 order, const char *why)
 {
     atomic_fetch_add_explicit(&b->bad_frees, 1, memory_order_relaxed);
-    pr_err("buddy: free of 0x%llx, order %u: %s", (unsigned long long)pa, order, why);
+    pr_err("buddy: free of 0x%llx, order %u: %s", (ull)pa, order, why);
 }
 
 /* Record of a pageblock that is not wholly one zone's, by the range that holds all n pages. */
@@ -202,12 +202,13 @@ static ALWAYS_INLINE struct pageblock *locate(const struct buddy *b, u64 pa, u32
     return pb ? locate_partial(b, pb, pa, n) : NULL;
 }
 
-/* zone_put_pages() for one page. */
-static ALWAYS_INLINE bool put_page_bit(struct buddy *b, struct pageblock *pb, u32 i)
+/* Frees one page; false: it is free already. The zone's lock is held. */
+static ALWAYS_INLINE bool put_page(struct buddy *b, struct pageblock *pb, u64 pa)
 {
+    u32 i = (u32)(pa >> PAGE_SHIFT) % PB_PAGES;
     u64 *word = &pb->free[i / 64], bit = 1ULL << (i % 64);
 
-    if (unlikely(*word & bit))
+    if (unlikely(pb->state != PB_SMALL || *word & bit))
         return false;
     *word |= bit;
     pb->words |= (u8)(1u << (i / 64));
@@ -218,12 +219,6 @@ static ALWAYS_INLINE bool put_page_bit(struct buddy *b, struct pageblock *pb, u3
     else if (unlikely(pb->nfree % 64 == 1))
         zone_pages_changed(pb->zone, pb);
     return true;
-}
-
-/* Whether it was allocated; then it is free. The zone's lock is held. */
-static ALWAYS_INLINE bool put_page(struct buddy *b, struct pageblock *pb, u64 pa)
-{
-    return likely(pb->state == PB_SMALL) && put_page_bit(b, pb, (u32)(pa >> PAGE_SHIFT) % PB_PAGES);
 }
 
 static const char *free_block_locked(struct buddy *b, struct pageblock *pb, u32 order)

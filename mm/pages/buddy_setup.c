@@ -101,7 +101,13 @@ static u64 borrow_pages(struct buddy *b, s32 node, u32 n)
     return pa;
 }
 
-/* Records for a section of which a part [*start, *end) is free; they may come out of its top. */
+static void make_records(struct buddy *b, u32 section, u64 pa)
+{
+    range_at(b, pa)->zone->records += section_record_pages(b, section);
+    section_make_records(b, section, pa);
+}
+
+/* Records for a section whose part [start, *end) is free: from the top of the part, or borrowed. */
 static int find_records(struct buddy *b, u32 section, struct buddy_zone *z, u64 start, u64 *end)
 {
     u64 pages = section_record_pages(b, section), pa;
@@ -114,8 +120,7 @@ static int find_records(struct buddy *b, u32 section, struct buddy_zone *z, u64 
         if (pa == NO_PA)
             return -ENOMEM;
     }
-    range_at(b, pa)->zone->records += pages;
-    section_make_records(b, section, pa);
+    make_records(b, section, pa);
     return 0;
 }
 
@@ -155,11 +160,9 @@ int buddy_add(struct buddy *b, u64 start, u64 end)
     for (u32 s = first + 1; s < last; s++)
         err |= add_in_section(b, s, r->zone, start, end);
     bool last_is_larger = (end - 1) % SECTION_SIZE >= SECTION_SIZE - 1 - start % SECTION_SIZE;
-    if (last != first && last_is_larger)
-        err |= add_in_section(b, last, r->zone, start, end);
-    err |= add_in_section(b, first, r->zone, start, end);
-    if (last != first && !last_is_larger)
-        err |= add_in_section(b, last, r->zone, start, end);
+    err |= add_in_section(b, last_is_larger ? last : first, r->zone, start, end);
+    if (last != first)
+        err |= add_in_section(b, last_is_larger ? first : last, r->zone, start, end);
     return err;
 }
 
@@ -173,12 +176,10 @@ int buddy_seal(struct buddy *b)
         if (!sec->pages || sec->pbs || sec->state != SEC_RAW)
             continue;
         u64 pa = borrow_pages(b, section_first_range(b, s)->zone->node, section_record_pages(b, s));
-        if (pa == NO_PA) {
+        if (pa == NO_PA)
             err = -ENOMEM;
-            continue;
-        }
-        range_at(b, pa)->zone->records += section_record_pages(b, s);
-        section_make_records(b, s, pa);
+        else
+            make_records(b, s, pa);
     }
     return err;
 }

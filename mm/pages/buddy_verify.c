@@ -69,7 +69,7 @@ void buddy_stats(struct buddy *b, s32 node, struct buddy_stats *out)
 
 static int broken(const char *what, u64 where)
 {
-    pr_err("buddy: verify: %s (0x%llx)", what, (unsigned long long)where);
+    pr_err("buddy: verify: %s (0x%llx)", what, (ull)where);
     return -EINVAL;
 }
 

@@ -217,7 +217,7 @@ void *small_alloc(struct small_mem *m, s32 node, size_t size)
 static void refuse(struct small_mem *m, const void *ptr, size_t size, const char *why)
 {
     atomic_fetch_add_explicit(&m->bad_frees, 1, memory_order_relaxed);
-    pr_err("small memory: free of %p, %llu bytes: %s", ptr, (unsigned long long)size, why);
+    pr_err("small memory: free of %p, %llu bytes: %s", ptr, (ull)size, why);
 }
 
 static void large_free(struct small_mem *m, void *ptr, size_t size)
