@@ -87,7 +87,7 @@ static bool next(struct walk *w)
     return true;
 }
 
-/* Codes 0 to 4: powers of two; 8 to 10: three times one (CXL 3.0, 8.2.4.19.7); 0: no such code. */
+/* CXL 3.0, 8.2.4.19.7: powers of two, and three times a power of two. 0: an undefined code. */
 static u32 ways_of(u8 code)
 {
     if (code <= 4)
@@ -121,7 +121,7 @@ static void take_bridge(const struct walk *w, struct cedt_records *r)
         .uid = c.uid, .version = c.version, .base = c.base, .length = c.length, .entry = w->index};
 }
 
-/* Are range and ways possible? */
+/* False, with a finding: the window is dropped. */
 static bool check_window(const struct walk *w, const struct cedt_cfmws *c, struct cedt_records *r)
 {
     bool wraps = c->base + c->size < c->base;

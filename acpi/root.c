@@ -1,5 +1,5 @@
 /*
- * From the RSDP to the list of tables; see root.h. The RSDP itself is looked for in rsdp.c.
+ * From the RSDP to the list of tables; see root.h. rsdp.c finds the RSDP itself.
  * SPDX-License-Identifier: MIT
  */
 #include "acpi/root.h"
@@ -20,7 +20,7 @@ struct root_finder {
     struct acpi_root *root;
 };
 
-/* Firmware's text for the log: ends at a NUL, other bytes outside ASCII's printable ones as '?'. */
+/* Firmware's text for the log: up to a NUL; bytes that are not printable ASCII become '?'. */
 static void text_of(char *dst, const char *src, size_t n)
 {
     size_t i;
@@ -46,7 +46,7 @@ static void log_table(const struct acpi_table_ref *t)
             t->length, t->revision, oem, table, t->oem_revision, creator, t->creator_revision);
 }
 
-/* Sum of a table's bytes, piece by piece; false when the window cannot show one. */
+/* Sum of a table's bytes, piece by piece; false when the window cannot map one. */
 static bool sum_table(const struct phys_window *w, const struct acpi_table_ref *t, u8 *sum)
 {
     *sum = 0;
@@ -62,7 +62,7 @@ static bool sum_table(const struct phys_window *w, const struct acpi_table_ref *
     return true;
 }
 
-/* Reads and checks the header at pa. False when it is no table at all; t->usable says the rest. */
+/* Reads and checks the header at pa. False: no table; else t->usable tells if it is valid. */
 static bool read_table(struct root_finder *f, u64 pa, const char *what, struct acpi_table_ref *t)
 {
     const void *p = f->w->map(f->w->ctx, pa, sizeof(struct acpi_header));
@@ -110,7 +110,7 @@ static struct acpi_table_ref *find_ref(struct acpi_root *root, const char sig[4]
     return NULL;
 }
 
-/* Tables of which the machine has one (ACPI 6.5, 5.2.6); two MADTs are worse than two of others. */
+/* Reports a second table of a kind that must exist once (5.2.6); a second MADT has its own id. */
 static void warn_second(struct root_finder *f, const struct acpi_table_ref *t)
 {
     static const char one[][5] = {"APIC", "FACP", "SRAT", "SLIT", "HMAT", "MSCT", "PPTT", "SPCR"};
@@ -127,7 +127,7 @@ static void warn_second(struct root_finder *f, const struct acpi_table_ref *t)
     }
 }
 
-/* Adds the table; false when there is no room, or the table is in the list already. */
+/* Adds the table; false: the list is full, or has the table already. */
 static bool add_table(struct root_finder *f, const struct acpi_table_ref *t)
 {
     struct acpi_root *root = f->root;

@@ -11,7 +11,7 @@
 #include "kernel/base/print.h"
 #include "kernel/base/string.h"
 
-/* GRUB's largest piece is a few ELF section headers and a memory map: 16 MiB is no information. */
+/* A larger total size is an error: GRUB passes section headers and memory maps, a few KiB. */
 #define MBI_MAX (16 * SZ_1M)
 
 enum mb2_tag_type {
@@ -66,7 +66,7 @@ struct mb2_mmap_entry {
 };
 static_assert(sizeof(struct mb2_mmap_entry) == 24, "Multiboot2 3.6.8");
 
-/* Multiboot2 3.6.12: framebuffer. The text has one reserved byte, GRUB and its header two. */
+/* Multiboot2 3.6.12: framebuffer. The text shows one reserved byte, but GRUB has two. */
 struct mb2_framebuffer {
     struct mb2_tag tag;
     u64 base;
@@ -85,20 +85,20 @@ static_assert(sizeof(struct mb2_framebuffer) == 38, "Multiboot2 3.6.12");
 #define FB_MAX_SIDE   16384u
 #define FB_MAX_BASE   (1ULL << 46) /* as for all memory: docs/adr/0001 */
 
-/* One information structure and how far it reaches. */
+/* The information structure and its size. */
 struct mbi {
     const u8 *bytes;
     u32 size;
 };
 
-/* What the walk remembers until the end, because the order of tags is free. */
+/* For the end of the walk, because the order of tags is free. */
 struct found {
     bool mmap;
     u32 efi_offset; /* 0: none */
     struct mb2_tag efi;
 };
 
-/* The head of a table tag; false (with a line) when its entries cannot be walked. */
+/* Reads the head of a table tag; false, with a line: its entries cannot be walked. */
 static bool table_head(const struct mbi *m, u32 off, u32 tag_size, u32 min_entry,
                        struct mb2_table *t)
 {
@@ -131,7 +131,7 @@ static void take_mmap(const struct mbi *m, u32 off, u32 size, struct boot_info *
     }
 }
 
-/* What the other map cannot say, or all of it when there is none. */
+/* All ranges when there was no tag 6, else those that it cannot express. */
 static void take_efi_mmap(const struct mbi *m, const struct found *f, struct boot_info *out)
 {
     u32 off = f->efi_offset, size = f->efi.size;
@@ -171,7 +171,7 @@ static void take_rsdp(const struct mbi *m, u32 off, const struct mb2_tag *tag,
         return;
     }
     if (tag->type == MB2_ACPI_OLD)
-        len = 20; /* whatever follows in the tag is not part of a revision 0 RSDP */
+        len = 20; /* what follows is not part of a revision 0 RSDP */
     if (len <= out->rsdp_len)
         return;
     memcpy(out->rsdp, m->bytes + off + sizeof(*tag), len);
@@ -198,7 +198,7 @@ static bool colour_ok(struct boot_fb_colour c, u32 bytes)
     return c.size && c.size <= 16 && (u32)c.pos + c.size <= 8 * bytes;
 }
 
-/* What is wrong with it; NULL: nothing. */
+/* The name of what is wrong; NULL: nothing. */
 static const char *framebuffer_fault(const struct boot_framebuffer *fb)
 {
     if (!fb->width || !fb->height || fb->width > FB_MAX_SIDE || fb->height > FB_MAX_SIDE)
