@@ -1,6 +1,6 @@
 /*
- * The wire format of the ACPI tables (little-endian, packed, any alignment), for the parsers of this
- * folder only; they copy the structs out with acpi_read(). Numbers are sections of ACPI 6.5.
+ * The wire format of the ACPI tables (little-endian, packed, any alignment), for the parsers of
+ * this folder only; they copy structs out with acpi_read(). Numbers are sections of ACPI 6.5.
  * SPDX-License-Identifier: MIT
  */
 #ifndef PERCH_ACPI_TABLES_H

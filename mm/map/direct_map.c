@@ -12,7 +12,7 @@ struct piece_iter {
     const struct range *ranges, *ro;
     u32 n_ranges, n_ro;
     u32 next_range, next_ro;
-    struct range span; /* ranges that touch each other, in whole pages: the part still to come */
+    struct range span; /* the rest of ranges that touch each other, in whole pages */
 };
 
 struct piece {
@@ -67,7 +67,7 @@ static bool in_order(const struct range *r, u32 n, bool whole_pages)
     return true;
 }
 
-/* Exactly what pagetable_map mapped goes, so no leaf is split and nothing is allocated. */
+/* Unmaps exactly one pagetable_map(), so no leaf is split and nothing is allocated. */
 static void take_back(struct pagetable *pt, u64 va, u64 size)
 {
     struct pt_flush flush = PT_FLUSH_NONE;

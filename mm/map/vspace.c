@@ -1,6 +1,6 @@
 /*
- * Areas of virtual addresses: one at a time, and what an address is for. The
- * contract is in mm/map/vspace.h.
+ * Areas of virtual addresses, one at a time, and the names of addresses. The contract is in
+ * mm/map/vspace.h.
  * SPDX-License-Identifier: MIT
  */
 #include "kernel/base/print.h"
@@ -79,7 +79,7 @@ static bool fits(u64 lo, u64 hi, u64 size, u64 align, u64 guard, u64 *va)
     return true;
 }
 
-/* Looks at the gaps in front of areas[from..to], the last gap included when to is count. */
+/* Searches the gaps in front of areas[from..to]; to == count includes the last gap. */
 static bool find_gap(const struct vspace *vs, u32 from, u32 to, u64 floor, u64 size, u64 align,
                      u64 guard, u64 *va)
 {

@@ -1,7 +1,7 @@
 /*
  * Congruent areas: n areas at fixed distances from one base, all free. The contract is in
- * mm/map/vspace.h. The records of a new set are sorted in the unused tail of the area table, and
- * then merged in one pass, so that a set costs O(count + n) beside its search.
+ * mm/map/vspace.h. The records of a new set are sorted in the unused tail of the area table and
+ * then merged in one pass, so a set costs O(count + n log n) and its search.
  * SPDX-License-Identifier: MIT
  */
 #include "kernel/base/sort.h"
@@ -9,7 +9,7 @@
 
 #define VAREA_LEAVING (1u << 31) /* marked by vspace_free_congruent, only while it runs */
 
-/* A set being placed: areas relative to an unknown base, sorted. */
+/* A set in search of a base: areas as offsets, sorted. */
 struct placement {
     struct varea *set;
     u32 n;
@@ -30,8 +30,8 @@ static int check_arguments(const u64 *offsets, const u64 *sizes, u32 n, u64 alig
 }
 
 /*
- * Fills the placement: records with the offsets for addresses, at areas[count + n ..], where the
- * merge reads them from behind without running into them.
+ * Fills the placement: records with offsets instead of addresses, at areas[count + n ..], which the
+ * merge does not overwrite before it has read them.
  */
 static int prepare(struct vspace *vs, const u64 *offsets, const u64 *sizes, u32 n, u64 align,
                    const char *name, struct placement *p)
@@ -57,8 +57,8 @@ static int prepare(struct vspace *vs, const u64 *offsets, const u64 *sizes, u32 
 }
 
 /*
- * The lowest address for the first area such that all are free. Every step moves it past a busy
- * area that any lower place would hit as well, so nothing is missed, and the search ends.
+ * The lowest address of the first area such that all are free. Every step moves it past a used area
+ * that any lower address would overlap too, so no place is missed, and the search ends.
  */
 static int find_place(const struct vspace *vs, const struct placement *p, u64 align, u64 *first)
 {
@@ -84,7 +84,7 @@ static int find_place(const struct vspace *vs, const struct placement *p, u64 al
     return 0;
 }
 
-/* Merges the set, moved by base, into the table from behind. */
+/* Merges the set, moved by base, into the table, from the highest address down. */
 static void merge(struct vspace *vs, const struct placement *p, u64 base)
 {
     u32 old = vs->count, new = p->n, to = vs->count + p->n;

@@ -1,6 +1,6 @@
 /*
- * The allocator: a sequence of searches in the order that mm/memblock/memblock.h promises, and the
- * same as cleared memory behind a pointer.
+ * The allocator: a sequence of searches in the order of mm/memblock/memblock.h, and the same with
+ * cleared memory and a pointer.
  * SPDX-License-Identifier: MIT
  */
 #include "kernel/base/print.h"

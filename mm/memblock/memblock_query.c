@@ -1,5 +1,5 @@
 /*
- * Questions to memblock, and the walk over free memory; none changes anything.
+ * Queries, and the walk over free memory; nothing is changed.
  * SPDX-License-Identifier: MIT
  */
 #include "mm/memblock/memblock_types.h"
@@ -90,7 +90,7 @@ u64 memblock_node_size(const struct memblock *mb, s32 nid)
     return node_sum(mb, nid, 0);
 }
 
-/* The memory list in lockstep with the reserved list. */
+/* Walks both lists in parallel. */
 bool memblock_next_free(const struct memblock *mb, s32 nid, u32 skip_flags,
                         struct memblock_cursor *c, struct memblock_free_range *out)
 {

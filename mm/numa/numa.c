@@ -1,6 +1,6 @@
 /*
- * From records to a topology: the order of the steps, and the single node when there is nothing to
- * go by. See numa.h.
+ * From records to a topology: the order of the steps, and the single node when the SRAT is
+ * unusable. See numa.h.
  * SPDX-License-Identifier: MIT
  */
 #include "mm/numa/numa.h"
@@ -50,7 +50,7 @@ static void release_scratch(struct numa_builder *b)
     b->srat = b->pieces = (struct numa_pieces){0};
 }
 
-/* Forgets what an SRAT without usable memory said. */
+/* Undoes the results of an SRAT that has no usable memory. */
 static void forget_srat(struct numa_builder *b)
 {
     struct numa_topology *t = b->t;
@@ -60,7 +60,7 @@ static void forget_srat(struct numa_builder *b)
     *t = (struct numa_topology){0};
 }
 
-/* Nodes and memory by the SRAT; *reason is set, and nothing else, when it has nothing to offer. */
+/* Nodes and memory from the SRAT; when it has no usable memory, only *reason is set. */
 static int build_from_srat(struct numa_builder *b, const char **reason)
 {
     const struct srat_records *srat = b->in->srat;

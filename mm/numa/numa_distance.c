@@ -28,7 +28,7 @@ static void fill_from_slit(struct numa_builder *b)
     t->distance_source = NUMA_DISTANCE_SLIT;
 }
 
-/* Between nodes in use; what the matrix has for domains that nobody uses is of no interest. */
+/* Findings about pairs of nodes. The matrix may be odd for domains without a node. */
 static void judge_pairs(const struct numa_topology *t)
 {
     u32 asymmetric = 0, unreachable = 0, first_a = 0, first_b = 0, cut_a = 0, cut_b = 0;
@@ -54,7 +54,7 @@ static void judge_pairs(const struct numa_topology *t)
                          cut_a, cut_b, unreachable);
 }
 
-/* Without an SRAT nobody knows which domains are in use, so all count. */
+/* Without an SRAT the domains in use are unknown, so all pairs count. */
 static void judge_matrix(const struct slit_view *s)
 {
     if (s->asymmetric)

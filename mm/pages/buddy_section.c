@@ -9,7 +9,7 @@
 
 #define RECORDS_PER_PAGE (PAGE_SIZE / sizeof(struct pageblock))
 
-/* Records of a whole section, which is one zone's. */
+/* For a section that is wholly one zone's. */
 #define SECTION_RECORD_PAGES (SECTION_PBS / RECORDS_PER_PAGE)
 
 /* ---- ranges ---------------------------------------------------------------------------------- */
@@ -42,7 +42,7 @@ const struct buddy_range *section_first_range(const struct buddy *b, u32 section
 
 /* ---- records --------------------------------------------------------------------------------- */
 
-/* The record of zone z for a pageblock: an unused one, one that is there, or a further one. */
+/* The record of zone z for a pageblock: its own, the first one if unused, or a spare. */
 static struct pageblock *record_for(struct pageblock *pb, struct buddy_zone *z,
                                     struct pageblock **spare)
 {
@@ -62,7 +62,7 @@ static struct pageblock *record_for(struct pageblock *pb, struct buddy_zone *z,
     return pb;
 }
 
-/* Every range may share its first pageblock with the one before. */
+/* Each range may share its first pageblock with the range before. */
 static u32 records_needed(const struct buddy *b, u32 section)
 {
     const struct buddy_section *sec = &b->sections[section];

@@ -1,5 +1,5 @@
 /*
- * Hand-over: which memory there is, and which of it is free.
+ * Set-up: declaring memory, and handing over the free part of it.
  * SPDX-License-Identifier: MIT
  */
 #include "mm/pages/buddy_types.h"
@@ -48,7 +48,7 @@ int buddy_init(struct buddy *b, const struct buddy_config *cfg)
     return 0;
 }
 
-/* ---- what there is --------------------------------------------------------------------------- */
+/* ---- declaring ------------------------------------------------------------------------------- */
 
 static void declare_in_section(struct buddy *b, u32 section, const struct buddy_range *r)
 {
@@ -83,9 +83,9 @@ int buddy_declare(struct buddy *b, s32 node, u64 start, u64 end, bool last)
     return 0;
 }
 
-/* ---- what is free ---------------------------------------------------------------------------- */
+/* ---- handing over ---------------------------------------------------------------------------- */
 
-/* n pages in one piece from the nearest node that has them; NO_PA: none has. */
+/* n adjacent pages from the nearest node that has them; NO_PA: none has. */
 static u64 borrow_pages(struct buddy *b, s32 node, u32 n)
 {
     u32 order = 0;
@@ -156,7 +156,7 @@ int buddy_add(struct buddy *b, u64 start, u64 end)
     if (!is_aligned(start | end, PAGE_SIZE) || start >= end || !r || end > r->end)
         return -EINVAL;
     u32 first = (u32)(start >> SECTION_SHIFT), last = (u32)((end - 1) >> SECTION_SHIFT);
-    /* The smaller parts come last: they may need the rest for their records. */
+    /* The smaller part is last: it may borrow pages of the others for its records. */
     for (u32 s = first + 1; s < last; s++)
         err |= add_in_section(b, s, r->zone, start, end);
     bool last_is_larger = (end - 1) % SECTION_SIZE >= SECTION_SIZE - 1 - start % SECTION_SIZE;
