@@ -9,8 +9,6 @@
 #include "kernel/base/errno.h"
 #include "kernel/base/printf.h"
 
-typedef unsigned long long ull;
-
 /* CXL 3.0, 9.17.1: types of structures. */
 enum { TYPE_CHBS = 0, TYPE_CFMWS = 1 };
 
@@ -52,18 +50,26 @@ static_assert(sizeof(struct cedt_cfmws) == 36, "CXL 3.0, 9.17.1.3");
 #define ARITHMETIC_XOR  1
 #define MAX_GRANULARITY 6 /* 256 bytes << 6 */
 
+/* A walk over the structures, and the one it is at. */
 struct walk {
     struct acpi_bytes table;
-    size_t at;
-    u32 index;
+    size_t next;
     bool quiet;
+    u32 entries; /* so far, this one included */
+    u32 index;
+    size_t at;
+    struct cedt_head head;
+    struct acpi_bytes bytes; /* the whole structure */
 };
 
-/* The next structure, whole; false at the end, and where the rest cannot be found any more. */
-static bool next(struct walk *w, struct cedt_head *h, struct acpi_bytes *bytes)
+/* The next structure; false at the end, and when its length is wrong: the rest is unknown then. */
+static bool next(struct walk *w)
 {
-    size_t left = w->table.len - w->at;
+    size_t left = w->table.len - w->next;
+    struct cedt_head *h = &w->head;
 
+    w->at = w->next;
+    w->index = w->entries;
     if (!left)
         return false;
     if (!acpi_read(w->table, w->at, h, sizeof(*h)) || h->length < sizeof(*h) || h->length > left) {
@@ -72,26 +78,16 @@ static bool next(struct walk *w, struct cedt_head *h, struct acpi_bytes *bytes)
                              "entry %u at offset 0x%zx length %u, %zu bytes are left: the rest of "
                              "the table is ignored",
                              w->index, w->at, h->length, left);
-        w->at = w->table.len;
+        w->next = w->table.len;
         return false;
     }
-    *bytes = (struct acpi_bytes){w->table.data + w->at, h->length};
+    w->bytes = (struct acpi_bytes){w->table.data + w->at, h->length};
+    w->next += h->length;
+    w->entries++;
     return true;
 }
 
-static void step(struct walk *w, const struct cedt_head *h)
-{
-    w->at += h->length;
-    w->index++;
-}
-
-static bool begin(struct walk *w, const void *table, size_t len, bool quiet)
-{
-    *w = (struct walk){{table, len}, sizeof(struct acpi_header), 0, quiet};
-    return len >= sizeof(struct acpi_header);
-}
-
-/* Codes 0 to 4: powers of two; 8 to 10: three times one (CXL 3.0, 8.2.4.19.7); 0: no such code. */
+/* CXL 3.0, 8.2.4.19.7: powers of two, and three times a power of two. 0: an undefined code. */
 static u32 ways_of(u8 code)
 {
     if (code <= 4)
@@ -101,22 +97,20 @@ static u32 ways_of(u8 code)
     return 0;
 }
 
-static void drop_length(const struct walk *w, const struct cedt_head *h, struct cedt_records *r,
-                        size_t needed)
+static void drop_length(const struct walk *w, struct cedt_records *r, size_t needed)
 {
     r->dropped++;
     firmware_finding(FW_CEDT_ENTRY_LENGTH,
                      "entry %u at offset 0x%zx type %u length %u, needs %zu, dropped", w->index,
-                     w->at, h->type, h->length, needed);
+                     w->at, w->head.type, w->head.length, needed);
 }
 
-static void take_bridge(const struct walk *w, const struct cedt_head *h, struct acpi_bytes b,
-                        struct cedt_records *r)
+static void take_bridge(const struct walk *w, struct cedt_records *r)
 {
     struct cedt_chbs c;
 
-    if (!acpi_read(b, 0, &c, sizeof(c))) {
-        drop_length(w, h, r, sizeof(c));
+    if (!acpi_read(w->bytes, 0, &c, sizeof(c))) {
+        drop_length(w, r, sizeof(c));
         return;
     }
     if (r->bridge_count == r->bridge_max) {
@@ -127,7 +121,7 @@ static void take_bridge(const struct walk *w, const struct cedt_head *h, struct 
         .uid = c.uid, .version = c.version, .base = c.base, .length = c.length, .entry = w->index};
 }
 
-/* Are range and ways possible? */
+/* False, with a finding: the window is dropped. */
 static bool check_window(const struct walk *w, const struct cedt_cfmws *c, struct cedt_records *r)
 {
     bool wraps = c->base + c->size < c->base;
@@ -145,22 +139,21 @@ static bool check_window(const struct walk *w, const struct cedt_cfmws *c, struc
     return false;
 }
 
-static void take_window(const struct walk *w, const struct cedt_head *h, struct acpi_bytes b,
-                        struct cedt_records *r)
+static void take_window(const struct walk *w, struct cedt_records *r)
 {
     struct cedt_window *out;
     struct cedt_cfmws c;
     u32 ways;
 
-    if (!acpi_read(b, 0, &c, sizeof(c))) {
-        drop_length(w, h, r, sizeof(c));
+    if (!acpi_read(w->bytes, 0, &c, sizeof(c))) {
+        drop_length(w, r, sizeof(c));
         return;
     }
     if (!check_window(w, &c, r))
         return;
     ways = ways_of(c.ways);
-    if (b.len < sizeof(c) + ways * sizeof(u32)) {
-        drop_length(w, h, r, sizeof(c) + ways * sizeof(u32));
+    if (w->bytes.len < sizeof(c) + ways * sizeof(u32)) {
+        drop_length(w, r, sizeof(c) + ways * sizeof(u32));
         return;
     }
     if (r->window_count == r->window_max) {
@@ -178,49 +171,43 @@ static void take_window(const struct walk *w, const struct cedt_head *h, struct 
         .qtg = c.qtg,
         .entry = w->index,
     };
-    acpi_read(b, sizeof(c), out->targets, ways * sizeof(u32));
+    acpi_read(w->bytes, sizeof(c), out->targets, ways * sizeof(u32));
 }
 
 void cedt_count(const void *table, size_t len, struct cedt_records *r)
 {
-    struct acpi_bytes b;
-    struct cedt_head h;
-    struct walk w;
+    struct walk w = {.table = {table, len}, .next = sizeof(struct acpi_header), .quiet = true};
 
     r->bridge_max = r->window_max = 0;
-    if (!begin(&w, table, len, true))
-        return;
-    for (; next(&w, &h, &b); step(&w, &h)) {
-        r->bridge_max += h.type == TYPE_CHBS;
-        r->window_max += h.type == TYPE_CFMWS;
+    while (len >= w.next && next(&w)) {
+        r->bridge_max += w.head.type == TYPE_CHBS;
+        r->window_max += w.head.type == TYPE_CFMWS;
     }
 }
 
 int cedt_parse(const void *table, size_t len, struct cedt_records *r)
 {
+    struct walk w = {.table = {table, len}, .next = sizeof(struct acpi_header)};
     struct acpi_header header;
-    struct acpi_bytes b;
-    struct cedt_head h;
-    struct walk w;
 
     *r = (struct cedt_records){.bridges = r->bridges,
                                .windows = r->windows,
                                .bridge_max = r->bridge_max,
                                .window_max = r->window_max};
-    if (!begin(&w, table, len, false) || !acpi_read(w.table, 0, &header, sizeof(header))) {
+    if (!acpi_read(w.table, 0, &header, sizeof(header))) {
         firmware_finding(FW_CEDT_SHORT, "length %zu, needs %zu", len, sizeof(header));
         return -EINVAL;
     }
     r->revision = header.revision;
-    for (; next(&w, &h, &b); step(&w, &h)) {
-        r->entries++;
-        if (h.type == TYPE_CHBS)
-            take_bridge(&w, &h, b, r);
-        else if (h.type == TYPE_CFMWS)
-            take_window(&w, &h, b, r);
+    while (next(&w)) {
+        if (w.head.type == TYPE_CHBS)
+            take_bridge(&w, r);
+        else if (w.head.type == TYPE_CFMWS)
+            take_window(&w, r);
         else
             r->unknown_types++;
     }
+    r->entries = w.entries;
     return 0;
 }
 

@@ -4,13 +4,12 @@
  */
 #include "acpi/dbg2.h"
 
-#include "acpi/gas.h"
 #include "acpi/reader.h"
 #include "acpi/tables.h"
 #include "kernel/base/errno.h"
 #include "kernel/base/printf.h"
 
-/* The first generic address; a port with several (none is known) is reached by its first. */
+/* The UART at the first generic address. No known record has more than one address. */
 static struct acpi_uart port(struct acpi_bytes record, const struct acpi_dbg2_device *d)
 {
     struct acpi_uart u = {.verdict = ACPI_UART_SHORT, .type = d->port_subtype};

@@ -1,7 +1,7 @@
 /*
  * DBG2: the ports firmware offers to debuggers, a list of devices of several kinds. Promises the
  * serial ones as struct acpi_uart with a verdict each; the others (1394, USB, network) are counted.
- * DBG2 gives no speed: what firmware set is kept.
+ * DBG2 gives no speed, so the port keeps the one that firmware set.
  *
  * Context: any; never allocates. Pure. Source: Microsoft, "Debug Port Table 2 (DBG2)".
  * SPDX-License-Identifier: MIT
@@ -15,9 +15,9 @@
 #define DBG2_SERIAL    0x8000u /* port type */
 
 struct dbg2_info {
-    u32 devices; /* records that could be read */
-    u32 others;  /* of them not serial */
-    u32 dropped; /* serial, but more than DBG2_MAX_PORTS */
+    u32 devices; /* records read */
+    u32 others;  /* records of devices that are not serial */
+    u32 dropped; /* serial devices beyond DBG2_MAX_PORTS */
     u32 count;
     struct acpi_uart ports[DBG2_MAX_PORTS]; /* in the table's order */
 };

@@ -4,7 +4,6 @@
  */
 #include "acpi/fadt.h"
 
-#include "acpi/gas.h"
 #include "acpi/reader.h"
 #include "acpi/tables.h"
 #include "kernel/base/errno.h"
@@ -40,7 +39,7 @@ static void registers(const struct acpi_fadt *f, struct fadt_info *out)
     out->acpi_disable = f->acpi_disable;
 }
 
-/* Length by revision, of the versions of the specification that raised it (5.2.9). */
+/* The table length that the specification gives this revision (5.2.9). */
 static size_t length_of(u8 revision)
 {
     return revision >= 6 ? 276 : revision >= 5 ? 268 : revision >= 3 ? 244 : ACPI_FADT_V1_LEN;

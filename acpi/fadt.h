@@ -1,6 +1,6 @@
 /*
- * FADT ("FACP" table): the fixed registers Perch uses: power-off, reset, the PM timer, and where
- * DSDT and FACS are. Promises fields that the table is long enough to hold; others are 0.
+ * FADT ("FACP" table): the fixed registers that Perch uses (power-off, reset, the PM timer) and the
+ * addresses of DSDT and FACS. A field beyond the end of the table is 0.
  *
  * Context: any; never allocates. Pure. Source: ACPI 6.5, 5.2.9; generic addresses 5.2.3.2.
  * SPDX-License-Identifier: MIT
@@ -17,7 +17,7 @@ enum acpi_space {
 };
 
 struct acpi_gas {
-    u64 address; /* 0: there is no such register */
+    u64 address; /* 0: the register does not exist */
     u8 space;    /* enum acpi_space */
     u8 bit_width, bit_offset;
     u8 access; /* 1 byte, 2 word, 3 dword, 4 qword; 0 undefined */

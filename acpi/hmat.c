@@ -1,5 +1,5 @@
 /*
- * HMAT: bounds, structures, values; see hmat.h. What is wrong with a table is hmat_check.c's.
+ * HMAT: bounds, structures, values; see hmat.h. The findings are in hmat_check.c.
  * SPDX-License-Identifier: MIT
  */
 #include "acpi/hmat.h"
@@ -60,7 +60,7 @@ static bool take_locality(struct acpi_bytes b, u8 revision, struct hmat_locality
         return false;
     i = l.initiators;
     t = l.targets;
-    /* Either alone must fit first, so that the product cannot wrap. */
+    /* Each count must fit by itself first, so that the product cannot wrap. */
     if (i > b.len / 4 || t > b.len / 4 || sizeof(l) + 4 * i + 4 * t + 2 * i * t > b.len)
         return false;
     *out = (struct hmat_locality){
@@ -150,8 +150,8 @@ u32 hmat_target(const struct hmat_locality *l, u32 i)
 }
 
 /*
- * Revision 1 counts in tenths of nanoseconds or MB/s, and less than one is not known; revision 2
- * has picoseconds and MB/s (5.2.28.4; Linux's hmat_normalize() does the same).
+ * Revision 1 has tenths of nanoseconds or of MB/s, and a value below 10 counts as unknown. Revision
+ * 2 has picoseconds and MB/s (5.2.28.4). Linux's hmat_normalize() does the same.
  */
 u32 hmat_value(const struct hmat_locality *l, u32 initiator, u32 target)
 {
@@ -231,12 +231,11 @@ static void log_item(const struct hmat *h, const struct hmat_item *item, u32 *pa
         log_locality(&item->locality, pairs);
     else if (item->type == HMAT_CACHE)
         pr_info("acpi/hmat: Cache: Domain:%u Size:%llu Attrs:%08x SMBIOS Handles:%d", c->memory,
-                (unsigned long long)c->size, c->attributes, c->smbios_handles);
+                (ull)c->size, c->attributes, c->smbios_handles);
     else if (h->revision == 1)
         pr_info("acpi/hmat: Memory (%#llx length %#llx) Flags:%04x Processor Domain:%u Memory "
                 "Domain:%u",
-                (unsigned long long)p->base, (unsigned long long)p->length, p->flags, p->initiator,
-                p->memory);
+                (ull)p->base, (ull)p->length, p->flags, p->initiator, p->memory);
     else
         pr_info("acpi/hmat: Memory Flags:%04x Processor Domain:%u Memory Domain:%u", p->flags,
                 p->initiator, p->memory);

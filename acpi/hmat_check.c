@@ -1,7 +1,7 @@
 /*
- * What is wrong with an HMAT, seen alone: lengths, reserved fields by the table's own revision, and
- * values that no revision knows. See hmat.h; rules as fwts checks them, but that it holds tables of
- * revision 1 to revision 2's reserved fields.
+ * Findings about an HMAT by itself: lengths, reserved fields by the table's own revision, undefined
+ * values. See hmat.h. The rules are those of fwts, but fwts applies the reserved fields of revision
+ * 2 to revision 1 too.
  * SPDX-License-Identifier: MIT
  */
 #include "acpi/hmat.h"
@@ -21,10 +21,10 @@ static void reserved(const struct piece *p, u64 value, size_t at, const char *wh
 {
     if (value)
         firmware_finding(FW_HMAT_RESERVED, "structure %u: %s at offset 0x%zx is 0x%llx, must be 0",
-                         p->index, what, p->offset + at, (unsigned long long)value);
+                         p->index, what, p->offset + at, (ull)value);
 }
 
-/* False, with a report, when the structure is shorter than size. */
+/* False, with a finding: the structure is shorter than size. */
 static bool fits(const struct piece *p, void *dst, size_t size)
 {
     if (acpi_read(p->b, 0, dst, size))
@@ -34,13 +34,13 @@ static bool fits(const struct piece *p, void *dst, size_t size)
     return false;
 }
 
-/* Longer than it must be is no reason to leave it out. */
+/* A structure that is too long has a finding of its own, because it is used all the same. */
 static void needs(const struct piece *p, u64 size)
 {
     if (size != p->b.len)
         firmware_finding(size > p->b.len ? FW_HMAT_STRUCTURE_LENGTH : FW_HMAT_STRUCTURE_LONG,
                          "structure %u at offset 0x%zx length %zu, its counts need %llu", p->index,
-                         p->offset, p->b.len, (unsigned long long)size);
+                         p->offset, p->b.len, (ull)size);
 }
 
 static void check_proximity(const struct piece *p)
@@ -65,7 +65,7 @@ static void check_locality(const struct piece *p)
 
     if (!fits(p, &l, sizeof(l)))
         return;
-    /* Below 2^63 in all: two counts of 32 bits, and the product of what fits the length. */
+    /* Nothing wraps: counts have 32 bits, and only counts within the length are multiplied. */
     if (l.initiators > p->b.len || l.targets > p->b.len)
         needs(p, sizeof(l) + 4ULL * l.initiators + 4ULL * l.targets);
     else

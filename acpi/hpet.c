@@ -29,8 +29,7 @@ int hpet_parse(const void *table, size_t len, struct hpet_info *out)
     if (h.address.address == 0 || h.address.address % 8 ||
         h.address.address > ~0ULL - HPET_REG_SIZE) {
         firmware_finding(FW_HPET_ADDRESS, "base address at offset %zu is 0x%llx",
-                         offsetof(struct acpi_hpet, address),
-                         (unsigned long long)h.address.address);
+                         offsetof(struct acpi_hpet, address), (ull)h.address.address);
         return -EINVAL;
     }
     *out = (struct hpet_info){

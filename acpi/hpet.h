@@ -1,10 +1,9 @@
 /*
- * HPET table: where the High Precision Event Timer's registers are. Promises an address of memory
- * that a register block fits behind, and decides nothing about the timer itself: whether it counts
- * is found out by who reads it. Also what its first register says, kept here with the rest of the
- * specification: IA-PC HPET 1.0a.
+ * HPET table: the address of the High Precision Event Timer's registers. Promises a memory address
+ * with room for a register block; the caller tests whether the timer counts. The fields of the
+ * first register are decoded here too.
  *
- * Context: any; never allocates. Pure.
+ * Context: any; never allocates. Pure. Source: IA-PC HPET 1.0a.
  * SPDX-License-Identifier: MIT
  */
 #ifndef PERCH_ACPI_HPET_H
@@ -12,7 +11,7 @@
 
 #include "kernel/base/types.h"
 
-/* Registers Perch uses (2.3): offsets, and how far they reach. */
+/* Offsets of the registers that Perch uses, and the size of the block (2.3). */
 #define HPET_REG_CAP     0x00u
 #define HPET_REG_CONFIG  0x10u
 #define HPET_REG_COUNTER 0xf0u
@@ -22,7 +21,7 @@
 
 struct hpet_info {
     u64 address;  /* physical, of the registers */
-    u32 block_id; /* the low half of the capabilities, as firmware wrote it down */
+    u32 block_id; /* low half of the capabilities register, as the table states it */
     u8 number;
     u16 min_tick;
 };
@@ -35,11 +34,11 @@ int hpet_parse(const void *table, size_t len, struct hpet_info *out);
 
 /*
  * Frequency of the main counter by the capabilities register (2.3.4), rounded to Hz; 0: the period
- * is 0 or longer than the specification's 100 ns, so there is no HPET, or none to believe.
+ * is 0 or longer than the specification's 100 ns, so the HPET cannot be used.
  */
 u64 hpet_hz(u64 cap);
 
-/* Does the main counter have 64 bits? Its low 32 count in any case. */
+/* True: the main counter has 64 bits. False: 32. */
 bool hpet_is_64bit(u64 cap);
 
 #endif

@@ -15,7 +15,7 @@ struct madt_parser {
     u32 max;
     struct madt_info *info;
     bool lapic_seen; /* an enabled type 0 entry with a real id */
-    bool raw;        /* every entry as it stands, and nothing is said */
+    bool raw;        /* without rules and findings: madt_list_cpus() */
 };
 
 static bool take_entry(const struct madt_parser *p, const struct acpi_entry *e, void *dst,
@@ -32,7 +32,7 @@ static bool take_entry(const struct madt_parser *p, const struct acpi_entry *e, 
 static void add_cpu(struct madt_parser *p, struct madt_cpu cpu, u32 flags)
 {
     struct madt_info *info = p->info;
-    bool nobody = cpu.apic_id == (cpu.x2apic ? 0xffffffff : 0xff);
+    bool no_id = cpu.apic_id == (cpu.x2apic ? 0xffffffff : 0xff);
 
     if (!p->raw && flags & ~(ACPI_MADT_CPU_ENABLED | ACPI_MADT_CPU_ONLINE_CAPABLE))
         firmware_finding(FW_MADT_RESERVED, "entry %u: reserved flags of a CPU are set: 0x%x",
@@ -43,8 +43,8 @@ static void add_cpu(struct madt_parser *p, struct madt_cpu cpu, u32 flags)
     info->x2apic_entries += cpu.x2apic;
     info->disabled += !cpu.enabled;
     info->online_capable += cpu.online_capable;
-    info->no_ids += nobody;
-    if (nobody && !p->raw)
+    info->no_ids += no_id;
+    if (no_id && !p->raw)
         return;
     if (cpu.enabled) {
         info->enabled++;
@@ -123,18 +123,18 @@ static void parse_wakeup(struct madt_parser *p, const struct acpi_entry *e)
         return;
     if (info->wakeups++) {
         firmware_finding(FW_MADT_WAKEUP_MAILBOX, "entry %u is another mailbox, at 0x%llx, ignored",
-                         e->index, (unsigned long long)w.mailbox);
+                         e->index, (ull)w.mailbox);
         return;
     }
     info->mailbox_version = w.mailbox_version;
     if (w.mailbox == 0 || w.mailbox % PAGE_SIZE)
         firmware_finding(FW_MADT_WAKEUP_MAILBOX, "entry %u at offset 0x%zx: mailbox at 0x%llx",
-                         e->index, e->offset, (unsigned long long)w.mailbox);
+                         e->index, e->offset, (ull)w.mailbox);
     else
         info->mailbox = w.mailbox;
     firmware_finding(FW_MADT_WAKEUP,
                      "entry %u: CPUs may start only by the mailbox at 0x%llx, version %u", e->index,
-                     (unsigned long long)w.mailbox, w.mailbox_version);
+                     (ull)w.mailbox, w.mailbox_version);
 }
 
 static void parse_entry(struct madt_parser *p, const struct acpi_entry *e)
@@ -159,30 +159,30 @@ static void parse_entry(struct madt_parser *p, const struct acpi_entry *e)
 }
 
 /*
- * Of one id the record to keep comes first: enabled before disabled, type 0 before type 9 (the same
- * CPU said twice), then table order.
+ * Among the records of one id the one to keep sorts first: enabled before disabled, type 0 before
+ * type 9, then table order.
  */
 static int by_id(const void *a, const void *b, void *ctx UNUSED)
 {
     const struct madt_cpu *x = a, *y = b;
 
     if (x->apic_id != y->apic_id)
-        return x->apic_id < y->apic_id ? -1 : 1;
+        return sort_order(x->apic_id, y->apic_id);
     if (x->enabled != y->enabled)
         return x->enabled ? -1 : 1;
     if (x->x2apic != y->x2apic)
         return x->x2apic ? 1 : -1;
-    return x->entry < y->entry ? -1 : x->entry > y->entry;
+    return sort_order(x->entry, y->entry);
 }
 
 static int by_entry(const void *a, const void *b, void *ctx UNUSED)
 {
     const struct madt_cpu *x = a, *y = b;
 
-    return x->entry < y->entry ? -1 : x->entry > y->entry;
+    return sort_order(x->entry, y->entry);
 }
 
-/* May c, the first record with its id, stay? Type 9 below 255 beside type 0 may not. */
+/* True: c, the first record of its id, is kept. See madt.h for type 9 beside type 0. */
 static bool keep_first(struct madt_parser *p, const struct madt_cpu *c)
 {
     if (!c->x2apic || c->apic_id >= 0xff || !p->lapic_seen)

@@ -2,14 +2,15 @@
  * MADT ("APIC" table): which CPUs the machine has, in which order, and its interrupt controllers.
  * Promises records in table order with every usable APIC id once; decides nothing about nodes.
  *
- * Rules (ACPI 6.5, 5.2.12): types 0 and 9 are CPUs; ids 0xff (type 0) and 0xffffffff (type 9) mean
- * "nobody" and are skipped; disabled entries are set aside before anything is compared, since
- * firmware fills tables with them; of two enabled entries with one id the later is dropped as a
- * firmware bug, a disabled one beside an enabled one silently. Where an enabled type 0 entry is,
- * a type 9 entry with an id below 255 should not be there (5.2.12.12): it is dropped when type 0
- * lists the id or when it is disabled; an enabled one with an id of its own is kept and reported,
- * because a CPU that does not exist costs one start-up timeout, and one not listed is lost. A type
- * 16 entry (multiprocessor wake-up, 5.2.12.19) is reported; Perch does not use the mailbox.
+ * Rules (ACPI 6.5, 5.2.12):
+ *  - Types 0 and 9 are CPUs. Ids 0xff (type 0) and 0xffffffff (type 9) mean "no CPU": skipped.
+ *  - Of two enabled entries with one id the later is dropped as a firmware bug. A disabled entry
+ *    beside another one is dropped silently, because firmware pads tables with disabled entries.
+ *  - Beside an enabled type 0 entry, type 9 is for ids from 255 up (5.2.12.12). A type 9 entry with
+ *    a lower id is dropped when type 0 lists the id or when it is disabled. An enabled one with an
+ *    id of its own is kept and reported: a CPU that does not exist costs one start-up timeout, but
+ *    a CPU that is not listed is lost.
+ *  - A type 16 entry (multiprocessor wake-up, 5.2.12.19) is reported; the mailbox is not used.
  *
  * Context: any; never allocates; O(n log n). Pure.
  * SPDX-License-Identifier: MIT
@@ -44,17 +45,17 @@ struct madt_info {
     u32 cpu_count;        /* records written */
     u32 entries;          /* all entries walked */
     u32 enabled;          /* entries of types 0 and 9 before any rule, with a real id */
-    u32 disabled;         /* whatever their id */
+    u32 disabled;         /* disabled entries, with any id */
     u32 online_capable;   /* of the disabled */
-    u32 x2apic_entries;   /* type 9, whatever flags */
+    u32 x2apic_entries;   /* type 9, with any flags */
     u32 no_ids;           /* entries with id 0xff or 0xffffffff */
-    u32 duplicates;       /* enabled entries dropped for an id already there */
-    u32 quiet_duplicates; /* the same for disabled ones, and type 9 beside type 0 */
-    u32 no_room;          /* CPUs that found no room in cpus[] */
+    u32 duplicates;       /* enabled entries dropped because their id is taken */
+    u32 quiet_duplicates; /* disabled ones, and type 9 beside type 0 */
+    u32 no_room;          /* CPUs beyond the end of cpus[] */
     u32 max_apic_id;      /* of the enabled */
     u32 wakeups;          /* type 16 entries: CPUs that start by a mailbox */
-    u16 mailbox_version;  /* of the first of them */
-    u64 mailbox;          /* its physical address; 0: none that can be used */
+    u16 mailbox_version;  /* of the first such entry */
+    u64 mailbox;          /* its physical address; 0: none, or unusable */
     u32 ioapic_count;
     struct madt_ioapic ioapics[MADT_MAX_IOAPICS];
 };
@@ -63,14 +64,14 @@ struct madt_info {
 u32 madt_count_cpus(const void *table, size_t len);
 
 /*
- * The CPU entries as they stand, for a listing: all of them but the cut-off ones, in table order,
- * without any rule, and nothing is reported. Returns how many were written, at most max.
+ * For `perch acpi`: every whole CPU entry in table order, without rules and without findings.
+ * Returns the number of records written, at most max.
  */
 u32 madt_list_cpus(const void *table, size_t len, struct madt_cpu *cpus, u32 max);
 
 /*
  * Parses the table of len bytes (as acpi_table_map() gives it). cpus: room for max records, written
- * in table order; CPUs beyond max are counted in no_room. 0; -EINVAL: there is not even a header.
+ * in table order; CPUs beyond max are counted in no_room. 0; -EINVAL: shorter than a header.
  */
 int madt_parse(const void *table, size_t len, struct madt_cpu *cpus, u32 max,
                struct madt_info *info);

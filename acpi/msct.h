@@ -13,7 +13,7 @@ struct msct_info {
     u32 structures;  /* with the capacities of ranges of domains */
 };
 
-/* Fills *out and makes the findings msct-*. 0; -EINVAL: it is too short to say anything. */
+/* Fills *out and makes the findings msct-*. 0; -EINVAL: shorter than its fixed part. */
 int msct_check(const void *table, size_t len, struct msct_info *out);
 
 #endif

@@ -47,7 +47,7 @@ void acpi_walk_begin_quiet(struct acpi_walk *w, struct acpi_bytes table, size_t 
     *w = (struct acpi_walk){.table = table, .next = first, .quiet = true};
 }
 
-/* A walk cannot go on: what was left of the table is lost. */
+/* Ends the walk with a finding. */
 static bool walk_broken(struct acpi_walk *w, u8 length)
 {
     size_t left = w->table.len - w->next;

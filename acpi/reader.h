@@ -1,9 +1,7 @@
 /*
- * Bounded reading of bytes that firmware wrote. Every table parser takes its bytes through these
- * functions, so that no length field, offset or count of a table is believed before it was compared
- * with the bytes really there. Values are little-endian and may lie at any alignment.
- *
- * What is wrong is said by firmware_finding() (kernel/base/firmware.h).
+ * Bounded reading of bytes that firmware wrote. Every table parser reads through these functions,
+ * so no length, offset or count of a table is used before it is checked against the bytes that
+ * exist. Values are little-endian, at any alignment.
  *
  * Pure; may be called from any context.
  * SPDX-License-Identifier: MIT
@@ -19,10 +17,10 @@ struct acpi_bytes {
     size_t len;
 };
 
-/* Copies size bytes at offset to dst; false, and dst zeroed, when they are not all there. */
+/* Copies size bytes at offset to dst; false, and dst is zeroed, when some are missing. */
 bool acpi_read(struct acpi_bytes b, size_t offset, void *dst, size_t size);
 
-/* Copies what is there of the size bytes at offset, zeroes the rest; returns the count copied. */
+/* Copies those of size bytes at offset that exist, zeroes the rest; returns how many exist. */
 size_t acpi_read_short(struct acpi_bytes b, size_t offset, void *dst, size_t size);
 
 /* Sum of all bytes, modulo 256: 0 for a table whose checksum is right (ACPI 6.5, 5.2.6). */
@@ -47,20 +45,20 @@ struct acpi_entry {
     u8 type;
 };
 
-/* first: offset of the first entry in the table; broken: the finding that a broken walk is. */
+/* first: offset of the first entry in the table; broken: the finding for a wrong length. */
 void acpi_walk_begin(struct acpi_walk *w, struct acpi_bytes table, size_t first,
                      enum firmware_id broken);
 
-/* The same for a first count of the entries: reports nothing. */
+/* The same without findings, for a first count of the entries. */
 void acpi_walk_begin_quiet(struct acpi_walk *w, struct acpi_bytes table, size_t first);
 
 /*
  * The next entry; false at the end. An entry of length 0 or 1, and one that reaches beyond the end
- * of the table, end the walk with a report, because what follows cannot be found any more.
+ * of the table, end the walk with a finding, because the next entry cannot be located.
  */
 bool acpi_walk_next(struct acpi_walk *w, struct acpi_entry *e);
 
-/* The finding that an entry is not as long as it must be. */
+/* Makes the finding that an entry has a wrong length. */
 void acpi_entry_length(enum firmware_id id, const struct acpi_entry *e, size_t needed);
 
 #endif

@@ -1,5 +1,5 @@
 /*
- * From the RSDP to the list of tables; see root.h. The RSDP itself is looked for in rsdp.c.
+ * From the RSDP to the list of tables; see root.h. rsdp.c finds the RSDP itself.
  * SPDX-License-Identifier: MIT
  */
 #include "acpi/root.h"
@@ -20,7 +20,7 @@ struct root_finder {
     struct acpi_root *root;
 };
 
-/* Firmware's text for the log: ends at a NUL, other bytes outside ASCII's printable ones as '?'. */
+/* Firmware's text for the log: up to a NUL; bytes that are not printable ASCII become '?'. */
 static void text_of(char *dst, const char *src, size_t n)
 {
     size_t i;
@@ -36,18 +36,17 @@ static void log_table(const struct acpi_table_ref *t)
 
     text_of(sig, t->sig, sizeof(t->sig));
     if (memcmp(t->sig, "FACS", 4) == 0) {
-        pr_info("ACPI: %-4s 0x%016llX %06X", sig, (unsigned long long)t->pa, t->length);
+        pr_info("ACPI: %-4s 0x%016llX %06X", sig, (ull)t->pa, t->length);
         return;
     }
     text_of(oem, t->oem_id, sizeof(t->oem_id));
     text_of(table, t->oem_table_id, sizeof(t->oem_table_id));
     text_of(creator, t->creator_id, sizeof(t->creator_id));
-    pr_info("ACPI: %-4s 0x%016llX %06X (v%02u %-6s %-8s %08X %-4s %08X)", sig,
-            (unsigned long long)t->pa, t->length, t->revision, oem, table, t->oem_revision, creator,
-            t->creator_revision);
+    pr_info("ACPI: %-4s 0x%016llX %06X (v%02u %-6s %-8s %08X %-4s %08X)", sig, (ull)t->pa,
+            t->length, t->revision, oem, table, t->oem_revision, creator, t->creator_revision);
 }
 
-/* Sum of a table's bytes, piece by piece; false when the window cannot show one. */
+/* Sum of a table's bytes, piece by piece; false when the window cannot map one. */
 static bool sum_table(const struct phys_window *w, const struct acpi_table_ref *t, u8 *sum)
 {
     *sum = 0;
@@ -63,7 +62,7 @@ static bool sum_table(const struct phys_window *w, const struct acpi_table_ref *
     return true;
 }
 
-/* Reads and checks the header at pa. False when it is no table at all; t->usable says the rest. */
+/* Reads and checks the header at pa. False: no table; else t->usable tells if it is valid. */
 static bool read_table(struct root_finder *f, u64 pa, const char *what, struct acpi_table_ref *t)
 {
     const void *p = f->w->map(f->w->ctx, pa, sizeof(struct acpi_header));
@@ -71,8 +70,7 @@ static bool read_table(struct root_finder *f, u64 pa, const char *what, struct a
     u8 sum;
 
     if (!p) {
-        firmware_finding(FW_TABLE_UNREACHABLE, "%s at 0x%llx cannot be reached", what,
-                         (unsigned long long)pa);
+        firmware_finding(FW_TABLE_UNREACHABLE, "%s at 0x%llx cannot be reached", what, (ull)pa);
         return false;
     }
     memcpy(&h, p, sizeof(h));
@@ -87,20 +85,20 @@ static bool read_table(struct root_finder *f, u64 pa, const char *what, struct a
     memcpy(t->creator_id, h.creator_id, sizeof(t->creator_id));
     if (h.length < ACPI_TABLE_MIN || h.length > ACPI_TABLE_MAX || pa + h.length < pa) {
         firmware_finding(FW_TABLE_LENGTH, "%s at 0x%llx: length 0x%x, must be 0x%x to 0x%x", what,
-                         (unsigned long long)pa, h.length, ACPI_TABLE_MIN, ACPI_TABLE_MAX);
+                         (ull)pa, h.length, ACPI_TABLE_MIN, ACPI_TABLE_MAX);
         return false;
     }
     log_table(t);
     if (!sum_table(f->w, t, &sum)) {
         firmware_finding(FW_TABLE_UNREACHABLE, "%s at 0x%llx: 0x%x bytes cannot be reached", what,
-                         (unsigned long long)pa, h.length);
+                         (ull)pa, h.length);
         return false;
     }
     t->usable = sum == 0 || f->hint->ignore_checksums;
     if (!t->usable)
         firmware_finding(FW_TABLE_CHECKSUM,
                          "%s at 0x%llx: checksum 0x%02x at offset 0x9, not 0x%02x: not used", what,
-                         (unsigned long long)pa, h.checksum, (u8)(h.checksum - sum));
+                         (ull)pa, h.checksum, (u8)(h.checksum - sum));
     return true;
 }
 
@@ -112,7 +110,7 @@ static struct acpi_table_ref *find_ref(struct acpi_root *root, const char sig[4]
     return NULL;
 }
 
-/* Tables of which the machine has one (ACPI 6.5, 5.2.6); two MADTs are worse than two of others. */
+/* Reports a second table of a kind that must exist once (5.2.6); a second MADT has its own id. */
 static void warn_second(struct root_finder *f, const struct acpi_table_ref *t)
 {
     static const char one[][5] = {"APIC", "FACP", "SRAT", "SLIT", "HMAT", "MSCT", "PPTT", "SPCR"};
@@ -124,25 +122,24 @@ static void warn_second(struct root_finder *f, const struct acpi_table_ref *t)
         if (memcmp(one[i], t->sig, 4) != 0)
             continue;
         firmware_finding(i == 0 ? FW_MADT_SECOND : FW_TABLE_SECOND,
-                         "%s at 0x%llx is a second one, 0x%llx is used", one[i],
-                         (unsigned long long)t->pa, (unsigned long long)first->pa);
+                         "%s at 0x%llx is a second one, 0x%llx is used", one[i], (ull)t->pa,
+                         (ull)first->pa);
     }
 }
 
-/* Adds the table; false when there is no room, or the table is in the list already. */
+/* Adds the table; false: the list is full, or has the table already. */
 static bool add_table(struct root_finder *f, const struct acpi_table_ref *t)
 {
     struct acpi_root *root = f->root;
 
     for (u32 i = 0; i < root->count; i++) {
         if (root->tables[i].pa == t->pa) {
-            firmware_finding(FW_TABLE_TWICE, "table at 0x%llx is listed twice",
-                             (unsigned long long)t->pa);
+            firmware_finding(FW_TABLE_TWICE, "table at 0x%llx is listed twice", (ull)t->pa);
             return false;
         }
     }
     if (root->count == ACPI_MAX_TABLES) {
-        pr_warn("ACPI: no room for the table at 0x%llx", (unsigned long long)t->pa);
+        pr_warn("ACPI: no room for the table at 0x%llx", (ull)t->pa);
         return false;
     }
     warn_second(f, t);
@@ -162,7 +159,7 @@ static void add_facs(struct root_finder *f, u64 pa)
     if (memcmp(facs.sig, "FACS", 4) != 0 || facs.length < ACPI_FACS_MIN ||
         facs.length > ACPI_TABLE_MAX || pa + facs.length < pa) {
         firmware_finding(FW_FACS_INVALID, "FACS at 0x%llx: length 0x%x or signature is wrong",
-                         (unsigned long long)pa, facs.length);
+                         (ull)pa, facs.length);
         return;
     }
     memcpy(t.sig, facs.sig, sizeof(t.sig));
@@ -185,7 +182,7 @@ static void follow_fadt(struct root_finder *f, const struct acpi_table_ref *fadt
             add_table(f, &t);
         else
             firmware_finding(FW_DSDT_SIGNATURE, "DSDT at 0x%llx has another signature",
-                             (unsigned long long)info.dsdt);
+                             (ull)info.dsdt);
     }
     if (info.facs)
         add_facs(f, info.facs);
@@ -243,13 +240,12 @@ static bool use_root_table(struct root_finder *f, u64 pa, const char *sig, u32 w
     if (!pa || !read_table(f, pa, sig, &t) || !t.usable)
         return false;
     if (memcmp(t.sig, sig, 4) != 0) {
-        firmware_finding(FW_XSDT_SIGNATURE, "%s at 0x%llx has another signature", sig,
-                         (unsigned long long)pa);
+        firmware_finding(FW_XSDT_SIGNATURE, "%s at 0x%llx has another signature", sig, (ull)pa);
         return false;
     }
     n = copy_entries(f, &t, width, addresses);
     if (n == 0) {
-        firmware_finding(FW_XSDT_EMPTY, "%s at 0x%llx lists no table", sig, (unsigned long long)pa);
+        firmware_finding(FW_XSDT_EMPTY, "%s at 0x%llx lists no table", sig, (ull)pa);
         return false;
     }
     f->root->count = 0;
@@ -274,14 +270,12 @@ int acpi_root_find(const struct phys_window *w, const struct acpi_rsdp_hint *hin
     }
     out->rsdp_pa = rsdp.pa;
     out->rsdp_len = rsdp.len;
-    out->rsdp_revision = rsdp.revision;
     text_of(oem, rsdp.oem_id, sizeof(rsdp.oem_id));
-    pr_info("ACPI: RSDP 0x%016llX %06X (v%02u %-6s)", (unsigned long long)rsdp.pa, rsdp.len,
-            rsdp.revision, oem);
+    pr_info("ACPI: RSDP 0x%016llX %06X (v%02u %-6s)", (ull)rsdp.pa, rsdp.len, rsdp.revision, oem);
     out->from_xsdt = use_root_table(&f, rsdp.xsdt, "XSDT", 8);
     if (!out->from_xsdt && !use_root_table(&f, rsdp.rsdt, "RSDT", 4)) {
         firmware_finding(FW_XSDT_UNUSABLE, "neither XSDT (0x%llx) nor RSDT (0x%x) can be used",
-                         (unsigned long long)rsdp.xsdt, rsdp.rsdt);
+                         (ull)rsdp.xsdt, rsdp.rsdt);
         err = -EINVAL;
     }
     return err;

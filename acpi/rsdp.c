@@ -1,5 +1,5 @@
 /*
- * RSDP: where it may be and whether it is one; see rsdp.h.
+ * RSDP: the places where it may be, and its checks; see rsdp.h.
  * SPDX-License-Identifier: MIT
  */
 #include "acpi/rsdp.h"
@@ -12,8 +12,8 @@
 #define BIOS_SIZE    0x20000ULL
 
 /*
- * Is there an RSDP at the start of b? Revision 2 has a second checksum over all of it; where that
- * is wrong, or the bytes end before, the first 20 bytes still hold and name the RSDT.
+ * Reads the RSDP at the start of b; false: there is none. Revision 2 has a second checksum over the
+ * whole. When that one is wrong, or bytes are missing, the first 20 bytes still name the RSDT.
  */
 static bool parse_rsdp(struct acpi_bytes b, bool ignore_checksums, bool quiet,
                        struct acpi_rsdp_found *out)
@@ -48,7 +48,7 @@ static bool parse_rsdp(struct acpi_bytes b, bool ignore_checksums, bool quiet,
     return true;
 }
 
-/* Maps what a second-revision RSDP needs, or less where memory ends. */
+/* Maps as much as revision 2 needs, or less where memory ends. */
 static bool try_address(const struct phys_window *w, u64 pa, bool ignore_checksums,
                         struct acpi_rsdp_found *out)
 {
@@ -65,7 +65,7 @@ static bool try_address(const struct phys_window *w, u64 pa, bool ignore_checksu
     return true;
 }
 
-/* On 16-byte boundaries (5.2.5.1). Text that only looks like one is common in a BIOS: no report. */
+/* On 16-byte boundaries (5.2.5.1). A false match is common in a BIOS and makes no finding. */
 static bool scan(const struct phys_window *w, u64 pa, size_t len, bool ignore_checksums,
                  struct acpi_rsdp_found *out)
 {
@@ -90,7 +90,7 @@ static bool scan_bios(const struct phys_window *w, bool ignore_checksums,
 
     if (p)
         memcpy(&segment, p, sizeof(segment));
-    /* A pointer into the first KiB is no EBDA: there the interrupt vectors are. */
+    /* The first KiB holds the interrupt vectors, so a pointer into it is no EBDA. */
     if (segment >= 0x40 && scan(w, (u64)segment << 4, SZ_1K, ignore_checksums, out))
         return true;
     return scan(w, BIOS_AREA, BIOS_SIZE, ignore_checksums, out);
@@ -110,7 +110,7 @@ bool acpi_rsdp_find(const struct phys_window *w, const struct acpi_rsdp_hint *hi
         if (try_address(w, hint->pa, ignore, out))
             return true;
         firmware_finding(FW_RSDP_LOADER, "RSDP: there is none at the loader's address 0x%llx",
-                         (unsigned long long)hint->pa);
+                         (ull)hint->pa);
     }
     return !hint->no_bios_scan && scan_bios(w, ignore, out);
 }

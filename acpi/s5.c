@@ -1,5 +1,5 @@
 /*
- * Looks for the _S5_ package in AML bytes; see s5.h.
+ * Searches AML bytes for the _S5_ package; see s5.h.
  * SPDX-License-Identifier: MIT
  */
 #include "acpi/s5.h"
@@ -89,7 +89,7 @@ static bool take_sleep_type(struct cursor *c, u8 *out)
     return true;
 }
 
-/* c stands behind the name; a package of at least one integer must follow. */
+/* c is behind the name; a package of at least one integer must follow. */
 static bool parse_package(struct cursor c, u8 *a, u8 *b)
 {
     u8 op, elements;
@@ -105,7 +105,7 @@ static bool parse_package(struct cursor c, u8 *a, u8 *b)
     return take_sleep_type(&c, b);
 }
 
-/* NameOp, or NameOp and the root prefix, stands before offset at. */
+/* True: NameOp, or NameOp and the root prefix, is in front of offset at. */
 static bool named_here(struct acpi_bytes b, size_t at)
 {
     if (b.data[at - 1] == AML_NAME)

@@ -1,7 +1,7 @@
 /*
- * Finds the two SLP_TYP values of \_S5 (soft off) in a DSDT or SSDT by looking for the package
- * "Name (_S5, Package () { a, b, ... })" in the byte stream, without an AML interpreter. That is
- * what firmware really contains; a computed _S5 is not found.
+ * Finds the two SLP_TYP values of \_S5 (soft off) in a DSDT or SSDT. Searches the byte stream for
+ * the package "Name (_S5, Package () { a, b, ... })", without an AML interpreter. Firmware has this
+ * form; a computed _S5 is not found.
  *
  * Context: any; never allocates. Pure. Source: ACPI 6.5, 7.4.2 (_Sx), 20.2 (AML grammar).
  * SPDX-License-Identifier: MIT

@@ -16,7 +16,7 @@ static int refuse(struct slit_view *v, enum slit_verdict why)
     v->verdict = why;
     if (why == SLIT_TOO_SHORT)
         firmware_finding(FW_SLIT_SHORT, "length %zu, %llu localities need %zu", v->length,
-                         (unsigned long long)v->stated_n, v->needed);
+                         (ull)v->stated_n, v->needed);
     else if (why == SLIT_EMPTY)
         firmware_finding(FW_SLIT_EMPTY, "0 localities at offset 0x24");
     else

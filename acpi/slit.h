@@ -1,6 +1,6 @@
 /*
  * SLIT: the firmware's matrix of relative distances between proximity domains. Promises a bounded
- * view of the matrix with a verdict: usable as a whole or not at all, as Linux decides, and why.
+ * view of the matrix with a verdict: usable as a whole or not at all, as in Linux, and the reason.
  *
  * Not usable (design: FAIL): no localities, shorter than its n * n matrix, a diagonal entry other
  * than 10, any other entry of 10 or less. Usable with a remark: longer than needed, asymmetric,
@@ -15,7 +15,7 @@
 #include "kernel/base/types.h"
 
 #define SLIT_LOCAL       10 /* a domain to itself */
-#define SLIT_REMOTE      20 /* what is assumed without a table */
+#define SLIT_REMOTE      20 /* assumed without a table */
 #define SLIT_UNREACHABLE 255
 
 enum slit_verdict {
@@ -30,9 +30,9 @@ struct slit_view {
     enum slit_verdict verdict;
     u32 n;                 /* localities; 0 unless verdict is SLIT_OK */
     const u8 *matrix;      /* n * n bytes inside the table: row "from", column "to" */
-    u64 stated_n;          /* what the table claims */
+    u64 stated_n;          /* as the table states it */
     size_t length, needed; /* of the table; needed is 0 when n * n cannot be computed */
-    size_t matrix_offset;  /* where the matrix begins in any SLIT */
+    size_t matrix_offset;  /* the same in every SLIT */
     u32 bad_from, bad_to, bad_value;
     bool oversize, asymmetric, unreachable; /* remarks on a usable table */
 };

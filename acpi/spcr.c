@@ -4,31 +4,20 @@
  */
 #include "acpi/spcr.h"
 
-#include "acpi/gas.h"
 #include "acpi/reader.h"
 #include "acpi/tables.h"
 #include "kernel/base/errno.h"
 
-/* "Baud Rate": 0 as is; 1 and 2 were never given out. */
+/* Field "Baud Rate"; 0: keep the speed, or an undefined code. */
 static u32 baud_of_code(u8 code)
 {
-    switch (code) {
-    case 3:
-        return 9600;
-    case 4:
-        return 19200;
-    case 6:
-        return 57600;
-    case 7:
-        return 115200;
-    default:
-        return 0;
-    }
+    static const u32 bauds[] = {[3] = 9600, [4] = 19200, [6] = 57600, [7] = 115200};
+
+    return code < ARRAY_SIZE(bauds) ? bauds[code] : 0;
 }
 
 static void speed(const struct acpi_spcr *s, struct spcr_info *out)
 {
-    out->baud_code = s->baud;
     out->uart.baud = baud_of_code(s->baud);
     if (s->baud && !out->uart.baud)
         firmware_finding(FW_SPCR_BAUD, "baud rate code %u at offset 0x3a is unknown, speed kept",
@@ -56,7 +45,7 @@ int spcr_parse(const void *table, size_t len, struct spcr_info *out)
     out->uart.type = s.interface;
     out->uart.gas = acpi_gas_of(&s.base);
     acpi_uart_decide(&out->uart);
-    /* Revision 1 knew 0 and 1 only; a larger number there means nothing. */
+    /* Revision 1 defines 0 and 1 only. */
     if (s.h.revision < 2 && s.interface > ACPI_SERIAL_16550_SUBSET &&
         out->uart.verdict != ACPI_UART_DISABLED)
         out->uart.verdict = ACPI_UART_TYPE;

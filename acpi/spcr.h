@@ -1,11 +1,11 @@
 /*
  * SPCR: the serial port that firmware itself talks to, with its speed. Promises a struct acpi_uart
- * with a verdict; a port that firmware switched off (address 0, as on most servers as shipped) is
- * an ordinary answer and no error of the firmware's.
+ * with a verdict. A port that firmware switched off (address 0, the default of most servers) is a
+ * normal result, not a firmware bug.
  *
- * Interface types depend on the revision: in revision 1 there are only 0 and 1 (both 16550s), from
- * revision 2 on they are DBG2's subtypes. Speeds: code 0 keeps what firmware set; revision 4 may
- * give the number itself, and revision 3 the clock.
+ * Interface types depend on the revision: revision 1 has only 0 and 1 (both 16550s), revision 2 and
+ * later have DBG2's subtypes. Speeds: code 0 keeps the speed that firmware set; revision 4 may give
+ * the speed as a number, and revision 3 the clock.
  *
  * Context: any; never allocates. Pure. Source: Microsoft, "Serial Port Console Redirection Table
  * (SPCR)", revision 1.10.
@@ -18,7 +18,6 @@
 
 struct spcr_info {
     u8 revision;
-    u8 baud_code;               /* as it stands in the table */
     u8 terminal;                /* 0 VT100, 1 extended VT100, 2 VT-UTF8, 3 ANSI */
     u16 pci_device, pci_vendor; /* 0xffff: not a PCI device */
     struct acpi_uart uart;

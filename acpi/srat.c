@@ -24,7 +24,7 @@ static void reserved(const struct acpi_entry *e, size_t at, u64 value)
 {
     if (value)
         firmware_finding(FW_SRAT_RESERVED, "entry %u: reserved bits at offset 0x%zx are 0x%llx",
-                         e->index, e->offset + at, (unsigned long long)value);
+                         e->index, e->offset + at, (ull)value);
 }
 
 static void add_cpu(struct srat_records *r, struct srat_cpu cpu)

@@ -53,13 +53,13 @@ struct srat_records {
     u32 disabled;      /* CPU, memory and initiator entries with the enabled flag clear */
     u32 unknown_types; /* entries of other types */
     u32 dropped;       /* malformed entries */
-    u32 no_room;       /* records that found their array full */
+    u32 no_room;       /* records dropped because an array was full */
 };
 
 /* Upper bounds of the records: sets cpu_max, mem_max and initiator_max for an allocation. */
 void srat_count(const void *table, size_t len, struct srat_records *r);
 
-/* 0; -EINVAL when there is not even a header (then all counts are 0). */
+/* 0; -EINVAL: shorter than a table header (all counts are 0 then). */
 int srat_parse(const void *table, size_t len, struct srat_records *r);
 
 #endif

@@ -1,11 +1,12 @@
 /*
- * The ACPI tables as they lie in memory (little-endian, packed, any alignment), for the parsers of
- * this folder only: they copy them out with acpi_read(). Numbers are sections of ACPI 6.5.
+ * The wire format of the ACPI tables (little-endian, packed, any alignment), for the parsers of
+ * this folder only; they copy structs out with acpi_read(). Numbers are sections of ACPI 6.5.
  * SPDX-License-Identifier: MIT
  */
 #ifndef PERCH_ACPI_TABLES_H
 #define PERCH_ACPI_TABLES_H
 
+#include "acpi/fadt.h"
 #include "kernel/base/types.h"
 
 /* 5.2.5.3 Root System Description Pointer; revision 0 ends after rsdt. */
@@ -46,6 +47,17 @@ struct acpi_gas_wire {
     u64 address;
 } PACKED;
 static_assert(sizeof(struct acpi_gas_wire) == 12, "GAS");
+
+static inline struct acpi_gas acpi_gas_of(const struct acpi_gas_wire *g)
+{
+    return (struct acpi_gas){
+        .address = g->address,
+        .space = g->space,
+        .bit_width = g->bit_width,
+        .bit_offset = g->bit_offset,
+        .access = g->access,
+    };
+}
 
 /* 5.2.9 Fixed ACPI Description Table */
 struct acpi_fadt {

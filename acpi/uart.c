@@ -8,32 +8,24 @@
 
 const char *acpi_uart_verdict_text(enum acpi_uart_verdict v)
 {
-    switch (v) {
-    case ACPI_UART_OK:
-        return "usable";
-    case ACPI_UART_DISABLED:
-        return "address 0: redirection is switched off in firmware set-up";
-    case ACPI_UART_SHORT:
-        return "the table is cut off";
-    case ACPI_UART_TYPE:
-        return "not a 16550";
-    case ACPI_UART_SPACE:
-        return "neither at a port nor in memory";
-    case ACPI_UART_RANGE:
-        return "no room for the registers at that address";
-    case ACPI_UART_WIDTH:
-        return "an access width that no 16550 has";
-    case ACPI_UART_BEYOND:
-        return "beyond the CPU's physical addresses";
-    case ACPI_UART_RAM:
-        return "that is RAM";
-    }
-    return "?";
+    static const char *const text[] = {
+        [ACPI_UART_OK] = "usable",
+        [ACPI_UART_DISABLED] = "address 0: redirection is switched off in firmware set-up",
+        [ACPI_UART_SHORT] = "the table is cut off",
+        [ACPI_UART_TYPE] = "not a 16550",
+        [ACPI_UART_SPACE] = "neither at a port nor in memory",
+        [ACPI_UART_RANGE] = "no room for the registers at that address",
+        [ACPI_UART_WIDTH] = "an access width that no 16550 has",
+        [ACPI_UART_BEYOND] = "beyond the CPU's physical addresses",
+        [ACPI_UART_RAM] = "that is RAM",
+    };
+
+    return v < ARRAY_SIZE(text) ? text[v] : "?";
 }
 
 /*
- * Bytes of one access. The access size decides where it is given (5.2.3.2); tables older than it,
- * and many newer ones, leave it 0, and then the register's width is all there is.
+ * Bytes of one access: the access size where it is given (5.2.3.2). Tables older than that field,
+ * and many newer ones, leave it 0; then the register width decides.
  */
 static u8 access_width(const struct acpi_gas *g)
 {
@@ -55,7 +47,7 @@ static enum acpi_uart_verdict decide(struct acpi_uart *u)
         return ACPI_UART_SPACE;
     u->mmio = g->space == ACPI_SPACE_MEMORY;
     u->base = g->address;
-    /* Registers at ports are bytes side by side, whatever is said of their width. */
+    /* Registers at ports are consecutive bytes, whatever width the table states. */
     u->width = u->mmio ? access_width(g) : 1;
     u->stride = u->width;
     if (u->width == 0 || u->width > 4)
@@ -93,8 +85,8 @@ void acpi_uart_report(const struct acpi_uart *u, enum firmware_id address,
     case ACPI_UART_BEYOND:
     case ACPI_UART_RAM:
         firmware_finding(address, "%saddress 0x%llx, space %u, width %u, access size %u: %s", what,
-                         (unsigned long long)u->gas.address, u->gas.space, u->gas.bit_width,
-                         u->gas.access, acpi_uart_verdict_text(u->verdict));
+                         (ull)u->gas.address, u->gas.space, u->gas.bit_width, u->gas.access,
+                         acpi_uart_verdict_text(u->verdict));
         break;
     default:
         break;

@@ -1,8 +1,7 @@
 /*
  * A UART as SPCR and DBG2 describe it: a generic address, turned into registers that a 16550 driver
- * can reach. Promises that what it calls usable has an address, a known way to it (port or memory),
- * a register width and a distance between registers; whether a UART answers there is for the driver
- * to find out.
+ * can reach. Promises that a usable one has an address in a known space (port or memory), a
+ * register width and a register stride. The driver finds out whether a UART answers there.
  *
  * Context: any; never allocates. Pure. Sources: Microsoft's "Serial Port Console Redirection Table
  * (SPCR)" and "Debug Port Table 2 (DBG2)"; generic addresses: ACPI 6.5, 5.2.3.2.
@@ -25,39 +24,39 @@ enum acpi_serial_type {
 enum acpi_uart_verdict {
     ACPI_UART_OK,
     ACPI_UART_DISABLED, /* address 0 */
-    ACPI_UART_SHORT,    /* the table or record is cut off before the address */
+    ACPI_UART_SHORT,    /* the table or record ends before the address */
     ACPI_UART_TYPE,     /* not a 16550 */
     ACPI_UART_SPACE,    /* neither port nor memory */
     ACPI_UART_RANGE,    /* eight registers do not fit behind the address */
-    ACPI_UART_WIDTH,    /* an access size no UART has */
+    ACPI_UART_WIDTH,    /* an access size that no UART has */
     ACPI_UART_BEYOND,   /* beyond the physical address width of the CPU */
-    ACPI_UART_RAM,      /* that is RAM */
+    ACPI_UART_RAM,      /* the address is RAM */
 };
 
 struct acpi_uart {
     enum acpi_uart_verdict verdict;
-    u16 type; /* enum acpi_serial_type, or what the table says */
+    u16 type; /* enum acpi_serial_type, or another number */
     struct acpi_gas gas;
     u64 base; /* port or physical address */
     bool mmio;
     u8 width;     /* bytes of one access: 1, 2, 4 */
     u8 stride;    /* bytes from one register to the next */
     u32 baud;     /* 0: keep what firmware set */
-    u32 clock_hz; /* 16 times the highest speed; 0: not said */
+    u32 clock_hz; /* 16 times the highest speed; 0: unknown */
 };
 
-/* Decides over u->type and u->gas: fills verdict, base, mmio, width and stride. */
+/* Fills verdict, base, mmio, width and stride from u->type and u->gas. */
 void acpi_uart_decide(struct acpi_uart *u);
 
 /*
- * What this machine makes of a UART that the table alone leaves usable: OK, BEYOND or RAM. in_ram:
- * one of its registers lies there, by the boot memory map.
+ * The verdict for this machine on a UART that is usable by its table: OK, BEYOND or RAM. in_ram:
+ * the boot memory map has one of its registers in RAM.
  */
 enum acpi_uart_verdict acpi_uart_here(const struct acpi_uart *u, u32 phys_bits, bool in_ram);
 
 /*
- * The finding for a verdict that is about the address, into `address` or, for address 0,
- * `disabled`; what: "" or the device it is about, with ": " behind. Others are no fault.
+ * Makes the finding `disabled` for address 0, and `address` for a verdict about the address. Other
+ * verdicts are no fault. what: "", or the name of the device and ": ".
  */
 void acpi_uart_report(const struct acpi_uart *u, enum firmware_id address,
                       enum firmware_id disabled, const char *what);

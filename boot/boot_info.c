@@ -8,10 +8,8 @@
 #include "kernel/base/print.h"
 #include "kernel/base/string.h"
 
-/* A map full of rubbish must not fill the log ring: so many lines, the rest is only counted. */
+/* Lines for one kind of drop. More are only counted, so that a bad map cannot fill the log. */
 #define MAX_LINES 8
-
-typedef unsigned long long ull;
 
 enum boot_mem_type boot_mem_type_of_e820(u32 type)
 {

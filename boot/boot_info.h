@@ -1,9 +1,8 @@
 /*
- * What the loader passed on, checked and copied: the one struct that leaves boot/. Every later
- * stage reads this and never the loader's own memory, except modules and an RSDP given by address.
- * All arrays are bounded and every string is terminated; what did not fit is counted, not lost
- * silently. Ranges are as the loader gave them: not sorted, may overlap (boot/memmap.h cures that),
- * but none is empty and none wraps.
+ * The loader's information, checked and copied: the one struct that leaves boot/. Later stages read
+ * it and never the loader's own memory, except modules and an RSDP given by address. Arrays are
+ * bounded, strings are terminated, and what does not fit is counted. Ranges are as the loader gave
+ * them: not empty, not wrapping, but unsorted and perhaps overlapping (boot/memmap.h sorts them).
  * Plain data; about 50 KiB, meant for static storage.
  * SPDX-License-Identifier: MIT
  */
@@ -34,13 +33,13 @@ enum boot_mem_type {
     BOOT_MEM_ACPI,    /* ACPI tables; could be reclaimed */
     BOOT_MEM_NVS,
     BOOT_MEM_RESERVED,
-    BOOT_MEM_PMEM,       /* above RESERVED: loaders that do not know these two call them that */
-    BOOT_MEM_UNACCEPTED, /* of a confidential guest: a touch before acceptance is fatal */
+    BOOT_MEM_PMEM,       /* this and the next: above RESERVED, as older loaders call them */
+    BOOT_MEM_UNACCEPTED, /* of a confidential guest: an access before acceptance is fatal */
     BOOT_MEM_UNUSABLE,   /* bad memory */
     BOOT_MEM_TYPES
 };
 
-/* What the EFI memory map says of memory besides its type (UEFI 2.10, 7.2.3). */
+/* Attributes of memory in the EFI memory map (UEFI 2.10, 7.2.3). */
 #define BOOT_ATTR_RELIABLE    (1u << 0) /* EFI_MEMORY_MORE_RELIABLE: mirrored, for example */
 #define BOOT_ATTR_NONVOLATILE (1u << 1) /* EFI_MEMORY_NV on memory of an ordinary type */
 
@@ -50,7 +49,7 @@ struct boot_attr {
     u32 attr; /* BOOT_ATTR_* */
 };
 
-/* The EFI memory map, if the loader handed one on: entries is 0 without. */
+/* The EFI memory map; entries is 0 when the loader passed none on. */
 struct boot_efi_map {
     u32 entries, entry_size;
     u64 ram_pages;      /* 4 KiB each; special-purpose memory left out */
@@ -63,7 +62,7 @@ struct boot_mem_range {
     enum boot_mem_type type;
 };
 
-/* Memory that holds the loader's data; nobody may allocate it. name: a string literal. */
+/* Memory that holds the loader's data and must not be allocated. name: a string literal. */
 struct boot_reserved {
     u64 base;
     u64 end; /* exclusive */
@@ -120,7 +119,7 @@ struct boot_info {
     u32 dropped_modules;
     struct boot_module modules[BOOT_MAX_MODULES];
 
-    /* The RSDP: copied bytes (rsdp_len 20 or 36, else 0), or where it lies (else 0). */
+    /* The RSDP: copied bytes (rsdp_len 20 or 36, else 0), or its address (else 0). */
     u8 rsdp[BOOT_RSDP_BYTES];
     u32 rsdp_len;
     u64 rsdp_phys;
@@ -130,7 +129,7 @@ struct boot_info {
     struct boot_framebuffer fb;
 };
 
-/* Does any of [base, end) lie in memory that the loader calls RAM? */
+/* True: a byte of [base, end) is in memory that the loader calls RAM. */
 bool boot_info_in_ram(const struct boot_info *info, u64 base, u64 end);
 
 #endif

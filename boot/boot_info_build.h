@@ -1,8 +1,7 @@
 /*
  * How the two parsers fill struct boot_info: bounded appends that refuse empty and wrapping ranges
  * with a line, count what does not fit, and never write past an array. For the parsers of boot/
- * only.
- * Pure; boot CPU, before any allocator exists; nothing here allocates.
+ * only. Pure; boot CPU, first stage; allocates nothing.
  * SPDX-License-Identifier: MIT
  */
 #ifndef PERCH_BOOT_BOOT_INFO_BUILD_H
@@ -23,7 +22,7 @@ enum e820_type {
     E820_SOFT_RESERVED = 0xefffffff,
 };
 
-/* An unknown type is RESERVED: nobody called it RAM. */
+/* An unknown type is RESERVED. */
 enum boot_mem_type boot_mem_type_of_e820(u32 type);
 
 /* Everything empty but the origin. */
@@ -37,23 +36,23 @@ void boot_info_add_range(struct boot_info *info, u64 base, u64 size, enum boot_m
                          const char *table, u32 entry, u64 offset);
 
 /*
- * Notes attributes (BOOT_ATTR_*) of [base, base + size); joined with the last note when it goes on
- * where that one ended. What is empty or wraps is left out; what does not fit is counted.
+ * Records attributes (BOOT_ATTR_*) of [base, base + size). Extends the last record when that ends
+ * at base and has the same attributes. Empty or wrapping: ignored; what does not fit is counted.
  */
 void boot_info_add_attr(struct boot_info *info, u64 base, u64 size, u32 attr);
 
-/* Appends [base, base + size) to what nobody may allocate; empty is ignored. name: a literal. */
+/* Reserves [base, base + size); empty or wrapping: ignored. name: a string literal. */
 void boot_info_reserve(struct boot_info *info, u64 base, u64 size, const char *name);
 
 /*
- * Appends a module and reserves its memory; returns it so that its args can be filled in. NULL when
- * it wraps or does not fit (counted, with a line). One that does not fit is reserved all the same.
+ * Appends a module and reserves its memory; the caller fills in args. NULL: it wraps, or does not
+ * fit (both counted, with a line); one that does not fit is reserved all the same.
  */
 struct boot_module *boot_info_add_module(struct boot_info *info, u64 base, u64 end, u32 entry);
 
 /*
- * Copies a string of at most len bytes at src into dst[size], terminated always. True when its NUL
- * was found and all of it fitted.
+ * Copies the string in len bytes at src into dst[size], always terminated. True: its NUL was found
+ * and all of it fitted.
  */
 bool boot_copy_string(char *dst, size_t size, const void *src, size_t len);
 

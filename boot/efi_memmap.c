@@ -52,18 +52,18 @@ static enum boot_mem_type type_of(const struct efi_descriptor *d)
         return BOOT_MEM_PMEM;
     case EFI_UNACCEPTED:
         return BOOT_MEM_UNACCEPTED;
-    default: /* runtime services, MMIO, PAL code, and what is not invented yet */
+    default: /* runtime services, MMIO, PAL code, unknown types */
         return BOOT_MEM_RESERVED;
     }
 }
 
-/* What only this map can say: the older one calls such memory usable or reserved. */
+/* The older map has no such type: it calls this memory usable or reserved. */
 static bool only_efi_says(enum boot_mem_type type)
 {
     return type == BOOT_MEM_SPECIAL || type == BOOT_MEM_PMEM || type == BOOT_MEM_UNACCEPTED;
 }
 
-/* Attributes count where the memory is one that somebody may use. */
+/* Only memory that can be allocated has attributes. */
 static u32 attributes_of(const struct efi_descriptor *d, enum boot_mem_type type)
 {
     u32 attr = 0;
@@ -94,7 +94,7 @@ static void take(const struct efi_descriptor *d, u32 entry, u32 at, bool whole,
     u32 attr = attributes_of(d, type);
     u64 base = d->base, size = d->pages << 12;
 
-    /* A page count whose bytes do not fit 64 bits cannot become a size: make it wrap. */
+    /* A page count whose bytes do not fit 64 bits becomes a range that wraps, so it is dropped. */
     if (d->pages >> 52) {
         base = MAX(base, 1ULL);
         size = ~0ULL;

@@ -1,4 +1,4 @@
-; From either door to 64-bit code in the higher half: CPU checks with readable text, boot page
+; From both entry points to 64-bit code in the higher half: CPU checks with readable text, boot page
 ; tables, long mode. Runs on the boot CPU only, interrupts off, paging off on entry, flat segments.
 ;
 ; Boot tables (docs/adr/0001): physical 0-4 GiB at 0 and at DIRECT_MAP_BASE with 2 MiB pages, the
@@ -52,7 +52,7 @@ start32:
     mov [PHYS(boot_entry_cr4)], eax
     call build_tables
 
-    mov eax, CR4_BITS                   ; all of CR4: LA57 goes too, which it can outside long mode
+    mov eax, CR4_BITS                   ; all of CR4: clears LA57, which works only here
     mov cr4, eax
     mov eax, PHYS(boot_pml4)
     mov cr3, eax
@@ -141,7 +141,7 @@ build_tables:
     pop edi
     ret
 
-; ---- EDX = NUL-terminated text: to COM1 and the debug console, then end the run ---------------
+; ---- EDX = NUL-terminated text: prints it to COM1 and the debug console, then ends the run ----
 boot_fail:
     mov esi, edx
 .next:

@@ -16,7 +16,7 @@ extern first_tsc
 section .text
 bits 64
 
-; EDI = door (enum boot_origin), ESI = physical address of its information
+; EDI = enum boot_origin, ESI = physical address of the loader's information
 global entry64
 entry64:
     rdtsc

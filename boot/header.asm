@@ -1,4 +1,4 @@
-; The two doors: the Multiboot2 header (GRUB) and the PVH note (qemu -kernel). Nothing else.
+; The two entry points: the Multiboot2 header (GRUB) and the PVH note (qemu -kernel).
 ; Multiboot2 specification 2.0, section 3.1; PVH: Xen public/arch-x86/hvm/start_info.h and
 ; elfnote.h.
 ; SPDX-License-Identifier: MIT
@@ -27,7 +27,7 @@ mb2_header:
     dd 20, 1024, 768, 32
 
     align 8
-    dw 3, 0                     ; entry address: the ELF header's entry is the PVH door
+    dw 3, 0                     ; entry address: the ELF header's is the PVH entry
     dd 12
     dd mb2_start32
 

@@ -1,7 +1,7 @@
 /*
- * Memory map normalisation; see boot/memmap.h. A sweep from boundary to boundary that looks at
- * every input range at each step: no scratch memory, and short enough to be seen to be right. A map
- * of 1024 ranges takes about two million steps; real ones have some tens of ranges.
+ * Memory map normalisation; see boot/memmap.h. A sweep from boundary to boundary that visits every
+ * input range at each step: it needs no scratch memory, and is easy to check by reading. A map of
+ * 1024 ranges takes about two million steps; real ones have some tens of ranges.
  * SPDX-License-Identifier: MIT
  */
 #include "boot/memmap.h"
@@ -10,8 +10,6 @@
 #include "kernel/base/firmware.h"
 #include "kernel/base/print.h"
 
-typedef unsigned long long ull;
-
 #define NO_TYPE (-1)
 
 static bool usable(const struct boot_mem_range *r)
@@ -19,7 +17,7 @@ static bool usable(const struct boot_mem_range *r)
     return r->base < r->end;
 }
 
-/* The strictest type at pos, NO_TYPE when nothing covers it; *next: where this may change. */
+/* The strictest type at pos, NO_TYPE: none; *next: the next address where it may change. */
 static int type_at(const struct boot_mem_range *in, u32 n, u64 pos, u64 *next)
 {
     int type = NO_TYPE;
@@ -94,25 +92,18 @@ int memmap_normalise(const struct boot_mem_range *in, u32 n, u64 limit, struct b
 
 const char *memmap_type_name(enum boot_mem_type type)
 {
-    switch (type) {
-    case BOOT_MEM_RAM:
-        return "usable";
-    case BOOT_MEM_SPECIAL:
-        return "soft reserved";
-    case BOOT_MEM_PMEM:
-        return "persistent (type 7)";
-    case BOOT_MEM_ACPI:
-        return "ACPI data";
-    case BOOT_MEM_NVS:
-        return "ACPI NVS";
-    case BOOT_MEM_UNACCEPTED:
-        return "unaccepted";
-    case BOOT_MEM_UNUSABLE:
-        return "unusable";
-    case BOOT_MEM_RESERVED:
-    default:
-        return "reserved";
-    }
+    static const char *const names[BOOT_MEM_TYPES] = {
+        [BOOT_MEM_RAM] = "usable",
+        [BOOT_MEM_SPECIAL] = "soft reserved",
+        [BOOT_MEM_ACPI] = "ACPI data",
+        [BOOT_MEM_NVS] = "ACPI NVS",
+        [BOOT_MEM_RESERVED] = "reserved",
+        [BOOT_MEM_PMEM] = "persistent (type 7)",
+        [BOOT_MEM_UNACCEPTED] = "unaccepted",
+        [BOOT_MEM_UNUSABLE] = "unusable",
+    };
+
+    return type < BOOT_MEM_TYPES ? names[type] : "reserved";
 }
 
 void memmap_print(const struct boot_mem_range *map, u32 count)

@@ -22,7 +22,7 @@ int memmap_normalise(const struct boot_mem_range *in, u32 n, u64 limit, struct b
 /* Prints one line per range, as Linux: "BIOS-e820: [mem 0x...-0x...] usable". */
 void memmap_print(const struct boot_mem_range *map, u32 count);
 
-/* Linux's words for a type: "usable", "reserved", "ACPI data", ... */
+/* Linux's words for a type: "usable", "reserved", "ACPI data", ... For tests of memmap_print(). */
 const char *memmap_type_name(enum boot_mem_type type);
 
 #endif

@@ -11,7 +11,7 @@
 #include "kernel/base/print.h"
 #include "kernel/base/string.h"
 
-/* GRUB's largest piece is a few ELF section headers and a memory map: 16 MiB is no information. */
+/* A larger total size is an error: GRUB passes section headers and memory maps, a few KiB. */
 #define MBI_MAX (16 * SZ_1M)
 
 enum mb2_tag_type {
@@ -66,7 +66,7 @@ struct mb2_mmap_entry {
 };
 static_assert(sizeof(struct mb2_mmap_entry) == 24, "Multiboot2 3.6.8");
 
-/* Multiboot2 3.6.12: framebuffer. The text has one reserved byte, GRUB and its header two. */
+/* Multiboot2 3.6.12: framebuffer. The text shows one reserved byte, but GRUB has two. */
 struct mb2_framebuffer {
     struct mb2_tag tag;
     u64 base;
@@ -85,20 +85,20 @@ static_assert(sizeof(struct mb2_framebuffer) == 38, "Multiboot2 3.6.12");
 #define FB_MAX_SIDE   16384u
 #define FB_MAX_BASE   (1ULL << 46) /* as for all memory: docs/adr/0001 */
 
-/* One information structure and how far it reaches. */
+/* The information structure and its size. */
 struct mbi {
     const u8 *bytes;
     u32 size;
 };
 
-/* What the walk remembers until the end, because the order of tags is free. */
+/* For the end of the walk, because the order of tags is free. */
 struct found {
     bool mmap;
     u32 efi_offset; /* 0: none */
     struct mb2_tag efi;
 };
 
-/* The head of a table tag; false (with a line) when its entries cannot be walked. */
+/* Reads the head of a table tag; false, with a line: its entries cannot be walked. */
 static bool table_head(const struct mbi *m, u32 off, u32 tag_size, u32 min_entry,
                        struct mb2_table *t)
 {
@@ -131,7 +131,7 @@ static void take_mmap(const struct mbi *m, u32 off, u32 size, struct boot_info *
     }
 }
 
-/* What the other map cannot say, or all of it when there is none. */
+/* All ranges when there was no tag 6, else those that it cannot express. */
 static void take_efi_mmap(const struct mbi *m, const struct found *f, struct boot_info *out)
 {
     u32 off = f->efi_offset, size = f->efi.size;
@@ -159,37 +159,35 @@ static void take_module(const struct mbi *m, u32 off, u32 size, u32 index, struc
 }
 
 /* Tags 14 and 15 (Multiboot2 3.6.14, 3.6.15): the newer, longer copy wins in either order. */
-static void take_rsdp(const struct mbi *m, u32 off, u32 size, struct boot_info *out)
+static void take_rsdp(const struct mbi *m, u32 off, const struct mb2_tag *tag,
+                      struct boot_info *out)
 {
-    u32 have = size - (u32)sizeof(struct mb2_tag);
+    u32 have = tag->size - (u32)sizeof(*tag);
     u32 len = have >= BOOT_RSDP_BYTES ? BOOT_RSDP_BYTES : 20;
-    struct mb2_tag tag;
 
-    memcpy(&tag, m->bytes + off, sizeof(tag));
     if (have < 20) {
-        pr_warn("boot loader: multiboot2: RSDP tag %u at offset 0x%x: %u bytes, skipped", tag.type,
+        pr_warn("boot loader: multiboot2: RSDP tag %u at offset 0x%x: %u bytes, skipped", tag->type,
                 off, have);
         return;
     }
-    if (tag.type == MB2_ACPI_OLD)
-        len = 20; /* whatever follows in the tag is not part of a revision 0 RSDP */
+    if (tag->type == MB2_ACPI_OLD)
+        len = 20; /* what follows is not part of a revision 0 RSDP */
     if (len <= out->rsdp_len)
         return;
-    memcpy(out->rsdp, m->bytes + off + sizeof(tag), len);
+    memcpy(out->rsdp, m->bytes + off + sizeof(*tag), len);
     out->rsdp_len = len;
 }
 
-static void take_string(const struct mbi *m, u32 off, u32 size, struct boot_info *out)
+static void take_string(const struct mbi *m, u32 off, const struct mb2_tag *tag,
+                        struct boot_info *out)
 {
-    const u8 *text = m->bytes + off + sizeof(struct mb2_tag);
-    size_t len = size - sizeof(struct mb2_tag);
-    struct mb2_tag tag;
+    const u8 *text = m->bytes + off + sizeof(*tag);
+    size_t len = tag->size - sizeof(*tag);
 
-    memcpy(&tag, m->bytes + off, sizeof(tag));
     if (strnlen((const char *)text, len) == len)
-        pr_warn("boot loader: multiboot2: string of tag %u at offset 0x%x has no end", tag.type,
+        pr_warn("boot loader: multiboot2: string of tag %u at offset 0x%x has no end", tag->type,
                 off);
-    if (tag.type == MB2_CMDLINE)
+    if (tag->type == MB2_CMDLINE)
         out->cmdline_truncated = !boot_copy_string(out->cmdline, sizeof(out->cmdline), text, len);
     else
         (void)boot_copy_string(out->loader, sizeof(out->loader), text, len);
@@ -200,7 +198,7 @@ static bool colour_ok(struct boot_fb_colour c, u32 bytes)
     return c.size && c.size <= 16 && (u32)c.pos + c.size <= 8 * bytes;
 }
 
-/* What is wrong with it; NULL: nothing. */
+/* The name of what is wrong; NULL: nothing. */
 static const char *framebuffer_fault(const struct boot_framebuffer *fb)
 {
     if (!fb->width || !fb->height || fb->width > FB_MAX_SIDE || fb->height > FB_MAX_SIDE)
@@ -247,7 +245,7 @@ static void take_framebuffer(const struct mbi *m, u32 off, u32 size, struct boot
     if (fault) {
         pr_warn("boot loader: multiboot2: framebuffer tag at offset 0x%x: type %u, %ux%u, %u bits, "
                 "pitch %u at 0x%llx: its %s cannot be used",
-                off, t.type, t.width, t.height, t.bits, t.pitch, (unsigned long long)t.base, fault);
+                off, t.type, t.width, t.height, t.bits, t.pitch, (ull)t.base, fault);
         return;
     }
     out->fb = fb;
@@ -260,7 +258,7 @@ static void take_tag(const struct mbi *m, u32 off, const struct mb2_tag *tag, st
     switch (tag->type) {
     case MB2_CMDLINE:
     case MB2_LOADER:
-        take_string(m, off, tag->size, out);
+        take_string(m, off, tag, out);
         break;
     case MB2_MODULE:
         take_module(m, off, tag->size, out->n_modules + out->dropped_modules, out);
@@ -278,7 +276,7 @@ static void take_tag(const struct mbi *m, u32 off, const struct mb2_tag *tag, st
         break;
     case MB2_ACPI_OLD:
     case MB2_ACPI_NEW:
-        take_rsdp(m, off, tag->size, out);
+        take_rsdp(m, off, tag, out);
         break;
     case MB2_EFI_MMAP:
         f->efi_offset = off;
@@ -304,7 +302,7 @@ static void walk_tags(const struct mbi *m, struct boot_info *out)
         if (tag.size < sizeof(tag) || tag.size > m->size - off) {
             pr_warn("boot loader: multiboot2: tag %u at offset 0x%llx: size %u, the rest is "
                     "ignored",
-                    tag.type, (unsigned long long)off, tag.size);
+                    tag.type, (ull)off, tag.size);
             break;
         }
         if (tag.type == MB2_END)
@@ -325,7 +323,7 @@ int multiboot2_parse(const struct phys_window *w, u64 mbi_phys, struct boot_info
     boot_info_init(out, BOOT_MULTIBOOT2);
     if (mbi_phys % 8) {
         pr_err("boot loader: multiboot2: information at 0x%llx is not 8-byte aligned",
-               (unsigned long long)mbi_phys);
+               (ull)mbi_phys);
         return -EINVAL;
     }
     p = phys_map(w, mbi_phys, sizeof(head));

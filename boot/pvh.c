@@ -15,8 +15,6 @@
 /* More entries than this are not read: boot_info keeps fewer. */
 #define MEMMAP_MAX (4 * BOOT_MAX_RANGES)
 
-typedef unsigned long long ull;
-
 /* start_info.h: struct hvm_start_info; version 0 ends before memmap_paddr. */
 struct pvh_start_info {
     u32 magic;
@@ -52,7 +50,7 @@ struct pvh_memmap_entry {
 };
 static_assert(sizeof(struct pvh_memmap_entry) == 24, "hvm_memmap_table_entry");
 
-/* count entries of size bytes at pa, all inside the address space and mapped; NULL with a line. */
+/* Maps count entries of size bytes at pa; NULL, with a line: not possible. */
 static const u8 *map_table(const struct phys_window *w, u64 pa, u32 count, u32 size,
                            const char *name)
 {
@@ -68,8 +66,8 @@ static const u8 *map_table(const struct phys_window *w, u64 pa, u32 count, u32 s
 }
 
 /*
- * A string at pa, of unknown length, mapped page by page so that nothing beyond its end is touched.
- * Returns the bytes it occupies with its NUL; 0 when its end was not found in size bytes.
+ * Copies the string at pa. Its length is unknown, so it is mapped page by page up to its end.
+ * Returns its bytes with the NUL; 0: it has no end within size bytes.
  */
 static size_t read_string(const struct phys_window *w, u64 pa, char *dst, size_t size)
 {

@@ -8,8 +8,8 @@
 
 #define AREA_BASE  0xf0000 /* 5.2: the BIOS area, on 16-byte boundaries */
 #define AREA_SIZE  0x10000
-#define TABLE_MAX  0x10000 /* structures 0 and 1 come first wherever it was seen */
-#define EFI_TABLES 128     /* more entries of a configuration table are not looked at */
+#define TABLE_MAX  0x10000 /* structures 0 and 1 are first in known tables */
+#define EFI_TABLES 128     /* a longer configuration table is not read */
 
 /* 5.2.1: SMBIOS 2.1 entry point. */
 struct entry_32 {
@@ -69,7 +69,7 @@ static bool sums_to_zero(const u8 *p, u32 len)
     return sum == 0;
 }
 
-/* An entry point in the first len bytes of p? */
+/* False: no valid entry point at p. */
 static bool read_entry(const u8 *p, size_t len, struct place *out)
 {
     struct entry_64 e64;
@@ -98,7 +98,7 @@ static bool in_bios_area(const struct phys_window *w, struct place *out)
     return false;
 }
 
-/* The newer of the two when firmware has both. */
+/* Firmware may list both entry points; the newer one is used. */
 static bool by_efi(const struct phys_window *w, u64 system, struct place *out)
 {
     struct efi_system_table s;
@@ -122,7 +122,7 @@ static bool by_efi(const struct phys_window *w, u64 system, struct place *out)
     return p && read_entry(p, sizeof(struct entry_32), out);
 }
 
-/* Behind the string at p, its NUL included. */
+/* The first byte behind the string at p and its NUL. */
 static const u8 *skip_string(const u8 *p, const u8 *end)
 {
     while (p < end && *p)
@@ -158,7 +158,7 @@ static const u8 *take_structure(const u8 *p, const u8 *end, struct smbios_texts 
         copy_text(out->product, strings, end, p[5]);
     }
     if (strings < end && !*strings)
-        strings++; /* no strings: two NULs all the same */
+        strings++; /* no strings: two NULs */
     while (strings < end && *strings)
         strings = skip_string(strings, end);
     return strings < end ? strings + 1 : end;

@@ -13,6 +13,29 @@
 /* Less than 0, 0, more than 0 as a sorts before, with or after b. */
 typedef int (*sort_compare)(const void *a, const void *b, void *ctx);
 
+/* The order of two numbers, for a sort_compare; `?:` between two calls adds a second key. */
+static inline int sort_order(u64 a, u64 b)
+{
+    return a < b ? -1 : a > b;
+}
+
+/*
+ * Binary search: the least i below count for which the expression `holds` is true, else count.
+ * Where it is true for one i, it must be true for every larger one. O(log count).
+ */
+#define FIRST_WHERE(i, count, holds)                                                               \
+    ({                                                                                             \
+        u32 lo_ = 0, hi_ = (count);                                                                \
+        while (lo_ < hi_) {                                                                        \
+            u32 i = lo_ + (hi_ - lo_) / 2;                                                         \
+            if (holds)                                                                             \
+                hi_ = i;                                                                           \
+            else                                                                                   \
+                lo_ = i + 1;                                                                       \
+        }                                                                                          \
+        lo_;                                                                                       \
+    })
+
 /* Elements that begin with a u64, by that. */
 int sort_compare_u64(const void *a, const void *b, void *ctx);
 

@@ -18,6 +18,7 @@ typedef int8_t s8;
 typedef int16_t s16;
 typedef int32_t s32;
 typedef int64_t s64;
+typedef unsigned long long ull; /* what %llx and %llu take: a u64 may be a long */
 
 /* Physical addresses are u64 everywhere; a virtual address held as a number is uintptr_t. */
 

@@ -12,7 +12,7 @@ struct piece_iter {
     const struct range *ranges, *ro;
     u32 n_ranges, n_ro;
     u32 next_range, next_ro;
-    struct range span; /* ranges that touch each other, in whole pages: the part still to come */
+    struct range span; /* the rest of ranges that touch each other, in whole pages */
 };
 
 struct piece {
@@ -67,7 +67,7 @@ static bool in_order(const struct range *r, u32 n, bool whole_pages)
     return true;
 }
 
-/* Exactly what pagetable_map mapped goes, so no leaf is split and nothing is allocated. */
+/* Unmaps exactly one pagetable_map(), so no leaf is split and nothing is allocated. */
 static void take_back(struct pagetable *pt, u64 va, u64 size)
 {
     struct pt_flush flush = PT_FLUSH_NONE;
@@ -125,13 +125,12 @@ int direct_map_build(struct pagetable *pt, const struct range *ranges, u32 n_ran
         stats->leaves[i] = pt->leaves[i] - before.leaves[i];
     stats->tables = pt->tables - before.tables;
     stats->clipped = bytes_above_limit(ranges, n_ranges);
-    pr_info("direct map: %llu MiB: %llu x 1G, %llu x 2M, %llu x 4K",
-            (unsigned long long)(stats->bytes >> 20), (unsigned long long)stats->leaves[PT_LEAF_1G],
-            (unsigned long long)stats->leaves[PT_LEAF_2M],
-            (unsigned long long)stats->leaves[PT_LEAF_4K]);
+    pr_info("direct map: %llu MiB: %llu x 1G, %llu x 2M, %llu x 4K", (ull)(stats->bytes >> 20),
+            (ull)stats->leaves[PT_LEAF_1G], (ull)stats->leaves[PT_LEAF_2M],
+            (ull)stats->leaves[PT_LEAF_4K]);
     if (stats->clipped)
-        pr_warn("direct map: %llu MiB above %llu TiB are left unused",
-                (unsigned long long)(stats->clipped >> 20), (unsigned long long)(PHYS_LIMIT >> 40));
+        pr_warn("direct map: %llu MiB above %llu TiB are left unused", (ull)(stats->clipped >> 20),
+                (ull)(PHYS_LIMIT >> 40));
     return 0;
 }
 
@@ -144,7 +143,7 @@ static int map_section(struct pagetable *pt, const struct kernel_section *s)
                             NODE_NONE);
     if (err)
         pr_err("kernel map: section %s at 0x%llx, 0x%llx bytes, prot 0x%x: error %d", s->name,
-               (unsigned long long)s->va, (unsigned long long)s->size, s->prot, err);
+               (ull)s->va, (ull)s->size, s->prot, err);
     return err;
 }
 

@@ -1,8 +1,8 @@
 /*
  * The two big mappings of the kernel half: the direct map of physical memory at DIRECT_MAP_BASE,
- * and the kernel image section by section. Promises to mm/ and to main: exactly the listed memory
- * is reachable, never a hole or a device; nothing in the direct map is executable, and what the
- * image maps read-only is read-only in the direct map as well.
+ * and the kernel image section by section. Promises that exactly the listed memory is reachable,
+ * never a hole or a device; that nothing in the direct map is executable; and that memory which the
+ * image maps read-only is read-only in the direct map too.
  * Pure; boot CPU, on tables that no CPU uses yet; allocates through the table's page source only.
  * SPDX-License-Identifier: MIT
  */
@@ -22,10 +22,10 @@ struct direct_map_stats {
 /*
  * Maps ranges (RAM and ACPI tables: sorted by start, not overlapping) at DIRECT_MAP_BASE + address,
  * global, no-execute, rounded outward to 4 KiB; ranges that touch share large leaves. Memory in ro
- * (sorted, whole pages: kernel text, rodata, per-CPU template, physical) is mapped read-only, the
- * rest writable. Says `direct map: 4096 MiB: 3 x 1G, 510 x 2M, 37 x 4K`.
- * On error nothing stays mapped. -EINVAL: a list is not in order, or ro not whole pages; -EEXIST:
- * something is mapped there; -ENOMEM.
+ * (physical, sorted, whole pages: kernel text, rodata, per-CPU template) is mapped read-only, the
+ * rest writable. Prints `direct map: 4096 MiB: 3 x 1G, 510 x 2M, 37 x 4K`.
+ * On error nothing stays mapped. -EINVAL: a list is not in order, or ro not whole pages; -EEXIST: a
+ * part is mapped already; -ENOMEM.
  */
 int direct_map_build(struct pagetable *pt, const struct range *ranges, u32 n_ranges,
                      const struct range *ro, u32 n_ro, struct direct_map_stats *stats) MUST_CHECK;

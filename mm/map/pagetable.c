@@ -1,7 +1,7 @@
 /*
- * Page tables: making, mapping, giving back. The contract is in mm/map/pagetable.h.
- * A call runs its walk twice: the plan counts the table pages and finds every reason to refuse, the
- * commit takes pages from the list reserved in between and cannot fail.
+ * Page tables: init, map, release. The contract is in mm/map/pagetable.h. A call runs its walk
+ * twice: the plan counts the table pages and finds every reason to refuse; then the pages are
+ * reserved; the commit takes them and cannot fail.
  * SPDX-License-Identifier: MIT
  */
 #include "kernel/base/string.h"
@@ -147,7 +147,7 @@ static void put_leaf(struct map_job *job, u64 *slot, int level, u64 pa)
     pt_count_leaves(job->pt, level, 1);
 }
 
-/* table is NULL in a plan where there is no table yet. */
+/* table: NULL in a plan, for a table that does not exist yet. */
 static int map_level(struct map_job *job, u64 *table, int level, u64 va, u64 end, u64 pa)
 {
     if (level == 1 && !table)

@@ -1,6 +1,6 @@
 /*
- * Inside of the page-table code: what the bits of an entry mean (SDM vol 3 4.5.4, tables 4-15 to
- * 4-20), and how lists of table pages are linked. For mm/pagetable*.[ch] only.
+ * Internals of the page tables: the bits of an entry (SDM vol 3 4.5.4, tables 4-15 to 4-20), and
+ * lists of table pages. For mm/map/pagetable*.[ch] only.
  * Levels: 4 = PML4, 3 = PDPT (leaf 1 GiB), 2 = page directory (leaf 2 MiB), 1 = page table (4 KiB).
  * SPDX-License-Identifier: MIT
  */
@@ -40,7 +40,7 @@ static inline u32 pt_index(u64 va, int level)
     return va >> (PAGE_SHIFT + 9 * (level - 1)) & (PT_ENTRIES - 1);
 }
 
-/* The end of the part of [va, end) that lies in va's span; no sum passes the end of the type. */
+/* The end of the part of [va, end) that is in va's span; no sum overflows. */
 static inline u64 pt_span_end(u64 va, u64 end, int level)
 {
     u64 last = va | (pt_span(level) - 1);
@@ -48,7 +48,7 @@ static inline u64 pt_span_end(u64 va, u64 end, int level)
     return last >= end - 1 ? end : last + 1;
 }
 
-/* Does [va, next), a part of one span, cover it? */
+/* True: [va, next), a part of one span, is all of it. */
 static inline bool pt_span_whole(u64 va, u64 next, int level)
 {
     return next - va == pt_span(level);
@@ -80,7 +80,7 @@ static inline bool pt_is_leaf(u64 entry, int level)
     return level == 1 || (level < PT_ROOT && (entry & PTE_PS));
 }
 
-/* Drops the low address bits of a large leaf, of which bit 12 is PAT in foreign tables. */
+/* Clears the low address bits of a large leaf: bit 12 is PAT in foreign tables. */
 static inline u64 pt_leaf_pa(u64 entry, int level)
 {
     return entry & PTE_ADDR & ~(pt_span(level) - 1);
@@ -127,8 +127,8 @@ static inline u64 *pt_table(const struct pagetable *pt, u64 entry)
 }
 
 /*
- * Counters. Slots change leaves without the table's lock, so that every change is atomic; nothing
- * is ordered by them.
+ * Counters. Slots change leaves without the table's lock, so every change is atomic; it orders
+ * nothing.
  */
 static inline void pt_count(u64 *counter, s64 change)
 {
@@ -141,32 +141,32 @@ static inline void pt_count_leaves(struct pagetable *pt, int level, s64 change)
 }
 
 /*
- * Lists of table pages. A table taken out of use may still be walked by CPUs that remember its
- * address (paging-structure caches, SDM vol 3 4.10.3) until the flush, and after a promotion its
- * entries must still work. So the link to the next page lies where the CPU does not look: the 40
- * bits of its number in bits 11:9, ignored in every entry, of the first 14 entries. 0 ends a list.
+ * Lists of table pages. Until the flush, CPUs may still walk a table that was taken out of use
+ * (paging-structure caches, SDM vol 3 4.10.3), and after a promotion its entries must still work.
+ * So the link to the next page is in bits that the CPU ignores: bits 11:9 of the first 14 entries
+ * hold the 40 bits of its page number. 0 ends a list.
  */
 void pt_list_push(const struct pagetable *pt, u64 *head, u64 pa);
 u64 pt_list_pop(const struct pagetable *pt, u64 *head);
 
-/* Puts need pages on the list, or none and -ENOMEM. */
+/* Puts need pages on an empty list. -ENOMEM: none. */
 int pt_reserve(const struct pagetable *pt, s32 node, u64 need, u64 *head);
 
-/* A cleared page from the list, which pt_reserve made long enough; counted in pt->tables. */
+/* A cleared page from the list that pt_reserve() filled; counted in pt->tables. */
 u64 pt_take_table(struct pagetable *pt, u64 *head);
 
-/* Gives every page of the list back to the source. */
+/* Frees every page of the list. */
 void pt_free_list(const struct pagetable *pt, u64 *head);
 
-/* Adds [start, end) to what is to be flushed. */
+/* Adds [start, end) to the flush. */
 void pt_flush_add(struct pt_flush *flush, u64 start, u64 end);
 
-/* Takes an empty table, on whose entry for va it was, out of use: to flush->tables. */
+/* Takes an empty table out of use: to flush->tables. va: an address that it translated. */
 void pt_retire_table(struct pagetable *pt, u64 table_pa, u64 va, struct pt_flush *flush);
 
 bool pt_table_empty(const u64 *table);
 
-/* -EINVAL, -ERANGE as pagetable_map says; 0 when [va, va + size) is fit for a call. */
+/* 0, or -EINVAL, -ERANGE as in pagetable_map(). */
 int pt_check_range(u64 va, u64 size);
 
 #endif

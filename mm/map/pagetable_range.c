@@ -4,7 +4,7 @@
  */
 #include "mm/map/pagetable_range.h"
 
-/* The entry for va in the table of that level; NULL: a table above is missing or a leaf. */
+/* The entry for va in the table of that level; NULL: an entry above is missing or a leaf. */
 static u64 *find_entry(const struct pagetable *pt, u64 va, int level)
 {
     u64 e = pt->root_pa;
@@ -20,7 +20,7 @@ static u64 *find_entry(const struct pagetable *pt, u64 va, int level)
     }
 }
 
-/* How many tables it takes to have one at level 1 for va; or -EEXIST. */
+/* The number of tables to add until va has one at level 1; or -EEXIST. */
 static int plan_open(const struct pagetable *pt, u64 va, u64 *need)
 {
     u64 e = pt->root_pa;
@@ -34,7 +34,7 @@ static int plan_open(const struct pagetable *pt, u64 va, u64 *need)
         if (pt_is_leaf(e, level) || pt_is_slot(e, level))
             return -EEXIST;
     }
-    *need = 0; /* a table that an unmap has kept */
+    *need = 0; /* PT_KEEP_TABLES left the table */
     return pt_table_empty(pt_table(pt, e)) ? 0 : -EEXIST;
 }
 
@@ -148,7 +148,7 @@ static void set_pages(struct pagetable *pt, struct pt_slot *s, u32 index, u32 n,
     u64 *at = &s->table[index], *end = at + n;
 
     ASSERT(index + n <= PT_SLOT_PAGES);
-    /* Four at a time, for many neighbours are set in one go. */
+    /* Four at a time: runs are long. */
     for (; end - at >= 4; at += 4) {
         ASSERT(!((pt_load(at) | pt_load(at + 1) | pt_load(at + 2) | pt_load(at + 3)) & PTE_P));
         pt_store(at, e);
@@ -175,8 +175,8 @@ void pt_slot_set_same(struct pagetable *pt, struct pt_slot *s, u32 index, u32 n,
 }
 
 /*
- * The table found in *dir may have been retired and given away before it is read. Its slot's count
- * has changed by then: promotion counts after its store, and before any release.
+ * The table in *dir may be retired, released and reused before it is read. The slot's count has
+ * changed then, because promotion counts after its store and before any release: read again.
  */
 u64 pt_slot_entry(const struct pagetable *pt, const struct pt_slot *s, u32 index, u32 *prot)
 {
@@ -203,7 +203,7 @@ u64 pt_slot_entry(const struct pagetable *pt, const struct pt_slot *s, u32 index
 
 static int broken(const struct pt_slot *s, const char *what, u32 index)
 {
-    pr_err("pagetable: slot 0x%llx: %s (entry %u)", (unsigned long long)s->va, what, index);
+    pr_err("pagetable: slot 0x%llx: %s (entry %u)", (ull)s->va, what, index);
     return -EINVAL;
 }
 

@@ -14,7 +14,7 @@ struct unmap_job {
     struct pt_flush *flush;
 };
 
-/* The span of va whole. Its end does not wrap but for the last one of all: then one page less. */
+/* All of va's span. Its end wraps only for the last span of all: then one page less. */
 static void flush_add_span(struct pt_flush *flush, u64 va, int level)
 {
     u64 start = align_down(va, pt_span(level));
@@ -23,7 +23,7 @@ static void flush_add_span(struct pt_flush *flush, u64 va, int level)
     pt_flush_add(flush, start, end ? end : align_down(~0ULL, PAGE_SIZE));
 }
 
-/* Table pages that it takes to split a leaf so that its part [va, end) consists of whole leaves. */
+/* Table pages needed to split a leaf so that its part [va, end) consists of whole leaves. */
 static u64 split_cost(int level, u64 va, u64 end)
 {
     u64 cost = 1, next;
@@ -32,15 +32,15 @@ static u64 split_cost(int level, u64 va, u64 end)
         next = pt_span_end(va, end, level - 1);
         if (!pt_span_whole(va, next, level - 1))
             cost += split_cost(level - 1, va, next);
-        else /* no whole leaf costs anything: go on at the last one begun */
+        else /* whole leaves cost nothing: continue at the last one, which may be partial */
             next = MAX(next, align_down(end, pt_span(level - 1)));
     }
     return cost;
 }
 
 /*
- * Replaces a large leaf by a table of 512 leaves that say the same. A CPU may use the old or the
- * new ones until the flush (SDM vol 3 4.10.2.3), which differ in nothing yet.
+ * Replaces a large leaf by a table of 512 equivalent leaves. Until the flush a CPU may use the old
+ * leaf or the new ones (SDM vol 3 4.10.2.3), which still translate alike.
  */
 static void split_leaf(struct unmap_job *job, u64 *slot, int level)
 {
@@ -86,19 +86,14 @@ static int unmap_level(struct unmap_job *job, u64 *table, int level, u64 va, u64
             return -EBUSY;
         if (!pt_is_leaf(e, level)) {
             err = unmap_table(job, slot, level, va, next);
-            if (err)
-                return err;
-            continue;
-        }
-        if (job->plan) {
+        } else if (job->plan) {
             job->need += pt_span_whole(va, next, level) ? 0 : split_cost(level, va, next);
-            continue;
-        }
-        flush_add_span(job->flush, va, level);
-        if (pt_span_whole(va, next, level)) {
+        } else if (pt_span_whole(va, next, level)) {
+            flush_add_span(job->flush, va, level);
             pt_store(slot, 0);
             pt_count_leaves(job->pt, level, -1);
         } else {
+            flush_add_span(job->flush, va, level);
             split_leaf(job, slot, level);
             err = unmap_table(job, slot, level, va, next);
         }

@@ -6,7 +6,7 @@
  */
 #include "mm/map/pagetable_entry.h"
 
-/* One walk: where, and for whom. */
+/* The arguments of a walk. */
 struct walk_state {
     const struct pagetable *pt;
     u64 first, last; /* inclusive, so that the end of the address space fits */
@@ -14,7 +14,7 @@ struct walk_state {
     void *ctx;
 };
 
-/* W and X of an entry below a path that allows above. */
+/* Permissions of an entry; W and X only as far as the levels above allow them. */
 static u32 combine(u32 above, u64 entry, bool has_nx)
 {
     u32 prot = pt_entry_prot(entry, has_nx);
@@ -66,7 +66,7 @@ static int walk_table(const struct walk_state *w, u64 table_entry, int level, u6
         return -EFAULT;
     for (u32 i = 0; i < PT_ENTRIES; i++) {
         u64 e = pt_load(&table[i]);
-        /* Above the root's middle, addresses are sign-extended from bit 47. */
+        /* In the upper half of the root, addresses are sign-extended from bit 47. */
         u64 va = level == PT_ROOT ? (u64)((s64)(i * step << 16) >> 16) : base + i * step;
         u32 prot = combine(above, e, w->pt->has_nx);
         bool user = user_above || (e & PTE_U);

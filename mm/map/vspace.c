@@ -1,10 +1,11 @@
 /*
- * Areas of virtual addresses: one at a time, and what an address is for. The
- * contract is in mm/map/vspace.h.
+ * Areas of virtual addresses, one at a time, and the names of addresses. The contract is in
+ * mm/map/vspace.h.
  * SPDX-License-Identifier: MIT
  */
 #include "kernel/base/print.h"
 #include "kernel/base/printf.h"
+#include "kernel/base/sort.h"
 #include "kernel/base/string.h"
 #include "mm/map/vspace_table.h"
 
@@ -27,17 +28,7 @@ int vspace_init(struct vspace *vs, const char *name, u64 base, u64 size, struct 
 
 u32 vspace_index(const struct vspace *vs, u64 addr)
 {
-    u32 lo = 0, hi = vs->count;
-
-    while (lo < hi) {
-        u32 mid = lo + (hi - lo) / 2;
-
-        if (vs->areas[mid].end > addr)
-            hi = mid;
-        else
-            lo = mid + 1;
-    }
-    return lo;
+    return FIRST_WHERE(i, vs->count, vs->areas[i].end > addr);
 }
 
 int vspace_reserve(struct vspace *vs, u32 needed)
@@ -88,7 +79,7 @@ static bool fits(u64 lo, u64 hi, u64 size, u64 align, u64 guard, u64 *va)
     return true;
 }
 
-/* Looks at the gaps in front of areas[from..to], the last gap included when to is count. */
+/* Searches the gaps in front of areas[from..to]; to == count includes the last gap. */
 static bool find_gap(const struct vspace *vs, u32 from, u32 to, u64 floor, u64 size, u64 align,
                      u64 guard, u64 *va)
 {
@@ -167,8 +158,7 @@ int vspace_describe(const struct vspace *vs, u64 addr, char *buf, size_t size)
         ksnprintf(owner, sizeof(owner), " of CPU %d", area->owner);
     if (addr < area->va)
         return ksnprintf(buf, size, "guard page below %s%s", area->name, owner);
-    return ksnprintf(buf, size, "%s%s +0x%llx", area->name, owner,
-                     (unsigned long long)(addr - area->va));
+    return ksnprintf(buf, size, "%s%s +0x%llx", area->name, owner, (ull)(addr - area->va));
 }
 
 static const char *area_fault(const struct vspace *vs, u32 i)
@@ -202,12 +192,11 @@ int vspace_verify(const struct vspace *vs)
     }
     if (fault) {
         pr_err("vspace %s: area %u (%s at 0x%llx) %s", vs->name, i - 1, vs->areas[i - 1].name,
-               (unsigned long long)vs->areas[i - 1].va, fault);
+               (ull)vs->areas[i - 1].va, fault);
         return -EINVAL;
     }
     if (used != vs->used) {
-        pr_err("vspace %s: 0x%llx bytes taken, 0x%llx counted", vs->name, (unsigned long long)used,
-               (unsigned long long)vs->used);
+        pr_err("vspace %s: 0x%llx bytes taken, 0x%llx counted", vs->name, (ull)used, (ull)vs->used);
         return -EINVAL;
     }
     return 0;

@@ -1,12 +1,11 @@
 /*
- * Virtual address space by areas: a window [base, end) of which pieces are handed out, alone
- * (stacks above a guard page, MMIO) or as congruent sets (areas at fixed distances from one base,
- * as the per-CPU chunks need). It also knows what every address is for, so that a fault can be
- * named.
- * vspace decides addresses only; vspace_map_range joins it with page tables.
+ * Virtual address space by areas: pieces of a window [base, end), allocated alone (stacks above a
+ * guard page, MMIO) or as congruent sets (areas at fixed distances from one base, for the per-CPU
+ * chunks). Every area has a name, so that a fault handler can name an address. vspace decides
+ * addresses only; vspace_map_range adds page tables.
  *
- * Context: pure; the caller holds the lock of the vspace. vspace_find and vspace_describe may be
- * called by a fault handler without it: at worst they name a neighbour.
+ * Context: pure; the caller holds the lock of the vspace. A fault handler may call vspace_find and
+ * vspace_describe without it: at worst they name a neighbour.
  * SPDX-License-Identifier: MIT
  */
 #ifndef PERCH_MM_MAP_VSPACE_H
@@ -15,7 +14,7 @@
 #include "kernel/base/types.h"
 #include "mm/map/pagetable.h"
 
-/* Taken is [start, end); the user's part is [va, end); [start, va) is the guard, never mapped. */
+/* An area takes [start, end). [va, end) is the user's; [start, va) is the guard, never mapped. */
 struct varea {
     u64 start, va, end;
     const char *name; /* not copied: string literals */
@@ -25,7 +24,7 @@ struct varea {
 #define VAREA_NO_OWNER  (-1)
 #define VAREA_CONGRUENT 1u /* one of a congruent set */
 
-/* Storage for more areas: alloc returns NULL when there is none. No hook: the table is fixed. */
+/* Storage for more areas; alloc returns NULL when there is none. */
 struct vspace_storage {
     struct varea *(*alloc)(void *ctx, u32 count);
     void (*free)(void *ctx, struct varea *areas, u32 count);
@@ -39,39 +38,39 @@ struct vspace {
     struct varea *areas;
     u32 count, capacity;
     const struct vspace_storage *storage; /* NULL: fixed table */
-    bool own_array;                       /* areas came from storage, not from the caller of init */
-    u64 cursor; /* where the next search starts: addresses are reused late */
+    bool own_array;                       /* areas came from storage */
+    u64 cursor; /* the next search starts here, so that addresses are reused late */
     u64 used;   /* bytes taken, guards included */
 };
 
-/* What the caller wants to have said about an area. */
+/* The name of an area in vspace_describe(). */
 struct varea_tag {
     const char *name;
     s32 owner;
 };
 
 /*
- * An empty window [base, base + size). areas[capacity] belongs to vs from now on, and stays when
- * storage grows beyond it. -EINVAL: not whole pages, empty, or wraps.
+ * An empty window [base, base + size). vs owns areas[capacity] from now on, and does not free it
+ * when storage replaces it. -EINVAL: not whole pages, empty, or wraps.
  */
 int vspace_init(struct vspace *vs, const char *name, u64 base, u64 size, struct varea *areas,
                 u32 capacity, const struct vspace_storage *storage) MUST_CHECK;
 
 /*
- * Takes size bytes at a multiple of align, with guard bytes below them that nobody gets.
+ * Takes size bytes at a multiple of align, with guard bytes below them that stay unmapped.
  * -EINVAL: size or guard not whole pages, size 0, align not a power of two of at least a page.
  * -ENOSPC: no gap is large enough. -ENOMEM: no room for one more record.
  */
 int vspace_alloc(struct vspace *vs, u64 size, u64 align, u64 guard, struct varea_tag tag,
                  u64 *va) MUST_CHECK;
 
-/* Gives back the area whose user part begins at va. -ENOENT: there is none. Unmap it before. */
+/* Frees the area whose user part begins at va; unmap it before. -ENOENT: there is none. */
 int vspace_free(struct vspace *vs, u64 va) MUST_CHECK;
 
 /*
  * Takes n areas [base + offsets[i], base + offsets[i] + sizes[i]) at the lowest base, a multiple of
- * align, where all are free; *base may lie below the window when no offset is 0. Offsets in any
- * order; area i gets owner i. All or nothing. (Linux: pcpu_get_vm_areas; there a bad argument is a
+ * align, where all are free; *base may be below the window when no offset is 0. Offsets in any
+ * order; area i gets owner i. All or nothing. (Linux: pcpu_get_vm_areas, where a bad argument is a
  * BUG.) -EINVAL: n 0, align not a power of two of at least a page, an offset or size that is not a
  * multiple of align, size 0, two areas overlap. -ENOSPC: the span exceeds the window, or no base
  * fits. -ENOMEM: no room for the records (2n while the call runs).
@@ -79,10 +78,10 @@ int vspace_free(struct vspace *vs, u64 va) MUST_CHECK;
 int vspace_alloc_congruent(struct vspace *vs, const u64 *offsets, const u64 *sizes, u32 n,
                            u64 align, const char *name, u64 *base) MUST_CHECK;
 
-/* Gives all n back. -ENOENT: one does not begin there; then none is given back. */
+/* Frees all n areas. -ENOENT: one does not begin at its address; then none is freed. */
 int vspace_free_congruent(struct vspace *vs, u64 base, const u64 *offsets, u32 n) MUST_CHECK;
 
-/* The area that addr lies in, guard included (addr < area->va: in the guard); NULL: none. */
+/* The area that contains addr, guard included (addr < area->va: the guard); NULL: none. */
 const struct varea *vspace_find(const struct vspace *vs, u64 addr);
 
 /*
@@ -92,12 +91,12 @@ const struct varea *vspace_find(const struct vspace *vs, u64 addr);
  */
 int vspace_describe(const struct vspace *vs, u64 addr, char *buf, size_t size);
 
-/* Checks the invariants; 0, or -EINVAL with a line that says what is broken. */
+/* For tests: checks the invariants; 0, or -EINVAL with a line that names the fault. */
 int vspace_verify(const struct vspace *vs) MUST_CHECK;
 
 /* ---- an area with pages in it (vspace_map.c) ------------------------------------------------- */
 
-/* Where an area goes and what it may do. */
+/* Permissions and place of an area. */
 struct vspace_map_args {
     u32 prot;  /* PT_PROT and PT_MAX_* */
     s32 node;  /* for table pages */
@@ -106,9 +105,9 @@ struct vspace_map_args {
 };
 
 /*
- * An area over [pa, pa + size) as one piece (a stack, device registers); pa need not be aligned,
- * *va has the same offset in its page. 2 MiB leaves when pa is so aligned and prot allows.
- * On error nothing is taken and nothing mapped. Errors of vspace_alloc and pagetable_map.
+ * Allocates an area and maps it to [pa, pa + size) (a stack, device registers). pa need not be
+ * aligned; *va has the same offset in its page. 2 MiB leaves when pa is so aligned and prot allows.
+ * On error nothing is allocated or mapped. Errors of vspace_alloc and pagetable_map.
  */
 int vspace_map_range(struct vspace *vs, struct pagetable *pt, u64 pa, u64 size,
                      const struct vspace_map_args *args, u64 *va) MUST_CHECK;

@@ -1,7 +1,7 @@
 /*
  * Congruent areas: n areas at fixed distances from one base, all free. The contract is in
- * mm/map/vspace.h. The records of a new set are sorted in the unused tail of the area table, and
- * then merged in one pass, so that a set costs O(count + n) beside its search.
+ * mm/map/vspace.h. The records of a new set are sorted in the unused tail of the area table and
+ * then merged in one pass, so a set costs O(count + n log n) and its search.
  * SPDX-License-Identifier: MIT
  */
 #include "kernel/base/sort.h"
@@ -9,21 +9,13 @@
 
 #define VAREA_LEAVING (1u << 31) /* marked by vspace_free_congruent, only while it runs */
 
-/* A set being placed: areas relative to an unknown base, sorted. */
+/* A set in search of a base: areas as offsets, sorted. */
 struct placement {
     struct varea *set;
     u32 n;
     u64 lowest; /* smallest offset */
     u64 span;   /* from the lowest start to the highest end */
 };
-
-static int by_start(const void *a, const void *b, void *ctx)
-{
-    const struct varea *x = a, *y = b;
-
-    (void)ctx;
-    return x->start < y->start ? -1 : x->start > y->start;
-}
 
 static int check_arguments(const u64 *offsets, const u64 *sizes, u32 n, u64 align)
 {
@@ -38,8 +30,8 @@ static int check_arguments(const u64 *offsets, const u64 *sizes, u32 n, u64 alig
 }
 
 /*
- * Fills the placement: records with the offsets for addresses, at areas[count + n ..], where the
- * merge reads them from behind without running into them.
+ * Fills the placement: records with offsets instead of addresses, at areas[count + n ..], which the
+ * merge does not overwrite before it has read them.
  */
 static int prepare(struct vspace *vs, const u64 *offsets, const u64 *sizes, u32 n, u64 align,
                    const char *name, struct placement *p)
@@ -54,7 +46,7 @@ static int prepare(struct vspace *vs, const u64 *offsets, const u64 *sizes, u32 
     for (u32 i = 0; i < n; i++)
         p->set[i] = (struct varea){offsets[i], offsets[i], offsets[i] + sizes[i],
                                    name,       (s32)i,     VAREA_CONGRUENT};
-    sort(p->set, n, sizeof(*p->set), by_start, NULL);
+    sort(p->set, n, sizeof(*p->set), sort_compare_u64, NULL); /* by start */
     for (u32 i = 1; i < n; i++) {
         if (p->set[i].start < p->set[i - 1].end)
             return -EINVAL;
@@ -65,8 +57,8 @@ static int prepare(struct vspace *vs, const u64 *offsets, const u64 *sizes, u32 
 }
 
 /*
- * The lowest address for the first area such that all are free. Every step moves it past a busy
- * area that any lower place would hit as well, so nothing is missed, and the search ends.
+ * The lowest address of the first area such that all are free. Every step moves it past a used area
+ * that any lower address would overlap too, so no place is missed, and the search ends.
  */
 static int find_place(const struct vspace *vs, const struct placement *p, u64 align, u64 *first)
 {
@@ -92,7 +84,7 @@ static int find_place(const struct vspace *vs, const struct placement *p, u64 al
     return 0;
 }
 
-/* Merges the set, moved by base, into the table from behind. */
+/* Merges the set, moved by base, into the table, from the highest address down. */
 static void merge(struct vspace *vs, const struct placement *p, u64 base)
 {
     u32 old = vs->count, new = p->n, to = vs->count + p->n;

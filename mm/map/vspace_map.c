@@ -1,7 +1,7 @@
 /*
- * An area with pages in it: joins the area allocator with the page tables. The contract is in
- * mm/map/vspace.h. Both halves are all or nothing, so an error needs to give back the addresses
- * only.
+ * An area with pages: the area allocator and the page tables together. The contract is in
+ * mm/map/vspace.h. A file of its own, because the library has vspace without page tables. Both
+ * halves are all or nothing, so an error only has to free the area.
  * SPDX-License-Identifier: MIT
  */
 #include "kernel/base/errno.h"

@@ -85,13 +85,11 @@ int wx_check(const struct pagetable *pt, const struct wx_policy *policy, struct 
     for (u64 i = 0; i < MIN(result->violations, (u64)WX_REPORTED); i++) {
         const struct wx_violation *v = &result->first[i];
 
-        pr_err("wx: 0x%016llx -> " RANGE_FMT ": %s (entry 0x%016llx)",
-               (unsigned long long)v->leaf.va, (unsigned long long)v->leaf.pa,
-               (unsigned long long)(v->leaf.pa + v->leaf.size - 1), wx_kind_name(v->kind),
-               (unsigned long long)v->leaf.entry);
+        pr_err("wx: 0x%016llx -> " RANGE_FMT ": %s (entry 0x%016llx)", (ull)v->leaf.va,
+               (ull)v->leaf.pa, (ull)(v->leaf.pa + v->leaf.size - 1), wx_kind_name(v->kind),
+               (ull)v->leaf.entry);
     }
     if (result->violations)
-        pr_err("wx: %llu violations in %llu leaves", (unsigned long long)result->violations,
-               (unsigned long long)result->leaves);
+        pr_err("wx: %llu violations in %llu leaves", (ull)result->violations, (ull)result->leaves);
     return result->violations ? -EINVAL : 0;
 }

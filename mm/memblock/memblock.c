@@ -69,7 +69,7 @@ int memblock_reserve_node(struct memblock *mb, u64 base, u64 size, s32 nid, u32 
 
     if (rc)
         return rc;
-    /* The caller's claim outlives ours: the array's memory must not be freed by the next growth. */
+    /* The caller's reservation lasts longer: the next growth must not free the array's memory. */
     if (array_overlaps(&mb->memory, base, end))
         mb->memory.pinned = true;
     if (array_overlaps(&mb->reserved, base, end))

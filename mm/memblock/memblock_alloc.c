@@ -1,6 +1,6 @@
 /*
- * The allocator: a sequence of searches in the order that mm/memblock/memblock.h promises, and the
- * same as cleared memory behind a pointer.
+ * The allocator: a sequence of searches in the order of mm/memblock/memblock.h, and the same with
+ * cleared memory and a pointer.
  * SPDX-License-Identifier: MIT
  */
 #include "kernel/base/print.h"
@@ -68,7 +68,7 @@ int memblock_alloc(struct memblock *mb, const struct memblock_request *req,
         return rc;
     if ((req->flags & MEMBLOCK_MIRROR) &&
         !(memblock_search(&mb->memory, found.base)->flags & MEMBLOCK_MIRROR))
-        pr_warn("memblock: no mirrored memory for 0x%llx bytes", (unsigned long long)req->size);
+        pr_warn("memblock: no mirrored memory for 0x%llx bytes", (ull)req->size);
     rc = memblock_range_add(mb, &mb->reserved, found.base, found.base + req->size, NODE_NONE, 0);
     if (rc == 0)
         *result = found;

@@ -1,5 +1,5 @@
 /*
- * Nodes and flags of what is there, and trimming to whole units.
+ * Nodes and flags of memory, and trimming to whole units.
  * SPDX-License-Identifier: MIT
  */
 #include "kernel/base/print.h"

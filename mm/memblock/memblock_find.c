@@ -1,14 +1,13 @@
 /*
  * One search for free memory: one range, one node, one class of memory.
  *
- * Cost: the regions of memory once, and for each candidate a binary search in `reserved`, followed
- * by the gaps from there. Allocations pack against each other and merge, so the first gap usually
- * serves.
+ * Cost: one pass over the regions of memory; for each candidate a binary search in `reserved`, then
+ * its gaps from there. Allocations are adjacent and merge, so the first gap usually serves.
  * SPDX-License-Identifier: MIT
  */
 #include "mm/memblock/memblock_types.h"
 
-/* Highest fit in [lo, hi), which lies inside one memory region. */
+/* Highest fit in [lo, hi), a part of one memory region. */
 static bool fit_down(const struct memblock_type *reserved, u64 lo, u64 hi, u64 size, u64 align,
                      u64 *base)
 {

@@ -1,11 +1,11 @@
 /*
  * Doubling of a region array. The new array comes from memblock itself, at page alignment, first
- * above the range that is being added, then below it, never inside; the old one is given back
- * unless it is the static one or somebody else has reserved its memory as well.
+ * above the range that is being added, then below it, never inside. The old one is freed unless it
+ * is the static one or a caller has reserved its memory as well.
  *
  * Reserving the new array and freeing the old one may each need a slot in `reserved`. A growth of
- * `reserved` counts them into the new size; a growth of `memory` asks for them first. So the
- * recursion is one deep, and nothing can fail once the array has been swapped.
+ * `reserved` adds them to the new size; a growth of `memory` makes room for them first. So the
+ * recursion has depth one, and nothing can fail after the arrays are swapped.
  * SPDX-License-Identifier: MIT
  */
 #include "kernel/base/print.h"
@@ -13,7 +13,7 @@
 #include "kernel/base/string.h"
 #include "mm/memblock/memblock_types.h"
 
-/* Slots in `reserved` for the new array's range and for the split when the old one is freed. */
+/* Slots in `reserved`: one for the new array, one for the split when the old one is freed. */
 #define OWN_SLOTS 2
 #define MAX_SLOTS (1u << 26)
 
@@ -65,7 +65,7 @@ static void swap_array(struct memblock *mb, struct memblock_type *type, void *ar
     ASSERT(!missing);
 }
 
-/* n free slots, at least, without using memory in [avoid_base, avoid_end). 0 or -ENOMEM. */
+/* Makes at least n slots free, without memory in [avoid_base, avoid_end). 0, -ENOMEM, -EBUSY. */
 static int ensure_slots(struct memblock *mb, struct memblock_type *type, u32 n, u64 avoid_base,
                         u64 avoid_end);
 
@@ -125,7 +125,7 @@ int memblock_reserve_slots(struct memblock *mb, u32 extra)
 
 /* ---- changes that may grow ------------------------------------------------------------------- */
 
-/* True, with a line: memblock is closed, and the change to [base, end) must not happen. */
+/* True, with a line: memblock is closed, so [base, end) cannot change. */
 static bool refuses(const struct memblock *mb, u64 base, u64 end)
 {
     if (likely(!mb->closed))
@@ -135,7 +135,7 @@ static bool refuses(const struct memblock *mb, u64 base, u64 end)
     return true;
 }
 
-/* Growth may itself change the list, so that a second try may need more slots than the first. */
+/* Growth may itself change the list, so a second try may need more slots than the first. */
 int memblock_range_add(struct memblock *mb, struct memblock_type *type, u64 base, u64 end, s32 nid,
                        u32 flags)
 {

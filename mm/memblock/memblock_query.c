@@ -1,5 +1,5 @@
 /*
- * Questions to memblock, and the walk over free memory; none changes anything.
+ * Queries, and the walk over free memory; nothing is changed.
  * SPDX-License-Identifier: MIT
  */
 #include "mm/memblock/memblock_types.h"
@@ -72,16 +72,25 @@ s32 memblock_addr_nid(const struct memblock *mb, u64 pa)
     return r ? r->nid : NODE_NONE;
 }
 
-u64 memblock_node_size(const struct memblock *mb, s32 nid)
+static u64 node_sum(const struct memblock *mb, s32 nid, u32 skip_flags)
 {
     const struct memblock_region *r;
     u64 sum = 0;
 
-    for_each_mem_region(r, mb) if (memblock_node_matches(nid, r->nid)) sum += r->size;
+    for_each_mem_region(r, mb)
+    {
+        if (memblock_node_matches(nid, r->nid) && !(r->flags & skip_flags))
+            sum += r->size;
+    }
     return sum;
 }
 
-/* The memory list in lockstep with the reserved list. */
+u64 memblock_node_size(const struct memblock *mb, s32 nid)
+{
+    return node_sum(mb, nid, 0);
+}
+
+/* Walks both lists in parallel. */
 bool memblock_next_free(const struct memblock *mb, s32 nid, u32 skip_flags,
                         struct memblock_cursor *c, struct memblock_free_range *out)
 {
@@ -135,12 +144,7 @@ u64 memblock_node_free(const struct memblock *mb, s32 nid)
 
 u64 memblock_node_without(const struct memblock *mb, s32 nid, u32 skip_flags)
 {
-    const struct memblock_region *r;
-    u64 sum = 0;
-
-    for_each_mem_region(r, mb) if (memblock_node_matches(nid, r->nid) &&
-                                   !(r->flags & (skip_flags | MEMBLOCK_NOMAP))) sum += r->size;
-    return sum;
+    return node_sum(mb, nid, skip_flags | MEMBLOCK_NOMAP);
 }
 
 u64 memblock_end_of_mapped(const struct memblock *mb)

@@ -1,7 +1,7 @@
 /*
  * Operations on one sorted list of regions: insert, remove and change a range, merging and
- * splitting as the invariants of mm/memblock/memblock.h ask. Each call counts the slots it needs
- * before it touches the list, and returns their number instead when the array has not as many.
+ * splitting to keep the invariants of mm/memblock/memblock.h. Each call counts the slots it needs
+ * before it changes the list, and returns their number when the array has fewer.
  * SPDX-License-Identifier: MIT
  */
 #include "kernel/base/print.h"
@@ -14,7 +14,7 @@ static bool same_attr(const struct memblock_region *r, s32 nid, u32 flags)
     return r->nid == nid && r->flags == flags;
 }
 
-/* Moves regions [at, cnt) up by one; the caller has made sure of the slot and fills it. */
+/* Moves regions [at, cnt) up by one; the caller has checked for a free slot and fills it. */
 static struct memblock_region *open_slot(struct memblock_type *type, u32 at)
 {
     struct memblock_region *r = &type->regions[at];
@@ -40,7 +40,7 @@ void memblock_type_drop(struct memblock_type *type, u32 from, u32 to)
     close_slots(type, from, to);
 }
 
-/* Does [base, end) at index `at`, which overlaps nothing, need a slot of its own? */
+/* False: [base, end) at index `at`, which overlaps nothing, merges with a neighbour. */
 static bool needs_slot(const struct memblock_type *type, u32 at, u64 base, u64 end, s32 nid,
                        u32 flags)
 {
@@ -51,7 +51,7 @@ static bool needs_slot(const struct memblock_type *type, u32 at, u64 base, u64 e
     return !(at < type->cnt && r->base == end && same_attr(r, nid, flags));
 }
 
-/* Inserts a range that overlaps nothing, merged with what it touches. */
+/* Inserts a range that overlaps nothing; merges it with neighbours that touch it. */
 static void insert_gap(struct memblock_type *type, u32 at, u64 base, u64 end, s32 nid, u32 flags)
 {
     struct memblock_region *r = &type->regions[at];
@@ -94,8 +94,8 @@ static void swallow(struct memblock_type *type, u32 lo, u32 hi, u64 base, u64 en
 }
 
 /*
- * First gap of [base, end): out and its index; false when the list covers all of it. The gaps of a
- * range are walked by calling this again with the gap's end as base.
+ * First gap in [base, end) and its index; false: the list covers the range. The next call gets the
+ * gap's end as base.
  */
 static bool next_gap(const struct memblock_type *type, u64 base, u64 end, struct range *out,
                      u32 *at)
@@ -158,14 +158,14 @@ u32 memblock_type_add(struct memblock_type *type, u64 base, u64 end, s32 nid, u3
     need = gap_slots(type, base, end, nid, flags);
     if (need > type->max - type->cnt)
         return need;
-    /* Regions that are there keep their own attributes. */
+    /* Existing regions keep their attributes. */
     warn_attr(type, lo, hi, (struct range){base, end}, nid, flags);
     for (u64 pos = base; next_gap(type, pos, end, &gap, &at); pos = gap.end)
         insert_gap(type, at, gap.start, gap.end, nid, flags);
     return 0;
 }
 
-/* Cuts region i in two at addr, which lies inside it; there is a slot. */
+/* Cuts region i in two at addr, an address inside it; a slot is free. */
 static void split_at(struct memblock_type *type, u32 i, u64 addr)
 {
     struct memblock_region *r = open_slot(type, i);

@@ -1,12 +1,13 @@
 /*
- * What the files of memblock share and nobody else includes: operations on one region list, growth
- * of its array, and the search. Ranges are [base, end) here. Contexts as in mm/memblock/memblock.h.
- * Each file calls only those before it: regions, query and find; grow; the rest.
+ * For the files of memblock only: operations on one region list, growth of its array, and the
+ * search. Ranges are [base, end) here. Contexts as in mm/memblock/memblock.h. The order of calls:
+ * the rest calls grow, and grow calls regions, query and find.
  * SPDX-License-Identifier: MIT
  */
 #ifndef PERCH_MM_MEMBLOCK_MEMBLOCK_TYPES_H
 #define PERCH_MM_MEMBLOCK_MEMBLOCK_TYPES_H
 
+#include "kernel/base/sort.h"
 #include "mm/memblock/memblock.h"
 
 static inline u64 memblock_end(const struct memblock_region *r)
@@ -25,37 +26,19 @@ static inline bool memblock_node_matches(s32 wanted, s32 nid)
     return wanted == MEMBLOCK_NODE_ANY || wanted == nid;
 }
 
-/* Index of the first region that ends above addr; cnt when there is none. */
+/* Index of the first region that ends above addr; cnt: none does. */
 static inline u32 memblock_first_ending_above(const struct memblock_type *type, u64 addr)
 {
-    u32 lo = 0, hi = type->cnt;
-
-    while (lo < hi) {
-        u32 mid = lo + (hi - lo) / 2;
-        if (memblock_end(&type->regions[mid]) > addr)
-            hi = mid;
-        else
-            lo = mid + 1;
-    }
-    return lo;
+    return FIRST_WHERE(i, type->cnt, memblock_end(&type->regions[i]) > addr);
 }
 
-/* Index of the first region that begins at or above addr; cnt when there is none. */
+/* Index of the first region that begins at or above addr; cnt: none does. */
 static inline u32 memblock_first_from(const struct memblock_type *type, u64 addr)
 {
-    u32 lo = 0, hi = type->cnt;
-
-    while (lo < hi) {
-        u32 mid = lo + (hi - lo) / 2;
-        if (type->regions[mid].base >= addr)
-            hi = mid;
-        else
-            lo = mid + 1;
-    }
-    return lo;
+    return FIRST_WHERE(i, type->cnt, type->regions[i].base >= addr);
 }
 
-/* What to change in the regions inside a range: flags first cleared, then set. */
+/* A change of the regions inside a range: flags are cleared first, then set. */
 struct memblock_change {
     bool set_nid;
     s32 nid;
@@ -63,8 +46,8 @@ struct memblock_change {
 };
 
 /*
- * memblock_regions.c: one list, which never grows here. Each call returns 0 when it is done; else
- * the number of free slots it needs, and the list is unchanged.
+ * memblock_regions.c: one list, whose array never grows here. Each call returns 0 when it is done;
+ * else the number of free slots that it needs, and the list is unchanged.
  */
 u32 memblock_type_add(struct memblock_type *type, u64 base, u64 end, s32 nid, u32 flags) MUST_CHECK;
 u32 memblock_type_remove(struct memblock_type *type, u64 base, u64 end) MUST_CHECK;
@@ -74,27 +57,27 @@ u32 memblock_type_change(struct memblock_type *type, u64 base, u64 end,
 /* Drops regions [from, to) of the array; the totals follow. */
 void memblock_type_drop(struct memblock_type *type, u32 from, u32 to);
 
-/* memblock_query.c: every byte of [base, end) lies in some region. */
+/* memblock_query.c: every byte of [base, end) is in some region. */
 bool memblock_type_covers(const struct memblock_type *type, u64 base, u64 end);
 
 /* memblock_find.c: one search. */
 struct memblock_criteria {
     u64 size, align; /* align is a power of two */
-    u64 lo, hi;      /* the piece lies inside [lo, hi) */
+    u64 lo, hi;      /* the piece is inside [lo, hi) */
     s32 nid;         /* or MEMBLOCK_NODE_ANY */
     u32 all;         /* flags a region must all have */
     u32 none;        /* flags it must not have */
-    u32 some;        /* if not 0: flags of which it must have at least one */
+    u32 some;        /* if not 0: it must have at least one of these flags */
 };
 
 bool memblock_find_piece(const struct memblock *mb, const struct memblock_criteria *c,
                          struct memblock_result *result);
 
 /*
- * memblock_grow.c: the three changes of a list, with as many slots as they need. May grow. 0;
+ * memblock_grow.c: the three changes of a list, growing its array for the slots that they need. 0;
  * -ENOMEM with the list unchanged; -EBUSY, with a line, after memblock_close(). Growth uses no
- * memory in [base, end). It adds to and takes from `reserved`: indices into it are void afterwards.
- * On -ENOMEM for `memory`, `reserved` may have doubled for its own part.
+ * memory in [base, end). It changes `reserved`, so indices into that list are invalid afterwards.
+ * On -ENOMEM for `memory` the array of `reserved` may have grown.
  */
 int memblock_range_add(struct memblock *mb, struct memblock_type *type, u64 base, u64 end, s32 nid,
                        u32 flags);

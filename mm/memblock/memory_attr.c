@@ -8,8 +8,6 @@
 #include "kernel/base/print.h"
 #include "kernel/base/range.h"
 
-typedef unsigned long long ull;
-
 bool memory_attr_of_type(enum boot_mem_type type, u32 *flags)
 {
     switch (type) {
@@ -19,7 +17,7 @@ bool memory_attr_of_type(enum boot_mem_type type, u32 *flags)
     case BOOT_MEM_SPECIAL:
         *flags = MEMBLOCK_SPECIAL;
         return true;
-    case BOOT_MEM_PMEM: /* somebody's data: never written */
+    case BOOT_MEM_PMEM: /* holds data: never written */
         *flags = MEMBLOCK_NONVOLATILE | MEMBLOCK_NOMAP;
         return true;
     case BOOT_MEM_UNACCEPTED:

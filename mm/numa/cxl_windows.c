@@ -40,7 +40,7 @@ void cxl_windows_report(const struct numa_topology *t, const struct cedt_records
         const struct cedt_bridge *b = &c->bridges[i];
 
         pr_info("CEDT: CXL host bridge %u: CXL %s, registers at 0x%llx", b->uid,
-                b->version ? "2.0 or later" : "1.1", (unsigned long long)b->base);
+                b->version ? "2.0 or later" : "1.1", (ull)b->base);
     }
     for (u32 i = 0; i < c->window_count; i++)
         report_window(t, &c->windows[i]);

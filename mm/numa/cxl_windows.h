@@ -1,7 +1,7 @@
 /*
  * The CXL windows of a machine beside its topology: a line for each host bridge and window, and a
- * finding for each window that the SRAT does not know. Linux invents a node there (6.12,
- * acpi_parse_cfmws()), whether or not memory ever appears; Perch only says so, and takes memory
+ * finding for each window that is in no SRAT entry. Linux makes a node for such a window (6.12,
+ * acpi_parse_cfmws()), whether or not memory ever appears. Perch only reports it, and uses memory
  * behind a window only if the memory map calls it RAM.
  * Pure; boot CPU, and `perch acpi`; allocates nothing.
  * SPDX-License-Identifier: MIT
@@ -12,7 +12,7 @@
 #include "acpi/cedt.h"
 #include "mm/numa/numa.h"
 
-/* Node of the first SRAT range that the window touches; NODE_NONE: none does, or no SRAT. */
+/* Node of the first SRAT range that the window overlaps; NODE_NONE: none, or no SRAT. */
 s32 cxl_window_node(const struct numa_topology *t, const struct cedt_window *w);
 
 void cxl_windows_report(const struct numa_topology *t, const struct cedt_records *c);

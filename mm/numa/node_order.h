@@ -1,7 +1,6 @@
 /*
- * The nodes in order of distance from one node. The order of the last node is kept: requests come
- * in runs of one node, and an order costs a sort. For boot stages that allocate for many CPUs in a
- * row.
+ * The nodes in order of distance from one node. The last order is cached, because an order costs a
+ * sort, and boot stages allocate for many CPUs of one node in a row.
  * Pure; the caller serializes; allocates nothing (the buffer is the caller's).
  * SPDX-License-Identifier: MIT
  */
@@ -13,7 +12,7 @@
 struct node_order {
     const struct numa_topology *topo;
     s32 *nodes; /* topo->node_count entries, nearest first */
-    s32 node;   /* whose order it is; NODE_NONE: nobody's yet */
+    s32 node;   /* the node of the cached order; NODE_NONE: none yet */
 };
 
 /* The nodes nearest to node, nearest first; topo->node_count entries, good until the next call. */

@@ -1,6 +1,6 @@
 /*
- * From records to a topology: the order of the steps, and the single node when there is nothing to
- * go by. See numa.h.
+ * From records to a topology: the order of the steps, and the single node when the SRAT is
+ * unusable. See numa.h.
  * SPDX-License-Identifier: MIT
  */
 #include "mm/numa/numa.h"
@@ -35,7 +35,7 @@ static int build_single(struct numa_builder *b, const char *reason)
     pr_info("NUMA: one node: %s", reason);
     if (end) {
         t->memory[t->memory_count++] = (struct numa_memory){.start = 0, .end = end};
-        pr_info("Faking a node at [mem 0x%016llx-0x%016llx]", 0ULL, (unsigned long long)end - 1);
+        pr_info("Faking a node at [mem 0x%016llx-0x%016llx]", 0ULL, (ull)end - 1);
     }
     numa_count_ram(t, in->ram, in->ram_count);
     return 0;
@@ -50,7 +50,7 @@ static void release_scratch(struct numa_builder *b)
     b->srat = b->pieces = (struct numa_pieces){0};
 }
 
-/* Forgets what an SRAT without usable memory said. */
+/* Undoes the results of an SRAT that has no usable memory. */
 static void forget_srat(struct numa_builder *b)
 {
     struct numa_topology *t = b->t;
@@ -60,7 +60,7 @@ static void forget_srat(struct numa_builder *b)
     *t = (struct numa_topology){0};
 }
 
-/* Nodes and memory by the SRAT; *reason is set, and nothing else, when it has nothing to offer. */
+/* Nodes and memory from the SRAT; when it has no usable memory, only *reason is set. */
 static int build_from_srat(struct numa_builder *b, const char **reason)
 {
     const struct srat_records *srat = b->in->srat;

@@ -1,5 +1,5 @@
 /*
- * Checks across MADT, SRAT and MSCT; see numa_check.h. Those of the HMAT are numa_check_hmat.c's.
+ * Checks across MADT, SRAT and MSCT; see numa_check.h.
  * SPDX-License-Identifier: MIT
  */
 #include "mm/numa/numa_check.h"
@@ -10,7 +10,7 @@
 
 #define LIST_MAX 96
 
-/* The domains as text, cut with "..." where there are too many for a line. */
+/* The domains as text; "..." ends a list that is too long for a line. */
 static void list_domains(const struct numa_topology *t, char text[LIST_MAX])
 {
     int len = 0;
@@ -66,7 +66,7 @@ static void check_nodes(const struct numa_check *c)
         if (n->has_memory && !cpus)
             firmware_finding(FW_SRAT_CPULESS_NODE,
                              "node %u (domain %u) has %llu MiB of memory and no CPU", i, n->pxm,
-                             (unsigned long long)(n->ram_bytes / SZ_1M));
+                             (ull)(n->ram_bytes / SZ_1M));
     }
 }
 
@@ -75,12 +75,10 @@ static int by_uid(const void *a, const void *b, void *ctx UNUSED)
     const struct madt_cpu *x = *(const struct madt_cpu *const *)a;
     const struct madt_cpu *y = *(const struct madt_cpu *const *)b;
 
-    if (x->uid != y->uid)
-        return x->uid < y->uid ? -1 : 1;
-    return x->entry < y->entry ? -1 : x->entry > y->entry;
+    return sort_order(x->uid, y->uid) ?: sort_order(x->entry, y->entry);
 }
 
-/* The UID is what the namespace knows a processor by (ACPI 6.5, 5.2.12.2): it must be its own. */
+/* The ACPI namespace identifies a processor by its UID (ACPI 6.5, 5.2.12.2): it must be unique. */
 static void check_uids(const struct numa_input *in, const struct numa_alloc *alloc)
 {
     size_t size = in->cpu_count * sizeof(struct madt_cpu *);

@@ -5,7 +5,7 @@
 #include "kernel/base/firmware.h"
 #include "mm/numa/numa_check.h"
 
-/* Nodes; ports (SRAT type 6) have a domain too, and no node. */
+/* True for domains of nodes, and of ports (SRAT type 6), which have no node. */
 static bool known(const struct numa_check *c, u32 pxm)
 {
     const struct srat_records *srat = c->in->srat;
@@ -23,8 +23,7 @@ static void domain(const struct numa_check *c, const struct hmat_item *item, con
 {
     if (!known(c, pxm))
         firmware_finding(FW_HMAT_DOMAIN,
-                         "structure %u at offset 0x%x: %s domain %u is not in the "
-                         "SRAT",
+                         "structure %u at offset 0x%x: %s domain %u is not in the SRAT",
                          item->index, item->offset, what, pxm);
 }
 
@@ -44,9 +43,9 @@ static void check_known(const struct numa_check *c, const struct hmat_item *item
         domain(c, item, "target", hmat_target(l, i));
 }
 
-/* Targets of one initiator, by their distance in the SLIT: the quickest and the slowest. */
+/* The fastest and the slowest target of one initiator, by distance in the SLIT. */
 struct by_distance {
-    u32 least[256], most[256]; /* latency; 0: no target is that far */
+    u32 least[256], most[256]; /* latency; 0: no target at this distance */
     u32 least_pxm[256], most_pxm[256];
 };
 
@@ -72,7 +71,7 @@ static void sort_targets(const struct numa_check *c, const struct hmat_locality 
     }
 }
 
-/* Is a target nearer than another by the SLIT, and slower by the HMAT? The first one counts. */
+/* Reports the first target that is nearer than another by the SLIT, and slower by the HMAT. */
 static void compare(const struct hmat_locality *l, u32 initiator, const struct by_distance *d)
 {
     u32 slowest = 0, nearer = 0;

@@ -1,6 +1,6 @@
 /*
- * Every byte of RAM gets a node: RAM in no SRAT entry is given to a neighbour, ranges of one node
- * with nothing between them are joined, and RAM is counted by node. See numa.h.
+ * Every byte of RAM gets a node: RAM in no SRAT entry gets the node of a neighbour, neighbouring
+ * ranges of one node are joined, and RAM is counted by node. See numa.h.
  * SPDX-License-Identifier: MIT
  */
 #include "kernel/base/errno.h"
@@ -9,10 +9,10 @@
 
 struct cover {
     struct numa_pieces gaps;
-    u32 lines; /* only to bound their number */
+    u32 lines; /* printed so far, to bound their number */
 };
 
-/* RAM [start, end) is in no piece; below: index of the first piece above it. */
+/* RAM [start, end) is in no piece; above: index of the first piece above it. */
 static void add_gap(struct numa_builder *b, struct cover *c, u64 start, u64 end, u32 above)
 {
     const struct numa_piece *neighbour = &b->pieces.p[above ? above - 1 : 0];
@@ -25,7 +25,7 @@ static void add_gap(struct numa_builder *b, struct cover *c, u64 start, u64 end,
         pr_info("NUMA: " RANGE_FMT " is in no SRAT entry: node %d", RANGE_ARG(gap), gap.node);
 }
 
-/* Subtracts the pieces from the RAM; both are sorted and disjoint. */
+/* Gaps are RAM without the pieces; both lists are sorted and disjoint. */
 static void find_gaps(struct numa_builder *b, struct cover *c)
 {
     const struct numa_pieces *p = &b->pieces;
@@ -55,10 +55,10 @@ static void judge_gaps(struct numa_builder *b)
 
     if (bytes)
         firmware_finding(bytes > NUMA_UNCOVERED_SLACK ? FW_SRAT_UNCOVERED : FW_SRAT_UNCOVERED_SMALL,
-                         "%llu KiB of RAM are in no entry", (unsigned long long)(bytes / SZ_1K));
+                         "%llu KiB of RAM are in no entry", (ull)(bytes / SZ_1K));
 }
 
-/* Sorted, disjoint pieces to the topology's memory; as Linux prints it. */
+/* Makes the topology's memory from sorted, disjoint pieces. Prints joins as Linux does. */
 static int join(struct numa_builder *b, const struct numa_piece *p, u32 count)
 {
     struct numa_topology *t = b->t;
@@ -108,7 +108,7 @@ void numa_count_ram(struct numa_topology *t, const struct range *ram, u32 ram_co
         t->nodes[n].has_memory = t->nodes[n].ram_bytes != 0;
 }
 
-/* Without a map of RAM: what the SRAT says, without the holes that a join spans. */
+/* Without a map of RAM: the ranges of the SRAT, without the gaps that a join spans. */
 static void count_srat_memory(struct numa_builder *b)
 {
     struct numa_topology *t = b->t;

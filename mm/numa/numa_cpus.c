@@ -57,7 +57,7 @@ static int number(struct numa_builder *b)
     return 0;
 }
 
-/* The next node that has memory, in a circle; the node itself when it is the only one. */
+/* The next node that has memory, round robin; the node itself when no other has. */
 static s32 next_with_memory(const struct numa_topology *t, s32 node)
 {
     for (u32 i = 1; i <= t->node_count; i++) {
@@ -87,7 +87,7 @@ static void place_without_srat(struct numa_builder *b)
     }
 }
 
-/* CPUs of the SRAT that the MADT does not enable: not there now, or not known at all. */
+/* CPUs of the SRAT that the MADT disables or does not list. */
 static void report_unknown(struct numa_builder *b)
 {
     const struct numa_input *in = b->in;

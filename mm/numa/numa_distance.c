@@ -4,6 +4,7 @@
  */
 #include "kernel/base/errno.h"
 #include "kernel/base/print.h"
+#include "kernel/base/sort.h"
 #include "mm/numa/numa_types.h"
 
 static void fill_from_slit(struct numa_builder *b)
@@ -27,7 +28,7 @@ static void fill_from_slit(struct numa_builder *b)
     t->distance_source = NUMA_DISTANCE_SLIT;
 }
 
-/* Between nodes in use; what the matrix has for domains that nobody uses is of no interest. */
+/* Findings about pairs of nodes. The matrix may be odd for domains without a node. */
 static void judge_pairs(const struct numa_topology *t)
 {
     u32 asymmetric = 0, unreachable = 0, first_a = 0, first_b = 0, cut_a = 0, cut_b = 0;
@@ -53,7 +54,7 @@ static void judge_pairs(const struct numa_topology *t)
                          cut_a, cut_b, unreachable);
 }
 
-/* Without an SRAT nobody knows which domains are in use, so all count. */
+/* Without an SRAT the domains in use are unknown, so all pairs count. */
 static void judge_matrix(const struct slit_view *s)
 {
     if (s->asymmetric)
@@ -114,19 +115,9 @@ void numa_node_order(const struct numa_topology *t, s32 node, s32 *out)
 
 s32 numa_apic_node(const struct numa_topology *t, u32 apic_id)
 {
-    u32 lo = 0, hi = t->apic_count;
+    u32 at = FIRST_WHERE(i, t->apic_count, t->apics[i].apic_id >= apic_id);
 
-    while (lo < hi) {
-        u32 mid = lo + (hi - lo) / 2;
-
-        if (t->apics[mid].apic_id == apic_id)
-            return t->apics[mid].node;
-        if (t->apics[mid].apic_id < apic_id)
-            lo = mid + 1;
-        else
-            hi = mid;
-    }
-    return NODE_NONE;
+    return at < t->apic_count && t->apics[at].apic_id == apic_id ? t->apics[at].node : NODE_NONE;
 }
 
 s32 numa_pxm_node(const struct numa_topology *t, u32 pxm)

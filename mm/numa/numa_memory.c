@@ -1,6 +1,6 @@
 /*
- * Memory ranges of the SRAT that overlap: the findings they make, and which node gets the bytes.
- * See numa.h.
+ * Overlapping memory ranges of the SRAT: their findings, and the node that gets the bytes. See
+ * numa.h.
  * SPDX-License-Identifier: MIT
  */
 #include "kernel/base/errno.h"
@@ -12,9 +12,7 @@ static int by_start(const void *a, const void *b, void *ctx UNUSED)
 {
     const struct numa_piece *x = a, *y = b;
 
-    if (x->start != y->start)
-        return x->start < y->start ? -1 : 1;
-    return x->entry < y->entry ? -1 : x->entry > y->entry;
+    return sort_order(x->start, y->start) ?: sort_order(x->entry, y->entry);
 }
 
 void numa_sort_pieces(struct numa_piece *p, u32 count)
@@ -44,10 +42,10 @@ static void report(const struct numa_piece *x, const struct numa_piece *y)
 }
 
 /*
- * Ranges are visited by rising start. Each is compared with two earlier ones: the highest-reaching
- * of its own node, and the highest-reaching of all other nodes. So each overlap of either kind is
- * reported once per range. top: the range with the highest end so far; other: the one with the
- * highest end among ranges that are not on top's node.
+ * Ranges are visited by rising start. Each is compared with two earlier ones: the one of its own
+ * node with the highest end, and the one of another node with the highest end. So each range makes
+ * at most one finding of either kind. top: the range with the highest end so far; other: the one
+ * with the highest end among ranges that are not on top's node.
  */
 static int report_overlaps(struct numa_builder *b)
 {
@@ -78,7 +76,7 @@ static int report_overlaps(struct numa_builder *b)
     return 0;
 }
 
-/* A heap of ranges by entry number: the first entry that is not over yet owns the bytes. */
+/* A heap of the ranges that contain an address. The lowest entry number, on top, owns it. */
 struct owners {
     struct numa_piece **heap;
     u32 count;
@@ -113,7 +111,7 @@ static void pop(struct owners *o)
     o->heap[i] = last;
 }
 
-/* Adds [start, end) of from; what only continues the piece before makes that one longer. */
+/* Adds [start, end) of from; extends the last piece when it ends at start and has the entry. */
 static void emit(struct numa_pieces *out, const struct numa_piece *from, u64 start, u64 end)
 {
     struct numa_piece *last = out->count ? &out->p[out->count - 1] : NULL;
@@ -128,7 +126,7 @@ static void emit(struct numa_pieces *out, const struct numa_piece *from, u64 sta
     out->p[out->count++].end = end;
 }
 
-/* Goes up through all starts and ends; between two of them the owner is the same. */
+/* Visits all starts and ends upwards; between two of them the owner is the same. */
 static void give_to_owners(struct numa_builder *b, struct owners *o)
 {
     struct numa_piece *p = b->srat.p;
@@ -162,7 +160,7 @@ int numa_settle_memory(struct numa_builder *b)
     err = report_overlaps(b);
     if (err)
         return err;
-    /* n ranges have 2 n ends, and a piece begins only at one of them. */
+    /* n ranges have 2 n starts and ends, and a piece begins only at one of these. */
     b->pieces.max = 2 * n;
     b->pieces.p = numa_get(b, b->pieces.max, sizeof(*b->pieces.p));
     o.heap = numa_get(b, n, sizeof(struct numa_piece *));

@@ -1,7 +1,7 @@
 /*
- * Node numbers: the SRAT's entries are gone through as Linux does, CPUs and initiators first, then
- * memory, and each domain not seen before gets the next number. Domains are any 32-bit values, so
- * they are looked up by hash. See numa.h.
+ * Node numbers: the SRAT's entries are visited in Linux's order, CPUs and initiators first, then
+ * memory, and each new domain gets the next number. Domains are any 32-bit values, so a hash table
+ * finds their nodes. See numa.h.
  * SPDX-License-Identifier: MIT
  */
 #include "kernel/base/errno.h"
@@ -9,7 +9,7 @@
 #include "kernel/base/sort.h"
 #include "mm/numa/numa_types.h"
 
-#define X2APIC_NOBODY 0xffffffffu
+#define X2APIC_NO_ID 0xffffffffu
 
 /* An enabled CPU entry with its node. */
 struct apic_entry {
@@ -43,7 +43,7 @@ static int prepare(struct numa_builder *b)
     return 0;
 }
 
-/* The domain's node, a new one when needed; NODE_NONE, with a report, when there are too many. */
+/* The domain's node, a new one when needed; NODE_NONE, with a finding: there are too many. */
 static s32 node_of_pxm(struct numa_builder *b, u32 pxm, u32 entry)
 {
     u32 i = (u32)((u64)(pxm * 2654435761u) * b->hash_size >> 32); /* the product's high bits */
@@ -67,7 +67,7 @@ static void see_cpu(struct numa_builder *b, const struct srat_cpu *c, struct api
 {
     s32 node;
 
-    if (!c->enabled || (c->x2apic && c->apic_id == X2APIC_NOBODY))
+    if (!c->enabled || (c->x2apic && c->apic_id == X2APIC_NO_ID))
         return;
     node = node_of_pxm(b, c->pxm, c->entry);
     if (node == NODE_NONE)
@@ -101,7 +101,7 @@ static void see_memory(struct numa_builder *b, const struct srat_mem *m)
         return;
     if (p.end < p.start) {
         firmware_finding(FW_SRAT_WRAPS, "entry %u: base 0x%llx and length 0x%llx wrap", m->entry,
-                         (unsigned long long)m->base, (unsigned long long)m->length);
+                         (ull)m->base, (ull)m->length);
         return;
     }
     p.node = node_of_pxm(b, m->pxm, m->entry);
@@ -120,12 +120,10 @@ static int by_id_then_entry(const void *a, const void *b, void *ctx UNUSED)
 {
     const struct apic_entry *x = a, *y = b;
 
-    if (x->apic_id != y->apic_id)
-        return x->apic_id < y->apic_id ? -1 : 1;
-    return x->entry < y->entry ? -1 : x->entry > y->entry;
+    return sort_order(x->apic_id, y->apic_id) ?: sort_order(x->entry, y->entry);
 }
 
-/* Sorted and unique, for look-ups: of two entries for one CPU the later counts, as in Linux. */
+/* Sorts the list and makes it unique: of two entries for one CPU the later counts, as in Linux. */
 static int keep_apics(struct numa_builder *b, struct apic_entry *list, u32 count)
 {
     struct numa_topology *t = b->t;

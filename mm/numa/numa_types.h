@@ -1,6 +1,5 @@
 /*
- * The state that the files of mm/numa_*.c share while one topology is built, and its scratch
- * memory. Only they include this.
+ * The state and scratch memory of one numa_build(). For mm/numa/numa_*.c only.
  * SPDX-License-Identifier: MIT
  */
 #ifndef PERCH_MM_NUMA_NUMA_TYPES_H
@@ -9,7 +8,7 @@
 #include "kernel/base/firmware.h"
 #include "mm/numa/numa.h"
 
-/* A range of memory with the SRAT entry it comes from. */
+/* A range of memory and the SRAT entry that states it. */
 struct numa_piece {
     u64 start, end;
     s32 node;
@@ -17,7 +16,7 @@ struct numa_piece {
     bool hotplug, nonvolatile;
 };
 
-/* A growing list in memory that was allocated for the largest case. */
+/* A list with room for the largest case. */
 struct numa_pieces {
     struct numa_piece *p;
     u32 count, max;

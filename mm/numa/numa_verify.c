@@ -81,7 +81,7 @@ static int verify_cover(const struct numa_topology *t, const struct range *ram, 
             while (i < t->memory_count && t->memory[i].end <= at)
                 i++;
             CHECK(i < t->memory_count && t->memory[i].start <= at, "RAM at 0x%llx has no node",
-                  (unsigned long long)at);
+                  (ull)at);
             at = t->memory[i].end;
         }
     }

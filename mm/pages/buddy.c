@@ -1,12 +1,12 @@
 /*
- * The page allocator: allocation over zones and nodes, and giving back. The contract is in
+ * The page allocator: allocation over zones and nodes, and freeing. The contract is in
  * mm/pages/buddy.h.
  * SPDX-License-Identifier: MIT
  */
 #include "kernel/base/print.h"
 #include "mm/pages/buddy_types.h"
 
-/* One page, lowest first, as most requests are; NO_PA: none. */
+/* The most frequent request: one page, lowest first; NO_PA: none. */
 static ALWAYS_INLINE u64 take_page(struct buddy *b, struct buddy_zone *z)
 {
     struct pageblock *pb;
@@ -36,7 +36,7 @@ static ALWAYS_INLINE u64 take_locked(struct buddy *b, struct buddy_zone *z, u32 
 
 static ALWAYS_INLINE u64 zone_serve(struct buddy *b, struct buddy_zone *z, u32 order, u64 *count)
 {
-    /* Looked at without the lock: who runs beside a free may miss it. */
+    /* Read without the lock: the page of a concurrent free may be missed. */
     if (zone_free_pages(z) < 1ULL << order)
         return NO_PA;
     u64 irq = spin_lock_irqsave(&z->lock);
@@ -53,7 +53,7 @@ u64 zone_alloc(struct buddy *b, struct buddy_zone *z, u32 order, u64 *count)
     return zone_serve(b, z, order, count);
 }
 
-/* Where a zone counts what it gave to a request for that node. */
+/* The zone's counter of requests for that node. */
 static u64 *served(struct buddy_zone *z, s32 wanted)
 {
     return wanted == z->node ? &z->local : &z->foreign;
@@ -119,7 +119,7 @@ int buddy_alloc(struct buddy *b, s32 node, u32 order, u32 flags, u64 *pa, s32 *g
 {
     if (unlikely(order > BUDDY_MAX_ORDER || bad_node(b, node, flags)))
         return -EINVAL;
-    /* What nearly always serves: plain memory of the node. */
+    /* The usual case: plain memory of the node. */
     if (likely(node != NODE_NONE && !b->cfg.fail)) {
         struct buddy_zone *z = &b->nodes[node]->zone[0];
         u64 found = zone_serve(b, z, order, &z->local);
@@ -170,15 +170,15 @@ u32 buddy_alloc_bulk(struct buddy *b, s32 node, u32 n, u32 flags, u64 *pas)
     return have;
 }
 
-/* ---- giving back ----------------------------------------------------------------------------- */
+/* ---- freeing --------------------------------------------------------------------------------- */
 
 static void refuse(struct buddy *b, u64 pa, u32 order, const char *why)
 {
     atomic_fetch_add_explicit(&b->bad_frees, 1, memory_order_relaxed);
-    pr_err("buddy: free of 0x%llx, order %u: %s", (unsigned long long)pa, order, why);
+    pr_err("buddy: free of 0x%llx, order %u: %s", (ull)pa, order, why);
 }
 
-/* Record of a pageblock that is not wholly one zone's, by the range that holds all n pages. */
+/* The record in a pageblock of several zones: that of the range which contains all n pages. */
 static NOINLINE struct pageblock *locate_partial(const struct buddy *b, struct pageblock *pb,
                                                  u64 pa, u32 n)
 {
@@ -191,7 +191,7 @@ static NOINLINE struct pageblock *locate_partial(const struct buddy *b, struct p
     return pb;
 }
 
-/* Record of the pageblock that pa is in, if there is one and the n pages from pa are declared. */
+/* The record for pa; NULL: none, or the n pages from pa are not declared memory of one range. */
 static ALWAYS_INLINE struct pageblock *locate(const struct buddy *b, u64 pa, u32 n)
 {
     if (unlikely(pa >> SECTION_SHIFT >= b->nr_sections))
@@ -202,12 +202,13 @@ static ALWAYS_INLINE struct pageblock *locate(const struct buddy *b, u64 pa, u32
     return pb ? locate_partial(b, pb, pa, n) : NULL;
 }
 
-/* zone_put_pages() for one page. */
-static ALWAYS_INLINE bool put_page_bit(struct buddy *b, struct pageblock *pb, u32 i)
+/* Frees one page; false: it is free already. The zone's lock is held. */
+static ALWAYS_INLINE bool put_page(struct buddy *b, struct pageblock *pb, u64 pa)
 {
+    u32 i = (u32)(pa >> PAGE_SHIFT) % PB_PAGES;
     u64 *word = &pb->free[i / 64], bit = 1ULL << (i % 64);
 
-    if (unlikely(*word & bit))
+    if (unlikely(pb->state != PB_SMALL || *word & bit))
         return false;
     *word |= bit;
     pb->words |= (u8)(1u << (i / 64));
@@ -218,12 +219,6 @@ static ALWAYS_INLINE bool put_page_bit(struct buddy *b, struct pageblock *pb, u3
     else if (unlikely(pb->nfree % 64 == 1))
         zone_pages_changed(pb->zone, pb);
     return true;
-}
-
-/* Whether it was allocated; then it is free. The zone's lock is held. */
-static ALWAYS_INLINE bool put_page(struct buddy *b, struct pageblock *pb, u64 pa)
-{
-    return likely(pb->state == PB_SMALL) && put_page_bit(b, pb, (u32)(pa >> PAGE_SHIFT) % PB_PAGES);
 }
 
 static const char *free_block_locked(struct buddy *b, struct pageblock *pb, u32 order)
@@ -242,7 +237,7 @@ static const char *free_block_locked(struct buddy *b, struct pageblock *pb, u32 
     return NULL;
 }
 
-/* A whole section, allocated as one. False: it is something else. */
+/* Frees a whole section that was allocated as one. False: it was not. */
 static bool free_section(struct buddy *b, u64 pa, u32 order)
 {
     struct buddy_section *sec = &b->sections[pa >> SECTION_SHIFT];
@@ -307,8 +302,8 @@ void buddy_free(struct buddy *b, u64 pa, u32 order)
 }
 
 /*
- * Frees pages from the front of pas, up to n, that are of one zone; returns how many. One that is
- * free already ends the run, and is refused by *wrong.
+ * Frees pages of one zone from the front of pas, up to n; returns the number. *wrong: the run ended
+ * at a page that is free already.
  */
 static u32 free_run(struct buddy *b, struct pageblock *pb, const u64 *pas, u32 n, bool *wrong)
 {
@@ -320,7 +315,7 @@ static u32 free_run(struct buddy *b, struct pageblock *pb, const u64 *pas, u32 n
     while (pb && pb->zone == z && !(*wrong = !put_page(b, pb, pas[i]))) {
         if (++i == n)
             break;
-        /* Mostly the same pageblock again. */
+        /* Usually the next page is in the same pageblock. */
         if (pas[i] >> PB_SHIFT != pb->index || pas[i] % PAGE_SIZE || pb->owned != PB_PAGES)
             pb = is_aligned(pas[i], PAGE_SIZE) ? locate(b, pas[i], 1) : NULL;
     }
@@ -338,7 +333,7 @@ void buddy_free_bulk(struct buddy *b, const u64 *pas, u32 n)
         pas += done;
         n -= done;
         if (wrong && n--)
-            buddy_free(b, *pas++, 0); /* says what is wrong with it */
+            buddy_free(b, *pas++, 0); /* refuses it, with a line */
     }
 }
 

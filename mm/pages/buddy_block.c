@@ -56,7 +56,7 @@ static void block_link(struct buddy *b, struct buddy_zone *z, struct pageblock *
     count_block(z, order, 1);
 }
 
-/* Never of order 18: nothing merges with it, and it is taken by its section. */
+/* Not for order 18, which is in the list of sections and never merges. */
 static void block_unlink(struct buddy_zone *z, struct pageblock *pb)
 {
     list_remove(&z->block[pb->order - BUDDY_BLOCK_ORDER], pb);
@@ -117,9 +117,9 @@ u64 zone_take_ready_block(struct buddy *b, struct buddy_zone *z, u32 order, u32 
     return use_block(z, pb, order);
 }
 
-/* ---- back ------------------------------------------------------------------------------------ */
+/* ---- freeing --------------------------------------------------------------------------------- */
 
-/* The free buddy of pb's block of that order; NULL: there is none to merge with. */
+/* The free buddy of pb's block of that order; NULL: none. */
 static struct pageblock *free_mate(const struct buddy *b, const struct buddy_zone *z,
                                    const struct pageblock *pb, u32 order)
 {

@@ -60,7 +60,7 @@ u32 zone_take_some(struct buddy_zone *z, struct pageblock *pb, u32 n, u64 *pas)
 
 /* ---- runs ------------------------------------------------------------------------------------ */
 
-/* First page of an aligned run of 1 << order set bits; PB_PAGES when there is none. */
+/* First page of an aligned run of 1 << order set bits; PB_PAGES: none. */
 static u32 find_run(const struct pageblock *pb, u32 order)
 {
     /* Bits at multiples of 1 << order. */
@@ -115,7 +115,7 @@ void zone_take_range(struct buddy_zone *z, struct pageblock *pb, u32 first, u32 
     zone_pages_changed(z, pb);
 }
 
-/* The fullest pageblocks are looked at first. */
+/* Pageblocks with few free pages first. */
 struct pageblock *zone_search_run(struct buddy_zone *z, u32 order, u64 tries, u32 *first)
 {
     for (u32 i = 0; i < PB_WORDS; i++) {
@@ -133,7 +133,7 @@ struct pageblock *zone_search_run(struct buddy_zone *z, u32 order, u64 tries, u3
     return NULL;
 }
 
-/* ---- back ------------------------------------------------------------------------------------ */
+/* ---- freeing --------------------------------------------------------------------------------- */
 
 void zone_close_block(struct buddy *b, struct pageblock *pb)
 {

@@ -3,12 +3,13 @@
  * mm/pages/buddy_types.h.
  * SPDX-License-Identifier: MIT
  */
+#include "kernel/base/sort.h"
 #include "kernel/base/string.h"
 #include "mm/pages/buddy_types.h"
 
 #define RECORDS_PER_PAGE (PAGE_SIZE / sizeof(struct pageblock))
 
-/* Records of a whole section, which is one zone's. */
+/* For a section that is wholly one zone's. */
 #define SECTION_RECORD_PAGES (SECTION_PBS / RECORDS_PER_PAGE)
 
 /* ---- ranges ---------------------------------------------------------------------------------- */
@@ -22,26 +23,16 @@ struct buddy_range section_part(u32 section, u64 start, u64 end)
 
 const struct buddy_range *range_at(const struct buddy *b, u64 pa)
 {
-    u32 lo = 0, hi = b->nr_ranges;
+    u32 at = FIRST_WHERE(i, b->nr_ranges, b->ranges[i].end > pa);
 
-    while (lo < hi) {
-        u32 mid = lo + (hi - lo) / 2;
-
-        if (b->ranges[mid].end > pa)
-            hi = mid;
-        else
-            lo = mid + 1;
-    }
-    return lo < b->nr_ranges && b->ranges[lo].start <= pa ? &b->ranges[lo] : NULL;
+    return at < b->nr_ranges && b->ranges[at].start <= pa ? &b->ranges[at] : NULL;
 }
 
 const struct buddy_range *section_first_range(const struct buddy *b, u32 section)
 {
-    const struct buddy_range *r = b->ranges;
+    u64 start = (u64)section << SECTION_SHIFT;
 
-    while (r < b->ranges + b->nr_ranges && r->end <= (u64)section << SECTION_SHIFT)
-        r++;
-    return r;
+    return &b->ranges[FIRST_WHERE(i, b->nr_ranges, b->ranges[i].end > start)];
 }
 
 #define for_each_range_in(r, b, section)                                                           \
@@ -51,7 +42,7 @@ const struct buddy_range *section_first_range(const struct buddy *b, u32 section
 
 /* ---- records --------------------------------------------------------------------------------- */
 
-/* The record of zone z for a pageblock: an unused one, one that is there, or a further one. */
+/* The record of zone z for a pageblock: its own, the first one if unused, or a spare. */
 static struct pageblock *record_for(struct pageblock *pb, struct buddy_zone *z,
                                     struct pageblock **spare)
 {
@@ -71,7 +62,7 @@ static struct pageblock *record_for(struct pageblock *pb, struct buddy_zone *z,
     return pb;
 }
 
-/* Every range may share its first pageblock with the one before. */
+/* Each range may share its first pageblock with the range before. */
 static u32 records_needed(const struct buddy *b, u32 section)
 {
     const struct buddy_section *sec = &b->sections[section];

@@ -1,5 +1,5 @@
 /*
- * Hand-over: which memory there is, and which of it is free.
+ * Set-up: declaring memory, and handing over the free part of it.
  * SPDX-License-Identifier: MIT
  */
 #include "mm/pages/buddy_types.h"
@@ -48,7 +48,7 @@ int buddy_init(struct buddy *b, const struct buddy_config *cfg)
     return 0;
 }
 
-/* ---- what there is --------------------------------------------------------------------------- */
+/* ---- declaring ------------------------------------------------------------------------------- */
 
 static void declare_in_section(struct buddy *b, u32 section, const struct buddy_range *r)
 {
@@ -83,9 +83,9 @@ int buddy_declare(struct buddy *b, s32 node, u64 start, u64 end, bool last)
     return 0;
 }
 
-/* ---- what is free ---------------------------------------------------------------------------- */
+/* ---- handing over ---------------------------------------------------------------------------- */
 
-/* n pages in one piece from the nearest node that has them; NO_PA: none has. */
+/* n adjacent pages from the nearest node that has them; NO_PA: none has. */
 static u64 borrow_pages(struct buddy *b, s32 node, u32 n)
 {
     u32 order = 0;
@@ -101,7 +101,13 @@ static u64 borrow_pages(struct buddy *b, s32 node, u32 n)
     return pa;
 }
 
-/* Records for a section of which a part [*start, *end) is free; they may come out of its top. */
+static void make_records(struct buddy *b, u32 section, u64 pa)
+{
+    range_at(b, pa)->zone->records += section_record_pages(b, section);
+    section_make_records(b, section, pa);
+}
+
+/* Records for a section whose part [start, *end) is free: from the top of the part, or borrowed. */
 static int find_records(struct buddy *b, u32 section, struct buddy_zone *z, u64 start, u64 *end)
 {
     u64 pages = section_record_pages(b, section), pa;
@@ -114,8 +120,7 @@ static int find_records(struct buddy *b, u32 section, struct buddy_zone *z, u64 
         if (pa == NO_PA)
             return -ENOMEM;
     }
-    range_at(b, pa)->zone->records += pages;
-    section_make_records(b, section, pa);
+    make_records(b, section, pa);
     return 0;
 }
 
@@ -151,15 +156,13 @@ int buddy_add(struct buddy *b, u64 start, u64 end)
     if (!is_aligned(start | end, PAGE_SIZE) || start >= end || !r || end > r->end)
         return -EINVAL;
     u32 first = (u32)(start >> SECTION_SHIFT), last = (u32)((end - 1) >> SECTION_SHIFT);
-    /* The smaller parts come last: they may need the rest for their records. */
+    /* The smaller part is last: it may borrow pages of the others for its records. */
     for (u32 s = first + 1; s < last; s++)
         err |= add_in_section(b, s, r->zone, start, end);
     bool last_is_larger = (end - 1) % SECTION_SIZE >= SECTION_SIZE - 1 - start % SECTION_SIZE;
-    if (last != first && last_is_larger)
-        err |= add_in_section(b, last, r->zone, start, end);
-    err |= add_in_section(b, first, r->zone, start, end);
-    if (last != first && !last_is_larger)
-        err |= add_in_section(b, last, r->zone, start, end);
+    err |= add_in_section(b, last_is_larger ? last : first, r->zone, start, end);
+    if (last != first)
+        err |= add_in_section(b, last_is_larger ? first : last, r->zone, start, end);
     return err;
 }
 
@@ -173,12 +176,10 @@ int buddy_seal(struct buddy *b)
         if (!sec->pages || sec->pbs || sec->state != SEC_RAW)
             continue;
         u64 pa = borrow_pages(b, section_first_range(b, s)->zone->node, section_record_pages(b, s));
-        if (pa == NO_PA) {
+        if (pa == NO_PA)
             err = -ENOMEM;
-            continue;
-        }
-        range_at(b, pa)->zone->records += section_record_pages(b, s);
-        section_make_records(b, s, pa);
+        else
+            make_records(b, s, pa);
     }
     return err;
 }

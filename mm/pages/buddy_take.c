@@ -1,14 +1,14 @@
 /*
- * Taking, where what is there may have to be broken first: a pageblock into pages, a block into
- * halves, a section into blocks. Opening a section puts blocks and pages back into its zone, so
- * taking stands above putting. The states are in mm/pages/buddy_types.h.
+ * Taking when a larger piece must be split first: a section into blocks, a block into halves, a
+ * pageblock into pages. Opening a section frees its blocks and pages, so this file calls those that
+ * free. The states are in mm/pages/buddy_types.h.
  * SPDX-License-Identifier: MIT
  */
 #include "mm/pages/buddy_types.h"
 
 /*
- * Pageblocks that a run of order 1 to 8 looks into before it breaks an order-9 block; only when
- * there is none are all looked at.
+ * Pageblocks that are searched for a run of order 1 to 8 before an order-9 block is split. All are
+ * searched only when there is no such block.
  */
 #define RUN_TRIES 16
 
@@ -20,11 +20,11 @@ u64 zone_take_block(struct buddy *b, struct buddy_zone *z, u32 order)
 
         if (closed == NO_SECTION)
             return pa;
-        section_open(b, z, closed); /* its records take a part: look again */
+        section_open(b, z, closed); /* its records take a part of it, so search again */
     }
 }
 
-/* An order-9 block becomes pages; the caller takes some at once. NULL: there is none. */
+/* Splits an order-9 block into pages; the caller takes some at once. NULL: there is none. */
 static struct pageblock *open_block(struct buddy *b, struct buddy_zone *z)
 {
     u64 pa = zone_take_block(b, z, BUDDY_BLOCK_ORDER);
@@ -45,7 +45,7 @@ static void split_section(struct buddy *b, struct buddy_zone *z)
 
 struct pageblock *zone_find_pages(struct buddy *b, struct buddy_zone *z)
 {
-    /* Splitting a section leaves single pages over beside its records. */
+    /* Opening a section frees single pages beside its records: use these first. */
     if (!z->buckets_used && z->orders_used == 1u << (BIG_ORDERS - 1))
         split_section(b, z);
     if (z->buckets_used)

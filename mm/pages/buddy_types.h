@@ -1,21 +1,21 @@
 /*
  * The types that the files of the page allocator share, and the calls between those files. For
- * mm/buddy*.c only.
+ * mm/pages/buddy*.c only.
  *
  * A pageblock record is in one of four states:
  *  - PB_HOLE: no declared memory here.
  *  - PB_SMALL: pages by bits, set = free. nfree = number of set bits, 0..511; words has bit i set
- *    when free[i] is not 0. In the bucket list (nfree - 1) / 64 of its zone; in none when nfree is
- *    0, which is also what every pageblock of an allocated block of order >= 9 looks like.
- *  - PB_FREE: head of a free block of `order` 9..18; free[] is 0. In its zone's list of that order
- *    (18: the section is, in the list of whole sections).
+ *    when free[i] is not 0. In the bucket list (nfree - 1) / 64 of its zone; in no list when nfree
+ *    is 0, as in every pageblock of an allocated block of order 9 and up.
+ *  - PB_FREE: head of a free block of `order` 9..18; free[] is 0. In its zone's list of that order;
+ *    for order 18 the section is in the zone's list of whole sections.
  *  - PB_BODY: a later pageblock of such a block; free[] is 0.
- * Two free buddies of one zone and order below 18 never stand side by side. `owned` is the number
- * of declared pages of the record's zone; only owned == 512 can be PB_FREE or PB_BODY. Where two
- * zones share a pageblock, each has a record, chained by `other`. `fits` is an upper bound of the
- * largest order that can be found in the bits.
- * A section without records is wholly one zone's and either free as one block (SEC_FREE) or
- * allocated as one (SEC_USED), or nothing of it was handed over (SEC_RAW).
+ * Two buddies of one zone and one order below 18 are never both free. `owned` is the number of
+ * declared pages of the record's zone; PB_FREE and PB_BODY need owned == 512. Where two zones share
+ * a pageblock, each has a record, chained by `other`. `fits` is an upper bound of the largest order
+ * that the bits contain.
+ * A section without records is free as one block (SEC_FREE), allocated as one (SEC_USED), or was
+ * never handed over (SEC_RAW). In the first two states all of it is one zone's.
  * SPDX-License-Identifier: MIT
  */
 #ifndef PERCH_MM_PAGES_BUDDY_TYPES_H
@@ -37,7 +37,7 @@
 
 enum pb_state { PB_HOLE, PB_SMALL, PB_FREE, PB_BODY };
 
-/* Two cache lines: what every operation needs, and the bits. */
+/* Two cache lines: the fields of every operation, and the bits. */
 struct pageblock {
     struct pageblock *next, *prev;
     struct pageblock *other; /* record of another zone for the same pageblock */
@@ -52,19 +52,19 @@ static_assert(sizeof(struct pageblock) == 128, "two cache lines");
 enum section_state { SEC_RAW, SEC_FREE, SEC_USED };
 
 struct buddy_section {
-    struct pageblock *pbs;   /* of pageblocks [lo, hi) of the section; NULL: no records */
-    struct buddy_zone *zone; /* of the whole section; NULL: mixed, or with holes */
+    struct pageblock *pbs;   /* records of pageblocks [lo, hi); NULL: none */
+    struct buddy_zone *zone; /* of the whole section; NULL: several zones */
     u32 pages;               /* declared */
-    u16 lo, hi;              /* declared memory touches these pageblocks only */
+    u16 lo, hi;              /* the pageblocks with declared memory */
     u32 next, prev;          /* in the zone's list of whole sections */
     u32 state;               /* while there are no records */
 };
 
-/* free_pages is read without the lock; everything else here under it. */
+/* free_pages may be read without the lock; the rest needs it. */
 struct buddy_zone {
     struct spinlock lock;
     u32 buckets_used; /* bit i: bucket[i] is not empty */
-    u32 orders_used;  /* bit i: there is a free block of order 9 + i */
+    u32 orders_used;  /* bit i: a block of order 9 + i is free */
     s32 node;
     bool last;
     u64 free_pages, local, foreign;
@@ -106,7 +106,7 @@ static inline struct pageblock *section_records(const struct buddy_section *sec)
     return __atomic_load_n(&sec->pbs, __ATOMIC_ACQUIRE);
 }
 
-/* First record of a pageblock; NULL where there are none. The section must exist. */
+/* First record of a pageblock; NULL: it has none. The section must exist. */
 static inline struct pageblock *record_at(const struct buddy *b, u32 pb_index)
 {
     const struct buddy_section *sec = section_of(b, pb_index);
@@ -141,57 +141,57 @@ static inline void list_remove(struct pageblock **head, struct pageblock *pb)
 }
 
 /*
- * Functions of the files, from the bottom up; each file calls only those before it. The zone's lock
- * is held where a zone is changed.
+ * Functions by file, from the bottom up; a file calls only files above it in this list. The caller
+ * holds the zone's lock where a zone is changed.
  */
 
 /* ---- orders 9 to 18 (buddy_block.c) ---------------------------------------------------------- */
 
 /*
- * A block of that order: its address, all its pageblocks PB_SMALL without free pages; or NO_PA.
- * *closed is NO_SECTION then, or a whole section without records that has left the free list and is
- * to be opened first.
+ * Takes a block of that order and returns its address; its pageblocks are PB_SMALL without free
+ * pages. NO_PA: *closed is NO_SECTION (no memory), or a whole section without records that has left
+ * the free list and that the caller opens first.
  */
 u64 zone_take_ready_block(struct buddy *b, struct buddy_zone *z, u32 order, u32 *closed);
 
-/* The first free whole section leaves the list, which is not empty. */
+/* Takes the first free whole section off the list, which is not empty. */
 u32 zone_pop_section(struct buddy *b, struct buddy_zone *z);
 
-/* pb is the first of an allocated block's pageblocks, all PB_SMALL without free pages. */
+/* Frees a block. pb is its first pageblock; all are PB_SMALL without free pages. */
 void zone_put_block(struct buddy *b, struct buddy_zone *z, struct pageblock *pb, u32 order);
 
 /* A whole section without records becomes a free block. */
 void zone_put_section(struct buddy *b, struct buddy_zone *z, u32 section);
 
-/* ---- orders 0 to 8: the pages of pageblocks that are there (buddy_page.c) -------------------- */
+/* ---- orders 0 to 8, in pageblocks that have free pages (buddy_page.c) ------------------------ */
 
 /* All pages of an allocated order-9 block become free pages; the caller takes some at once. */
 void zone_open_block(struct buddy_zone *z, struct pageblock *pb);
 
-/* Up to n pages of one pageblock, lowest first; at least one is free. Returns how many. */
+/* Takes up to n pages of one pageblock, lowest first; at least one is free. Returns the number. */
 u32 zone_take_some(struct buddy_zone *z, struct pageblock *pb, u32 n, u64 *pas);
 
-/* A pageblock with a run of that order, among at most `tries`, and its first page; or NULL. */
+/* Searches at most `tries` pageblocks for a free run of that order and its first page; or NULL. */
 struct pageblock *zone_search_run(struct buddy_zone *z, u32 order, u64 tries, u32 *first);
 
 /* Takes the pages [first, first + n), all free. */
 void zone_take_range(struct buddy_zone *z, struct pageblock *pb, u32 first, u32 n);
 
-/* Makes n pages of pb, from page first on, free. False, and nothing done: one is free already. */
+/* Frees n pages of pb, from page first on. False, with nothing changed: one is free already. */
 bool zone_put_pages(struct buddy *b, struct pageblock *pb, u32 first, u32 n);
 
-/* After pb->nfree changed to less than 512: into the right bucket. */
+/* Moves pb to the right bucket after a change of nfree, which is less than 512. */
 void zone_pages_changed(struct buddy_zone *z, struct pageblock *pb);
 
-/* All 512 pages are free: it rises to order 9. */
+/* All 512 pages are free: pb becomes an order-9 block. */
 void zone_close_block(struct buddy *b, struct pageblock *pb);
 
 /* ---- ranges and records (buddy_section.c) ---------------------------------------------------- */
 
-/* What of [start, end) is in the section. */
+/* The part of [start, end) that is in the section. */
 struct buddy_range section_part(u32 section, u64 start, u64 end);
 
-/* Declared range that holds pa; NULL: none. O(log ranges). */
+/* The declared range that contains pa; NULL: none. O(log ranges). */
 const struct buddy_range *range_at(const struct buddy *b, u64 pa);
 
 /* First declared range that ends above the section's start. */
@@ -200,35 +200,35 @@ const struct buddy_range *section_first_range(const struct buddy *b, u32 section
 /* Pages that the records of a section take. */
 u32 section_record_pages(const struct buddy *b, u32 section);
 
-/* Makes the records in those pages at pa. All declared pages of the section count as allocated. */
+/* Makes the records in pages at pa. All declared pages of the section count as allocated. */
 void section_make_records(struct buddy *b, u32 section, u64 pa);
 
-/* Pages of z in sections with records become free. */
+/* Frees pages of z in sections that have records. */
 void zone_put_range(struct buddy *b, struct buddy_zone *z, u64 start, u64 end);
 
 /*
- * Splits a free whole section that is in no list any more: makes its records at its own end, and
- * the rest of it free blocks of z.
+ * Splits a free whole section that was taken off its list: makes its records at its end, and frees
+ * the rest as blocks of z.
  */
 void section_open(struct buddy *b, struct buddy_zone *z, u32 section);
 
 /* ---- taking, with larger blocks and sections broken where needed (buddy_take.c) -------------- */
 
-/* A block of order 9 to 18: its address, all its pageblocks PB_SMALL; or NO_PA. */
+/* Takes a block of order 9 to 18 and returns its address; NO_PA: no memory. */
 u64 zone_take_block(struct buddy *b, struct buddy_zone *z, u32 order);
 
-/* A pageblock with a free page, the fullest; NULL when there is none. */
+/* The pageblock with the fewest free pages, at least one; NULL: no memory. */
 struct pageblock *zone_find_pages(struct buddy *b, struct buddy_zone *z);
 
-/* Up to n pages: how many. */
+/* Takes up to n pages; returns the number. */
 u32 zone_take_pages(struct buddy *b, struct buddy_zone *z, u32 n, u64 *pas);
 
-/* A run of order 1 to 8; NO_PA when there is none. */
+/* Takes a run of order 1 to 8; NO_PA: no memory. */
 u64 zone_take_run(struct buddy *b, struct buddy_zone *z, u32 order);
 
 /* ---- any order (buddy.c) --------------------------------------------------------------------- */
 
-/* Takes and releases the zone's lock itself, and adds 1 to *count under it. NO_PA: none. */
+/* Takes a block of any order, and the zone's lock for it; counts it in *count. NO_PA: no memory. */
 u64 zone_alloc(struct buddy *b, struct buddy_zone *z, u32 order, u64 *count);
 
 #endif

@@ -1,5 +1,5 @@
 /*
- * Looking at the page allocator: statistics, and every invariant of mm/pages/buddy_types.h.
+ * Statistics of the page allocator, and the check of every invariant in mm/pages/buddy_types.h.
  * SPDX-License-Identifier: MIT
  */
 #include "kernel/base/bitmap.h"
@@ -69,7 +69,7 @@ void buddy_stats(struct buddy *b, s32 node, struct buddy_stats *out)
 
 static int broken(const char *what, u64 where)
 {
-    pr_err("buddy: verify: %s (0x%llx)", what, (unsigned long long)where);
+    pr_err("buddy: verify: %s (0x%llx)", what, (ull)where);
     return -EINVAL;
 }
 
@@ -118,7 +118,7 @@ static int verify_block(const struct buddy *b, const struct pageblock *pb)
     return 0;
 }
 
-/* What the records say is there, to be held against lists and sums. */
+/* Sums over the records, to compare with the lists and counters. */
 struct zone_sums {
     u64 pages, buckets, blocks;
 };
@@ -226,7 +226,7 @@ static struct buddy_zone *zone_number(struct buddy *b, u32 i)
     return &b->nodes[i / 2]->zone[i % 2];
 }
 
-/* Nobody else holds two zones' locks at a time, so that their order does not matter. */
+/* No other code holds two of these locks at a time, so their order does not matter. */
 int buddy_verify(struct buddy *b)
 {
     u32 zones = 2 * b->cfg.nr_nodes;

@@ -13,16 +13,16 @@
 
 static const struct {
     u16 size;
-    u8 order; /* of a slab: few large objects would leave too much of a page over */
+    u8 order; /* of a slab: large objects need more than a page, else too much is unused */
 } classes[SMALL_CLASSES] = {
     {8, 0},   {16, 0},  {32, 0},  {48, 0},  {64, 0},  {96, 0},   {128, 0},
     {192, 0}, {256, 0}, {384, 0}, {512, 0}, {768, 0}, {1024, 1}, {2048, 2},
 };
 
 /*
- * At the start of its pages. free: a bit for each object, set: free; words: bit i set when free[i]
- * is not 0. In the list `partial` of its class when some are free and some not, in `full` when none
- * is free, the spare of its class when all are.
+ * The header at the start of a slab's pages. free: one bit per object, set = free; words: bit i is
+ * set when free[i] is not 0. A slab is in the list `full` of its class when no object is free, in
+ * `partial` when some are, and the spare of its class when all are.
  */
 struct slab {
     struct slab *next, *prev;
@@ -160,7 +160,7 @@ static void *slab_take(struct small_node *n, struct slab *s)
 
 /* ---- allocation ------------------------------------------------------------------------------ */
 
-/* From slabs that are there, or from `fresh`, which enters the node's lists. */
+/* An object of the node's slabs, or of `fresh`, which is added to the lists; NULL: none. */
 static void *node_take(struct small_node *n, u32 cls, struct slab *fresh)
 {
     void *obj = NULL;
@@ -212,12 +212,12 @@ void *small_alloc(struct small_mem *m, s32 node, size_t size)
     return NULL;
 }
 
-/* ---- giving back ----------------------------------------------------------------------------- */
+/* ---- freeing --------------------------------------------------------------------------------- */
 
 static void refuse(struct small_mem *m, const void *ptr, size_t size, const char *why)
 {
     atomic_fetch_add_explicit(&m->bad_frees, 1, memory_order_relaxed);
-    pr_err("small memory: free of %p, %llu bytes: %s", ptr, (unsigned long long)size, why);
+    pr_err("small memory: free of %p, %llu bytes: %s", ptr, (ull)size, why);
 }
 
 static void large_free(struct small_mem *m, void *ptr, size_t size)
@@ -228,7 +228,7 @@ static void large_free(struct small_mem *m, void *ptr, size_t size)
     buddy_free(m->b, m->phys(m->b->cfg.ctx, ptr), order);
 }
 
-/* Slab of an object of that class; NULL: it is none. *i: which object. */
+/* The slab of an object of that class, and its index *i; NULL: ptr is no such object. */
 static struct slab *slab_of(void *ptr, u32 cls, u32 *i)
 {
     uintptr_t at = (uintptr_t)ptr, base = at & ~(uintptr_t)(slab_bytes(cls) - 1);
@@ -241,7 +241,7 @@ static struct slab *slab_of(void *ptr, u32 cls, u32 *i)
     return offset % classes[cls].size || *i >= s->total ? NULL : s;
 }
 
-/* The node's lock is held. Returns a slab that is to go back to the page allocator, or NULL. */
+/* The node's lock is held. Returns a slab for slab_drop(), or NULL. */
 static struct slab *slab_put(struct small_node *n, struct slab *s, u32 i)
 {
     u32 cls = s->cls;
@@ -295,7 +295,7 @@ void small_free(struct small_mem *m, void *ptr, size_t size)
         refuse(m, ptr, size, "free already");
 }
 
-/* ---- looking --------------------------------------------------------------------------------- */
+/* ---- inspection ------------------------------------------------------------------------------ */
 
 void small_stats(struct small_mem *m, s32 node, struct small_stats *out)
 {
@@ -321,7 +321,7 @@ static bool slab_ok(const struct small_mem *m, const struct slab *s, s32 node, u
            buddy_node_of(m->b, s->pa) == node;
 }
 
-/* Counts the used objects and slabs of a list whose slabs have min to max free objects. */
+/* Adds the used objects and the slabs of a list. full: its slabs have no free object. */
 static bool list_ok(const struct small_mem *m, const struct slab *s, s32 node, u32 cls, bool full,
                     u64 *objects, u64 *slabs)
 {

@@ -1,10 +1,10 @@
 /*
  * Small-object memory for the kernel's own records, above the page allocator: 8 to 2048 bytes by
- * size classes, larger pieces as whole blocks. An object lies on the node asked for, or else on the
- * nearest one that has memory. Alloc and free are O(1). A slab whose objects are all free goes back
- * to the page allocator, but for one spare of each class and node. A free of what is free already,
- * of an address inside an object, or with a size of another class is refused with a line, is
- * counted, and changes nothing.
+ * size classes, larger pieces as whole blocks. An object is on the node asked for, or else on the
+ * nearest node that has memory. Alloc and free are O(1). A slab whose objects are all free returns
+ * to the page allocator, except one spare of each class and node. A free of a free object, of an
+ * address inside an object, or with a size of another class changes nothing; it is refused with a
+ * line and counted.
  *
  * Alignment: a size that is a power of two is aligned to itself, up to 64; other sizes to 16 (8, up
  * to 8 bytes); a piece over 2048 bytes to a page at least. Nothing is cleared.
@@ -33,11 +33,11 @@ struct small_mem {
     _Atomic u64 bad_frees;           /* refused */
 };
 
-/* Of slabs that lie on one node. */
+/* Of the slabs on one node. */
 struct small_stats {
     u64 pages;   /* of all slabs, spares too */
     u64 objects; /* in use */
-    u64 bytes;   /* these, in sizes of their classes */
+    u64 bytes;   /* of these objects, by size class */
     u64 spares;  /* slabs without objects */
 };
 
@@ -45,12 +45,13 @@ struct small_stats {
 int small_init(struct small_mem *m, struct buddy *b,
                u64 (*phys)(void *ctx, const void *ptr)) MUST_CHECK;
 
-/* size bytes near node (NODE_NONE: anywhere); NULL: size 0, or no memory. */
+/* size bytes on node or the nearest (NODE_NONE: anywhere); NULL: size 0, or no memory. */
 void *small_alloc(struct small_mem *m, s32 node, size_t size) MUST_CHECK;
 
-/* Gives back what small_alloc(size) returned; NULL does nothing. */
+/* Frees the result of small_alloc(size); NULL does nothing. */
 void small_free(struct small_mem *m, void *ptr, size_t size);
 
+/* For tests, as is small_verify(). */
 void small_stats(struct small_mem *m, s32 node, struct small_stats *out);
 
 /* Checks every slab; 0, or -EINVAL with a line. */

@@ -110,7 +110,7 @@ KTEST(acpi_cedt, bridges_and_windows)
     EXPECT_EQ(windows[0].size, 16 * MIB256);
     EXPECT_EQ(windows[0].ways, 2);
     EXPECT_EQ(windows[0].granularity, 1024);
-    EXPECT_EQ(windows[0].restrictions, CEDT_WINDOW_HOST_COHERENT | CEDT_WINDOW_VOLATILE);
+    EXPECT_EQ(windows[0].restrictions, 1u << 1 | 1u << 2);
     EXPECT_EQ(windows[0].qtg, 3);
     EXPECT_FALSE(windows[0].xor);
     EXPECT_TRUE(windows[0].targets[0] == 7 && windows[0].targets[1] == 8);

@@ -152,7 +152,7 @@ static void set_pages(struct model *m, u32 i, u32 index, u32 n)
             n = k - index; /* up to the first that is taken */
     }
     if (n == 1)
-        pt_slot_set(&m->pt, &m->slot[i], index, pa, prot);
+        pt_slot_set_run(&m->pt, &m->slot[i], index, 1, pa, prot);
     else if (n)
         pt_slot_set_run(&m->pt, &m->slot[i], index, n, pa, prot);
     for (u32 k = 0; k < n; k++)

@@ -132,7 +132,7 @@ KTEST(pagetable_range, set_replace_clear)
 
     start();
     open_at(&s, VA);
-    pt_slot_set(&pt, &s, 7, BLOCK + 0x3000, 0);
+    pt_slot_set_run(&pt, &s, 7, 1, BLOCK + 0x3000, 0);
     fake_expect_at(&pt, VA + 7 * PAGE_SIZE + 5, BLOCK + 0x3005, 0, PAGE_SIZE);
     EXPECT_EQ(s.table[7], (BLOCK + 0x3000) | 0x8000000000000061ULL); /* P, A, D, NX */
     EXPECT_EQ(pt.leaves[PT_LEAF_4K], 1);
@@ -157,7 +157,7 @@ KTEST(pagetable_range, set_replace_clear)
         fake_expect_at(&pt, VA + i * PAGE_SIZE, BLOCK, PT_G, PAGE_SIZE);
     expect_nothing_at(VA + 103 * PAGE_SIZE);
     EXPECT_EQ(pt_slot_verify(&pt, &s), 0);
-    EXPECT_TRUE(SHIM_PANICS(pt_slot_set(&pt, &s, 500, BLOCK, PROT)));
+    EXPECT_TRUE(SHIM_PANICS(pt_slot_set_run(&pt, &s, 500, 1, BLOCK, PROT)));
     EXPECT_TRUE(SHIM_PANICS(pt_slot_set_run(&pt, &s, 499, 2, BLOCK, PROT)));
     pt_slot_clear(&pt, &s, 499);
     EXPECT_TRUE(SHIM_PANICS(pt_slot_set_run(&pt, &s, 510, 3, BLOCK, PROT)));
@@ -248,7 +248,7 @@ KTEST(pagetable_range, promote_refuses)
     open_at(&s, VA);
     pt_slot_set_run(&pt, &s, 0, 511, BLOCK, PROT);
     EXPECT_EQ(pt_slot_promote(&pt, &s, BLOCK, PROT, &flush), -EINVAL); /* a hole */
-    pt_slot_set(&pt, &s, 511, BLOCK, PROT);
+    pt_slot_set_run(&pt, &s, 511, 1, BLOCK, PROT);
     EXPECT_EQ(pt_slot_promote(&pt, &s, BLOCK, PROT, &flush), -EINVAL); /* another page */
     pt_slot_replace(&pt, &s, 511, BLOCK + 511 * PAGE_SIZE, PT_G);
     EXPECT_EQ(pt_slot_promote(&pt, &s, BLOCK, PROT, &flush), -EINVAL); /* read-only */
@@ -312,7 +312,7 @@ KTEST(pagetable_range, verify_finds)
 
     start();
     open_at(&s, VA);
-    pt_slot_set(&pt, &s, 4, BLOCK, PROT);
+    pt_slot_set_run(&pt, &s, 4, 1, BLOCK, PROT);
     wrong = s;
     wrong.promoted = true;
     EXPECT_EQ(pt_slot_verify(&pt, &wrong), -EINVAL);
@@ -422,7 +422,7 @@ KTEST(pagetable_range, reader_beside_promotion)
         wait_for_reader();
         pagetable_release(&pt, &flush);
         open_at(&beside, VA + SZ_2M); /* may take the table page that was just given back */
-        pt_slot_set(&pt, &beside, round, BLOCK + SZ_2M, 0);
+        pt_slot_set_run(&pt, &beside, round, 1, BLOCK + SZ_2M, 0);
         EXPECT_EQ(pt_slot_demote(&pt, &s, 0, &flush), 0);
         pt_slot_clear(&pt, &beside, round);
         pt_slot_close(&pt, &beside, &flush);

@@ -181,7 +181,7 @@ static void round(struct rig *r)
     u64 last = r->block + WRITE_PAGES * PAGE_SIZE;
 
     EXPECT_EQ(pt_slot_promote(pt, &r->slot, r->block, PROT, &r->flush), -EINVAL); /* a hole */
-    pt_slot_set(pt, &r->slot, WRITE_PAGES, last, PROT);
+    pt_slot_set_run(pt, &r->slot, WRITE_PAGES, 1, last, PROT);
     REQUIRE_EQ(pt_slot_promote(pt, &r->slot, r->block, PROT, &r->flush), 0);
     write_burst(r, 64); /* before the flush: by the one size or the other */
     flush_all(r);
@@ -254,7 +254,7 @@ KTEST(promote, replace)
         return;
     zero = r->block;
     real = r->block + PAGE_SIZE;
-    pt_slot_set(&r->vm->pt, &r->slot, 0, zero, PT_G);
+    pt_slot_set_run(&r->vm->pt, &r->slot, 0, 1, zero, PT_G);
     EXPECT_EQ(smp_call_all(zero_page_refuses, r), 0);
     EXPECT_EQ(pt_slot_replace(&r->vm->pt, &r->slot, 0, real, PROT), zero);
     flush_all(r);
