@@ -317,16 +317,15 @@ void console_tables(const struct spcr_info *spcr, const struct dbg2_info *dbg2)
     console_flush(); /* a new sink gets what was said before it */
 }
 
-void console_remap(void *(*map)(void *ctx, u64 pa, u64 size),
-                   void *(*map_video)(void *ctx, u64 pa, u64 size), void *ctx)
+void console_remap(struct kernel_vm *vm)
 {
     struct range video = screen_memory();
     bool held = the_log.hold;
 
     the_log.hold = true; /* no line may go out through an address of the boot tables */
-    console_uart_remap(&the_log, map, ctx);
+    console_uart_remap(&the_log, vm);
     if (!range_empty(video))
-        screen_map(map_video(ctx, video.start, range_size(video)));
+        screen_map(paging_map_mmio(vm, video.start, range_size(video), PT_WC, "frame buffer"));
     the_log.hold = held;
     if (screen_wanted)
         add_screen();

@@ -11,6 +11,7 @@
 #include "acpi/spcr.h"
 #include "boot/boot_info.h"
 #include "kernel/base/cmdline.h"
+#include "kernel/platform/paging.h"
 
 /*
  * Chooses the sinks that can be had now: those of console=, or else the first COM port that
@@ -26,12 +27,11 @@ void console_init(const struct kernel_options *o, const struct boot_info *info);
 void console_tables(const struct spcr_info *spcr, const struct dbg2_info *dbg2);
 
 /*
- * To be called when the boot tables are gone, before the next line: devices in memory are reached
- * through map from now on, and the screen through map_video. A device is dropped when that returns
- * NULL. Devices out of reach before are tried now. Boot CPU.
+ * Maps the devices in memory, and the screen, in the final tables. A device that cannot be mapped
+ * is dropped; one that was out of reach before is tried now. Boot CPU, when the boot tables are
+ * gone, before the next log line.
  */
-void console_remap(void *(*map)(void *ctx, u64 pa, u64 size),
-                   void *(*map_video)(void *ctx, u64 pa, u64 size), void *ctx);
+void console_remap(struct kernel_vm *vm);
 
 /* Holds lines back in the ring (true), so that a measurement does not contain the wire. */
 void console_hold(bool hold);

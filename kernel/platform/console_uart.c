@@ -144,15 +144,17 @@ u32 console_uart_speed(const struct uart_place *place)
     return u && !u->waiting ? uart_speed(&u->ops) : 0;
 }
 
-void console_uart_remap(struct log *log, void *(*map)(void *ctx, u64 pa, u64 size), void *ctx)
+void console_uart_remap(struct log *log, struct kernel_vm *vm)
 {
     for (u32 i = 0; i < nr_uarts; i++) {
         struct port_uart *u = &uarts[i];
 
         if (!u->place.mmio)
             continue;
-        u->mmio = (struct uart_mmio){map(ctx, u->place.base, (u64)UART_SPAN * u->place.stride),
-                                     u->place.width, u->place.stride};
+        u->mmio.width = u->place.width;
+        u->mmio.stride = u->place.stride;
+        u->mmio.regs =
+            paging_map_mmio(vm, u->place.base, (u64)UART_SPAN * u->place.stride, PT_UC, "UART");
         if (!u->mmio.regs) {
             u->sink.dead = true;
             continue;

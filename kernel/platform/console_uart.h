@@ -8,6 +8,7 @@
 
 #include "kernel/base/console_spec.h"
 #include "kernel/base/log.h"
+#include "kernel/platform/paging.h"
 
 /* What became of a request. */
 enum console_uart_result {
@@ -33,9 +34,9 @@ const char *console_uart_text(enum console_uart_result r);
 u32 console_uart_speed(const struct uart_place *place);
 
 /*
- * Devices are reached through map from now on, or dropped when it returns NULL; those that waited
- * for it are tried, each with a line.
+ * Maps the UARTs in memory in the final tables, and drops those that cannot be mapped. UARTs that
+ * waited for this are tried, each with a log line.
  */
-void console_uart_remap(struct log *log, void *(*map)(void *ctx, u64 pa, u64 size), void *ctx);
+void console_uart_remap(struct log *log, struct kernel_vm *vm);
 
 #endif

@@ -40,10 +40,7 @@ void cpu_tables_fill(struct cpu_tables *t, const u64 ist_top[IST_COUNT])
 void cpu_tables_load(void)
 {
     struct cpu_tables *t = this_cpu_ptr(&cpu_tables);
-    struct {
-        u16 limit;
-        u64 base;
-    } PACKED ptr = {sizeof(t->gdt) - 1, (uintptr_t)t->gdt};
+    struct table_ptr ptr = {sizeof(t->gdt) - 1, (uintptr_t)t->gdt};
 
     t->gdt[3] &= ~TSS_BUSY; /* a start that is tried again finds it busy, and LTR would refuse it */
     /* FS and GS are left alone: loading a selector into GS would clear its base. */

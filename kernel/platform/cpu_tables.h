@@ -26,6 +26,13 @@ struct tss64 {
 } PACKED;
 static_assert(sizeof(struct tss64) == 104, "SDM vol. 3, figure 7-11");
 
+/* The operand of LGDT and LIDT. */
+struct table_ptr {
+    u16 limit;
+    u64 base;
+} PACKED;
+static_assert(sizeof(struct table_ptr) == 10, "SDM vol. 3, figure 2-6");
+
 struct cpu_tables {
     u64 gdt[5];
     u64 pad[3];

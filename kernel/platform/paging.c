@@ -200,26 +200,7 @@ void paging_init(struct kernel_vm *vm, struct memblock *mb, const struct range *
 
 /* ---- users of virtual areas ------------------------------------------------------------------ */
 
-int paging_area_alloc_congruent(struct kernel_vm *vm, const u64 *offsets, const u64 *sizes, u32 n,
-                                u64 align, const char *name, u64 *base)
-{
-    paging_lock(vm);
-    int err = vspace_alloc_congruent(&vm->pcpu_window, offsets, sizes, n, align, name, base);
-
-    paging_unlock(vm);
-    return err;
-}
-
-int paging_area_free_congruent(struct kernel_vm *vm, u64 base, const u64 *offsets, u32 n)
-{
-    paging_lock(vm);
-    int err = vspace_free_congruent(&vm->pcpu_window, base, offsets, n);
-
-    paging_unlock(vm);
-    return err;
-}
-
-static void *map_device(struct kernel_vm *vm, u64 pa, u64 size, u32 cache, const char *name)
+void *paging_map_mmio(struct kernel_vm *vm, u64 pa, u64 size, u32 cache, const char *name)
 {
     struct vspace_map_args args = {
         .prot = PT_W | PT_G | cache, .node = NODE_NONE, .tag = {name, VAREA_NO_OWNER}};
@@ -233,16 +214,6 @@ static void *map_device(struct kernel_vm *vm, u64 pa, u64 size, u32 cache, const
         return NULL;
     }
     return (void *)va;
-}
-
-void *paging_map_mmio(struct kernel_vm *vm, u64 pa, u64 size, const char *name)
-{
-    return map_device(vm, pa, size, PT_UC, name);
-}
-
-void *paging_map_video(struct kernel_vm *vm, u64 pa, u64 size, const char *name)
-{
-    return map_device(vm, pa, size, PT_WC, name);
 }
 
 int paging_map_stack(struct kernel_vm *vm, u64 pa, u64 size, const char *name, u32 cpu, u64 *top)

@@ -66,27 +66,10 @@ static inline void paging_unlock(struct kernel_vm *vm)
 }
 
 /*
- * Addresses for a chunk, in the per-CPU window: vspace_alloc_congruent() and its errors, under the
- * lock. Any CPU, thread context, interrupts on.
+ * Maps device memory in the area window, for good. cache: PT_UC for registers, PT_WC for video
+ * memory, which is written in order and never read. NULL, after a log line: it cannot be mapped.
  */
-int paging_area_alloc_congruent(struct kernel_vm *vm, const u64 *offsets, const u64 *sizes, u32 n,
-                                u64 align, const char *name, u64 *base) MUST_CHECK;
-
-/*
- * Gives all n back, when nothing is mapped in them any more and every CPU has forgotten them.
- * -ENOENT: one does not begin there.
- */
-int paging_area_free_congruent(struct kernel_vm *vm, u64 base, const u64 *offsets,
-                               u32 n) MUST_CHECK;
-
-/*
- * Maps device registers, uncached, at an address of the area window. NULL with a line when it
- * cannot; never undone.
- */
-void *paging_map_mmio(struct kernel_vm *vm, u64 pa, u64 size, const char *name);
-
-/* The same, write-combining: for video memory, which is written in order and never read. */
-void *paging_map_video(struct kernel_vm *vm, u64 pa, u64 size, const char *name);
+void *paging_map_mmio(struct kernel_vm *vm, u64 pa, u64 size, u32 cache, const char *name);
 
 /*
  * A stack over the size bytes at pa, above a guard page. *top: its end. 0, -ENOMEM or -ENOSPC; the

@@ -18,18 +18,28 @@ static struct pt_flush retired; /* of slots closed, promoted or demoted; under t
 
 static int area_alloc(void *ctx, const u64 *offsets, const u64 *sizes, u32 n, u64 align, u64 *base)
 {
+    struct kernel_vm *vm = ctx;
     int err;
 
-    /* What cannot be used stays taken, so that it does not come again. */
+    /* An unusable base stays allocated, so that the next search does not find it again. */
+    paging_lock(vm);
     do {
-        err = paging_area_alloc_congruent(ctx, offsets, sizes, n, align, "per-CPU chunk", base);
+        err = vspace_alloc_congruent(&vm->pcpu_window, offsets, sizes, n, align, "per-CPU chunk",
+                                     base);
     } while (!err && !percpu_base_usable(*base));
+    paging_unlock(vm);
     return err;
 }
 
 static void area_free(void *ctx, u64 base, const u64 *offsets, u32 n)
 {
-    if (paging_area_free_congruent(ctx, base, offsets, n))
+    struct kernel_vm *vm = ctx;
+    int err;
+
+    paging_lock(vm);
+    err = vspace_free_congruent(&vm->pcpu_window, base, offsets, n);
+    paging_unlock(vm);
+    if (err)
         pr_err("percpu: chunk area at 0x%llx was not taken", (unsigned long long)base);
 }
 

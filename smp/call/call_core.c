@@ -81,7 +81,7 @@ static bool wait_done(const struct call_ops *ops, const struct call_cpu *own)
         return true;
     start = ops->now(ops->ctx);
     while (todo) {
-        if (call_waiting(own))
+        if (atomic_load_explicit(&own->summary, memory_order_acquire))
             ops->serve(ops->ctx);
         todo = pending(own);
         if (todo != seen) {
@@ -217,9 +217,4 @@ void call_refuse(const struct call_ops *ops, u32 self, u32 nr)
 
     for (u32 word = 0; word < BITMAP_WORDS(nr); word++)
         take_word(ops, cc, word, refuse_request);
-}
-
-bool call_waiting(const struct call_cpu *cc)
-{
-    return atomic_load_explicit(&cc->summary, memory_order_acquire) != 0;
 }

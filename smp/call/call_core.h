@@ -93,16 +93,10 @@ u32 call_serve_nmi(const struct call_ops *ops, u32 self, u32 nr);
  */
 void call_refuse(const struct call_ops *ops, u32 self, u32 nr);
 
-/* The CPU's own last request is done everywhere; false: it hangs, what it points to must stay. */
-static inline bool call_done(const struct call_cpu *own)
-{
-    return atomic_load_explicit(&own->pending, memory_order_acquire) == 0;
-}
-
-/* Waits until call_done() of CPU self, or the deadline: which of them came. */
+/*
+ * Waits until CPU self's own last request is done everywhere. False: the deadline passed, the
+ * request hangs, and what it points to must stay.
+ */
 bool call_settle(const struct call_ops *ops, u32 self);
-
-/* Is there something to serve? Any CPU may ask. */
-bool call_waiting(const struct call_cpu *cc);
 
 #endif

@@ -42,7 +42,7 @@ void cpu_idle(void)
     cpu_mark_idle(true);
     for (;;) {
         local_irq_disable();
-        if (smp_call_serve() || tlb_serve() || parked_or_worked())
+        if (call_kind_serve(&smp_calls) || call_kind_serve(&tlb_calls) || parked_or_worked())
             continue;
         cpu_sleep();
     }

@@ -49,5 +49,5 @@ u32 cpu_idle_pick(u32 from, const u64 *words)
 void cpu_kick(u32 cpu)
 {
     if (cpu != cpu_number() && cpu_is_online(cpu))
-        apic_send_ipi(cpu_map.apic_id[cpu], VEC_CALL);
+        apic_send(cpu_map.apic_id[cpu], VEC_CALL);
 }

@@ -127,8 +127,8 @@ static void op_refuse(void *ctx, u32 cpu)
 {
     (void)ctx;
     (void)cpu;
-    smp_call_refuse();
-    tlb_refuse();
+    call_kind_refuse(&smp_calls);
+    call_kind_refuse(&tlb_calls);
 }
 
 static void op_halt(void *ctx, const struct park_cpu *p)
@@ -168,8 +168,8 @@ void cpu_park_now(void)
         local_irq_disable();
         park_stay(p, cpu, &ops);
         /* A request that found an old mark of another one sent no interrupt. */
-        smp_call_serve();
-        tlb_serve();
+        call_kind_serve(&smp_calls);
+        call_kind_serve(&tlb_calls);
         local_irq_enable();
     }
     if (park_state(p) == PARK_WAKING) {

@@ -39,14 +39,14 @@ u64 smp_table_size(u32 n)
 static void op_init(void *ctx, u32 apic_id)
 {
     (void)ctx;
-    apic_send_init(apic_id);
+    apic_send(apic_id, APIC_INIT);
 }
 
 static void op_startup(void *ctx, u32 apic_id)
 {
     const struct bringup *b = ctx;
 
-    apic_send_startup(apic_id, (u8)(b->config->trampoline_pa >> PAGE_SHIFT));
+    apic_send(apic_id, APIC_STARTUP(b->config->trampoline_pa >> PAGE_SHIFT));
 }
 
 static u64 op_now(void *ctx)
