@@ -1,5 +1,5 @@
 /*
- * Interrupt descriptors and the dispatch of every exception and interrupt.
+ * Interrupt descriptors and the dispatch of exceptions and interrupts; see idt.h.
  * SPDX-License-Identifier: MIT
  */
 #include "kernel/platform/idt.h"
@@ -99,7 +99,7 @@ static bool nmi_handled(struct trap_frame *frame)
     return handled;
 }
 
-/* Only faults that an access can raise: everything else in the table's range is a bug. */
+/* Only faults that an access can raise; any other exception there is a bug. */
 static bool expected_fault(struct trap_frame *frame)
 {
     return (frame->vector == VEC_PF || frame->vector == VEC_GP || frame->vector == VEC_UD) &&

@@ -11,7 +11,7 @@
 
 static DEFINE_PER_CPU(atomic_bool, nmi_on_its_way);
 
-/* If one is on its way already, its handler clears the mark first and then sees our reason. */
+/* An NMI already on its way is enough: its handler clears the mark, then sees our reason. */
 void smp_nmi_send(u32 cpu)
 {
     if (!atomic_exchange_explicit(per_cpu_ptr(&nmi_on_its_way, cpu), true, memory_order_seq_cst))

@@ -13,7 +13,7 @@
 #include "smp/run/park.h"
 #include "smp/start/apic.h"
 
-/* After this many lines errors are only counted, so that a storm does not flood the log. */
+/* Further errors are only counted, so that they do not flood the log. */
 #define ERROR_LINES 8
 
 static _Atomic u64 apic_errors;
@@ -41,7 +41,7 @@ static void on_spurious(struct trap_frame *frame)
     (void)frame;
 }
 
-/* True: it was one of ours, and all reasons were looked at. */
+/* True: it was one of ours, and all reasons were checked. */
 static bool on_nmi(struct trap_frame *frame)
 {
     bool ours = smp_nmi_arrived();

@@ -79,7 +79,7 @@ static void xapic_wait_icr(void)
 
 /*
  * xAPIC: an order takes two writes. An interrupt handler that sends too must not run between them.
- * An NMI there is harmless: only the NMI handler of a panic sends.
+ * An NMI may: its handler sends only in a panic, which ends the machine.
  */
 void apic_send(u32 apic_id, u32 order)
 {

@@ -1,5 +1,5 @@
 /*
- * The record of one start; see bringup_state.h.
+ * The record of one processor's start; see bringup_state.h.
  * SPDX-License-Identifier: MIT
  */
 #include "smp/start/bringup_state.h"
