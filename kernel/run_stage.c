@@ -41,11 +41,11 @@ void end_configure(struct boot_state *s)
     struct power_config config = {
         .exit_port = s->opt.exit_isa_debug,
         .end = s->opt.end,
-        .fadt = s->has_fadt ? &s->fadt : NULL,
-        .has_s5 = s->has_s5,
-        .slp_typa = s->slp_typa,
-        .slp_typb = s->slp_typb,
-        .broken = fail_power(&s->opt),
+        .machine = {.fadt = s->has_fadt ? &s->fadt : NULL,
+                    .has_s5 = s->has_s5,
+                    .slp_typa = s->slp_typa,
+                    .slp_typb = s->slp_typb,
+                    .broken = fail_power(&s->opt)},
         .show_verdict = show_page,
     };
 
@@ -53,14 +53,9 @@ void end_configure(struct boot_state *s)
     panic_set_end(end_after_panic);
 }
 
-static void *map_power_register(void *ctx, u64 pa, u64 size)
-{
-    return paging_map_mmio(ctx, pa, size, "power register");
-}
-
 void end_map_registers(struct boot_state *s)
 {
-    power_map_registers(map_power_register, &s->vm);
+    power_map_registers(&s->vm);
 }
 
 /* Findings about the firmware fail a run only when strict=firmware asks for it. */

@@ -123,11 +123,11 @@ static int call_first(u32 cpus, void (*fn)(void *arg), void *arg)
     for (u32 cpu = 0; cpu < cpus; cpu++)
         if (!cpu_is_online(cpu)) /* the others would wait for it at the start line */
             return -ENODEV;
-    before = smp_call_set_deadline(LONG_TIME * (tsc_khz_now() / 1000));
+    before = call_kind_set_deadline(&smp_calls, LONG_TIME * (tsc_khz_now() / 1000));
     for (u32 cpu = 0; cpu < cpus; cpu++)
         words[cpu / 64] |= 1ULL << cpu % 64;
     int err = smp_call_set(words, fn, arg);
-    smp_call_set_deadline(before);
+    call_kind_set_deadline(&smp_calls, before);
     return err;
 }
 

@@ -1,5 +1,5 @@
 /*
- * Frequency of the TSC.
+ * The frequency of the TSC; see clock.h.
  * SPDX-License-Identifier: MIT
  */
 #include "kernel/platform/clock.h"
@@ -16,16 +16,16 @@
 #define PIT_HZ 1193182ULL /* 8254 */
 
 /*
- * The TSC's frequency is unknown while these are counted, and 10 GHz assumed: on a slower CPU they
- * are longer, never shorter. 20 times as long under a hypervisor.
+ * Times of a measurement, 20 times as long under a hypervisor. The TSC's frequency is still unknown
+ * and 10 GHz is assumed, so on a slower CPU they are longer, never shorter.
  */
 #define STILL_US   10000
 #define MEASURE_US 500000
 
-/* A leaf of CPUID and a measurement may differ by one part in so many: 16h is a rounded figure. */
+/* A CPUID leaf and a measurement may differ by 1/LEAF_PARTS: leaf 16h is rounded. */
 #define LEAF_PARTS 50
 
-#define HV_FREQUENCY_LEAF 0x40000010 /* EAX: TSC kHz; VMware's, also KVM's and QEMU's */
+#define HV_FREQUENCY_LEAF 0x40000010 /* EAX: TSC kHz; VMware, KVM, QEMU */
 
 static const char *source = "assumed";
 
@@ -42,13 +42,13 @@ static u64 read_hpet(void *ctx)
     return *(volatile u32 *)((volatile u8 *)ctx + HPET_REG_COUNTER);
 }
 
-/* 64-bit registers, read by halves: a chipset need not take more in one access (2.4.7). */
+/* A 64-bit register, read in halves: a chipset need not support 64-bit accesses (2.4.7). */
 static u64 hpet_register(volatile u32 *regs, u32 reg)
 {
     return regs[reg / 4] | (u64)regs[reg / 4 + 1] << 32;
 }
 
-/* Firmware may have left the counter off: then it runs for the measurement only. */
+/* If firmware left the counter off, it runs only for the measurement. */
 static int measure_hpet(const struct clock_hardware *hw, const struct refclock_limits *limits,
                         u64 *khz)
 {
@@ -91,9 +91,9 @@ static int measure_pm(const struct clock_hardware *hw, const struct refclock_lim
     return refclock_khz(&ref, limits, khz);
 }
 
-/* ---- PIT: channel 2, whose gate is bit 0 of port 0x61; no interrupt, no sound ---------------- */
+/* ---- PIT: channel 2, gated by bit 0 of port 0x61; no interrupt, no sound --------------------- */
 
-/* Latches the count, which goes down, and reads it: low byte, high byte. */
+/* Latches the count and reads it, low byte first; the count runs down, so it is inverted. */
 static u64 read_pit(void *ctx)
 {
     u32 count;
@@ -105,7 +105,7 @@ static u64 read_pit(void *ctx)
     return ~(u64)count;
 }
 
-/* An absent PIT reads as ones: it stands still. */
+/* An absent PIT reads as ones, so it does not seem to count. */
 static int measure_pit(const struct clock_hardware *hw, const struct refclock_limits *limits,
                        u64 *khz)
 {
@@ -115,7 +115,7 @@ static int measure_pit(const struct clock_hardware *hw, const struct refclock_li
 
     (void)hw;
     outb(0x61, (gate & ~0x02) | 0x01);
-    outb(0x43, 0xb0); /* both bytes, mode 0: goes round through 0 and on */
+    outb(0x43, 0xb0); /* channel 2, both bytes, mode 0: counts on after 0 */
     outb(0x42, 0xff);
     outb(0x42, 0xff);
     err = refclock_khz(&ref, limits, khz);
@@ -123,7 +123,7 @@ static int measure_pit(const struct clock_hardware *hw, const struct refclock_li
     return err;
 }
 
-/* ---- in order -------------------------------------------------------------------------------- */
+/* ---- choice ---------------------------------------------------------------------------------- */
 
 static const struct {
     const char *name;
@@ -144,7 +144,7 @@ static bool clock_present(const struct clock_hardware *hw, u32 i)
     return i == 0 ? hw->hpet != 0 : i == 1 ? hw->pm_port != 0 : true;
 }
 
-/* The first clock with two measurements that agree; else the first that gave anything; else 0. */
+/* The first clock with two measurements that agree; else the first with any result; else 0. */
 static u64 khz_by_clocks(const struct clock_hardware *hw, const char **name)
 {
     u64 factor = cpu_has_hypervisor() ? HYPERVISOR_FACTOR : 1;
@@ -204,7 +204,7 @@ static u64 khz_by_cpuid(const char **name)
     return a;
 }
 
-/* The leaf's figure is exact where it is right; a measurement says whether it is. */
+/* A correct leaf is exact, so it is used unless the measurement contradicts it. */
 static u64 choose_khz(u64 leaf, const char *leaf_name, u64 measured, const char *clock_name)
 {
     source = leaf ? leaf_name : measured ? clock_name : source;

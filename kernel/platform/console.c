@@ -1,5 +1,5 @@
 /*
- * The kernel's log and its sinks.
+ * The kernel's log and its sinks; see console.h.
  * SPDX-License-Identifier: MIT
  */
 #include "kernel/platform/console.h"
@@ -21,10 +21,10 @@ static struct log the_log = {
 static struct log_sink debugcon_sink, screen_sink;
 
 static const struct boot_info *boot_map; /* NULL before console_init() */
-static bool automatic;                   /* no console=, or none of them can be used */
+static bool automatic;                   /* no console=, or none that can be used */
 static bool spcr_wanted, dbg2_wanted, screen_wanted;
 static const char *screen_why = "the loader's information was not read yet";
-static u64 panic_mark; /* where in the log a panic begins */
+static u64 panic_mark; /* position in the log where a panic begins */
 
 void log_line(enum log_level level, const char *fmt, ...)
 {
@@ -75,26 +75,21 @@ static int debugcon_write(void *ctx, const char *buf, size_t len)
     return 0;
 }
 
-static bool add_debugcon_sink(void)
+static const char *add_sink(struct log_sink *sink)
 {
-    debugcon_sink = (struct log_sink){.name = "debugcon", .write = debugcon_write};
-    return log_add_sink(&the_log, &debugcon_sink);
+    return log_add_sink(&the_log, sink) ? "chosen" : "refused: too many consoles";
 }
 
-/* QEMU's and Bochs's debug console answers a read with its own port number. */
+/* The debug console of QEMU and Bochs answers a read with its own port number. */
 static void add_debugcon(bool probe)
 {
     if (probe && inb(DEBUGCON_PORT) != DEBUGCON_PORT)
         return;
-    pr_info("console: debugcon: %s", add_debugcon_sink() ? "chosen" : "refused: too many consoles");
+    debugcon_sink = (struct log_sink){.name = "debugcon", .write = debugcon_write};
+    pr_info("console: debugcon: %s", add_sink(&debugcon_sink));
 }
 
-static bool screen_is_sink(void)
-{
-    return screen_sink.name != NULL;
-}
-
-/* Later, when the screen can be reached only through the final tables. */
+/* Called again by console_remap(): some screens are reached only through the final tables. */
 static void add_screen(void)
 {
     char mode[64];
@@ -104,48 +99,25 @@ static void add_screen(void)
         return;
     }
     screen_wanted = true;
-    if (!screen_ready() || screen_is_sink())
+    if (!screen_ready() || screen_sink.name)
         return;
     screen_text(mode, sizeof(mode));
     screen_sink = (struct log_sink){.name = "screen", .write = screen_write};
     pr_info("console: screen: %s at 0x%lx: %s", mode, screen_memory().start,
-            log_add_sink(&the_log, &screen_sink) ? "chosen" : "refused: too many consoles");
+            add_sink(&screen_sink));
 }
 
 /* ---- UARTs ----------------------------------------------------------------------------------- */
 
-static void say_uart(const char *source, const struct uart_place *place, const char *what,
-                     const char *why)
-{
-    char name[64];
-    u32 speed = console_uart_speed(place);
-
-    uart_place_text(place, name, sizeof(name));
-    if (speed)
-        pr_info("console: %s: %s at %u baud: %s: %s", source, name, speed, what, why);
-    else
-        pr_info("console: %s: %s: %s: %s", source, name, what, why);
-}
-
-/* True: it is in use. One that can be reached only later is not counted on: others are tried. */
+/* True: it is in use. False also for one that is reached only later, so that others are tried. */
 static bool add_uart(const char *source, const struct uart_place *place)
 {
-    enum console_uart_result r;
-    bool chosen;
-
     if (place->mmio && boot_map &&
         boot_info_in_ram(boot_map, place->base, place->base + 8ULL * place->stride)) {
-        say_uart(source, place, "refused", "that is RAM");
+        console_uart_refuse(place, source, "that is RAM");
         return false;
     }
-    r = console_uart_add(&the_log, place, source);
-    chosen = r == CONSOLE_UART_NEW || r == CONSOLE_UART_HAD;
-    say_uart(source, place,
-             chosen                    ? "chosen"
-             : r == CONSOLE_UART_LATER ? "waits"
-                                       : "refused",
-             console_uart_text(r));
-    return chosen;
+    return console_uart_add(&the_log, place, source);
 }
 
 static void probe_com(void)
@@ -158,7 +130,7 @@ static void probe_com(void)
     }
 }
 
-/* SDM vol. 2, CPUID 80000008h; 36 where it is missing. */
+/* Physical address bits: CPUID 80000008h (SDM vol. 2); 36 where the leaf is missing. */
 static u32 phys_bits(void)
 {
     u32 a, b, c, d;
@@ -171,9 +143,9 @@ static u32 phys_bits(void)
 }
 
 /*
- * What SPCR or DBG2 names; id: the finding when it lies where no UART can be. The divisor for a
- * speed is known where the clock is: at ports, and where the table says it is the PC's; elsewhere
- * firmware's speed stays.
+ * Adds the UART that SPCR or DBG2 names. id: the finding for an address where no UART can be. A
+ * speed is set only where the UART's clock is known: at ports, and where the table gives the PC's
+ * clock. Elsewhere firmware's setting stays.
  */
 static bool add_from_table(const char *table, const struct acpi_uart *uart, enum firmware_id id)
 {
@@ -210,7 +182,7 @@ static bool add_spcr(const struct spcr_info *spcr)
     return add_from_table("SPCR", &spcr->uart, FW_SPCR_ADDRESS);
 }
 
-/* The first of its ports that answers. */
+/* Adds the first port that answers. */
 static bool add_dbg2(const struct dbg2_info *dbg2)
 {
     if (!dbg2 || !dbg2->count)
@@ -252,8 +224,8 @@ static void add_named(const char *text)
 }
 
 /*
- * Before the tables are read: the first COM port is used at once, because a boot that stops early
- * must not be silent. A port that answers may have nobody at its end, so the screen is used too.
+ * Before the ACPI tables are read. The first COM port is used at once, because a boot that stops
+ * early must not be silent. Nothing may be connected to that port, so the screen is used too.
  */
 static void add_automatic(void)
 {
@@ -263,7 +235,7 @@ static void add_automatic(void)
     add_debugcon(true);
 }
 
-/* A panic before console_init() still finds its way out. */
+/* A panic before console_init() still needs a sink. */
 void console_panic_mode(void)
 {
     panic_mark = console_mark();
@@ -280,7 +252,7 @@ void console_panic_page(void)
     screen_page(" Perch: PANIC   (photograph this page, and send it with the log)", FB_BAD, text);
 }
 
-/* Somebody named consoles, and none of them can be used: better all than none. */
+/* console= names consoles, but none can be used: all consoles are better than none. */
 static void fall_back(void)
 {
     if (the_log.nr_sinks)
@@ -314,19 +286,18 @@ void console_tables(const struct spcr_info *spcr, const struct dbg2_info *dbg2)
         spcr_wanted = dbg2_wanted = false;
     if (!screen_wanted)
         fall_back();
-    console_flush(); /* a new sink gets what was said before it */
+    console_flush(); /* a new sink gets the earlier lines */
 }
 
-void console_remap(void *(*map)(void *ctx, u64 pa, u64 size),
-                   void *(*map_video)(void *ctx, u64 pa, u64 size), void *ctx)
+void console_remap(struct kernel_vm *vm)
 {
     struct range video = screen_memory();
     bool held = the_log.hold;
 
-    the_log.hold = true; /* no line may go out through an address of the boot tables */
-    console_uart_remap(&the_log, map, ctx);
+    the_log.hold = true; /* sinks still use addresses of the boot tables: no output through them */
+    console_uart_remap(&the_log, vm);
     if (!range_empty(video))
-        screen_map(map_video(ctx, video.start, range_size(video)));
+        screen_map(paging_map_mmio(vm, video.start, range_size(video), PT_WC, "frame buffer"));
     the_log.hold = held;
     if (screen_wanted)
         add_screen();

@@ -1,7 +1,7 @@
 /*
  * The kernel's one log and its sinks: UARTs, the screen, QEMU's debug console. It implements
- * log_line() and log_raw() of kernel/base/print.h. Lines logged before console_init() come out
- * then.
+ * log_line() and log_raw() of kernel/base/print.h. console_init() also writes out the lines logged
+ * before it.
  * SPDX-License-Identifier: MIT
  */
 #ifndef PERCH_PLATFORM_CONSOLE_H
@@ -11,45 +11,45 @@
 #include "acpi/spcr.h"
 #include "boot/boot_info.h"
 #include "kernel/base/cmdline.h"
+#include "kernel/platform/paging.h"
 
 /*
- * Chooses the sinks that can be had now: those of console=, or else the first COM port that
- * answers, the screen and the debug console. info must stay. Boot CPU, once.
+ * Chooses the sinks that can be used now: those of console=, or else the first COM port that
+ * answers, the screen and the debug console. *info must stay valid. Boot CPU, once.
  */
 void console_init(const struct kernel_options *o, const struct boot_info *info);
 
 /*
- * To be called when the ACPI tables are read: the UART that SPCR names, else one of DBG2's, becomes
- * a sink if console= does not say otherwise. A new sink gets what was logged before. NULL: no such
- * table. One line for each source says what became of it. Boot CPU, once.
+ * Makes the UART that SPCR names, else one of DBG2's, a sink, if console= does not say otherwise. A
+ * new sink gets the earlier lines. A log line per table says how it went. NULL: no such table. Boot
+ * CPU, once, when the ACPI tables are read.
  */
 void console_tables(const struct spcr_info *spcr, const struct dbg2_info *dbg2);
 
 /*
- * To be called when the boot tables are gone, before the next line: devices in memory are reached
- * through map from now on, and the screen through map_video. A device is dropped when that returns
- * NULL. Devices out of reach before are tried now. Boot CPU.
+ * Maps the devices in memory, and the screen, in the final tables. A device that cannot be mapped
+ * is dropped; one that was out of reach before is tried now. Boot CPU, when the boot tables are
+ * gone, before the next log line.
  */
-void console_remap(void *(*map)(void *ctx, u64 pa, u64 size),
-                   void *(*map_video)(void *ctx, u64 pa, u64 size), void *ctx);
+void console_remap(struct kernel_vm *vm);
 
-/* Holds lines back in the ring (true), so that a measurement does not contain the wire. */
+/* true: keeps lines in the ring, so that a measurement does not include the serial line. */
 void console_hold(bool hold);
 
-/* Writes out what is held. Any CPU, any context. */
+/* Writes out the lines that are held back. Any CPU, any context. */
 void console_flush(void);
 
 /*
- * What was said, for tests: where the log is now, and how often a text occurs from there on (0:
- * from the start; the ring keeps 256 KiB).
+ * For tests, which check what was logged: the log's position now, and how often a text occurs from
+ * a position on (0: from the start; the ring keeps 256 KiB).
  */
 u64 console_mark(void);
 u32 console_count(u64 mark, const char *text);
 
-/* The machine is dying: no lock is waited for from here on. */
+/* For a panic: from here on the log waits for no lock. */
 void console_panic_mode(void);
 
-/* What was logged since console_panic_mode(), as the page that stays on the screen. */
+/* Draws the log since console_panic_mode() as the page that stays on the screen. */
 void console_panic_page(void);
 
 #endif

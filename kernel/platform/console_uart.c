@@ -1,5 +1,5 @@
 /*
- * The UARTs of the console.
+ * The UARTs of the console; see console_uart.h.
  * SPDX-License-Identifier: MIT
  */
 #include "kernel/platform/console_uart.h"
@@ -10,7 +10,7 @@
 #include "kernel/base/uart16550.h"
 #include "mm/map/address_map.h"
 
-#define UART_SPAN  8u /* registers */
+#define UART_SPAN  8u /* registers of a 16550 */
 #define MAX_UARTS  OPT_MAX_CONSOLES
 #define PLACE_TEXT 64
 
@@ -19,33 +19,27 @@ struct port_uart {
     struct uart_ops ops;
     struct log_sink sink;
     struct uart_place place;
-    struct uart_mmio mmio; /* memory: where the registers can be reached now */
+    struct uart_mmio mmio; /* registers in memory: where they are mapped now */
     const char *source;
     char name[PLACE_TEXT];
-    bool waiting; /* not reachable before console_uart_remap() */
+    bool waiting; /* out of reach until console_uart_remap() */
 };
 
 static struct port_uart uarts[MAX_UARTS];
 static u32 nr_uarts;
 
-const char *console_uart_text(enum console_uart_result r)
-{
-    switch (r) {
-    case CONSOLE_UART_NEW:
-        return "answers";
-    case CONSOLE_UART_HAD:
-        return "in use already";
-    case CONSOLE_UART_LATER:
-        return "above 4 GiB, tried when it can be reached";
-    case CONSOLE_UART_ABSENT:
-        return "no UART answers there";
-    case CONSOLE_UART_SPEED:
-        return "no divisor gives that speed";
-    case CONSOLE_UART_FULL:
-        return "too many consoles";
-    }
-    return "?";
-}
+enum result { NEW, HAD, LATER, ABSENT, SPEED, FULL };
+
+static const struct {
+    const char *what, *why;
+} texts[] = {
+    [NEW] = {"chosen", "answers"},
+    [HAD] = {"chosen", "in use already"},
+    [LATER] = {"waits", "above 4 GiB, tried when it can be reached"},
+    [ABSENT] = {"refused", "no UART answers there"},
+    [SPEED] = {"refused", "no divisor gives that speed"},
+    [FULL] = {"refused", "too many consoles"},
+};
 
 /* ---- registers ------------------------------------------------------------------------------- */
 
@@ -65,14 +59,14 @@ static u64 now_us(void *ctx)
     return uptime_us();
 }
 
-/* A UART that takes no more characters is dropped; a line on the other consoles says so. */
+/* A UART that takes no more characters is dropped, with a line on the other consoles. */
 static int sink_write(void *ctx, const char *buf, size_t len)
 {
     struct port_uart *u = ctx;
     int err = uart_write(&u->uart, buf, len);
 
     if (err) {
-        u->sink.dead = true; /* before the line, which would come back here in a panic */
+        u->sink.dead = true; /* before the line, which in a panic would come to this sink again */
         pr_warn("console: %s takes no more characters: given up", u->name);
     }
     return err;
@@ -88,78 +82,98 @@ static struct port_uart *find_uart(const struct uart_place *p)
     return NULL;
 }
 
-static enum console_uart_result start_uart(struct log *log, struct port_uart *u)
+static enum result start_uart(struct log *log, struct port_uart *u)
 {
     if (u->place.mmio)
         u->ops = (struct uart_ops){uart_mmio_read, uart_mmio_write, now_us, &u->mmio};
     else
         u->ops = (struct uart_ops){port_read, port_write, now_us, u};
     if (!uart_probe(&u->ops))
-        return CONSOLE_UART_ABSENT;
+        return ABSENT;
     if (uart_init(&u->uart, &u->ops, u->place.baud))
-        return CONSOLE_UART_SPEED;
+        return SPEED;
     if (cpu_has_hypervisor()) /* the reader of a virtual UART may sleep */
         u->uart.timeout_us = HYPERVISOR_FACTOR * UART_TIMEOUT_US;
     u->sink = (struct log_sink){.name = u->name, .write = sink_write, .ctx = u};
-    return log_add_sink(log, &u->sink) ? CONSOLE_UART_NEW : CONSOLE_UART_FULL;
+    return log_add_sink(log, &u->sink) ? NEW : FULL;
 }
 
-static enum console_uart_result speed_of_old(struct port_uart *u, u32 baud)
+static enum result speed_of_old(struct port_uart *u, u32 baud)
 {
     if (baud && !u->waiting && uart_speed(&u->ops) != baud && uart_set_speed(&u->uart, baud))
-        return CONSOLE_UART_SPEED;
-    return CONSOLE_UART_HAD;
+        return SPEED;
+    return HAD;
 }
 
-enum console_uart_result console_uart_add(struct log *log, const struct uart_place *place,
-                                          const char *source)
+static enum result add(struct log *log, const struct uart_place *place, const char *source)
 {
     struct port_uart *u = find_uart(place);
-    enum console_uart_result result;
+    enum result result;
 
     if (u)
         return speed_of_old(u, place->baud);
     if (nr_uarts == MAX_UARTS)
-        return CONSOLE_UART_FULL;
+        return FULL;
     u = &uarts[nr_uarts];
     *u = (struct port_uart){.place = *place, .source = source};
     uart_place_text(place, u->name, sizeof(u->name));
     if (place->mmio && place->base + UART_SPAN * place->stride > BOOT_MAPPED_LIMIT) {
         u->waiting = true;
         nr_uarts++;
-        return CONSOLE_UART_LATER;
+        return LATER;
     }
     if (place->mmio)
         u->mmio = (struct uart_mmio){phys_to_virt(place->base), place->width, place->stride};
     result = start_uart(log, u);
-    if (result == CONSOLE_UART_NEW)
+    if (result == NEW)
         nr_uarts++;
     return result;
 }
 
-u32 console_uart_speed(const struct uart_place *place)
+static void say(const struct uart_place *place, const char *source, const char *what,
+                const char *why)
 {
     const struct port_uart *u = find_uart(place);
+    u32 speed = u && !u->waiting ? uart_speed(&u->ops) : 0;
+    char name[PLACE_TEXT];
 
-    return u && !u->waiting ? uart_speed(&u->ops) : 0;
+    uart_place_text(place, name, sizeof(name));
+    if (speed)
+        pr_info("console: %s: %s at %u baud: %s: %s", source, name, speed, what, why);
+    else
+        pr_info("console: %s: %s: %s: %s", source, name, what, why);
 }
 
-void console_uart_remap(struct log *log, void *(*map)(void *ctx, u64 pa, u64 size), void *ctx)
+void console_uart_refuse(const struct uart_place *place, const char *source, const char *why)
+{
+    say(place, source, "refused", why);
+}
+
+bool console_uart_add(struct log *log, const struct uart_place *place, const char *source)
+{
+    enum result r = add(log, place, source);
+
+    say(place, source, texts[r].what, texts[r].why);
+    return r == NEW || r == HAD;
+}
+
+void console_uart_remap(struct log *log, struct kernel_vm *vm)
 {
     for (u32 i = 0; i < nr_uarts; i++) {
         struct port_uart *u = &uarts[i];
 
         if (!u->place.mmio)
             continue;
-        u->mmio = (struct uart_mmio){map(ctx, u->place.base, (u64)UART_SPAN * u->place.stride),
-                                     u->place.width, u->place.stride};
+        u->mmio.width = u->place.width;
+        u->mmio.stride = u->place.stride;
+        u->mmio.regs =
+            paging_map_mmio(vm, u->place.base, (u64)UART_SPAN * u->place.stride, PT_UC, "UART");
         if (!u->mmio.regs) {
             u->sink.dead = true;
             continue;
         }
         if (u->waiting)
-            pr_info("console: %s: %s: %s", u->source, u->name,
-                    console_uart_text(start_uart(log, u)));
+            pr_info("console: %s: %s: %s", u->source, u->name, texts[start_uart(log, u)].why);
         u->waiting = false;
     }
 }

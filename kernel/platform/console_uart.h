@@ -1,6 +1,6 @@
 /*
- * The UARTs of the console: at ports or in memory, with any register width and distance, each one
- * once. Boot CPU, while consoles are chosen; the log's drain calls the sinks.
+ * The UARTs of the console: at ports or in memory, with any register width and stride. Each UART is
+ * a sink at most once. Boot CPU, while consoles are chosen; the log's drain calls the sinks.
  * SPDX-License-Identifier: MIT
  */
 #ifndef PERCH_PLATFORM_CONSOLE_UART_H
@@ -8,34 +8,22 @@
 
 #include "kernel/base/console_spec.h"
 #include "kernel/base/log.h"
-
-/* What became of a request. */
-enum console_uart_result {
-    CONSOLE_UART_NEW,    /* answers, and is a sink now */
-    CONSOLE_UART_HAD,    /* is one already */
-    CONSOLE_UART_LATER,  /* above 4 GiB: console_uart_remap() will try */
-    CONSOLE_UART_ABSENT, /* nothing answers there */
-    CONSOLE_UART_SPEED,  /* no divisor gives that speed */
-    CONSOLE_UART_FULL,   /* no room for another */
-};
+#include "kernel/platform/paging.h"
 
 /*
- * Makes a sink of the UART at that place. One that is a sink already gets the speed, if a speed is
- * asked for and it has another. source: who named it; a literal.
+ * Makes the UART at that place a sink of the log. One that is a sink already only gets the speed,
+ * if the caller asks for another. source: a literal that says what named the UART. A log line says
+ * how it went. True: the UART is a sink. False: it is not, or only console_uart_remap() can try.
  */
-enum console_uart_result console_uart_add(struct log *log, const struct uart_place *place,
-                                          const char *source);
+bool console_uart_add(struct log *log, const struct uart_place *place, const char *source);
 
-/* A few words for each result. */
-const char *console_uart_text(enum console_uart_result r);
-
-/* Its speed now, as the log says it; 0: unknown. */
-u32 console_uart_speed(const struct uart_place *place);
+/* The line for a UART that is not even tried. */
+void console_uart_refuse(const struct uart_place *place, const char *source, const char *why);
 
 /*
- * Devices are reached through map from now on, or dropped when it returns NULL; those that waited
- * for it are tried, each with a line.
+ * Maps the UARTs in memory in the final tables, and drops those that cannot be mapped. UARTs that
+ * waited for this are tried, each with a log line.
  */
-void console_uart_remap(struct log *log, void *(*map)(void *ctx, u64 pa, u64 size), void *ctx);
+void console_uart_remap(struct log *log, struct kernel_vm *vm);
 
 #endif

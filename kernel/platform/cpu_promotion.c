@@ -1,5 +1,5 @@
 /*
- * May page sizes change under running CPUs?
+ * May page sizes change while CPUs use them? See cpu_promotion.h.
  * SPDX-License-Identifier: MIT
  */
 #include "kernel/platform/cpu_promotion.h"

@@ -1,7 +1,7 @@
 /*
- * Whether full 2 MiB ranges of per-CPU chunks may be turned into 2 MiB leaves on this machine: the
- * command line's word and the CPU's errata. Asked once, at boot; the CPUs of one machine are of one
- * family.
+ * Whether full 2 MiB ranges of per-CPU chunks may become 2 MiB leaves on this machine: decided by
+ * the command line and the CPU's errata. Called once, at boot, for all CPUs: the CPUs of a machine
+ * are of one family.
  * SPDX-License-Identifier: MIT
  */
 #ifndef PERCH_PLATFORM_CPU_PROMOTION_H
@@ -9,7 +9,7 @@
 
 #include "kernel/base/types.h"
 
-/* enabled: percpu_promote=. Says in a line why not, where the CPU decides. Any CPU. */
+/* enabled: the value of percpu_promote=. Logs the reason when the CPU forbids it. Any CPU. */
 bool cpu_promotion_allowed(bool enabled);
 
 #endif

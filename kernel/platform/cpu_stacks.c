@@ -1,5 +1,5 @@
 /*
- * The stacks of a CPU.
+ * The stacks of a CPU; see cpu_stacks.h.
  * SPDX-License-Identifier: MIT
  */
 #include "kernel/platform/cpu_stacks.h"
@@ -9,11 +9,11 @@
 #define BYTES_PER_CPU (CPU_STACK_SIZE + IST_COUNT * IST_STACK_SIZE)
 
 /*
- * Memory for the stacks of a node's CPUs, taken in one piece with the node's first CPU: one search
- * of memblock per node, not per CPU. free is 0 where no such piece could be had.
+ * One piece of memory for the stacks of all CPUs of a node, allocated with the node's first CPU. So
+ * memblock is searched once per node, not once per CPU.
  */
 static struct {
-    u64 next, free;
+    u64 next, free; /* free is 0 if there was no such piece */
     bool asked;
 } pieces[MAX_NODES];
 

@@ -1,5 +1,5 @@
 /*
- * GDT and TSS of each CPU.
+ * GDT and TSS of each CPU; see cpu_tables.h.
  * SPDX-License-Identifier: MIT
  */
 #include "kernel/platform/cpu_tables.h"
@@ -40,13 +40,10 @@ void cpu_tables_fill(struct cpu_tables *t, const u64 ist_top[IST_COUNT])
 void cpu_tables_load(void)
 {
     struct cpu_tables *t = this_cpu_ptr(&cpu_tables);
-    struct {
-        u16 limit;
-        u64 base;
-    } PACKED ptr = {sizeof(t->gdt) - 1, (uintptr_t)t->gdt};
+    struct table_ptr ptr = {sizeof(t->gdt) - 1, (uintptr_t)t->gdt};
 
-    t->gdt[3] &= ~TSS_BUSY; /* a start that is tried again finds it busy, and LTR would refuse it */
-    /* FS and GS are left alone: loading a selector into GS would clear its base. */
+    t->gdt[3] &= ~TSS_BUSY; /* set by an earlier start attempt; LTR faults on a busy TSS */
+    /* FS and GS are not loaded: a selector in GS would clear the GS base. */
     __asm__ volatile("lgdt %0\n\t"
                      "pushq %1\n\t"
                      "leaq 1f(%%rip), %%rax\n\t"

@@ -1,6 +1,6 @@
 /*
- * Each CPU's own GDT and TSS. They are static per-CPU variables, so they lie in the CPU's unit, in
- * memory of its node. Selectors: 0x08 code, 0x10 data, 0x18 TSS. Intel SDM vol. 3, 3.4.5 and 7.7.
+ * Each CPU's own GDT and TSS. They are static per-CPU variables, so they are in the CPU's unit, on
+ * its node. Selectors: 0x08 code, 0x10 data, 0x18 TSS. Intel SDM vol. 3, 3.4.5 and 7.7.
  * SPDX-License-Identifier: MIT
  */
 #ifndef PERCH_PLATFORM_CPU_TABLES_H
@@ -26,6 +26,13 @@ struct tss64 {
 } PACKED;
 static_assert(sizeof(struct tss64) == 104, "SDM vol. 3, figure 7-11");
 
+/* The operand of LGDT and LIDT. */
+struct table_ptr {
+    u16 limit;
+    u64 base;
+} PACKED;
+static_assert(sizeof(struct table_ptr) == 10, "SDM vol. 3, figure 2-6");
+
 struct cpu_tables {
     u64 gdt[5];
     u64 pad[3];
@@ -35,18 +42,18 @@ struct cpu_tables {
 DECLARE_PER_CPU_ALIGNED(struct cpu_tables, cpu_tables);
 
 /*
- * Writes the tables at t as if they lay at t itself; ist_top[] are the stack tops for NMI, double
- * fault and machine check. Any CPU; t is not in use yet.
+ * Fills in tables that are not in use yet. ist_top[]: the stack tops for NMI, double fault and
+ * machine check. Any CPU.
  */
 void cpu_tables_fill(struct cpu_tables *t, const u64 ist_top[IST_COUNT]);
 
-/* Only the stacks: for tables in use. The CPU reads them when it takes the exception. */
+/* Sets only the stacks, also in tables in use: the CPU reads them at the exception. */
 void cpu_tables_set_ist(struct cpu_tables *t, const u64 ist_top[IST_COUNT]);
 
-/* The two words of the descriptor for the TSS in t, marked available. */
+/* Builds the two words of the descriptor for the TSS in t, marked available. */
 void cpu_tables_tss_descriptor(const struct cpu_tables *t, u64 *lo, u64 *hi);
 
-/* Loads this CPU's GDT, its segment registers but FS and GS, and its task register. */
+/* Loads this CPU's GDT, its segment registers except FS and GS, and its task register. */
 void cpu_tables_load(void);
 
 #endif

@@ -1,5 +1,5 @@
 /*
- * The early window onto physical memory.
+ * The early window onto physical memory; see early_window.h.
  * SPDX-License-Identifier: MIT
  */
 #include "kernel/platform/early_window.h"
@@ -14,7 +14,7 @@ extern u64 early_window_pt[512]; /* boot/entry32.asm */
 
 static u32 slots_used;
 
-/* Read-only, no-execute slots, handed out upwards, then from the first again. */
+/* Read-only, no-execute slots, used in ascending order, then from the first again. */
 static const void *map_high(u64 pa, size_t len)
 {
     u64 first = align_down(pa, PAGE_SIZE);

@@ -1,5 +1,5 @@
 /*
- * Where the kernel keeps its findings about the firmware; see kernel/base/firmware.h.
+ * The kernel's instance of the findings about the firmware; see kernel/base/firmware.h.
  * SPDX-License-Identifier: MIT
  */
 #include "kernel/base/firmware.h"

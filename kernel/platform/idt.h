@@ -1,7 +1,7 @@
 /*
- * The interrupt descriptor table, one for all CPUs: built once by the boot CPU, mapped read-only as
- * soon as the final page tables are in force. Exceptions without a handler of their own go through
- * the exception table and otherwise end in a panic with registers and stack trace.
+ * The interrupt descriptor table, one for all CPUs: built once by the boot CPU, and read-only once
+ * the final page tables are loaded. An exception without a handler either has a fix-up in the
+ * exception table or ends in a panic with registers and stack trace.
  * Intel SDM vol. 3, chapter 6.
  * SPDX-License-Identifier: MIT
  */
@@ -10,11 +10,11 @@
 
 #include "kernel/base/trap.h"
 
-/* Fills the table. Boot CPU, before anything may fault; allocates nothing. */
+/* Fills the table. Boot CPU, before any code that may fault; allocates nothing. */
 void idt_init(void);
 
 /*
- * From now on NMI, double fault and machine check use the TSS's stacks 1, 2 and 3. Boot CPU, after
+ * Makes NMI, double fault and machine check use the TSS's stacks (enum ist_index). Boot CPU, after
  * cpu_tables_load(), before the table becomes read-only.
  */
 void idt_use_ist(void);
@@ -22,23 +22,23 @@ void idt_use_ist(void);
 /* Loads the table on this CPU. */
 void idt_load(void);
 
-/* One handler per vector from 32 up; NULL takes it away. Any CPU, before the vector can fire. */
+/* Sets the handler of a vector from 32 up; NULL: none. Any CPU, before the vector can fire. */
 void idt_set_handler(u8 vector, trap_handler fn);
 
 /*
- * Sets the handler of the trap after every instruction while RFLAGS.TF is set (SDM vol. 3,
- * 17.3.1.4). It runs on the interrupted stack. NULL: such a trap is a bug. Any CPU, while no CPU
- * has TF set.
+ * Sets the handler of the trap after each instruction while RFLAGS.TF is set (SDM vol. 3,
+ * 17.3.1.4); it counts instructions for benchmarks. It runs on the interrupted stack. NULL: such a
+ * trap is a bug. Any CPU, while no CPU has TF set.
  */
 void idt_set_single_step(trap_handler fn);
 
 /*
- * Asked for every NMI before it is treated as fatal; true means "was mine". At most 4; called in
- * NMI context on the CPU that got it. 0, or -ENOSPC.
+ * Adds an NMI handler. All are called for every NMI, on the CPU that got it; an NMI is fatal unless
+ * one of them returns true ("mine"). 0; -ENOSPC: more than 4.
  */
 int nmi_register(bool (*fn)(struct trap_frame *));
 
-/* Interrupts at vectors without a handler, on all CPUs; for the test that wants none. */
+/* For a test, which checks for none: interrupts at vectors without a handler, on all CPUs. */
 u64 idt_unexpected_count(void);
 
 #endif

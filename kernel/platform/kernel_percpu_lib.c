@@ -20,7 +20,7 @@ static void area_free(void *ctx, void *ptr)
     percpu_free(ptr);
 }
 
-/* Small memory aligns a size that is a power of two to itself, larger ones to 64 and more. */
+/* Rounds up to a power of two from 64 up: small memory aligns such a size to itself. */
 static size_t rounded(size_t size)
 {
     size_t r = 64;

@@ -14,7 +14,7 @@
 
 #define ICW1_INIT_ICW4  0x11
 #define ICW3_SLAVE_AT_2 0x04 /* master: a slave at line 2 */
-#define ICW3_SLAVE_ID   0x02 /* slave: its line */
+#define ICW3_SLAVE_ID   0x02 /* slave: its line on the master */
 #define ICW4_8086       0x01
 #define OCW2_EOI        0x20
 #define OCW3_READ_ISR   0x0b
@@ -27,7 +27,7 @@
 #define ENTRY_MASKED    (1u << 16)
 #define MAX_LINES       240
 
-/* An 8259 needs some time between command words; port 0x80 is the usual delay. */
+/* An 8259 needs time between command words; a write to port 0x80 is the usual delay. */
 static void pic_write(u16 port, u8 val)
 {
     outb(port, val);

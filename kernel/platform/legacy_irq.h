@@ -1,7 +1,7 @@
 /*
- * The interrupt hardware from before the local APIC: the two 8259 controllers and the I/O APICs.
- * Perch uses none of them; this module promises that they never interrupt it, whatever firmware
- * left behind, and that a spurious 8259 interrupt does not look like a CPU exception.
+ * The external interrupt controllers: the two 8259s and the I/O APICs. Perch does not use them.
+ * This module promises that they never interrupt it, whatever state firmware left them in, and that
+ * a spurious 8259 interrupt does not look like a CPU exception.
  * Context: boot CPU, interrupts off.
  * SPDX-License-Identifier: MIT
  */
@@ -11,22 +11,22 @@
 #include "kernel/base/types.h"
 
 /*
- * Moves both 8259s to vectors 0x20-0x2f and masks all 16 lines. Harmless where there is none (the
- * ports then read as ones and ignore writes). Intel 8259A data sheet, "Initialization command
- * words".
+ * Moves both 8259s to vectors 0x20-0x2f and masks all 16 lines. Harmless without an 8259: the ports
+ * ignore writes. Intel 8259A data sheet, "Initialization command words".
  */
 void legacy_irq_mask_8259(void);
 
 /*
- * Acknowledges an interrupt of vectors 0x20-0x2f. IRQ 7 and 15 may be spurious, which the
- * in-service register shows: such an interrupt gets no EOI, but the slave's needs the master's.
+ * Acknowledges an interrupt of vectors 0x20-0x2f. IRQ 7 and 15 may be spurious; then their bit in
+ * the in-service register is clear. A spurious interrupt is not acknowledged at its controller, but
+ * one of the slave is acknowledged at the master.
  */
 void legacy_irq_ack(u8 vector);
 
 /*
- * Masks every line of the I/O APIC whose registers (4 KiB, uncached) are at regs, and makes it
- * edge-triggered to nowhere. Returns the number of its lines, 0 when no I/O APIC answers there.
- * Intel 82093AA data sheet, 3.2.
+ * Masks every line of the I/O APIC with its registers (4 KiB, uncached) at regs, and clears its
+ * routing. Returns the number of its lines; 0 when no I/O APIC answers. Intel 82093AA data sheet,
+ * 3.2.
  */
 u32 legacy_irq_mask_ioapic(volatile void *regs);
 

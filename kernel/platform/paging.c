@@ -1,5 +1,5 @@
 /*
- * The final page tables.
+ * The final page tables; see paging.h.
  * SPDX-License-Identifier: MIT
  */
 #include "kernel/platform/paging.h"
@@ -12,7 +12,7 @@
 #define CPUID_1G   (1u << 26) /* CPUID 80000001h EDX: SDM vol. 2, CPUID */
 #define CPUID_LA57 (1u << 16) /* CPUID 7, 0 ECX */
 
-/* What firmware or loader left in CR4. Written by boot/entry32.asm; not 0: it must lie in .data. */
+/* CR4 as firmware or loader left it, written by boot/entry32.asm. Not 0, so that it is in .data. */
 u32 boot_entry_cr4 = 1;
 
 #define PAT_WC 0x01ULL
@@ -24,14 +24,14 @@ extern char __ro_after_init_start[], __ro_after_init_end[];
 extern char __data_start[], __data_end[], __boot_stack_guard[];
 extern char __early_unit[], __early_unit_end[];
 
-static const struct kernel_vm *described; /* for paging_describe(), which a fault calls */
+static const struct kernel_vm *described; /* for paging_describe(), which has no argument for it */
 
 static u64 image_pa(const char *sym)
 {
     return (u64)(uintptr_t)sym - KERNEL_BASE;
 }
 
-/* ---- where table pages come from ------------------------------------------------------------- */
+/* ---- memory for tables and area records ------------------------------------------------------ */
 
 static int table_alloc(void *ctx, s32 node, u64 *pa)
 {
@@ -58,7 +58,7 @@ static void table_free(void *ctx, u64 pa)
     struct kernel_vm *vm = ctx;
 
     if (vm->pages)
-        buddy_free(vm->pages, pa, 0); /* one from memblock too */
+        buddy_free(vm->pages, pa, 0); /* also a page that came from memblock */
     else
         memblock_give_back(vm->mb, pa, PAGE_SIZE);
 }
@@ -106,7 +106,7 @@ static bool cpu_has_1g_pages(void)
     return d & CPUID_1G;
 }
 
-/* Five levels are never used: docs/adr/0015. */
+/* Perch never uses five levels: docs/adr/0015. */
 static void say_depth(bool has_1g)
 {
     u32 a, b, c, d;
@@ -130,7 +130,7 @@ static struct kernel_section section(const char *start, const char *end, u32 pro
                                    align_up((u64)(uintptr_t)end, PAGE_SIZE) - va, prot, name};
 }
 
-/* The page below the boot stack stays unmapped: it is the stack's guard. */
+/* The page below the boot stack stays unmapped: it is the stack's guard page. */
 static int map_image(struct kernel_vm *vm)
 {
     const struct kernel_section sections[] = {
@@ -146,7 +146,7 @@ static int map_image(struct kernel_vm *vm)
     return kernel_map_build(&vm->pt, sections, ARRAY_SIZE(sections));
 }
 
-/* What nobody may write through any mapping: everything of the image but data. */
+/* The image without its data: no mapping of it may be writable. */
 static struct range image_ro(void)
 {
     return (struct range){(u64)(uintptr_t)__image_start_phys, image_pa(__ro_after_init_end)};
@@ -163,10 +163,9 @@ static void init_areas(struct kernel_vm *vm)
 }
 
 /*
- * PAT entry 1 (PWT alone) becomes write-combining instead of write-through, which nobody uses; the
- * rest stays as at reset. No entry of the boot tables has PWT set, so nothing changes under them.
- * The other CPUs start with this CPU's PAT (smp/start/trampoline.c). SDM vol. 3, 12.12.2 and
- * 12.12.4.
+ * PAT entry 1 (PWT alone) becomes write-combining instead of write-through, which is not used. The
+ * other entries stay as at reset. No entry of the boot tables has PWT set, so no mapping changes.
+ * The other CPUs start with this CPU's PAT (smp/start/trampoline.c). SDM vol. 3, 12.12.2, 12.12.4.
  */
 static void set_pat(void)
 {
@@ -193,33 +192,14 @@ void paging_init(struct kernel_vm *vm, struct memblock *mb, const struct range *
 
     set_pat();
     write_cr3(vm->pt.root_pa);
-    flush_tlb_local(); /* the boot tables' entries were not global, but let nothing depend on it */
+    flush_tlb_local(); /* also drops global entries, should the boot tables have any */
     described = vm;
     memblock_set_current_limit(mb, PHYS_LIMIT);
 }
 
 /* ---- users of virtual areas ------------------------------------------------------------------ */
 
-int paging_area_alloc_congruent(struct kernel_vm *vm, const u64 *offsets, const u64 *sizes, u32 n,
-                                u64 align, const char *name, u64 *base)
-{
-    paging_lock(vm);
-    int err = vspace_alloc_congruent(&vm->pcpu_window, offsets, sizes, n, align, name, base);
-
-    paging_unlock(vm);
-    return err;
-}
-
-int paging_area_free_congruent(struct kernel_vm *vm, u64 base, const u64 *offsets, u32 n)
-{
-    paging_lock(vm);
-    int err = vspace_free_congruent(&vm->pcpu_window, base, offsets, n);
-
-    paging_unlock(vm);
-    return err;
-}
-
-static void *map_device(struct kernel_vm *vm, u64 pa, u64 size, u32 cache, const char *name)
+void *paging_map_mmio(struct kernel_vm *vm, u64 pa, u64 size, u32 cache, const char *name)
 {
     struct vspace_map_args args = {
         .prot = PT_W | PT_G | cache, .node = NODE_NONE, .tag = {name, VAREA_NO_OWNER}};
@@ -233,16 +213,6 @@ static void *map_device(struct kernel_vm *vm, u64 pa, u64 size, u32 cache, const
         return NULL;
     }
     return (void *)va;
-}
-
-void *paging_map_mmio(struct kernel_vm *vm, u64 pa, u64 size, const char *name)
-{
-    return map_device(vm, pa, size, PT_UC, name);
-}
-
-void *paging_map_video(struct kernel_vm *vm, u64 pa, u64 size, const char *name)
-{
-    return map_device(vm, pa, size, PT_WC, name);
 }
 
 int paging_map_stack(struct kernel_vm *vm, u64 pa, u64 size, const char *name, u32 cpu, u64 *top)
@@ -307,7 +277,7 @@ int paging_prove_wx(const struct kernel_vm *vm, struct wx_result *result)
     return err;
 }
 
-/* Parts of the image at which a wrong access is likely to end; in order of address. */
+/* The parts of the image where a wild access may end up. */
 static const char *describe_image(u64 addr)
 {
     static const struct {

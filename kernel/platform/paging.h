@@ -1,15 +1,19 @@
 /*
- * The final page tables and everything that lives in virtual areas: direct map, kernel image with
- * W^X, stacks with guard pages, device registers, areas of the per-CPU window. One struct holds
- * it; main owns the instance.
+ * The final page tables and the virtual areas: direct map, kernel image with W^X, stacks with guard
+ * pages, device registers, areas of the per-CPU window. One struct holds all of it; boot_state owns
+ * the instance.
  *
- * Table pages and area records come from memblock until paging_hand_over(), from then on from the
- * page allocator, near the node asked for. Everything that changes tables or areas holds `lock`:
- * the functions here take it, others bracket their work with paging_lock() and paging_unlock(). It
- * is taken in thread context only, with interrupts on (during the boot, before there is anybody to
- * wait for, off too), may be held over allocations, never over a shoot-down, and lies inside of a
- * chunk's map mutex.
- * Boot CPU, before the other CPUs run, unless a function says otherwise.
+ * Table pages and area records come from memblock until paging_hand_over(), then from the page
+ * allocator, on the node asked for if possible. Code that changes tables or areas holds `lock`. The
+ * functions here take it; other code calls paging_lock() and paging_unlock(). The lock is taken in
+ * thread context with interrupts on (before paging_hand_over(), when only the boot CPU uses it,
+ * also off). It may be held over allocations, never over a shoot-down. Lock order: a chunk's map
+ * mutex, then this lock.
+ *
+ * Guard pages: paging_map_stack() leaves one unmapped below each stack; the boot stack's is left
+ * out of the kernel image (map_image() in paging.c). paging_describe() names them in a panic.
+ *
+ * Context: boot CPU, before the other CPUs run, unless a function says otherwise.
  * SPDX-License-Identifier: MIT
  */
 #ifndef PERCH_PLATFORM_PAGING_H
@@ -33,7 +37,7 @@ struct kernel_vm {
     struct memblock *mb;
     struct buddy *pages; /* NULL before paging_hand_over() */
     struct small_mem *small;
-    struct varea *boot_areas[2]; /* arrays from memblock, too odd to be given to the allocator */
+    struct varea *boot_areas[2]; /* record arrays from memblock, which small_free() cannot take */
     struct page_source src;
     struct pagetable pt;
     struct vspace areas;       /* stacks, MMIO */
@@ -41,19 +45,19 @@ struct kernel_vm {
     struct varea area_slots[VM_FIRST_AREAS], window_slots[VM_FIRST_AREAS];
     struct vspace_storage storage;
     struct direct_map_stats direct;
-    u64 trampoline_pa; /* page that is mapped executable at its physical address; 0: none */
+    u64 trampoline_pa; /* the page mapped executable at its physical address; 0: none */
 };
 
 /*
- * Builds the final tables for the given memory (sorted ranges: RAM and ACPI tables) and loads them;
- * raises memblock's limit to all of it. Panics when there is no memory for tables.
+ * Builds the final tables for the given memory (sorted ranges: RAM and ACPI tables), loads them,
+ * and raises memblock's limit to all of it. Panics when there is no memory for tables.
  */
 void paging_init(struct kernel_vm *vm, struct memblock *mb, const struct range *ranges, u32 n);
 
-/* From now on memory comes from these, and memblock is not touched any more. Boot CPU, once. */
+/* From now on memory comes from these, and no longer from memblock. Boot CPU, once. */
 void paging_hand_over(struct kernel_vm *vm, struct buddy *pages, struct small_mem *small);
 
-/* See above. Any CPU, thread context. */
+/* Any CPU; context as above. */
 static inline void paging_lock(struct kernel_vm *vm)
 {
     ASSERT(!vm->pages || local_irqs_enabled());
@@ -66,42 +70,25 @@ static inline void paging_unlock(struct kernel_vm *vm)
 }
 
 /*
- * Addresses for a chunk, in the per-CPU window: vspace_alloc_congruent() and its errors, under the
- * lock. Any CPU, thread context, interrupts on.
+ * Maps device memory in the area window, for good. cache: PT_UC for registers, PT_WC for video
+ * memory, which is written in order and never read. NULL, after a log line: it cannot be mapped.
  */
-int paging_area_alloc_congruent(struct kernel_vm *vm, const u64 *offsets, const u64 *sizes, u32 n,
-                                u64 align, const char *name, u64 *base) MUST_CHECK;
+void *paging_map_mmio(struct kernel_vm *vm, u64 pa, u64 size, u32 cache, const char *name);
 
 /*
- * Gives all n back, when nothing is mapped in them any more and every CPU has forgotten them.
- * -ENOENT: one does not begin there.
- */
-int paging_area_free_congruent(struct kernel_vm *vm, u64 base, const u64 *offsets,
-                               u32 n) MUST_CHECK;
-
-/*
- * Maps device registers, uncached, at an address of the area window. NULL with a line when it
- * cannot; never undone.
- */
-void *paging_map_mmio(struct kernel_vm *vm, u64 pa, u64 size, const char *name);
-
-/* The same, write-combining: for video memory, which is written in order and never read. */
-void *paging_map_video(struct kernel_vm *vm, u64 pa, u64 size, const char *name);
-
-/*
- * A stack over the size bytes at pa, above a guard page. *top: its end. 0, -ENOMEM or -ENOSPC; the
- * memory stays the caller's.
+ * Maps the size bytes at pa as a stack, above a guard page. *top: its end. 0; -ENOMEM, -ENOSPC: no
+ * tables or no addresses; the memory at pa stays the caller's.
  */
 int paging_map_stack(struct kernel_vm *vm, u64 pa, u64 size, const char *name, u32 cpu, u64 *top);
 
-/* One page at its physical address, for the trampoline: executable and read-only, or writable. */
+/* Maps a trampoline page at its physical address: executable and read-only, or writable. */
 int paging_map_identity(struct kernel_vm *vm, u64 pa, bool exec);
 void paging_unmap_identity(struct kernel_vm *vm, u64 pa);
 
-/* Walks the live tables (CR3) and proves W^X; says so in one line. 0 or what wx_check() found. */
+/* For tests: walks the live tables (CR3) and proves W^X, with a log line. Errors of wx_check(). */
 int paging_prove_wx(const struct kernel_vm *vm, struct wx_result *result);
 
-/* Names a faulting address for the panic text; any context. */
+/* Text on a faulting address, for a panic; returns its length, 0: unknown. Any context. */
 int paging_describe(u64 addr, char *buf, size_t size);
 
 #endif

@@ -1,5 +1,5 @@
 /*
- * Panic: print, stop the others, end the run.
+ * Panic: report, stop the others, end the run; see panic.h.
  * SPDX-License-Identifier: MIT
  */
 #include "kernel/platform/panic.h"
@@ -49,7 +49,7 @@ static void print_frame(u64 rip)
         pr_err("  [<%016lx>]", rip);
 }
 
-/* Each step is a probe: a broken chain ends the trace, not the report. */
+/* Each step probes memory: a broken chain ends the trace, not the report. */
 void print_stack_trace(u64 rip, u64 rbp)
 {
     pr_err("Call trace:");
@@ -60,7 +60,7 @@ void print_stack_trace(u64 rip, u64 rbp)
         if (rbp < KERNEL_HALF || rbp % 8 || probe_read(rbp, 8, &next) ||
             probe_read(rbp + 8, 8, &ret) || ret < KERNEL_HALF)
             return;
-        print_frame(ret - 1); /* inside the call, so that a call at a function's end names it */
+        print_frame(ret - 1); /* inside the CALL: ret may be the start of the next function */
         if (next <= rbp)
             return;
         rbp = next;
@@ -81,7 +81,7 @@ static void print_registers(const struct trap_frame *f)
     pr_err("GS:  %016lx", rdmsr(MSR_GS_BASE));
 }
 
-/* per_cpu() before set-up made a non-canonical address that carries the CPU's number. */
+/* Before set-up per_cpu() makes non-canonical addresses that contain the CPU's number. */
 static void name_premature_access(const struct trap_frame *f)
 {
     const u64 *regs = (const u64 *)f;
@@ -105,7 +105,7 @@ static void name_fault_address(u64 addr)
         pr_err("address %016lx: no area", addr);
 }
 
-/* True for the one CPU that reports; a second fault while it reports ends the run. */
+/* Returns only on the CPU that reports. False: it panicked again while it reported. */
 static bool panic_enter(void)
 {
     u32 none = NO_CPU;
@@ -146,7 +146,7 @@ void panic_trap(struct trap_frame *frame)
     if (frame->vector == VEC_PF)
         name_fault_address(read_cr2());
     if (frame->vector == VEC_DF)
-        name_fault_address(frame->rsp - 8); /* a stack that ran into its guard page ends here */
+        name_fault_address(frame->rsp - 8); /* in the guard page, if the stack overflowed */
     if (frame->vector == VEC_GP)
         name_premature_access(frame);
     print_registers(frame);

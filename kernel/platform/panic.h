@@ -1,7 +1,9 @@
 /*
- * A panic: text, registers and stack trace with names, then the other CPUs are stopped and the run
- * ends. panic() itself is declared in kernel/base/print.h. Context: any CPU, any context, NMI
- * included. The first CPU to panic reports; the others stop.
+ * A panic: text, registers and stack trace with names; then the other CPUs are stopped and the run
+ * ends. panic() itself is declared in kernel/base/print.h. The first CPU to panic reports. It stops
+ * the others with an NMI: kernel/stages/smp_stage.c gives apic_send_nmi_others() to
+ * panic_set_stop_others(). Each CPU that gets this NMI enters panic_trap() and halts there.
+ * Context: any CPU, any context, NMI included.
  * SPDX-License-Identifier: MIT
  */
 #ifndef PERCH_PLATFORM_PANIC_H
@@ -9,19 +11,19 @@
 
 #include "kernel/base/trap.h"
 
-/* Panic for an exception nobody expected. */
+/* Panics for an unexpected exception, or halts this CPU when another one has panicked. */
 void panic_trap(struct trap_frame *frame) NORETURN;
 
-/* How to stop the other CPUs (by NMI); set by main once there are any. */
+/* Sets how to stop the other CPUs. Until then only the boot CPU runs. */
 void panic_set_stop_others(void (*fn)(void));
 
-/* Names an address of a fault, as vspace_describe() does; returns the text's length, 0: unknown. */
+/* Sets what names a faulting address, as vspace_describe(): the text's length, 0: unknown. */
 void panic_set_describe(int (*fn)(u64 addr, char *buf, size_t size));
 
-/* How the run ends after a panic; does not return. Until it is set: exit port, then halt. */
+/* Sets how the run ends; fn does not return. Until then: exit port, then halt. */
 void panic_set_end(void (*fn)(void));
 
-/* The stack that begins at frame pointer rbp, to the log, with symbol names. */
+/* Logs the call trace from rip and frame pointer rbp on, with symbol names. */
 void print_stack_trace(u64 rip, u64 rbp);
 
 #endif

@@ -1,6 +1,6 @@
 /*
- * The dynamic per-CPU allocator and the CPUs: which idle CPU gets deferred work, calls to all of
- * them, and what happens when one comes online or parks.
+ * The dynamic per-CPU allocator and the other CPUs: which idle CPU gets deferred work, calls to all
+ * CPUs, and hooks for CPUs that come online or park. See percpu_platform.h.
  * SPDX-License-Identifier: MIT
  */
 #include "kernel/platform/percpu_platform.h"
@@ -13,7 +13,7 @@
 #include "smp/run/idle_set.h"
 #include "smp/run/park.h"
 
-static _Atomic bool hold_work; /* idle CPUs are given deferred work, but leave it */
+static _Atomic bool hold_work; /* idle CPUs do not start deferred work */
 
 static bool held(void)
 {
@@ -29,10 +29,11 @@ void percpu_hold_work(bool on)
         for_each_online_cpu(cpu) cpu_kick(cpu);
 }
 
+/* The next idle CPU after this one gets the deferred work. */
 static bool pick_idle(void *ctx, u32 *cpu)
 {
     (void)ctx;
-    *cpu = cpu_idle_pick(cpu_number() + 1, NULL);
+    *cpu = cpu_idle_pick(cpu_number() + 1);
     return *cpu != NR_CPUS;
 }
 

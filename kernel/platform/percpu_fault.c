@@ -1,12 +1,12 @@
 /*
- * Bad addresses of dynamic per-CPU memory.
+ * Faults in dynamic per-CPU memory; see percpu_platform.h.
  * SPDX-License-Identifier: MIT
  */
 #include "kernel/base/printf.h"
 #include "kernel/platform/percpu_platform.h"
 #include "percpu/percpu_instance.h"
 
-/* A page of the unit is mapped to what is nobody's, or not at all. */
+/* Why the access faults; "": unknown. */
 static const char *why(const struct pcpu_allocator *a, const struct percpu_location *loc)
 {
     const struct pcpu_dchunk *ch =

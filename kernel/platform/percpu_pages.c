@@ -1,11 +1,11 @@
 /*
- * The dynamic per-CPU allocator's memory: pages of the page allocator.
+ * The dynamic per-CPU allocator's memory, from the page allocator; see percpu_platform.h.
  * SPDX-License-Identifier: MIT
  */
 #include "kernel/platform/percpu_platform.h"
 #include "mm/map/address_map.h"
 
-/* ctx, everywhere: the page allocator. */
+/* ctx is the page allocator, struct buddy. */
 
 static int block_alloc(void *ctx, s32 node, u64 *pa)
 {

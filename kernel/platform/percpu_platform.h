@@ -1,10 +1,10 @@
 /*
- * What the dynamic per-CPU allocator stands on in this kernel: pages of the page allocator and
- * small-object memory (percpu_pages.c), slots of the live page tables and the shoot-down
- * (percpu_slots.c), other CPUs (percpu_cpus.c), and what a bad address of it is (percpu_fault.c).
- * One set for the machine. The *_init() functions are for stage_percpu_dynamic(): boot CPU, once;
- * they panic when there is no memory, and what they return stays. The contexts of the operations
- * are those that percpu/backing/backing.h and percpu/alloc/alloc.h give.
+ * The kernel under the dynamic per-CPU allocator: pages of the page allocator (percpu_pages.c),
+ * slots of the live page tables and the shoot-down (percpu_slots.c), the other CPUs
+ * (percpu_cpus.c), and texts on faulting addresses (percpu_fault.c). One set for the machine. The
+ * first three functions are for stage_percpu_dynamic(): boot CPU, once; the ops they return stay
+ * valid. The contexts of the operations are those of percpu/backing/backing.h and
+ * percpu/alloc/alloc.h.
  * SPDX-License-Identifier: MIT
  */
 #ifndef PERCH_PLATFORM_PERCPU_PLATFORM_H
@@ -17,24 +17,28 @@
 
 const struct pcpu_page_ops_dyn *percpu_pages_init(struct buddy *pages);
 
-/* zero_pa: the page that stands for memory of CPUs that were never online. */
+/* zero_pa: the page mapped read-only for CPUs that were never online. */
 const struct pcpu_map_ops *percpu_slots_init(struct kernel_vm *vm, u64 zero_pa, bool can_promote);
 
 const struct pcpu_alloc_ops *percpu_cpus_ops(struct kernel_vm *vm);
-/* When the allocator works: its part of the idle loop and of CPUs that come and go. */
+
+/*
+ * Connects the allocator to the idle loop and to CPUs that come online or park. Boot CPU, once,
+ * after the allocator's set-up. Errors of cpu_hooks_add().
+ */
 int percpu_cpus_hook(void) MUST_CHECK;
 
 /*
- * Idle CPUs leave the dynamic allocator's deferred work until this is turned off again, which
- * wakes them: for measurements that must not include what other CPUs do. Work that has begun is
- * finished; percpu_balance(), and safe points where no CPU is idle, work as always. Thread context.
+ * true: idle CPUs start no deferred work of the allocator; false: they do again, and are woken. For
+ * measurements that must not include the work of other CPUs. Work that has begun is finished;
+ * percpu_balance(), and safe points where no CPU is idle, are not affected. Thread context.
  */
 void percpu_hold_work(bool on);
 
 /*
- * Text on a faulting address, for panic_set_describe(): of a dynamic chunk, why an access faults
- * there; else what paging knows of it; else what a per-CPU pointer it is. Returns its length, 0:
- * nothing known. Any context, a fault's too: takes no lock.
+ * Text on a faulting address, for panic_set_describe(): in a dynamic chunk, why the access faults;
+ * else the text of paging_describe(); else of percpu_describe(). Returns its length, 0: unknown.
+ * Any context, also in a fault: takes no lock.
  */
 int percpu_fault_describe(u64 addr, char *buf, size_t size);
 

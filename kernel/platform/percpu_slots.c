@@ -1,6 +1,6 @@
 /*
  * The dynamic per-CPU allocator's address space: areas of the per-CPU window, slots of the live
- * page tables, and the shoot-down after which retired table pages go back.
+ * page tables, and the shoot-down after which retired table pages are freed. See percpu_platform.h.
  * SPDX-License-Identifier: MIT
  */
 #include "kernel/platform/percpu_platform.h"
@@ -12,24 +12,39 @@
 #define FLUSH_BATCH 32u /* ranges in one shoot-down */
 
 static u64 zero_page;
-static struct pt_flush retired; /* of slots closed, promoted or demoted; under the paging lock */
+static struct pt_flush retired; /* table pages to free after a flush; under the paging lock */
 
-/* ctx, everywhere: struct kernel_vm. */
+/* ctx is the struct kernel_vm. */
+
+static struct pagetable *pt_of(void *ctx)
+{
+    return &((struct kernel_vm *)ctx)->pt;
+}
 
 static int area_alloc(void *ctx, const u64 *offsets, const u64 *sizes, u32 n, u64 align, u64 *base)
 {
+    struct kernel_vm *vm = ctx;
     int err;
 
-    /* What cannot be used stays taken, so that it does not come again. */
+    /* An unusable base stays allocated, so that the next search does not find it again. */
+    paging_lock(vm);
     do {
-        err = paging_area_alloc_congruent(ctx, offsets, sizes, n, align, "per-CPU chunk", base);
+        err = vspace_alloc_congruent(&vm->pcpu_window, offsets, sizes, n, align, "per-CPU chunk",
+                                     base);
     } while (!err && !percpu_base_usable(*base));
+    paging_unlock(vm);
     return err;
 }
 
 static void area_free(void *ctx, u64 base, const u64 *offsets, u32 n)
 {
-    if (paging_area_free_congruent(ctx, base, offsets, n))
+    struct kernel_vm *vm = ctx;
+    int err;
+
+    paging_lock(vm);
+    err = vspace_free_congruent(&vm->pcpu_window, base, offsets, n);
+    paging_unlock(vm);
+    if (err)
         pr_err("percpu: chunk area at 0x%llx was not taken", (unsigned long long)base);
 }
 
@@ -63,37 +78,29 @@ static void slot_close(void *ctx, void *slot)
 
 static void slot_set(void *ctx, void *slot, u32 index, u32 n, u64 pa)
 {
-    struct kernel_vm *vm = ctx;
-
-    pt_slot_set_run(&vm->pt, slot, index, n, pa, UNIT_PROT);
+    pt_slot_set_run(pt_of(ctx), slot, index, n, pa, UNIT_PROT);
 }
 
 static void slot_set_zero(void *ctx, void *slot, u32 index, u32 n)
 {
-    struct kernel_vm *vm = ctx;
-
-    pt_slot_set_same(&vm->pt, slot, index, n, zero_page, PT_G);
+    pt_slot_set_same(pt_of(ctx), slot, index, n, zero_page, PT_G);
 }
 
 static void slot_replace(void *ctx, void *slot, u32 index, u64 pa)
 {
-    struct kernel_vm *vm = ctx;
-
-    pt_slot_replace(&vm->pt, slot, index, pa, UNIT_PROT);
+    pt_slot_replace(pt_of(ctx), slot, index, pa, UNIT_PROT);
 }
 
 static u64 slot_clear(void *ctx, void *slot, u32 index)
 {
-    struct kernel_vm *vm = ctx;
-    u64 pa = pt_slot_clear(&vm->pt, slot, index);
+    u64 pa = pt_slot_clear(pt_of(ctx), slot, index);
 
     return pa == zero_page ? 0 : pa;
 }
 
 static u64 slot_get(void *ctx, void *slot, u32 index)
 {
-    struct kernel_vm *vm = ctx;
-    u64 pa = pt_slot_entry(&vm->pt, slot, index, NULL);
+    u64 pa = pt_slot_entry(pt_of(ctx), slot, index, NULL);
 
     if (!pa)
         return PCPU_GET_NONE;
@@ -136,7 +143,7 @@ static int shoot_down(const struct pcpu_flush_range *ranges, u32 n, const struct
     return tlb_shootdown_ranges(list, k);
 }
 
-/* What is retired now goes back after the flush; what comes later waits for the next. */
+/* Frees the pages retired before the flush; those retired later wait for the next flush. */
 static int flush(void *ctx, const struct pcpu_flush_range *ranges, u32 n)
 {
     struct kernel_vm *vm = ctx;
@@ -149,7 +156,7 @@ static int flush(void *ctx, const struct pcpu_flush_range *ranges, u32 n)
     paging_unlock(vm);
     err = shoot_down(ranges, n, &f);
     if (err)
-        return err; /* the tables are lost with the pages: some CPU may still walk them */
+        return err; /* a CPU may still use these tables: they are never freed */
     paging_lock(vm);
     pagetable_release(&vm->pt, &f);
     paging_unlock(vm);

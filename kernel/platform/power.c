@@ -1,5 +1,5 @@
 /*
- * The end of a run: the registers of a real machine under power_ways.c.
+ * The end of a run on the real machine; see power.h.
  * SPDX-License-Identifier: MIT
  */
 #include "kernel/platform/power.h"
@@ -7,19 +7,19 @@
 #include "kernel/base/deadline.h"
 #include "kernel/base/print.h"
 #include "kernel/platform/console.h"
-#include "kernel/platform/power_ways.h"
+#include "kernel/platform/cpu_tables.h"
 #include "mm/map/address_map.h"
 
 #define EXIT_PORT      0xf4
 #define PCI_ADDRESS    0xcf8
 #define PCI_DATA       0xcfc
 #define WIRE_US        20000  /* a full FIFO of 16 bytes at 9600 baud */
-#define EXIT_US        200000 /* QEMU ends beside us */
+#define EXIT_US        200000 /* time for QEMU to exit */
 #define REGISTER_BYTES 2
 
 static struct power_config config;
 
-/* Registers in memory, mapped once; NULL: it could not be. */
+/* Registers in memory, mapped once. va NULL: the mapping failed. */
 static struct {
     u64 pa;
     void *va;
@@ -34,7 +34,7 @@ void power_configure(const struct power_config *c)
 
 /* ---- registers by their generic address ------------------------------------------------------ */
 
-static void map_register(const struct acpi_gas *r, void *(*map)(void *, u64, u64), void *ctx)
+static void map_register(const struct acpi_gas *r, struct kernel_vm *vm)
 {
     if (r->space != ACPI_SPACE_MEMORY || !r->address || nr_mapped == ARRAY_SIZE(mapped))
         return;
@@ -42,12 +42,13 @@ static void map_register(const struct acpi_gas *r, void *(*map)(void *, u64, u64
         if (mapped[i].pa == r->address)
             return;
     mapped[nr_mapped].pa = r->address;
-    mapped[nr_mapped++].va = map(ctx, r->address, REGISTER_BYTES);
+    mapped[nr_mapped++].va =
+        paging_map_mmio(vm, r->address, REGISTER_BYTES, PT_UC, "power register");
 }
 
-void power_map_registers(void *(*map)(void *ctx, u64 pa, u64 size), void *ctx)
+void power_map_registers(struct kernel_vm *vm)
 {
-    const struct fadt_info *f = config.fadt;
+    const struct fadt_info *f = config.machine.fadt;
 
     boot_tables_gone = true;
     if (!f)
@@ -58,10 +59,10 @@ void power_map_registers(void *(*map)(void *ctx, u64 pa, u64 size), void *ctx)
     };
     static_assert(ARRAY_SIZE(all) <= ARRAY_SIZE(mapped), "every register has its place");
     for (u32 i = 0; i < ARRAY_SIZE(all); i++)
-        map_register(all[i], map, ctx);
+        map_register(all[i], vm);
 }
 
-/* The port behind which the register lies, ready to be used; 0: it is in memory, or nowhere. */
+/* The port to access the register through, ready for use. 0: it is not behind a port. */
 static u16 register_port(const struct acpi_gas *r)
 {
     u32 address;
@@ -74,7 +75,7 @@ static u16 register_port(const struct acpi_gas *r)
     return (u16)(PCI_DATA + (r->address & 3));
 }
 
-/* Its address in memory; NULL: it is not in memory, or cannot be reached. */
+/* Its virtual address. NULL: it is not in memory, or is not mapped. */
 static void *register_memory(const struct acpi_gas *r)
 {
     if (r->space != ACPI_SPACE_MEMORY)
@@ -87,22 +88,17 @@ static void *register_memory(const struct acpi_gas *r)
     return NULL;
 }
 
-bool power_register_read(const struct acpi_gas *r, u32 bytes, u32 *value)
+static bool op_read(void *ctx, const struct acpi_gas *r, u32 bytes, u32 *value)
 {
     u16 port = register_port(r);
     void *p = port ? NULL : register_memory(r);
 
+    (void)ctx;
     if (port)
         *value = bytes == 1 ? inb(port) : inw(port);
     else if (p)
         *value = bytes == 1 ? *(volatile u8 *)p : *(volatile u16 *)p;
     return port || p;
-}
-
-static bool op_read(void *ctx, const struct acpi_gas *r, u32 bytes, u32 *value)
-{
-    (void)ctx;
-    return power_register_read(r, bytes, value);
 }
 
 static bool op_write(void *ctx, const struct acpi_gas *r, u32 bytes, u32 value)
@@ -128,7 +124,7 @@ static void op_flush(void *ctx)
 {
     (void)ctx;
     console_flush();
-    udelay(WIRE_US); /* what a UART has taken is not on the wire yet */
+    udelay(WIRE_US); /* a UART still sends what its FIFO has taken */
 }
 
 static u64 op_now(void *ctx)
@@ -137,19 +133,16 @@ static u64 op_now(void *ctx)
     return uptime_us();
 }
 
-/* No handler for the breakpoint, none for the fault that follows, none for the double fault. */
+/* An empty IDT: no handler for the breakpoint, the fault after it, or the double fault. */
 static void op_triple(void *ctx)
 {
-    struct {
-        u16 limit;
-        u64 base;
-    } PACKED none = {0, 0};
+    struct table_ptr none = {0, 0};
 
     (void)ctx;
     __asm__ volatile("lidt %0; int3" : : "m"(none));
 }
 
-static const struct power_ops hardware = {
+const struct power_ops power_hardware = {
     .read = op_read,
     .write = op_write,
     .flush = op_flush,
@@ -167,17 +160,10 @@ static NORETURN void stay_on(enum power_result result, bool show)
 
 void power_end(enum power_result result)
 {
-    struct power_machine m = {
-        .ops = &hardware,
-        .fadt = config.fadt,
-        .has_s5 = config.has_s5,
-        .slp_typa = config.slp_typa,
-        .slp_typb = config.slp_typb,
-        .patience = cpu_has_hypervisor() ? HYPERVISOR_FACTOR : 1,
-        .broken = config.broken,
-    };
     enum option_end end = power_choose(config.end, cpu_has_hypervisor(), result == POWER_PANIC);
 
+    config.machine.ops = &power_hardware;
+    config.machine.patience = cpu_has_hypervisor() ? HYPERVISOR_FACTOR : 1;
     local_irq_disable();
     op_flush(NULL);
     if (config.exit_port) {
@@ -188,9 +174,9 @@ void power_end(enum power_result result)
     if (config.end == END_SHELL)
         pr_warn("power: end=shell: there is no shell yet, waiting instead");
     if (end == END_POWEROFF)
-        power_try_off(&m);
+        power_try_off(&config.machine);
     if (end == END_RESET)
-        power_try_reset(&m);
+        power_try_reset(&config.machine);
     if (end == END_POWEROFF || end == END_RESET)
         pr_warn("power: no way to %s worked, waiting instead",
                 end == END_RESET ? "reset" : "switch off");

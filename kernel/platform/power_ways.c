@@ -7,7 +7,10 @@
 #include "kernel/base/print.h"
 #include "kernel/base/printf.h"
 
-/* ACPI 6.5, 4.8.3: PM1 status, PM1 control; 4.8.3.7: sleep control and sleep status. */
+/*
+ * ACPI 6.5, 4.8.3: PM1 status, PM1 control; 4.8.3.7: sleep control and sleep status. Status bits
+ * are cleared by writing 1; 0 leaves a bit as it is.
+ */
 #define PM1_WAK_STS    (1u << 15)
 #define PM1_SCI_EN     (1u << 0)
 #define PM1_SLP_TYP(t) ((u32)(t) << 10)
@@ -16,13 +19,13 @@
 #define SLEEP_EN       (1u << 5)
 #define SLEEP_WAK_STS  (1u << 7)
 
-/* The 8042: status at 0x64, bit 1 says that it has not read its input yet. */
+/* The 8042: status at 0x64; bit 1 is set while its input buffer is full. */
 #define KBD_PORT        0x64
 #define KBD_FULL        (1u << 1)
 #define KBD_PULSE_RESET 0xfe
 #define KBD_ABSENT      0xff
 
-/* Reset control register of Intel's and AMD's chipsets: bit 1 hard, bit 2 goes to 1: now. */
+/* Reset control register of Intel and AMD chipsets: bit 1: hard reset; setting bit 2 resets. */
 #define CF9_PORT   0xcf9
 #define CF9_HARD   0x02
 #define CF9_NOW    0x06
@@ -51,14 +54,14 @@ static bool put(const struct power_machine *m, const struct acpi_gas *r, u32 byt
     return r->address && m->ops->write(m->ctx, r, bytes, value);
 }
 
-/* The write after which the machine should be gone. */
+/* The write after which the machine should be off or reset. */
 static bool put_last(const struct power_machine *m, enum power_way way, const struct acpi_gas *r,
                      u32 bytes, u32 value)
 {
     return m->broken & 1u << way ? r->address != 0 : put(m, r, bytes, value);
 }
 
-/* Waits until (register & mask) == value; false: not within us, or it cannot be read. */
+/* Waits until (register & mask) == value. False: not within us, or the register is unreadable. */
 static bool await(const struct power_machine *m, const struct acpi_gas *r, u32 bytes, u32 mask,
                   u32 value, u64 us)
 {
@@ -74,14 +77,14 @@ static bool await(const struct power_machine *m, const struct acpi_gas *r, u32 b
     return false;
 }
 
-/* Said before, because afterwards there may be nobody to say it. */
+/* Logged before the attempt, because the machine may be off after it. */
 static void announce(const struct power_machine *m, enum power_way way, const char *detail)
 {
     pr_info("power: %s by %s (%s)", way == POWER_WAY_S5 ? "off" : "reset", way_names[way], detail);
     m->ops->flush(m->ctx);
 }
 
-/* The machine has its time to go away; who comes back from here is still there. */
+/* Gives the machine time to go off. If this returns, it has not. */
 static void still_here(const struct power_machine *m, enum power_way way)
 {
     u64 start = m->ops->now_us(m->ctx);
@@ -99,7 +102,7 @@ static void unreachable(enum power_way way, const struct acpi_gas *r)
 
 /* ---- off ------------------------------------------------------------------------------------- */
 
-/* 4.8.3.2.1 requires ACPI mode: SMI_CMD, then SCI_EN comes on. */
+/* 4.8.3.2.1 requires ACPI mode: write SMI_CMD, then SCI_EN becomes set. */
 static void enter_acpi_mode(const struct power_machine *m)
 {
     const struct fadt_info *f = m->fadt;
@@ -109,20 +112,14 @@ static void enter_acpi_mode(const struct power_machine *m)
     if (!get(m, &f->pm1a_cnt, 2, &control) || control & PM1_SCI_EN)
         return;
     if (!f->smi_cmd || !f->acpi_enable)
-        return; /* 5.2.9: such a machine is always in ACPI mode */
+        return; /* 5.2.9: a machine without these is always in ACPI mode */
     put(m, &smi, 1, f->acpi_enable);
     if (!await(m, &f->pm1a_cnt, 2, PM1_SCI_EN, PM1_SCI_EN, POWER_ACPI_MODE_US))
         pr_warn("power: ACPI mode does not come on (0x%02x to SMI command port 0x%x)",
                 f->acpi_enable, f->smi_cmd);
 }
 
-static void clear_wake(const struct power_machine *m, const struct acpi_gas *status, u32 bytes,
-                       u32 bit)
-{
-    put(m, status, bytes, bit); /* written as 1 to clear; the other bits as 0 stay */
-}
-
-/* 4.8.3.2.1: the sleep type into both registers, then SLP_EN into both. */
+/* 4.8.3.2.1: writes the sleep type to both registers, then SLP_EN to both. */
 static void off_by_pm1(const struct power_machine *m)
 {
     const struct fadt_info *f = m->fadt;
@@ -141,8 +138,8 @@ static void off_by_pm1(const struct power_machine *m)
     ksnprintf(detail, sizeof(detail), "type %u to 0x%lx%s", m->slp_typa, f->pm1a_cnt.address,
               f->pm1b_cnt.address ? " and PM1b" : "");
     announce(m, POWER_WAY_S5, detail);
-    clear_wake(m, &f->pm1a_sts, 2, PM1_WAK_STS);
-    clear_wake(m, &f->pm1b_sts, 2, PM1_WAK_STS);
+    put(m, &f->pm1a_sts, 2, PM1_WAK_STS);
+    put(m, &f->pm1b_sts, 2, PM1_WAK_STS);
     put(m, &f->pm1a_cnt, 2, a);
     put(m, &f->pm1b_cnt, 2, b);
     put_last(m, POWER_WAY_S5, &f->pm1a_cnt, 2, a | PM1_SLP_EN);
@@ -150,7 +147,7 @@ static void off_by_pm1(const struct power_machine *m)
     still_here(m, POWER_WAY_S5);
 }
 
-/* 4.8.3.7: machines without PM1 registers (hardware-reduced ACPI). */
+/* 4.8.3.7: for machines without PM1 registers (hardware-reduced ACPI). */
 static void off_by_sleep_control(const struct power_machine *m)
 {
     const struct acpi_gas *r = &m->fadt->sleep_control;
@@ -163,7 +160,7 @@ static void off_by_sleep_control(const struct power_machine *m)
     }
     ksnprintf(detail, sizeof(detail), "type %u to sleep control 0x%lx", m->slp_typa, r->address);
     announce(m, POWER_WAY_S5, detail);
-    clear_wake(m, &m->fadt->sleep_status, 1, SLEEP_WAK_STS);
+    put(m, &m->fadt->sleep_status, 1, SLEEP_WAK_STS);
     put_last(m, POWER_WAY_S5, r, 1, value);
     still_here(m, POWER_WAY_S5);
 }
@@ -182,7 +179,7 @@ void power_try_off(const struct power_machine *m)
 
 /* ---- reset ----------------------------------------------------------------------------------- */
 
-/* 4.8.3.6: one byte, to a port, to memory, or to the configuration space of a device on bus 0. */
+/* 4.8.3.6: writes one byte to a port, to memory, or to PCI configuration space on bus 0. */
 static void reset_by_register(const struct power_machine *m)
 {
     static const char *const spaces[] = {"memory", "port", "PCI"};
@@ -207,7 +204,7 @@ static void reset_by_register(const struct power_machine *m)
 }
 
 /*
- * Not asked of the FADT: its 8042 flag is clear on machines whose chipset answers all the same. An
+ * Does not ask the FADT: its 8042 flag is clear on some machines whose chipset still answers. An
  * empty bus reads as ones.
  */
 static void reset_by_keyboard(const struct power_machine *m)

@@ -1,5 +1,5 @@
 /*
- * The screen.
+ * The screen; see screen.h.
  * SPDX-License-Identifier: MIT
  */
 #include "kernel/platform/screen.h"
@@ -11,12 +11,12 @@
 #include "kernel/base/string.h"
 #include "mm/map/address_map.h"
 
-#define DRAWING_US 500000 /* a whole screen through the slowest bus takes a tenth of that */
+#define DRAWING_US 500000 /* ten times what a whole screen takes on the slowest bus */
 
 static struct fb_text text;
 static struct fb_mode mode;
 static struct range memory; /* empty: no screen */
-static bool ready;          /* text is set up, its memory is mapped */
+static bool ready;          /* text is set up and the memory is mapped */
 static bool page_shown;
 static struct spinlock drawing;
 
@@ -83,14 +83,14 @@ int screen_write(void *ctx, const char *buf, size_t len)
 {
     (void)ctx;
     if (!ready || page_shown || !spin_trylock(&drawing))
-        return 0; /* the page is up, or is being drawn */
+        return 0; /* the last page is shown, or being drawn */
     fb_text_put(&text, buf, len, FB_NORMAL);
     fb_text_flush(&text);
     spin_unlock(&drawing);
     return 0;
 }
 
-/* As many lines as there is room for. */
+/* Draws as many lines as fit. */
 static void draw_text(const char *p)
 {
     while (*p) {
@@ -112,7 +112,7 @@ void screen_page(const char *title, enum fb_style style, const char *body)
 
     if (!ready || page_shown)
         return;
-    page_shown = true; /* from here on nobody begins to draw */
+    page_shown = true; /* from here on no CPU begins to draw */
     while (!(taken = spin_trylock(&drawing)) && !deadline_passed(&d))
         cpu_relax();
     fb_text_clear(&text);

@@ -1,10 +1,10 @@
-; Leaves the current stack for another one.
+; Switches to another stack for good; see stack.h.
 ; SPDX-License-Identifier: MIT
 
 section .text
 bits 64
 
-; void run_on_stack(u64 top, void (*fn)(void *arg), void *arg): does not return, nor may fn.
+; void run_on_stack(u64 top, void (*fn)(void *arg), void *arg)
 global run_on_stack
 run_on_stack:
     mov rsp, rdi

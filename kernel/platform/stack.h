@@ -1,5 +1,5 @@
 /*
- * Leaving one stack for another.
+ * Switching to another stack for good.
  * SPDX-License-Identifier: MIT
  */
 #ifndef PERCH_PLATFORM_STACK_H
@@ -7,7 +7,7 @@
 
 #include "kernel/base/types.h"
 
-/* Calls fn(arg) on the stack that ends at top (16-byte aligned). Does not return, nor may fn. */
+/* Calls fn(arg) on the stack that ends at top (16-byte aligned). Neither it nor fn returns. */
 void run_on_stack(u64 top, void (*fn)(void *arg), void *arg) NORETURN;
 
 #endif

@@ -1,5 +1,5 @@
-; Entry of all 256 vectors: one stub each, one common path, one C function. Ring 0 only, so there is
-; no SWAPGS: GS is this CPU's per-CPU base from before the first interrupt on.
+; Entry of all 256 vectors: one stub each, one common path, one C function. All code runs in ring 0,
+; so there is no SWAPGS: GS is always this CPU's per-CPU base.
 ; SPDX-License-Identifier: MIT
 
 extern trap_dispatch
@@ -41,7 +41,7 @@ trap_common:
     cld
     mov rdi, rsp
     mov rbx, rsp
-    and rsp, -16                        ; the ABI's alignment; RBX keeps the frame
+    and rsp, -16                        ; the ABI's alignment; RBX holds the frame
     call trap_dispatch
     mov rsp, rbx
     pop r15

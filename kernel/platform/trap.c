@@ -1,5 +1,5 @@
 /*
- * Interrupt descriptors and the dispatch of every exception and interrupt.
+ * Interrupt descriptors and the dispatch of exceptions and interrupts; see idt.h.
  * SPDX-License-Identifier: MIT
  */
 #include "kernel/platform/idt.h"
@@ -8,11 +8,11 @@
 #include "kernel/base/errno.h"
 #include "kernel/base/extable.h"
 #include "kernel/base/print.h"
+#include "kernel/platform/cpu_tables.h"
 #include "kernel/platform/panic.h"
 #include "kernel/platform/trap_names.h"
 
 #define GATE_INTERRUPT 0x8e /* present, ring 0, 64-bit interrupt gate: SDM vol. 3, 6.14.1 */
-#define KERNEL_CS      0x08
 
 struct idt_gate {
     u16 offset_lo;
@@ -24,12 +24,6 @@ struct idt_gate {
     u32 zero;
 };
 static_assert(sizeof(struct idt_gate) == 16, "SDM vol. 3, figure 6-8");
-
-struct table_ptr {
-    u16 limit;
-    u64 base;
-} PACKED;
-static_assert(sizeof(struct table_ptr) == 10, "SDM vol. 3, figure 2-6");
 
 extern const u64 trap_stubs[256];
 void trap_dispatch(struct trap_frame *frame);
@@ -47,7 +41,7 @@ void idt_init(void)
 
         idt[v] = (struct idt_gate){
             .offset_lo = (u16)target,
-            .selector = KERNEL_CS,
+            .selector = SEL_CODE,
             .type = GATE_INTERRUPT,
             .offset_mid = (u16)(target >> 16),
             .offset_hi = (u32)(target >> 32),
@@ -57,9 +51,9 @@ void idt_init(void)
 
 void idt_use_ist(void)
 {
-    idt[VEC_NMI].ist = 1;
-    idt[VEC_DF].ist = 2;
-    idt[VEC_MC].ist = 3;
+    idt[VEC_NMI].ist = IST_NMI;
+    idt[VEC_DF].ist = IST_DF;
+    idt[VEC_MC].ist = IST_MC;
 }
 
 void idt_load(void)
@@ -105,7 +99,7 @@ static bool nmi_handled(struct trap_frame *frame)
     return handled;
 }
 
-/* Only faults that an access can raise: everything else in the table's range is a bug. */
+/* Only faults that an access can raise; any other exception there is a bug. */
 static bool expected_fault(struct trap_frame *frame)
 {
     return (frame->vector == VEC_PF || frame->vector == VEC_GP || frame->vector == VEC_UD) &&

@@ -112,18 +112,8 @@ static u32 direct_ranges(struct boot_state *s)
     return merged;
 }
 
-static void *map_uart(void *ctx, u64 pa, u64 size)
-{
-    return paging_map_mmio(ctx, pa, size, "UART");
-}
-
-static void *map_video(void *ctx, u64 pa, u64 size)
-{
-    return paging_map_video(ctx, pa, size, "frame buffer");
-}
-
 void stage_paging(struct boot_state *s)
 {
     paging_init(&s->vm, &s->mb, s->direct, direct_ranges(s));
-    console_remap(map_uart, map_video, &s->vm);
+    console_remap(&s->vm);
 }

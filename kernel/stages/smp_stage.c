@@ -83,7 +83,7 @@ static void legacy_interrupt(struct trap_frame *frame)
 
 static void *map_apic(void *ctx, u64 pa, u64 size)
 {
-    return paging_map_mmio(ctx, pa, size, "local APIC");
+    return paging_map_mmio(ctx, pa, size, PT_UC, "local APIC");
 }
 
 static void mask_legacy(struct boot_state *s)
@@ -94,7 +94,8 @@ static void mask_legacy(struct boot_state *s)
     for (u32 v = 0; v < 16; v++)
         idt_set_handler((u8)(VEC_LEGACY_BASE + v), legacy_interrupt);
     for (u32 i = 0; i < s->madt.ioapic_count; i++) {
-        void *regs = paging_map_mmio(&s->vm, s->madt.ioapics[i].address, PAGE_SIZE, "I/O APIC");
+        void *regs =
+            paging_map_mmio(&s->vm, s->madt.ioapics[i].address, PAGE_SIZE, PT_UC, "I/O APIC");
         if (regs)
             lines += legacy_irq_mask_ioapic(regs);
     }
@@ -239,8 +240,8 @@ static void set_deadlines(bool hypervisor)
 {
     u64 ms = tsc_khz_now() * (hypervisor ? HYPERVISOR_FACTOR : 1);
 
-    smp_call_set_deadline(CALL_DEADLINE_MS * ms);
-    tlb_set_deadline(TLB_DEADLINE_MS * ms);
+    call_kind_set_deadline(&smp_calls, CALL_DEADLINE_MS * ms);
+    call_kind_set_deadline(&tlb_calls, TLB_DEADLINE_MS * ms);
 }
 
 void stage_smp(struct boot_state *s)

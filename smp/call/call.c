@@ -7,12 +7,10 @@
 #include "kernel/base/cpu.h"
 #include "kernel/base/cpu_local.h"
 #include "kernel/base/print.h"
-#include "smp/call/call_hw.h"
 #include "smp/call/nmi_send.h"
-#include "smp/start/apic.h"
 #include "smp/start/cpus.h"
 
-/* A CPU that is asked by NMI where it is, and its answer. */
+/* A silent CPU is asked by NMI where it is; this is the question and its answer. */
 struct nmi_question {
     _Atomic bool asked;
     _Atomic u64 rip; /* 0: no answer yet */
@@ -32,40 +30,7 @@ static void ask_by_nmi(void *ctx, u32 cpu)
     smp_nmi_send(cpu);
 }
 
-static struct call_kind kind = {&call_cpu, VEC_CALL, smp_call_serve};
-
-static struct call_ops ops = {
-    .ctx = &kind,
-    .of = call_hw_of,
-    .kick = call_hw_kick,
-    .nmi = ask_by_nmi,
-    .now = call_hw_now,
-    .serve = call_hw_serve,
-    .online = call_hw_online,
-    .deadline = CALL_FIRST_DEADLINE,
-};
-
-u64 smp_call_set_deadline(u64 ticks)
-{
-    return call_set_deadline(&ops, ticks);
-}
-
-bool smp_call_serve(void)
-{
-    return call_serve(&ops, cpu_number()) != 0;
-}
-
-void smp_call_refuse(void)
-{
-    call_refuse(&ops, cpu_number(), cpu_map.nr_ids);
-}
-
-void smp_call_interrupt(struct trap_frame *frame)
-{
-    (void)frame;
-    apic_eoi();
-    smp_call_serve();
-}
+struct call_kind smp_calls = CALL_KIND(smp_calls, &call_cpu, VEC_CALL, ask_by_nmi);
 
 void smp_call_nmi(struct trap_frame *frame)
 {
@@ -103,7 +68,7 @@ static int call_and_report(const struct call_targets *targets, void (*fn)(void *
     int err;
 
     ASSERT(local_irqs_enabled());
-    err = call_run(&ops, cpu_number(), targets, fn, arg, result);
+    err = call_run(&smp_calls.ops, cpu_number(), targets, fn, arg, result);
     if (err == -ETIMEDOUT)
         report_silent(result, fn);
     return err;
@@ -120,7 +85,6 @@ int smp_call_on(u32 cpu, void (*fn)(void *arg), void *arg)
     return err ? err : result.refused ? -ENODEV : 0;
 }
 
-/* set NULL: all. */
 int smp_call_set(const u64 *set, void (*fn)(void *arg), void *arg)
 {
     u64 words[CPUMAP_WORDS];

@@ -1,11 +1,11 @@
 /*
- * Runs a function on another CPU, by inter-processor interrupt. The caller waits until it is done
- * and meanwhile serves what other CPUs ask of it. No lock is held; calls of different CPUs run at
- * the same time. smp/call/call_core.h has the protocol.
+ * Runs a function on other CPUs, by inter-processor interrupt. The caller waits until the function
+ * has returned, and serves requests of other CPUs while it waits. No lock is held; calls of
+ * different CPUs run at the same time. The protocol is in smp/call/call_core.h.
  *
- * Context: thread context on any online CPU, interrupts on (asserted: with interrupts off two CPUs
- * could wait for each other). So never from an interrupt handler or a called function. The function
- * runs with interrupts off, must be short, and must not call in turn. Nothing allocates.
+ * Context: thread context on any online CPU, interrupts on. This is asserted: with interrupts off
+ * two CPUs could wait for each other. So interrupt handlers and called functions make no calls. The
+ * function runs with interrupts off and must be short. Nothing allocates.
  * SPDX-License-Identifier: MIT
  */
 #ifndef PERCH_SMP_CALL_CALL_H
@@ -14,38 +14,29 @@
 #include "kernel/base/errno.h"
 #include "kernel/base/trap.h"
 #include "kernel/base/types.h"
+#include "smp/call/call_hw.h"
 
 /*
  * Runs fn(arg) on cpu, which may be this one. 0; -ENODEV: cpu is not online, or went off-line
- * before it ran fn; -ETIMEDOUT: it answered neither the interrupt nor an NMI, so fn never runs, or
- * fn does not return; a line says where the CPU is. -EBUSY: an earlier call of this CPU has not
- * returned yet.
+ * before it ran fn; -ETIMEDOUT: cpu answered neither the interrupt nor an NMI (fn never runs), or
+ * fn does not return; a log line names where the CPU is; -EBUSY: an earlier call made by this CPU
+ * has not returned yet.
  */
 int smp_call_on(u32 cpu, void (*fn)(void *arg), void *arg) MUST_CHECK;
 
 /*
- * Runs fn(arg) on all online CPUs, this one too, at the same time. A CPU that goes off-line before
- * it ran fn is left out. Errors as above.
+ * Runs fn(arg) on all online CPUs at the same time, this one included. A CPU that goes off-line
+ * before it ran fn is left out. Errors as above.
  */
 int smp_call_all(void (*fn)(void *arg), void *arg) MUST_CHECK;
 
-/* The same on a set of CPUs, words[CPUMAP_WORDS]; members that are not online are left out. */
+/* The same on the online CPUs of a set, words[CPUMAP_WORDS]; NULL: all. */
 int smp_call_set(const u64 *words, void (*fn)(void *arg), void *arg) MUST_CHECK;
 
-/* Serves what waits for this CPU. True: there was something. Interrupts off. */
-bool smp_call_serve(void);
+/* The requests; smp/call/call_hw.h serves and refuses them. */
+extern struct call_kind smp_calls;
 
-/*
- * How long a call waits before the NMI, and again before it fails, in TSC ticks; it starts anew
- * when a target has finished. Set by the boot; tests shorten it. Returns the old value.
- */
-u64 smp_call_set_deadline(u64 ticks);
-
-/* This CPU has left the online set: no function of anybody runs here now. Interrupts off. */
-void smp_call_refuse(void);
-
-/* The handler of VEC_CALL; and in an NMI, the answer of a silent CPU that was asked where it is. */
-void smp_call_interrupt(struct trap_frame *frame);
+/* For the NMI handler: if this CPU was asked where it is, notes the interrupted RIP and flags. */
 void smp_call_nmi(struct trap_frame *frame);
 
 #endif

@@ -1,9 +1,9 @@
 /*
  * The protocol of cross-CPU calls; see call_core.h.
  *
- * Order: a caller sets its bit in the word, then the word's bit in the summary; the target clears
- * the summary, then the word. A caller that finds its summary bit clear sends the IPI, so whatever
- * the interleaving, a set bit is followed by a look at it; an empty look is harmless.
+ * Order: a caller sets its bit in the word, then the word's bit in the summary. The target clears
+ * the summary, then the word. A caller that finds the summary empty sends the IPI. So under any
+ * interleaving the target checks a word after its bit is set; checking an empty word is harmless.
  * SPDX-License-Identifier: MIT
  */
 #include "smp/call/call_core.h"
@@ -38,7 +38,7 @@ static void post_request(const struct call_ops *ops, u32 self, u32 target)
         ops->kick(ops->ctx, target);
 }
 
-/* True: the target had not taken the request, and never will. */
+/* True: the target had not taken the request and will never run it. */
 static bool withdraw(const struct call_ops *ops, u32 self, u32 target)
 {
     struct call_cpu *cc = ops->of(ops->ctx, target);
@@ -47,7 +47,7 @@ static bool withdraw(const struct call_ops *ops, u32 self, u32 target)
     return atomic_fetch_and_explicit(&cc->callers[self / 64], ~bit, memory_order_seq_cst) & bit;
 }
 
-/* After post_request(): a target that has left the online set may never look again. */
+/* After post_request(): a target that has left the online set may never check its set again. */
 static void withdraw_if_gone(const struct call_ops *ops, u32 self, u32 target)
 {
     struct call_cpu *own = ops->of(ops->ctx, self);
@@ -71,7 +71,7 @@ static u32 pending(const struct call_cpu *own)
     return atomic_load_explicit(&own->pending, memory_order_acquire);
 }
 
-/* Serves while it waits. True: all targets are done; false: a deadline without progress. */
+/* Serves while it waits. True: all targets are done. False: no progress within the deadline. */
 static bool wait_done(const struct call_ops *ops, const struct call_cpu *own)
 {
     u32 todo = pending(own), seen = todo;
@@ -81,7 +81,7 @@ static bool wait_done(const struct call_ops *ops, const struct call_cpu *own)
         return true;
     start = ops->now(ops->ctx);
     while (todo) {
-        if (call_waiting(own))
+        if (atomic_load_explicit(&own->summary, memory_order_acquire))
             ops->serve(ops->ctx);
         todo = pending(own);
         if (todo != seen) {
@@ -101,7 +101,7 @@ static void escalate(const struct call_ops *ops, u32 self, const struct call_tar
             ops->nmi(ops->ctx, cpu);
 }
 
-/* After the last deadline: takes the request back wherever it was not begun. */
+/* After the last deadline: withdraws the request from targets that have not begun it. */
 static int abandon(const struct call_ops *ops, u32 self, const struct call_targets *t,
                    struct call_cpu *own, struct call_result *result)
 {
@@ -112,7 +112,7 @@ static int abandon(const struct call_ops *ops, u32 self, const struct call_targe
             result->first_failed = cpu;
         atomic_fetch_sub_explicit(&own->pending, 1, memory_order_acq_rel);
     }
-    /* A target that took the request and is not done holds it; its number is unknown. */
+    /* The rest have begun the request and are not done; which targets they are is unknown. */
     if (pending(own)) {
         result->hangs = result->failed == 0;
         result->failed += pending(own);
@@ -172,7 +172,7 @@ static void refuse_request(struct call_cpu *caller)
     atomic_fetch_sub_explicit(&caller->pending, 1, memory_order_release);
 }
 
-/* Takes one caller at a time, so that one behind a request that hangs can still withdraw. */
+/* Takes one caller at a time, so that callers behind a request that hangs can still withdraw. */
 static u32 take_word(const struct call_ops *ops, struct call_cpu *cc, u32 word,
                      void (*deal_with)(struct call_cpu *caller))
 {
@@ -217,9 +217,4 @@ void call_refuse(const struct call_ops *ops, u32 self, u32 nr)
 
     for (u32 word = 0; word < BITMAP_WORDS(nr); word++)
         take_word(ops, cc, word, refuse_request);
-}
-
-bool call_waiting(const struct call_cpu *cc)
-{
-    return atomic_load_explicit(&cc->summary, memory_order_acquire) != 0;
 }

@@ -1,21 +1,22 @@
 /*
- * Cross-CPU calls without a lock. Each CPU has one outgoing request and a set of callers that wait
- * for it. A caller publishes its request, enters itself into the target's set, kicks the target if
- * the set was empty, and serves its own set while it waits. So two CPUs that call each other cannot
- * block each other. A target takes one caller at a time out of its set, in order of their numbers.
+ * Cross-CPU calls without a lock. Each CPU has one outgoing request, and a set of callers that wait
+ * for this CPU. A caller publishes its request, enters itself into the target's set, kicks the
+ * target if the set was empty, and serves its own set while it waits. So two CPUs that call each
+ * other cannot block each other. A target takes callers out of its set one at a time, in the order
+ * of their numbers.
  *
- * One request per CPU is enough: a call is made with interrupts on, by no handler, and what a
- * request runs must not call in turn. Memory is the same for one target and for all.
+ * One request per CPU is enough: calls are made with interrupts on, never from a handler, and a
+ * called function makes no call. A call to all CPUs needs no more memory than a call to one.
  *
  * A target that does not answer in time gets an NMI. If that does not help, the caller takes itself
- * out of the set by one atomic operation, so the target never runs a request whose caller has gone.
- * If the target had taken the request already and hangs in it, the caller's request stays occupied
- * until the target is done: -EBUSY from then on.
+ * out of the set by one atomic operation, so the target never runs a request whose caller has given
+ * up. If the target has already taken the request and hangs in it, the caller's one request stays
+ * in use until the target is done: further calls return -EBUSY.
  *
- * A CPU may go off-line at any time. It leaves the online set first and then refuses the callers in
- * its set. A caller enters that set first, then looks whether the target is online, and withdraws
- * if it is not. Both orders are sequentially consistent, so one of the two sees the other: no
- * request is forgotten, and none runs on a CPU that has gone.
+ * A CPU may go off-line at any time. It first leaves the online set and then refuses the callers in
+ * its set. A caller first enters the target's set, then checks that the target is online, and
+ * withdraws if it is not. Both orders are sequentially consistent, so one of the two sees the
+ * other: no request is forgotten, and none runs on a CPU that is off-line.
  *
  * Pure: state by pointer, the IPI by ops; C11 atomics.
  * SPDX-License-Identifier: MIT
@@ -35,7 +36,7 @@ typedef void (*call_fn)(void *arg);
 
 /* One per CPU, on its node. */
 struct call_cpu {
-    /* Callers that wait for this CPU: a bit in `summary` for each word of `callers` not empty. */
+    /* Callers that wait for this CPU. Each word that is not empty has its bit in `summary`. */
     _Atomic u64 summary ALIGNED(64);
     _Atomic u64 callers[CALL_WORDS];
     /* This CPU's own request. */
@@ -48,15 +49,15 @@ struct call_cpu {
 struct call_ops {
     struct call_cpu *(*of)(void *ctx, u32 cpu);
     void (*kick)(void *ctx, u32 cpu);   /* make cpu call call_serve() soon */
-    void (*nmi)(void *ctx, u32 cpu);    /* the same with more force */
-    u64 (*now)(void *ctx);              /* ticks; asked once per look: lets others run */
-    void (*serve)(void *ctx);           /* call_serve() of this CPU, as its interrupt would */
+    void (*nmi)(void *ctx, u32 cpu);    /* the same for a CPU that did not react to kick */
+    u64 (*now)(void *ctx);              /* ticks; called once per turn of a wait: may yield */
+    void (*serve)(void *ctx);           /* call_serve() for this CPU, as its interrupt does */
     bool (*online)(void *ctx, u32 cpu); /* sequentially consistent */
     void *ctx;
     u64 deadline; /* ticks until the NMI, and again until the failure */
 };
 
-/* Targets: a plain set over the CPUs below nr, or one CPU when words is NULL. */
+/* The targets: a set of CPUs below nr, or one CPU when words is NULL. */
 struct call_targets {
     const u64 *words; /* BITMAP_WORDS(nr) */
     u32 nr;
@@ -65,15 +66,15 @@ struct call_targets {
 
 struct call_result {
     u32 failed;       /* targets that did not run the request, or hang in it */
-    u32 first_failed; /* one of them; meaningless when failed is 0 */
-    bool hangs;       /* the first one has begun the request and does not finish */
+    u32 first_failed; /* one such target; NR_CPUS: unknown; only valid when failed > 0 */
+    bool hangs;       /* that target has begun the request and does not finish */
     u32 refused;      /* targets that went off-line before they ran it; not an error */
 };
 
 /*
- * Runs fn(arg) on every target, in parallel, and waits for them; self may be one, and is served by
- * its own wait, through ops->serve, as any other caller.
- * 0; -ETIMEDOUT: result says which; -EBUSY: an earlier request of this CPU still hangs.
+ * Runs fn(arg) on every target, in parallel, and waits for them. self may be a target; it serves
+ * itself through ops->serve while it waits. 0; -ETIMEDOUT: *result names the target; -EBUSY: an
+ * earlier request of this CPU still hangs.
  */
 int call_run(const struct call_ops *ops, u32 self, const struct call_targets *targets, call_fn fn,
              void *arg, struct call_result *result) MUST_CHECK;
@@ -82,27 +83,21 @@ int call_run(const struct call_ops *ops, u32 self, const struct call_targets *ta
 u32 call_serve(const struct call_ops *ops, u32 self);
 
 /*
- * The same from an NMI, for requests that may run there: it may have interrupted call_serve(),
- * which has taken the summary already, so it looks at every caller below nr.
+ * The same from an NMI, for requests that may run there. The NMI may have interrupted call_serve()
+ * after it took the summary, so this checks every caller below nr.
  */
 u32 call_serve_nmi(const struct call_ops *ops, u32 self, u32 nr);
 
 /*
- * CPU self has left the online set: tells all that wait for it that their request will not run.
- * Interrupts off; callers below nr.
+ * CPU self has left the online set: refuses the requests of all callers below nr that wait for it.
+ * Interrupts off.
  */
 void call_refuse(const struct call_ops *ops, u32 self, u32 nr);
 
-/* The CPU's own last request is done everywhere; false: it hangs, what it points to must stay. */
-static inline bool call_done(const struct call_cpu *own)
-{
-    return atomic_load_explicit(&own->pending, memory_order_acquire) == 0;
-}
-
-/* Waits until call_done() of CPU self, or the deadline: which of them came. */
+/*
+ * Waits until CPU self's own last request is done everywhere. False: the deadline passed, the
+ * request hangs, and what it points to must stay.
+ */
 bool call_settle(const struct call_ops *ops, u32 self);
-
-/* Is there something to serve? Any CPU may ask. */
-bool call_waiting(const struct call_cpu *cc);
 
 #endif

@@ -1,5 +1,5 @@
 /*
- * The callbacks; see call_hw.h.
+ * Requests on real CPUs; see call_hw.h.
  * SPDX-License-Identifier: MIT
  */
 #include "smp/call/call_hw.h"
@@ -20,7 +20,7 @@ void call_hw_kick(void *ctx, u32 cpu)
 {
     const struct call_kind *kind = ctx;
 
-    apic_send_ipi(cpu_map.apic_id[cpu], kind->vector);
+    apic_send(cpu_map.apic_id[cpu], kind->vector);
 }
 
 u64 call_hw_now(void *ctx)
@@ -35,7 +35,7 @@ void call_hw_serve(void *ctx)
     const struct call_kind *kind = ctx;
     u64 flags = local_irq_save();
 
-    kind->serve();
+    call_kind_serve(kind);
     local_irq_restore(flags);
 }
 
@@ -43,4 +43,14 @@ bool call_hw_online(void *ctx, u32 cpu)
 {
     (void)ctx;
     return cpu_is_online(cpu);
+}
+
+bool call_kind_serve(const struct call_kind *kind)
+{
+    return call_serve(&kind->ops, cpu_number()) != 0;
+}
+
+void call_kind_refuse(const struct call_kind *kind)
+{
+    call_refuse(&kind->ops, cpu_number(), cpu_map.nr_ids);
 }

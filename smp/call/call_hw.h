@@ -1,10 +1,10 @@
 /*
- * The hardware under smp/call/call_core.h, for both that stand on it: cross-CPU calls
- * (smp/call/call.h) and TLB shoot-down (smp/call/tlb.h). Each has requests and a vector of its own,
- * so that a shoot-down gets through where a call does not; the way to a CPU, the clock and who is
- * online are the same.
+ * The hardware under smp/call/call_core.h, for both kinds of request: cross-CPU calls
+ * (smp/call/call.h) and TLB shoot-downs (smp/call/tlb.h). Each kind has its own requests and its
+ * own vector, so that a shoot-down gets through where a call does not. Both send the same IPI, read
+ * the same clock and ask the same online set.
  *
- * The functions are a struct call_ops' callbacks, with a struct call_kind as their context.
+ * Context: an online CPU; the functions say the rest.
  * SPDX-License-Identifier: MIT
  */
 #ifndef PERCH_SMP_CALL_CALL_HW_H
@@ -12,26 +12,45 @@
 
 #include "smp/call/call_core.h"
 
-#define CALL_FIRST_DEADLINE (1ULL << 34) /* ticks: some seconds, until the clock is known */
-
 struct call_kind {
+    struct call_ops ops;
     struct call_cpu *cpus; /* per CPU */
     u8 vector;
-    bool (*serve)(void); /* on this CPU, interrupts off */
 };
 
+/* Ticks; some seconds, until the boot knows the clock. */
+#define CALL_FIRST_DEADLINE (1ULL << 34)
+
+/* Initialises kind `k`: its per-CPU requests, its vector, and what to do about a silent CPU. */
+#define CALL_KIND(k, per_cpu_requests, its_vector, nmi_fn)                                         \
+    {                                                                                              \
+        .ops = {call_hw_of,    call_hw_kick,   nmi_fn, call_hw_now,                                \
+                call_hw_serve, call_hw_online, &(k),   CALL_FIRST_DEADLINE},                       \
+        .cpus = (per_cpu_requests), .vector = (its_vector),                                        \
+    }
+
+/* The callbacks of struct call_ops; ctx is the struct call_kind. */
 struct call_cpu *call_hw_of(void *ctx, u32 cpu);
 void call_hw_kick(void *ctx, u32 cpu);
 u64 call_hw_now(void *ctx); /* lets the other hardware thread run */
 void call_hw_serve(void *ctx);
 bool call_hw_online(void *ctx, u32 cpu);
 
-/* How long the other CPUs have, in ticks, before the NMI; returns what it was. */
-static inline u64 call_set_deadline(struct call_ops *ops, u64 ticks)
-{
-    u64 old = ops->deadline;
+/* Runs the requests that wait for this CPU. True: there was one. Interrupts off. */
+bool call_kind_serve(const struct call_kind *kind);
 
-    ops->deadline = ticks;
+/* This CPU has left the online set: its waiting callers learn that nothing runs. Interrupts off. */
+void call_kind_refuse(const struct call_kind *kind);
+
+/*
+ * How long a caller waits before the NMI, and again before it fails, in TSC ticks; the time starts
+ * anew when a target has finished. Set by the boot; tests shorten it. Returns the old value.
+ */
+static inline u64 call_kind_set_deadline(struct call_kind *kind, u64 ticks)
+{
+    u64 old = kind->ops.deadline;
+
+    kind->ops.deadline = ticks;
     return old;
 }
 

@@ -11,11 +11,11 @@
 
 static DEFINE_PER_CPU(atomic_bool, nmi_on_its_way);
 
-/* If one is on its way already, its handler clears the mark first and then sees our reason. */
+/* An NMI already on its way is enough: its handler clears the mark, then sees our reason. */
 void smp_nmi_send(u32 cpu)
 {
     if (!atomic_exchange_explicit(per_cpu_ptr(&nmi_on_its_way, cpu), true, memory_order_seq_cst))
-        apic_send_nmi(cpu_map.apic_id[cpu]);
+        apic_send(cpu_map.apic_id[cpu], APIC_NMI);
 }
 
 bool smp_nmi_arrived(void)

@@ -1,7 +1,7 @@
 /*
- * NMIs between CPUs. An NMI carries no number, and two may merge into one. So a sender stores its
- * reason where the handler looks, and at most one NMI of ours is on its way to a CPU. That tells
- * our NMIs from others: one of a panic or of the machine is never taken for ours.
+ * NMIs between CPUs. An NMI carries no number, and two may merge into one. So a sender first stores
+ * its reason where the handler finds it. A mark per CPU, set while an NMI of ours is on its way,
+ * tells our NMIs from those of a panic (apic_send_nmi_others()) and of the machine.
  * SPDX-License-Identifier: MIT
  */
 #ifndef PERCH_SMP_CALL_NMI_SEND_H
@@ -10,14 +10,14 @@
 #include "kernel/base/types.h"
 
 /*
- * Makes cpu look at all reasons, after this call, in its NMI handler. The reason must be stored
- * before, sequentially consistent. Any context.
+ * Makes the NMI handler of cpu check all reasons. The caller has stored its reason before, with a
+ * sequentially consistent store. Any context.
  */
 void smp_nmi_send(u32 cpu);
 
 /*
- * The handler's first step, on the CPU that got an NMI. True: one of ours was on its way, so every
- * reason must be looked at.
+ * The handler's first step, on the CPU that got the NMI. True: it is one of ours, so the handler
+ * checks every reason.
  */
 bool smp_nmi_arrived(void);
 

@@ -1,6 +1,6 @@
 /*
- * Grace periods; see quiesce.h. An interrupt may find its CPU inside the guard, for an instruction
- * or two. Then it notes nothing, and the CPU is asked again until it was seen outside once.
+ * Grace periods; see quiesce.h. A call may interrupt its target inside the guard. Then it notes
+ * nothing, and the target is called again until it was seen outside the guard once.
  * SPDX-License-Identifier: MIT
  */
 #include "smp/call/quiesce.h"
@@ -12,9 +12,9 @@
 #include "smp/call/call.h"
 #include "smp/start/cpus.h"
 
-#define GUARD_US 5000000 /* a guard lasts some instructions: a longer one is a bug */
+#define GUARD_US 5000000 /* a guard lasts a few instructions; one of this length is a bug */
 
-/* The latest grace period that this CPU was seen in outside of its guard. */
+/* The latest grace period in which this CPU was seen outside its guard. */
 static DEFINE_PER_CPU(_Atomic u64, seen_in);
 static _Atomic u64 periods;
 
@@ -28,7 +28,7 @@ static void note_outside_guard(void *arg)
         atomic_store_explicit(own, period, memory_order_release);
 }
 
-/* Removes from words the CPUs that were seen or went off-line. True: the set is empty. */
+/* Removes the CPUs that were seen, or are off-line, from words. True: the set is empty. */
 static bool all_seen(u64 *words, u64 period)
 {
     bool all = true;

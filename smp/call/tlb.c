@@ -7,14 +7,13 @@
 #include "kernel/base/cpu.h"
 #include "kernel/base/cpu_local.h"
 #include "kernel/base/print.h"
-#include "smp/call/call_hw.h"
+#include "kernel/base/trap.h"
 #include "smp/call/nmi_send.h"
-#include "smp/start/apic.h"
 #include "smp/start/cpus.h"
 
 /*
- * The work lies with the CPU, not on its stack: a CPU that has taken a request and is held up by
- * its host reads it after the caller has given up.
+ * The work is kept per CPU, not on the caller's stack. A target that took the request and was then
+ * held up by its host reads it after the caller has given up.
  */
 static DEFINE_PER_CPU_ALIGNED(struct call_cpu, tlb_call);
 static DEFINE_PER_CPU(struct tlb_work, tlb_work);
@@ -24,28 +23,11 @@ static DEFINE_PER_CPU(bool, tlb_in_nmi);
 static void kick_by_nmi(void *ctx, u32 cpu)
 {
     (void)ctx;
-    smp_nmi_send(cpu); /* which looks at all callers: the reason stands there */
+    smp_nmi_send(cpu); /* the reason is in tlb_call: the handler looks at every caller's bit */
 }
 
-static struct call_kind kind = {&tlb_call, VEC_TLB, tlb_serve};
+struct call_kind tlb_calls = CALL_KIND(tlb_calls, &tlb_call, VEC_TLB, kick_by_nmi);
 
-static struct call_ops ops = {
-    .ctx = &kind,
-    .of = call_hw_of,
-    .kick = call_hw_kick,
-    .nmi = kick_by_nmi,
-    .now = call_hw_now,
-    .serve = call_hw_serve,
-    .online = call_hw_online,
-    .deadline = CALL_FIRST_DEADLINE,
-};
-
-u64 tlb_set_deadline(u64 ticks)
-{
-    return call_set_deadline(&ops, ticks);
-}
-
-/* Any context. */
 static void drop_local(const struct tlb_work *work)
 {
     if (work->full) {
@@ -63,7 +45,7 @@ static void drop_local(const struct tlb_work *work)
     }
 }
 
-/* Counts before the caller hears of it. */
+/* Counts before the caller sees the request as done. */
 static void drop_requested(void *arg)
 {
     drop_local(arg);
@@ -71,31 +53,14 @@ static void drop_requested(void *arg)
         this_cpu_inc(tlb_stats.nmi_rescues);
 }
 
-bool tlb_serve(void)
-{
-    return call_serve(&ops, cpu_number()) != 0;
-}
-
-void tlb_refuse(void)
-{
-    call_refuse(&ops, cpu_number(), cpu_map.nr_ids);
-}
-
-void tlb_interrupt(struct trap_frame *frame)
-{
-    (void)frame;
-    apic_eoi();
-    tlb_serve();
-}
-
 void tlb_nmi(void)
 {
     this_cpu_write(tlb_in_nmi, true);
-    call_serve_nmi(&ops, cpu_number(), cpu_map.nr_ids);
+    call_serve_nmi(&tlb_calls.ops, cpu_number(), cpu_map.nr_ids);
     this_cpu_write(tlb_in_nmi, false);
 }
 
-/* The other online CPUs; words for nr_ids CPUs. False: there is none. */
+/* The other online CPUs, as words for nr_ids CPUs. False: there are none. */
 static bool others_online(u64 *words)
 {
     u32 self = cpu_number();
@@ -131,23 +96,23 @@ static int shoot_down(const struct tlb_work *work)
     this_cpu_inc(tlb_stats.shootdowns);
     this_cpu_add(tlb_stats.pages, work->pages);
     this_cpu_add(tlb_stats.full, work->full);
-    /* The tables as they are now must be seen by a CPU that we do not see in the set. */
+    /* A CPU that is not in the set we read below must see the page tables as they are now. */
     atomic_thread_fence(memory_order_seq_cst);
     drop_local(work);
     if (!others_online(words))
         return 0;
     this_cpu_inc(tlb_stats.remote);
-    err = call_run(&ops, cpu_number(), &others, drop_requested, (void *)work, &result);
+    err = call_run(&tlb_calls.ops, cpu_number(), &others, drop_requested, (void *)work, &result);
     return err ? report_failure(&result) : 0;
 }
 
-/* This CPU's work, when no CPU still reads it from a shoot-down that failed; else NULL. */
+/* This CPU's work. NULL: another CPU still reads it, after a shoot-down that failed. */
 static struct tlb_work *own_work(void)
 {
     struct call_result hangs = {.failed = 1, .first_failed = NR_CPUS};
 
     ASSERT(local_irqs_enabled());
-    if (likely(call_done(this_cpu_ptr(&tlb_call))) || call_settle(&ops, cpu_number()))
+    if (call_settle(&tlb_calls.ops, cpu_number()))
         return this_cpu_ptr(&tlb_work);
     report_failure(&hangs);
     return NULL;

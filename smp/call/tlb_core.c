@@ -8,7 +8,7 @@
 #include "kernel/base/print.h"
 
 #define COUNT_MASK (PAGE_SIZE - 1)
-static_assert(TLB_MAX_PAGES <= COUNT_MASK, "the number of pages fits below a page's address");
+static_assert(TLB_MAX_PAGES <= COUNT_MASK, "the page count fits below a page's address");
 
 void tlb_plan_full(struct tlb_work *work)
 {
@@ -17,7 +17,7 @@ void tlb_plan_full(struct tlb_work *work)
     work->runs = 0;
 }
 
-/* False: there is no more room for pages one by one. */
+/* False: that would be more than TLB_MAX_PAGES pages. */
 static bool add_run(struct tlb_work *work, u64 start, u64 pages)
 {
     u64 *last = work->runs ? &work->run[work->runs - 1] : NULL;
@@ -42,7 +42,7 @@ bool tlb_plan(struct tlb_work *work, const struct tlb_range *ranges, u32 n)
 
         if (ranges[i].end <= ranges[i].start)
             continue;
-        /* The last page of all ends at 0: count pages from addresses inside the range. */
+        /* The end of the last page of the address space is 0, so count from inside the range. */
         if (!add_run(work, start, (ranges[i].end - 1) / PAGE_SIZE - start / PAGE_SIZE + 1)) {
             tlb_plan_full(work);
             return true;

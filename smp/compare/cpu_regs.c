@@ -1,5 +1,5 @@
 /*
- * Registers of all CPUs, compared; see cpu_regs.h.
+ * The comparison of the CPUs' registers; see cpu_regs.h.
  * SPDX-License-Identifier: MIT
  */
 #include "smp/compare/cpu_regs.h"
@@ -7,9 +7,9 @@
 #include "kernel/base/firmware.h"
 #include "kernel/base/printf.h"
 
-#define CPU_LIST 64 /* characters of "3, 5-7"; what does not fit is "..." */
+#define CPU_LIST 64 /* characters of "3, 5-7"; a longer list ends in "..." */
 
-/* SDM vol. 4, table 2-2: fixed-range MTRRs in the order of their addresses. */
+/* Fixed-range MTRRs in the order of their addresses: SDM vol. 4, table 2-2. */
 static const struct {
     u32 msr;
     const char *name;
@@ -76,11 +76,11 @@ static const char *value_text(const struct cpu_regs *r, u32 reg, char *out, size
     return out;
 }
 
-/* A list of CPUs that grows upwards: "3, 5-7". */
+/* The text of a list of CPUs, which are added in ascending order: "3, 5-7". */
 struct cpu_list {
     char text[CPU_LIST];
     size_t len;
-    u32 first, last; /* the run that is not written yet */
+    u32 first, last; /* the run that is not in text yet */
     u32 count;
 };
 
@@ -113,7 +113,7 @@ static void list_add(struct cpu_list *l, u32 cpu)
     l->count++;
 }
 
-/* MTRRs that were never set: all 0, which also means that they are off. */
+/* MTRRs that were never set are all 0, which also means that they are off. */
 static bool mtrrs_are_reset(const struct cpu_regs *r)
 {
     u64 any = 0;
@@ -123,11 +123,10 @@ static bool mtrrs_are_reset(const struct cpu_regs *r)
     return any == 0;
 }
 
-/* What is compared, and with whom. */
 struct comparison {
     const struct cpu_regs *regs;
     u32 n, ref;
-    bool forgive_reset; /* MTRRs that are as after reset are not compared */
+    bool forgive_reset; /* do not compare MTRRs that are as after reset */
 };
 
 static bool left_out(const struct comparison *c, u32 cpu, u32 reg)
@@ -136,7 +135,7 @@ static bool left_out(const struct comparison *c, u32 cpu, u32 reg)
            (c->forgive_reset && reg >= CPU_REG_MTRR_DEF_TYPE && mtrrs_are_reset(&c->regs[cpu]));
 }
 
-/* One register: a finding when a CPU differs from CPU `ref`. */
+/* Makes a finding when a CPU differs from CPU ref in this register. */
 static bool compare_one(const struct comparison *c, u32 reg)
 {
     const struct cpu_regs *regs = c->regs;
@@ -166,7 +165,7 @@ static bool compare_one(const struct comparison *c, u32 reg)
     return true;
 }
 
-/* Under a hypervisor; see cpu_regs.h. */
+/* Under a hypervisor: the one finding for CPUs with reset MTRRs; see cpu_regs.h. */
 static bool note_reset(const struct comparison *c)
 {
     struct cpu_list list = {.text = ""};

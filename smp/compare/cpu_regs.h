@@ -1,13 +1,13 @@
 /*
- * Registers that must be, or should be, the same on every CPU, as each CPU read them: MTRRs, PAT,
- * CR0, CR4, EFER, and the revision of its microcode. Promises a finding for each register that
- * differs, one line however many CPUs there are, that names the register, a CPU on either side,
- * both values and the CPUs that differ from CPU 0. What is compared is what is in force: Perch has
- * written PAT, CR0, CR4 and EFER itself by then, and the MTRRs are the firmware's.
+ * Compares registers that must or should be the same on every CPU: MTRRs, PAT, CR0, CR4, EFER and
+ * the microcode revision. Promises a finding of one line for each register that differs, whatever
+ * the number of CPUs: the line names the register, two CPUs with their values, and the CPUs that
+ * differ from CPU 0. The values are those in force: Perch has written PAT, CR0, CR4 and EFER itself
+ * by then; the MTRRs are the firmware's.
  *
  * Sources: SDM vol. 3, 12.11 (MTRRs), 12.11.8 (the same on all processors), 12.12 (PAT), 10.11.6
  * (microcode); vol. 4 (numbers).
- * Pure; boot CPU, on records nobody writes any more; allocates nothing.
+ * Pure; boot CPU, on records that no CPU writes any more; allocates nothing.
  * SPDX-License-Identifier: MIT
  */
 #ifndef PERCH_SMP_COMPARE_CPU_REGS_H
@@ -16,7 +16,7 @@
 #include "kernel/base/types.h"
 
 #define CPU_REGS_MTRR_FIXED    11
-#define CPU_REGS_MTRR_VARIABLE 16 /* pairs kept; MTRRCAP.VCNT is 8 to 10 on what exists */
+#define CPU_REGS_MTRR_VARIABLE 16 /* pairs kept; known CPUs have an MTRRCAP.VCNT of 8 to 10 */
 
 enum cpu_reg {
     CPU_REG_CR0,
@@ -32,9 +32,9 @@ enum cpu_reg {
 };
 static_assert(CPU_REGS <= 64, "one bit each in struct cpu_regs");
 
-/* What one CPU found; all zero: it was not asked, and is left out. */
+/* The values of one CPU. All zero: it was not read, and is not compared. */
 struct cpu_regs {
-    u64 there; /* bit r: value[r] was read; clear: this CPU has no such register */
+    u64 there; /* bit r set: value[r] was read; clear: this CPU has no such register */
     u64 value[CPU_REGS];
 };
 
@@ -44,17 +44,17 @@ static inline void cpu_regs_set(struct cpu_regs *r, u32 reg, u64 value)
     r->value[reg] = value;
 }
 
-/* Name in the manuals' words ("IA32_MTRR_PHYSBASE3"), in out[size]; returns out. */
+/* Writes the manuals' name ("IA32_MTRR_PHYSBASE3") into out[size]; returns out. */
 const char *cpu_reg_name(u32 reg, char *out, size_t size);
 
-/* MSR number of a register of kind MTRR or PAT; 0 for the others. */
+/* The MSR number of an MTRR or PAT; 0 for the other registers. */
 u32 cpu_reg_msr(u32 reg);
 
 /*
- * The findings; regs[n] by CPU number. Returns how many it made. O(n).
- * hypervisor: CPUs whose MTRRs are all as after reset, while CPU 0's are not, make one finding of
- * class INFO together: QEMU's INIT clears them, which that of a real CPU does not (SDM vol. 3,
- * table 10-1), so it says nothing about the firmware.
+ * Makes the findings from regs[n], by CPU number; returns how many. O(n).
+ * hypervisor: CPUs whose MTRRs are all as after reset, while CPU 0's are not, share one finding of
+ * class INFO. QEMU's INIT clears the MTRRs and a real CPU's does not (SDM vol. 3, table 10-1), so
+ * that is no fault of the firmware.
  */
 u32 cpu_regs_compare(const struct cpu_regs *regs, u32 n, bool hypervisor);
 

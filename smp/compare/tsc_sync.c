@@ -11,23 +11,23 @@
 #include "smp/start/cpus.h"
 
 #define EVENTS_PER_CPU 32
-#define OWN_EVENTS     2 /* of the caller, before and after the call */
+#define OWN_EVENTS     2 /* the caller's, before and after the call */
 
 /*
- * Real CPUs spread their events over at least the time in which the last of them answers, and so
- * far that the counter is free most of the time: a reading in a queue for it is worth less.
+ * Real CPUs spread their events over at least the time until the last CPU has answered the call,
+ * and so widely that the counter is mostly free: CPUs that queue for it give wider bounds.
  */
 #define SPREAD_US        400
 #define SPREAD_NS_EVENT  150
-#define HYPERVISOR_SMALL 16 /* virtual CPUs up to which the host is taken to run most at once */
+#define HYPERVISOR_SMALL 16 /* up to this, assume that the host runs most virtual CPUs at once */
 
-/* The counter alone in its cache lines. */
+/* The counter has its cache lines to itself. */
 struct readings {
     _Atomic u32 next ALIGNED(128);
     u32 max ALIGNED(128);
     u32 odd_cpu;
     s64 odd_ticks;
-    u64 gap; /* TSC ticks from one event of a CPU to its next, on average */
+    u64 gap; /* average TSC ticks between two events of a CPU */
     struct tsc_event events[];
 };
 
@@ -59,7 +59,7 @@ static void take_event(struct readings *r, u32 cpu)
         r->events[number] = e;
 }
 
-/* On every CPU, interrupts off. The pauses differ, or CPUs would go round in step. */
+/* On every CPU, interrupts off. Pauses are random, so that CPUs do not run in lockstep. */
 static void take_events(void *arg)
 {
     struct readings *r = arg;
@@ -86,7 +86,7 @@ static u64 gap_of(const struct tsc_sync_work *work)
     return spread_us * (work->tsc_hz / 1000000) / EVENTS_PER_CPU;
 }
 
-/* When most differ from the reference it is the odd one: then by another. */
+/* If most CPUs differ from the reference, it is the odd one: tries another reference. */
 static void solve(const struct readings *r, u32 n, struct tsc_bounds *bounds, u32 *ref,
                   struct tsc_sync *result)
 {

@@ -1,7 +1,7 @@
 /*
- * Measures, in one call to all online CPUs, how far apart their TSCs are:
- * smp/compare/tsc_sync_core.h says how, and what is promised. Nobody waits for anybody: a CPU takes
- * its readings when it gets to it.
+ * Measures, in one call to all online CPUs, how far apart their TSCs are. The method and the
+ * promise are in smp/compare/tsc_sync_core.h. No CPU waits for another: each takes its readings
+ * when it serves the call.
  *
  * Context: thread context on any online CPU, interrupts on, one caller at a time. Nothing
  * allocates.
@@ -18,19 +18,19 @@ struct tsc_sync_work {
     u32 online; /* as given to tsc_sync_size() */
     u64 tsc_hz;
     bool hypervisor;
-    /* For tests: the TSC of this CPU reads so many ticks too high. NR_CPUS: of none. */
+    /* For tests: readings of CPU odd_cpu are odd_ticks too high. NR_CPUS: of no CPU. */
     u32 odd_cpu;
     s64 odd_ticks;
 };
 
-/* Bytes for CPU numbers below nr_ids, of which online run. */
+/* Bytes for CPU numbers below nr_ids, when `online` CPUs run. */
 u64 tsc_sync_size(u32 nr_ids, u32 online);
 
 /*
- * About half a millisecond where CPUs are real, and 5 us of each CPU's time per CPU from some 80
- * CPUs up; under a hypervisor with many CPUs only what the readings take. The reference is the CPU
- * that runs this, unless more than half of the others differ from it: then *ref says which other.
- * 0; errors of smp_call_all(): then the memory stays in use for good.
+ * Measures. *ref: the reference; it is the calling CPU, unless more than half of the CPUs differ
+ * from that one. Takes about half a millisecond on real CPUs, and from about 80 CPUs up 5 us per
+ * CPU; under a hypervisor with many CPUs only the time of the readings. 0; errors of
+ * smp_call_all(): then the memory stays in use for good.
  */
 int tsc_sync_measure(const struct tsc_sync_work *work, u32 *ref,
                      struct tsc_sync *result) MUST_CHECK;

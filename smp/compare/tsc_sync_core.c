@@ -4,19 +4,19 @@
  */
 #include "smp/compare/tsc_sync_core.h"
 
-/* A bound gets better with every sweep, and is right after any number of them. */
+/* Every sweep tightens the bounds; they are valid after any number of sweeps. */
 #define MAX_SWEEPS 32
 #define NEVER      (1LL << 62)
 
 struct solver {
     const struct tsc_event *events;
     u32 n, nr_cpus, ref;
-    u64 base; /* a reading of ref: all others are counted from it */
+    u64 base; /* a reading of ref; all others are relative to it */
     struct tsc_bounds *bounds;
     bool contradiction;
 };
 
-/* The difference modulo 2^64, as a clock hand's: any offset a CPU can have, cut to the maximum. */
+/* The signed difference modulo 2^64, cut to the largest offset. */
 static s64 since_base(const struct solver *s, u64 tsc)
 {
     s64 t = (s64)(tsc - s->base);
@@ -24,72 +24,53 @@ static s64 since_base(const struct solver *s, u64 tsc)
     return MAX(MIN(t, TSC_OFFSET_MAX), -TSC_OFFSET_MAX);
 }
 
-static bool lower_high(struct solver *s, u32 cpu, s64 high)
+/* The upper bound of a CPU's offset; with time reversed, that of the negated offset. */
+static s64 upper_bound(const struct solver *s, u32 cpu, bool reversed)
 {
-    if (cpu == s->ref) {
-        s->contradiction |= high < 0;
-        return false;
-    }
-    if (high >= s->bounds[cpu].high)
-        return false;
-    s->bounds[cpu].high = MAX(high, -TSC_OFFSET_MAX);
-    return true;
+    return reversed ? -s->bounds[cpu].low : s->bounds[cpu].high;
 }
 
-static bool raise_low(struct solver *s, u32 cpu, s64 low)
+static bool lower_bound_to(struct solver *s, u32 cpu, bool reversed, s64 bound)
 {
     if (cpu == s->ref) {
-        s->contradiction |= low > 0;
+        s->contradiction |= bound < 0;
         return false;
     }
-    if (low <= s->bounds[cpu].low)
+    if (bound >= upper_bound(s, cpu, reversed))
         return false;
-    s->bounds[cpu].low = MIN(low, TSC_OFFSET_MAX);
+    bound = MAX(bound, -TSC_OFFSET_MAX);
+    if (reversed)
+        s->bounds[cpu].low = -bound;
+    else
+        s->bounds[cpu].high = bound;
     return true;
 }
 
 /*
- * In the order of the events `past` is the latest moment, on the reference's clock, that the events
- * so far certainly lie after. An event lies after it too.
+ * Goes through the events in their order and lowers the upper bounds. `past` is the latest moment,
+ * on the reference's clock, that certainly lies before the next event. Reversed: goes backwards and
+ * negates all times, which raises the lower bounds. True: a bound has changed.
  */
-static bool sweep_forward(struct solver *s)
+static bool sweep(struct solver *s, bool reversed)
 {
     s64 past = -NEVER;
     bool changed = false;
 
     for (u32 i = 0; i < s->n; i++) {
-        const struct tsc_event *e = &s->events[i];
+        const struct tsc_event *e = &s->events[reversed ? s->n - 1 - i : i];
+        s64 before = since_base(s, e->before), after = since_base(s, e->after);
 
         if (!e->valid)
             continue;
         if (past > -NEVER)
-            changed |= lower_high(s, e->cpu, since_base(s, e->after) - past);
-        if (s->bounds[e->cpu].high < TSC_OFFSET_MAX)
-            past = MAX(past, since_base(s, e->before) - s->bounds[e->cpu].high);
+            changed |= lower_bound_to(s, e->cpu, reversed, (reversed ? -before : after) - past);
+        if (upper_bound(s, e->cpu, reversed) < TSC_OFFSET_MAX)
+            past = MAX(past, (reversed ? -after : before) - upper_bound(s, e->cpu, reversed));
     }
     return changed;
 }
 
-/* Against the order: the earliest moment that the later events certainly lie before. */
-static bool sweep_backward(struct solver *s)
-{
-    s64 future = NEVER;
-    bool changed = false;
-
-    for (u32 i = s->n; i-- > 0;) {
-        const struct tsc_event *e = &s->events[i];
-
-        if (!e->valid)
-            continue;
-        if (future < NEVER)
-            changed |= raise_low(s, e->cpu, since_base(s, e->before) - future);
-        if (s->bounds[e->cpu].low > -TSC_OFFSET_MAX)
-            future = MIN(future, since_base(s, e->after) - s->bounds[e->cpu].low);
-    }
-    return changed;
-}
-
-/* What anybody can see without arithmetic: time that goes back. */
+/* Warps are visible without arithmetic: time that runs backwards. */
 static void find_warps(const struct solver *s, struct tsc_sync *r)
 {
     s64 latest = -NEVER;
@@ -142,7 +123,7 @@ static const struct tsc_event *first_of(const struct tsc_event *events, u32 n, u
     return NULL;
 }
 
-/* Who has an event has been given bounds, or at least keeps the widest; others stay out. */
+/* CPUs with an event start with the widest bounds; the others get an empty interval. */
 static void mark_present(const struct solver *s)
 {
     for (u32 cpu = 0; cpu < s->nr_cpus; cpu++)
@@ -166,8 +147,8 @@ int tsc_sync_solve(const struct tsc_event *events, u32 n, u32 nr_cpus, u32 ref,
     mark_present(&s);
     bounds[ref] = (struct tsc_bounds){0, 0};
     for (u32 i = 0; i < MAX_SWEEPS && changed; i++) {
-        changed = sweep_forward(&s);
-        changed |= sweep_backward(&s);
+        changed = sweep(&s, false);
+        changed |= sweep(&s, true);
     }
     result->contradiction = s.contradiction;
     for (u32 cpu = 0; cpu < nr_cpus; cpu++) {

@@ -18,7 +18,7 @@ const struct cpu_idle_ops *cpu_idle_set_ops(const struct cpu_idle_ops *ops)
     return atomic_exchange_explicit(&idle_ops, ops, memory_order_acq_rel);
 }
 
-/* Interrupts off. True: they were on meanwhile, so everything must be looked at again. */
+/* Interrupts off. True: they were on in between, so the caller checks everything again. */
 static bool parked_or_worked(void)
 {
     const struct cpu_idle_ops *ops = atomic_load_explicit(&idle_ops, memory_order_acquire);
@@ -36,13 +36,13 @@ static bool parked_or_worked(void)
     return true;
 }
 
-/* Checking with interrupts off and sleeping by STI;HLT leaves no gap that loses a wake-up. */
+/* No wake-up is lost: the checks run with interrupts off, and the CPU sleeps by STI;HLT. */
 void cpu_idle(void)
 {
     cpu_mark_idle(true);
     for (;;) {
         local_irq_disable();
-        if (smp_call_serve() || tlb_serve() || parked_or_worked())
+        if (call_kind_serve(&smp_calls) || call_kind_serve(&tlb_calls) || parked_or_worked())
             continue;
         cpu_sleep();
     }

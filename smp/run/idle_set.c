@@ -22,14 +22,12 @@ void cpu_mark_idle(bool idle)
         atomic_fetch_and_explicit(word, ~bit, memory_order_relaxed);
 }
 
-static u32 first_idle(u32 from, u32 end, const u64 *words)
+static u32 first_idle(u32 from, u32 end)
 {
     for (u32 i = from / 64; i < BITMAP_WORDS(end); i++) {
         u64 word = atomic_load_explicit(&idle_words[i], memory_order_relaxed) &
                    cpumap_word(&cpu_map, CPU_ONLINE, i);
 
-        if (words)
-            word &= words[i];
         if (i == from / 64)
             word &= ~0ULL << from % 64;
         if (word)
@@ -38,16 +36,16 @@ static u32 first_idle(u32 from, u32 end, const u64 *words)
     return NR_CPUS;
 }
 
-u32 cpu_idle_pick(u32 from, const u64 *words)
+u32 cpu_idle_pick(u32 from)
 {
-    u32 cpu = first_idle(from, cpu_map.nr_ids, words);
+    u32 cpu = first_idle(from, cpu_map.nr_ids);
 
-    /* The second search may look again at CPUs from `from` on, which does no harm. */
-    return cpu < NR_CPUS || from == 0 ? cpu : first_idle(0, from, words);
+    /* The second search may find a CPU from `from` on that has become idle; that does no harm. */
+    return cpu < NR_CPUS || from == 0 ? cpu : first_idle(0, from);
 }
 
 void cpu_kick(u32 cpu)
 {
     if (cpu != cpu_number() && cpu_is_online(cpu))
-        apic_send_ipi(cpu_map.apic_id[cpu], VEC_CALL);
+        apic_send(cpu_map.apic_id[cpu], VEC_CALL);
 }

@@ -1,6 +1,5 @@
-; Where a parked CPU stays. An NMI ends the HLT; one that comes after the look at the word and
-; before the HLT would be slept through, so its handler sends the CPU back to park_halt
-; (smp/run/park.c).
+; Where a parked CPU waits. An NMI ends the HLT. One that arrives after the CMP and before the HLT
+; would not; so the NMI handler moves such a CPU back to park_halt (cpu_park_nmi, smp/run/park.c).
 ; SPDX-License-Identifier: MIT
 
 section .text

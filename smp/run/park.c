@@ -18,17 +18,17 @@
 #include "smp/start/cpus.h"
 
 #define MAX_HOOKS 4
-/* Hooks may shoot down and drain; 20 times as long under a hypervisor. */
+/* Long enough for hooks that shoot down or drain caches. */
 #define PARK_DEADLINE_US 1000000
 
 static DEFINE_PER_CPU(struct park_cpu, park_cpu);
 
-/* Held by the one request under way, and while hooks change. Only ever tried, never waited for. */
+/* Held by the one request under way, and while hooks change. Always by try, never by waiting. */
 static struct spinlock under_way = SPINLOCK_INIT;
 static const struct cpu_hooks *hooks[MAX_HOOKS];
 static u32 nr_hooks;
 
-/* smp/run/park.asm: halts while *word is value; an NMI between them goes back to `park_halt`. */
+/* smp/run/park.asm */
 void park_halt(const _Atomic u32 *word, u32 value);
 extern const u8 park_halt_end[];
 
@@ -48,7 +48,7 @@ static bool all_settled(void)
     return true;
 }
 
-/* True: no CPU runs hooks, and none will until the lock is given back. */
+/* True: the lock is held and no CPU runs hooks. */
 static bool lock_hooks(void)
 {
     if (!spin_trylock(&under_way))
@@ -127,8 +127,8 @@ static void op_refuse(void *ctx, u32 cpu)
 {
     (void)ctx;
     (void)cpu;
-    smp_call_refuse();
-    tlb_refuse();
+    call_kind_refuse(&smp_calls);
+    call_kind_refuse(&tlb_calls);
 }
 
 static void op_halt(void *ctx, const struct park_cpu *p)
@@ -167,9 +167,9 @@ void cpu_park_now(void)
         run_parking(cpu);
         local_irq_disable();
         park_stay(p, cpu, &ops);
-        /* A request that found an old mark of another one sent no interrupt. */
-        smp_call_serve();
-        tlb_serve();
+        /* A request sends no interrupt when the summary still has an older caller's mark. */
+        call_kind_serve(&smp_calls);
+        call_kind_serve(&tlb_calls);
         local_irq_enable();
     }
     if (park_state(p) == PARK_WAKING) {
@@ -182,7 +182,7 @@ void cpu_park_nmi(u64 *rip)
 {
     u64 begin = (uintptr_t)park_halt;
 
-    /* Between its look at the word and HLT the CPU would sleep through what the NMI came for. */
+    /* Between the check of the word and HLT: check again, or the CPU sleeps in spite of the NMI. */
     if (*rip >= begin && *rip < (uintptr_t)park_halt_end)
         *rip = begin;
 }

@@ -1,16 +1,15 @@
 /*
- * How a CPU leaves and joins the online set while others shoot down translations and call it: the
- * state of one CPU, and the order of the steps. Promises, under any interleaving,
+ * How a CPU leaves and joins the online set while other CPUs call it and shoot down translations:
+ * the state of one CPU, and the order of the steps. Promises, under any interleaving:
  *   - a request posted to a CPU that leaves is either run before it leaves or refused;
  *   - no shoot-down waits for a parked CPU;
- *   - a CPU that comes back holds no translation that was shot down meanwhile.
+ *   - a CPU that comes back has no translation that was shot down while it was parked.
  *
- * Leaving: out of the set, then refuse who waits (smp/call/call_core.h has the other half).
- * Joining: into the set, then the full flush, then everything else. A shoot-down changes the
- * tables, then reads the set. If it did not see the CPU, its read came before the CPU's entry, so
- * the tables had changed before the flush, and whatever the CPU loads after the flush is new. If it
- * saw the CPU, it waits for the CPU's answer. There is no third case: entering is one atomic
- * operation.
+ * Leaving: out of the set, then refuse the waiting callers (smp/call/call_core.h has the other
+ * half). Joining: into the set, then the full flush, then everything else. A shoot-down changes the
+ * tables, then reads the set. If it does not see the CPU, its read came before the CPU's entry; so
+ * the tables changed before the flush, and what the CPU loads after the flush is new. If it sees
+ * the CPU, it waits for the CPU's answer. There is no third case: entering is one atomic operation.
  *
  *     RUNNING -> ASKED -> LEAVING -> PARKED -> WAKING -> RUNNING
  *        ^---------' (taken back)
@@ -31,10 +30,10 @@ struct park_cpu {
     _Atomic u32 state;
 };
 
-/* All on the CPU itself, interrupts off; leave and enter sequentially consistent. */
+/* All on the CPU itself, interrupts off; leave and enter are sequentially consistent. */
 struct park_ops {
     void (*leave)(void *ctx, u32 cpu);                 /* out of the online set */
-    void (*refuse)(void *ctx, u32 cpu);                /* whoever still waits for this CPU */
+    void (*refuse)(void *ctx, u32 cpu);                /* the callers that wait for this CPU */
     void (*halt)(void *ctx, const struct park_cpu *p); /* until the state is not PARKED */
     void (*enter)(void *ctx, u32 cpu);                 /* into the online set */
     void (*flush)(void *ctx);                          /* every translation, global ones too */
@@ -50,8 +49,8 @@ static inline enum park_state park_state(const struct park_cpu *p)
 bool park_step(struct park_cpu *p, enum park_state from, enum park_state to);
 
 /*
- * The CPU's own part between LEAVING and WAKING: returns when somebody has stepped PARKED to
- * WAKING, and the CPU may touch everything again. Interrupts off throughout.
+ * The CPU's own part between LEAVING and WAKING. Returns when another CPU has stepped PARKED to
+ * WAKING and this CPU is online again. Interrupts off throughout.
  */
 void park_stay(struct park_cpu *p, u32 cpu, const struct park_ops *ops);
 

@@ -13,10 +13,17 @@
 #include "smp/run/park.h"
 #include "smp/start/apic.h"
 
-/* After this many lines errors are only counted, so that a storm does not flood the log. */
+/* Further errors are only counted, so that they do not flood the log. */
 #define ERROR_LINES 8
 
 static _Atomic u64 apic_errors;
+
+/* Calls and shoot-downs. */
+static void on_request(struct trap_frame *frame)
+{
+    apic_eoi();
+    call_kind_serve(frame->vector == VEC_TLB ? &tlb_calls : &smp_calls);
+}
 
 static void on_error(struct trap_frame *frame)
 {
@@ -34,7 +41,7 @@ static void on_spurious(struct trap_frame *frame)
     (void)frame;
 }
 
-/* True: it was one of ours, and all reasons were looked at. */
+/* True: it was one of ours, and all reasons were checked. */
 static bool on_nmi(struct trap_frame *frame)
 {
     bool ours = smp_nmi_arrived();
@@ -50,8 +57,8 @@ static bool on_nmi(struct trap_frame *frame)
 int smp_init_vectors(void (*set_handler)(u8 vector, trap_handler fn),
                      int (*nmi_register)(bool (*fn)(struct trap_frame *)))
 {
-    set_handler(VEC_CALL, smp_call_interrupt);
-    set_handler(VEC_TLB, tlb_interrupt);
+    set_handler(VEC_CALL, on_request);
+    set_handler(VEC_TLB, on_request);
     set_handler(VEC_APIC_ERROR, on_error);
     set_handler(VEC_SPURIOUS, on_spurious);
     return nmi_register(on_nmi);

@@ -1,5 +1,6 @@
 /*
- * What each interrupt vector of the local APIC, and the NMI, leads to on every CPU.
+ * The handlers of the local APIC's interrupt vectors and of Perch's own NMIs, on every CPU.
+ * Interrupts before the local APIC are in kernel/platform/legacy_irq.h.
  * SPDX-License-Identifier: MIT
  */
 #ifndef PERCH_SMP_RUN_VECTORS_H
@@ -9,13 +10,13 @@
 #include "kernel/base/trap.h"
 
 /*
- * Takes the vectors for calls, shoot-downs, APIC errors and spurious interrupts, and a place among
- * the NMI handlers. Boot CPU, once, before its interrupts are turned on. -ENOSPC: no such place.
+ * Sets the handlers of calls, shoot-downs, APIC errors and spurious interrupts, and adds an NMI
+ * handler. Boot CPU, once, before its interrupts are turned on. -ENOSPC: too many NMI handlers.
  */
 int smp_init_vectors(void (*set_handler)(u8 vector, trap_handler fn),
                      int (*nmi_register)(bool (*fn)(struct trap_frame *))) MUST_CHECK;
 
-/* Local APIC errors seen so far on all CPUs, for the test that wants none. Any context. */
+/* For a test, which checks for none: local APIC errors so far on all CPUs. Any context. */
 u64 smp_apic_errors(void);
 
 #endif

@@ -1,5 +1,5 @@
 /*
- * The processor's own part of its start, from the trampoline to its idle loop; see bringup.h.
+ * An application processor's own part of its start, from trampoline to idle loop; see bringup.h.
  * SPDX-License-Identifier: MIT
  */
 #include "kernel/base/cpu.h"
@@ -7,7 +7,6 @@
 #include "smp/start/bringup.h"
 #include "smp/start/cpus.h"
 
-/* Set before the first start-up IPI. */
 static const struct smp_ops *ops;
 
 void smp_ap_use(const struct smp_ops *smp_ops)
@@ -25,7 +24,7 @@ void smp_ap_main(struct smp_record *rec, u32 ticket)
     rec->online_tsc = rdtsc();
     if (!bringup_claim(rec, ticket))
         cpu_halt_forever();
-    /* Into the set first, then the flush: smp/run/park_core.h says why. */
+    /* First into the set, then the flush: smp/run/park_core.h has the reason. */
     cpumap_set(&cpu_map, CPU_ONLINE, rec->cpu);
     flush_tlb_local();
     bringup_reach(rec, STAGE_ONLINE);

@@ -44,15 +44,12 @@ enum apic_reg {
 #define LVT_NMI         (4u << 8)
 #define DIVIDE_BY_16    3u
 
-#define ICR_NMI        (4u << 8)
-#define ICR_INIT       (5u << 8)
-#define ICR_STARTUP    (6u << 8)
 #define ICR_ASSERT     (1u << 14)
 #define ICR_BUSY       (1u << 12)
 #define ICR_ALL_OTHERS (3u << 18)
 
-/* An order that the APIC does not accept within so many looks is lost; it shows as a silent CPU. */
-#define ICR_LOOKS 1000000
+/* An order that the APIC does not accept within this many reads is lost: the CPU stays silent. */
+#define ICR_READS 1000000
 
 static struct {
     volatile u32 *regs; /* xAPIC only */
@@ -76,54 +73,34 @@ static void reg_write(enum apic_reg reg, u32 val)
 
 static void xapic_wait_icr(void)
 {
-    for (u32 i = 0; i < ICR_LOOKS && (apic.regs[REG_ICR / 4] & ICR_BUSY); i++)
+    for (u32 i = 0; i < ICR_READS && (apic.regs[REG_ICR / 4] & ICR_BUSY); i++)
         ;
 }
 
 /*
- * xAPIC: two writes, which must not be torn by an interrupt that sends as well. An NMI between them
- * can only be the one that ends the machine.
+ * xAPIC: an order takes two writes. An interrupt handler that sends too must not run between them.
+ * An NMI may: its handler sends only in a panic, which ends the machine.
  */
-static void icr_send(u32 dest, u32 order)
+void apic_send(u32 apic_id, u32 order)
 {
     u64 flags;
 
     if (apic.mode == APIC_MODE_X2) {
         /* Unlike an MMIO write, WRMSR to the ICR does not wait for earlier stores (SDM 11.12.3). */
         __asm__ volatile("mfence; lfence" : : : "memory");
-        wrmsr(MSR_X2APIC(REG_ICR), (u64)dest << 32 | order);
+        wrmsr(MSR_X2APIC(REG_ICR), (u64)apic_id << 32 | ICR_ASSERT | order);
         return;
     }
     flags = local_irq_save();
     xapic_wait_icr();
-    apic.regs[REG_ICR_HIGH / 4] = dest << 24;
-    apic.regs[REG_ICR / 4] = order;
+    apic.regs[REG_ICR_HIGH / 4] = apic_id << 24;
+    apic.regs[REG_ICR / 4] = ICR_ASSERT | order;
     local_irq_restore(flags);
-}
-
-void apic_send_ipi(u32 apic_id, u8 vector)
-{
-    icr_send(apic_id, ICR_ASSERT | vector);
-}
-
-void apic_send_nmi(u32 apic_id)
-{
-    icr_send(apic_id, ICR_ASSERT | ICR_NMI);
 }
 
 void apic_send_nmi_others(void)
 {
-    icr_send(0, ICR_ALL_OTHERS | ICR_ASSERT | ICR_NMI);
-}
-
-void apic_send_init(u32 apic_id)
-{
-    icr_send(apic_id, ICR_ASSERT | ICR_INIT);
-}
-
-void apic_send_startup(u32 apic_id, u8 page)
-{
-    icr_send(apic_id, ICR_ASSERT | ICR_STARTUP | page);
+    apic_send(0, ICR_ALL_OTHERS | APIC_NMI);
 }
 
 void apic_eoi(void)
@@ -145,7 +122,7 @@ u32 apic_id(void)
 
 u32 apic_error(void)
 {
-    reg_write(REG_ESR, 0); /* latches what happened since the last write */
+    reg_write(REG_ESR, 0); /* latches the errors since the last write */
     return reg_read(REG_ESR);
 }
 
@@ -165,7 +142,7 @@ u32 apic_timer_left(void)
     return reg_read(REG_TIMER_CURRENT);
 }
 
-/* Faults are caught: firmware may have locked this CPU in a mode the boot CPU is not in. */
+/* Faults are caught: firmware may have locked this CPU in another mode than the boot CPU. */
 static int enter_mode(void)
 {
     u64 steps[APIC_MAX_STEPS];
@@ -200,7 +177,7 @@ int apic_init_cpu(void)
     return 0;
 }
 
-/* SDM vol. 4: both MSRs are architectural, each announced by the one before it. */
+/* SDM vol. 4: CPUID announces IA32_ARCH_CAPABILITIES, which announces the second MSR. */
 static bool x2apic_locked(void)
 {
     u32 a, b, c, d;

@@ -1,9 +1,9 @@
 /*
- * The local APIC of each CPU, in xAPIC or x2APIC mode behind one interface: the same mode on all
- * CPUs, chosen by the boot CPU (smp/start/apic_mode.h). Intel SDM vol. 3, chapter 11.
+ * The local APIC of each CPU. One interface covers xAPIC and x2APIC mode. The boot CPU chooses the
+ * mode (smp/start/apic_mode.h), and all CPUs use the same one. Intel SDM vol. 3, chapter 11.
  *
- * Context: after apic_init_boot() on the boot CPU and apic_init_cpu() on each other; what sends may
- * be called with interrupts on or off, NMI included only where said.
+ * Context: a CPU that has run apic_init_boot() or apic_init_cpu(). Sending works with interrupts on
+ * or off; from an NMI only where a function allows it.
  * SPDX-License-Identifier: MIT
  */
 #ifndef PERCH_SMP_START_APIC_H
@@ -13,46 +13,46 @@
 
 struct apic_config {
     u32 max_apic_id; /* of the machine's enabled processors */
-    /* xAPIC only: maps one page of registers, uncached; NULL: cannot. */
+    /* xAPIC only: maps one page of registers, uncached. NULL: failed. */
     void *(*map_mmio)(void *ctx, u64 pa, u64 size);
     void *ctx;
 };
 
 /*
- * Chooses the mode, switches this CPU to it and sets its APIC up: spurious and error vector on,
- * every LVT entry masked but LINT1 (NMI), nothing blocked by priority. Boot CPU, interrupts off,
- * once. Says the mode in one line. -ENODEV: no usable APIC; -ENOMEM: registers not mapped.
+ * Chooses the mode, switches this CPU to it and sets its APIC up: spurious and error vectors on,
+ * every LVT entry but LINT1 (NMI) masked, nothing blocked by priority. Logs the mode in one line.
+ * Boot CPU, interrupts off, once. -ENODEV: no usable APIC; -ENOMEM: registers not mapped.
  */
 int apic_init_boot(const struct apic_config *config) MUST_CHECK;
 
-/*
- * The same set-up for the CPU that runs this. Interrupts off. -EIO: it cannot be brought into the
- * boot CPU's mode.
- */
+/* The same set-up on another CPU. Interrupts off. -EIO: it cannot enter the boot CPU's mode. */
 int apic_init_cpu(void) MUST_CHECK;
 
 enum apic_mode apic_mode(void);
 u32 apic_id(void);
 
-/* Interrupts a CPU at a vector from 16 up; returns when the APIC has accepted the order. */
-void apic_send_ipi(u32 apic_id, u8 vector);
-/* May be called from an NMI. */
-void apic_send_nmi(u32 apic_id);
+/*
+ * Sends an order to one CPU: a vector from 16 up, which interrupts it there, or one of those below.
+ * Returns when the APIC has accepted it. With APIC_NMI it may be called from an NMI.
+ */
+void apic_send(u32 apic_id, u32 order);
+#define APIC_NMI           (4u << 8)
+#define APIC_INIT          (5u << 8)               /* resets the CPU to wait for a start-up */
+#define APIC_STARTUP(page) (6u << 8 | (u32)(page)) /* starts it in real mode at page << 12 */
+
 /* An NMI to all CPUs but this one: how a panic stops them. May be called from an NMI. */
 void apic_send_nmi_others(void);
-/* Resets a processor to wait for a start-up; and starts it in real mode at page << 12. */
-void apic_send_init(u32 apic_id);
-void apic_send_startup(u32 apic_id, u8 page);
 
-/* At the end of every interrupt but spurious and NMI. */
+/* Signals the end of an interrupt. Every handler calls it, except spurious and NMI. */
 void apic_eoi(void);
 
-/* Reads and clears the error status (SDM 11.5.3); 0: no error. */
+/* Reads and clears the error status (SDM vol. 3, 11.5.3); 0: no error. */
 u32 apic_error(void);
 
 /*
- * The timer, divided by 16: vector and mask, initial count, remaining count. Perch is tickless; the
- * suites take their interrupts from it (tests/suite/lapic_timer.c).
+ * For tests, which need interrupts at chosen moments (tests/suite/lapic_timer.c; Perch itself is
+ * tickless). The timer counts at its clock divided by 16: vector and mask, initial count, remaining
+ * count.
  */
 void apic_timer_setup(u8 vector, bool masked);
 void apic_timer_start(u32 count);

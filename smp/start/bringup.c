@@ -5,6 +5,7 @@
 #include "smp/start/bringup.h"
 
 #include "kernel/base/cpu.h"
+#include "kernel/base/cpu_id.h"
 #include "kernel/base/cpu_local.h"
 #include "kernel/base/firmware.h"
 #include "kernel/base/print.h"
@@ -20,13 +21,13 @@ struct bringup {
     struct smp_result *result;
     struct trampoline_table table;
     struct trampoline_data *data;
-    bool arrivals_unique; /* no two ids share an arrival byte */
+    bool arrivals_unique; /* no two APIC ids share an arrival byte */
 };
 
-/* CPUs beyond max_cpus: all is ready for them but their INIT. Empty where none can be started. */
+/* CPUs beyond max_cpus, ready to be started. The table is empty when no CPU can be started. */
 static struct {
     struct smp_config config;
-    struct trampoline_table table; /* of all of them; each starts with a table of its own */
+    struct trampoline_table table; /* all of these CPUs; each start uses a table of one */
 } left_out;
 
 u64 smp_table_size(u32 n)
@@ -39,14 +40,14 @@ u64 smp_table_size(u32 n)
 static void op_init(void *ctx, u32 apic_id)
 {
     (void)ctx;
-    apic_send_init(apic_id);
+    apic_send(apic_id, APIC_INIT);
 }
 
 static void op_startup(void *ctx, u32 apic_id)
 {
     const struct bringup *b = ctx;
 
-    apic_send_startup(apic_id, (u8)(b->config->trampoline_pa >> PAGE_SHIFT));
+    apic_send(apic_id, APIC_STARTUP(b->config->trampoline_pa >> PAGE_SHIFT));
 }
 
 static u64 op_now(void *ctx)
@@ -149,7 +150,7 @@ static struct trampoline_table part_of_table(const struct trampoline_table *all,
     };
 }
 
-/* Records of those to be started, sorted, then of those left out. */
+/* The records of the CPUs to start, sorted by APIC id, then of those left out. */
 static int build_table(struct bringup *b)
 {
     u32 limit = b->config->max_cpus ? b->config->max_cpus - 1 : NR_CPUS;
@@ -199,7 +200,7 @@ static int map_trampoline(const struct smp_config *config)
     return err;
 }
 
-/* Late processors, should there be any, must still find code that stops them; or starts them. */
+/* Stays mapped for a late processor, which must find code that stops it, and for those left out. */
 static void release_trampoline(const struct bringup *b)
 {
     const struct smp_ops *ops = b->config->ops;
@@ -212,12 +213,13 @@ static void release_trampoline(const struct bringup *b)
 
 static bool is_old_cpu(void)
 {
-    u32 a, family, v[3];
+    u32 a, b, c, d, eax1;
+    struct cpu_id id;
 
-    cpuid(0, 0, &a, &v[0], &v[2], &v[1]);
-    cpuid(1, 0, &family, &a, &a, &a);
-    family = (family >> 8 & 0xf) == 0xf ? 0xf + (family >> 20 & 0xff) : family >> 8 & 0xf;
-    return bringup_old_cpu((const char *)v, family);
+    cpuid(0, 0, &a, &b, &c, &d);
+    cpuid(1, 0, &eax1, &a, &a, &a);
+    cpu_id_decode(&id, b, d, c, eax1);
+    return bringup_old_cpu(id.vendor, id.family);
 }
 
 static int run_batch(struct bringup *b)
@@ -241,8 +243,8 @@ static int run_batch(struct bringup *b)
 }
 
 /*
- * While a processor that was given up may come through the trampoline it is not written again, so
- * those left out stay out.
+ * A processor that was given up may still run through the trampoline, which is then never written
+ * again. So the CPUs left out cannot be started any more.
  */
 static int start_all(struct bringup *b)
 {
@@ -263,7 +265,15 @@ static int start_all(struct bringup *b)
     return err;
 }
 
-/* How long it took to give up: the whole deadline, whoever it was that did not come. */
+static void say_failed(const struct smp_record *rec)
+{
+    char text[80];
+
+    bringup_failure_text(rec, text, sizeof(text));
+    pr_err("%s", text);
+}
+
+/* How long the boot waited for all that failed: they share one deadline. */
 static void say_given_up(const struct smp_config *config, const struct bringup_result *r)
 {
     u64 ms = config->tsc_hz / 1000;
@@ -274,12 +284,11 @@ static void say_given_up(const struct smp_config *config, const struct bringup_r
                 r->total_ticks / ms);
 }
 
-/* Who is online is entered here too: a processor may be between its claim and its own entry. */
+/* Sets online CPUs too: a processor may be between its claim and its own entry in the set. */
 static void collect_result(const struct bringup *b)
 {
     const struct smp_record *first_failed = NULL;
     struct smp_result *r = b->result;
-    char text[80];
 
     r->ap_ticks_min = r->batch.online ? ~0ULL : 0;
     for (u32 i = 0; i < b->table.count; i++) {
@@ -287,8 +296,7 @@ static void collect_result(const struct bringup *b)
         u64 ticks = rec->online_tsc - rec->first_tsc;
 
         if (bringup_state(rec) != BRING_ONLINE) {
-            bringup_failure_text(rec, text, sizeof(text));
-            pr_err("%s", text);
+            say_failed(rec);
             first_failed = first_failed ? first_failed : rec;
             continue;
         }
@@ -319,7 +327,7 @@ int smp_bring_up(const struct smp_config *config, struct smp_result *result)
     *result = (struct smp_result){.online = 1};
     smp_ap_use(config->ops);
     left_out.config = *config;
-    left_out.config.faults = NULL; /* are in the records */
+    left_out.config.faults = NULL; /* they are in the records; the list may go away */
     err = build_table(&b);
     result->prepare_ticks = rdtsc() - start;
     if (!err)
@@ -344,7 +352,7 @@ static bool alone_with_its_id(u32 cpu)
     return true;
 }
 
-/* Its place in left_out.table; the table's count: it cannot be started. */
+/* The CPU's index in left_out.table; the table's count when it cannot be started. */
 static u32 left_out_index(u32 cpu)
 {
     const struct trampoline_table *t = &left_out.table;
@@ -370,7 +378,6 @@ int smp_start_one(u32 cpu)
         .data = phys_to_virt(left_out.config.trampoline_pa + PAGE_SIZE),
         .arrivals_unique = true,
     };
-    char text[80];
     u32 i = left_out_index(cpu);
     int err;
 
@@ -380,11 +387,10 @@ int smp_start_one(u32 cpu)
     err = run_batch(&b);
     if (!err && !result.batch.given_up)
         return 0;
-    left_out.table.count = 0; /* it may still come: the trampoline stays as it is */
+    left_out.table.count = 0; /* it may still come: the trampoline is not written again */
     if (err)
         return err;
-    bringup_failure_text(b.table.records, text, sizeof(text));
-    pr_err("%s", text);
+    say_failed(b.table.records);
     say_given_up(b.config, &result.batch);
     return -ETIMEDOUT;
 }

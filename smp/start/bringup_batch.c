@@ -7,11 +7,11 @@
 
 #include "kernel/base/string.h"
 
-#define DEADLINE_MS        100
-#define OLD_INIT_WAIT_MS   10
-#define RETRY_INIT_WAIT_MS 10
-#define SECOND_STARTUP_US  200
-#define LOOKS_PER_DEADLINE 16
+#define DEADLINE_MS         100
+#define OLD_INIT_WAIT_MS    10
+#define RETRY_INIT_WAIT_MS  10
+#define SECOND_STARTUP_US   200
+#define CHECKS_PER_DEADLINE 16
 
 struct bringup_times bringup_default_times(u64 ticks_per_ms, bool hypervisor, bool old_cpu)
 {
@@ -69,8 +69,8 @@ static void send_startup(const struct bringup_batch *b, const struct smp_record 
 }
 
 /*
- * All offers stand before the first start-up IPI: a start-up for APIC id 255 in x2APIC mode is a
- * broadcast to processors still in xAPIC mode, and who comes without an offer halts.
+ * All records are offered before the first start-up IPI. In x2APIC mode a start-up for APIC id 255
+ * is a broadcast to processors still in xAPIC mode, and a processor that finds no offer halts.
  */
 static void send_startup_all(const struct bringup_batch *b, u32 attempt)
 {
@@ -90,7 +90,7 @@ static bool is_silent(const struct bringup_batch *b, const struct smp_record *re
     return bringup_stage(rec) == STAGE_NONE && !b->ops->arrived(b->ctx, rec);
 }
 
-/* Its highest stage of all attempts. */
+/* The highest stage of all attempts. */
 static u32 highest_stage(const struct bringup_batch *b, const struct smp_record *rec)
 {
     u32 stage = MAX((u32)rec->best, (u32)bringup_stage(rec));
@@ -100,7 +100,7 @@ static u32 highest_stage(const struct bringup_batch *b, const struct smp_record 
     return stage == STAGE_NONE && b->ops->arrived(b->ctx, rec) ? STAGE_REAL_MODE : stage;
 }
 
-/* Sum of the highest stages: grows only when a processor reaches a new one. */
+/* The sum of the highest stages. It grows only when a processor reaches a new one. */
 static u64 progress(const struct bringup_batch *b)
 {
     u64 sum = 0;
@@ -110,19 +110,18 @@ static u64 progress(const struct bringup_batch *b)
     return sum;
 }
 
-/* The batch's one deadline: time and sum of the last progress, over all attempts. */
+/* For the batch's deadline, over both attempts: time and progress() of the last progress. */
 struct silence {
     u64 since, seen;
 };
 
 /*
- * Waits until all are online, or there was no progress for `ticks`. True: all online. It reads one
- * record at a time and all of them only a few times per deadline, to leave the processors' cache
- * lines alone.
+ * Waits until all are online (true), or there was no progress for `ticks`. It polls one record, and
+ * reads all records only a few times per deadline, to keep off the processors' cache lines.
  */
 static bool wait_online(const struct bringup_batch *b, struct silence *s, u64 ticks)
 {
-    u64 looked = now(b);
+    u64 checked = now(b);
     u32 i = 0;
 
     for (;;) {
@@ -133,9 +132,9 @@ static bool wait_online(const struct bringup_batch *b, struct silence *s, u64 ti
         if (i == b->n)
             return true;
         t = now(b);
-        if (t - looked <= ticks / LOOKS_PER_DEADLINE)
+        if (t - checked <= ticks / CHECKS_PER_DEADLINE)
             continue;
-        looked = t;
+        checked = t;
         p = progress(b);
         if (p > s->seen)
             *s = (struct silence){t, p};
@@ -156,7 +155,7 @@ static void repeat_startup(const struct bringup_batch *b, struct bringup_result 
     }
 }
 
-/* True: all online. */
+/* True: all are online. */
 static bool run_attempt(const struct bringup_batch *b, u32 attempt, struct silence *s,
                         struct bringup_result *result)
 {

@@ -1,7 +1,7 @@
 /*
  * Fault injection for the start of processors, from the command line's fail= key: a processor that
- * never answers, or stops at a stage, so that the log and the rest of the boot can be tested on
- * machines where nothing is broken.
+ * never answers, or that stops at a stage. It tests the log and the rest of the boot on machines
+ * that have no such fault.
  * Pure; any context.
  * SPDX-License-Identifier: MIT
  */
@@ -18,8 +18,8 @@ struct smp_fault {
 };
 
 /*
- * One item of the list, len characters: "ap_silent:5" or "ap_stage:6:3" (CPU 6 stops at stage 3;
- * stages 1 to 6). -ENOENT: another key; -EINVAL: this key, but not such an item.
+ * Parses one item of the list, len characters: "ap_silent:5" or "ap_stage:6:3" (CPU 6 stops at
+ * stage 3; stages 1 to 6). -ENOENT: an item of another kind; -EINVAL: malformed.
  */
 int smp_fault_parse(const char *item, size_t len, struct smp_fault *fault) MUST_CHECK;
 

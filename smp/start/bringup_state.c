@@ -1,5 +1,5 @@
 /*
- * The record of one start; see bringup_state.h.
+ * The record of one processor's start; see bringup_state.h.
  * SPDX-License-Identifier: MIT
  */
 #include "smp/start/bringup_state.h"
@@ -25,26 +25,25 @@ void bringup_record_init(struct smp_record *rec, u32 cpu, u32 apic_id)
     atomic_init(&rec->stage, STAGE_NONE);
 }
 
-static void remember_stage(struct smp_record *rec)
-{
-    u8 stage = (u8)bringup_stage(rec);
-
-    if (stage > rec->best)
-        rec->best = stage;
-}
-
-bool bringup_hold(struct smp_record *rec)
+/* Ends an offer, unless the processor turns it into online first. */
+static bool close_record(struct smp_record *rec, enum bring_state state)
 {
     u32 word = atomic_load_explicit(&rec->word, memory_order_acquire);
 
     do {
         if ((word & 0xff) == BRING_ONLINE)
             return false;
-        ASSERT((word & 0xff) == BRING_IDLE || (word & 0xff) == BRING_OFFERED);
-    } while (!atomic_compare_exchange_weak_explicit(&rec->word, &word, (word & ~0xffu) | BRING_HELD,
+        ASSERT((word & 0xff) == BRING_OFFERED ||
+               ((word & 0xff) == BRING_IDLE && state == BRING_HELD));
+    } while (!atomic_compare_exchange_weak_explicit(&rec->word, &word, (word & ~0xffu) | state,
                                                     memory_order_acq_rel, memory_order_acquire));
-    remember_stage(rec);
+    rec->best = MAX(rec->best, (u8)bringup_stage(rec));
     return true;
+}
+
+bool bringup_hold(struct smp_record *rec)
+{
+    return close_record(rec, BRING_HELD);
 }
 
 void bringup_offer(struct smp_record *rec, u32 attempt)
@@ -56,18 +55,7 @@ void bringup_offer(struct smp_record *rec, u32 attempt)
 
 bool bringup_give_up(struct smp_record *rec)
 {
-    u32 word = atomic_load_explicit(&rec->word, memory_order_acquire);
-
-    if ((word & 0xff) == BRING_ONLINE)
-        return false;
-    ASSERT((word & 0xff) == BRING_OFFERED);
-    /* Only the processor changes an offer, and only to online. */
-    if (!atomic_compare_exchange_strong_explicit(&rec->word, &word,
-                                                 (word & ~0xffu) | BRING_GIVEN_UP,
-                                                 memory_order_acq_rel, memory_order_acquire))
-        return false;
-    remember_stage(rec);
-    return true;
+    return close_record(rec, BRING_GIVEN_UP);
 }
 
 bool bringup_ticket_valid(u32 ticket)

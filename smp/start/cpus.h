@@ -1,6 +1,6 @@
 /*
- * The machine's CPUs: the one instance of the CPU map. The boot CPU fills it once; after that it is
- * read by everybody, and changed by the bring-up and by CPUs that park and wake (smp/run/park.h).
+ * The machine's CPUs: the one instance of the CPU map. The boot CPU initialises it once. After that
+ * any CPU reads it; the bring-up, and CPUs that park and wake (smp/run/park.h), change it.
  * SPDX-License-Identifier: MIT
  */
 #ifndef PERCH_SMP_START_CPUS_H

@@ -1,12 +1,12 @@
-; From the start-up IPI to C on an application processor: real mode, 32-bit, 64-bit, kernel. Every
-; processor is in here at once: no stack, no lock, registers only. What each may write is its own
-; arrival byte and its own record. Interrupts stay off; an NMI before the IDT is loaded is fatal,
-; but nobody sends one to a processor that is not online.
+; From the start-up IPI to C on an application processor: real mode, 32-bit, 64-bit, kernel. All
+; processors may run this at once, so it uses no stack and no lock, and writes only to the
+; processor's own arrival byte and record. Interrupts stay off. An NMI before the IDT is loaded
+; would be fatal, but none is sent to a processor that is not online.
 ;
-; Order: NXE, CR4, CR0 (caches on), PAT, CR3, paging; then in the kernel stack, GS base, and in C
-; GDT and TSS, IDT, local APIC, claim. SDM vol. 3, 9.4.4 and 10.8.5.
+; Order: NXE, CR4, CR0 (caches on), PAT, CR3, paging; then stack and GS base; then, in C, GDT and
+; TSS, IDT, local APIC, claim. SDM vol. 3, 9.4.4 and 10.8.5.
 ;
-; Registers from the record on: EBX data page, EBP record, ESI ticket (the record's word).
+; Registers once the record is found: EBX data page, EBP record, ESI ticket (the record's word).
 ; SPDX-License-Identifier: MIT
 
 %include "smp/start/trampoline.inc"
@@ -22,7 +22,7 @@
 %define CR0_PG        (1 << 31)
 %define DATA_SEL      0x10
 
-; reach STAGE_x: notes the stage in the record at %2, and halts there when stop_at says so.
+; reach STAGE_x, record: notes the stage in the record, and halts if stop_at is this stage.
 %macro reach 2
     mov byte [%2 + REC_STAGE], %1
     cmp byte [%2 + REC_STOP_AT], %1
@@ -39,20 +39,20 @@ global trampoline_code
 trampoline_code:
 bits 16
     cli
-    rdtsc                               ; the first thing that can be timed
+    rdtsc                               ; for the record's first_tsc
     mov esi, eax
     mov edi, edx
     mov ax, cs
     add ax, 0x100                       ; the data page follows the code page
     mov ds, ax
 
-    ; Which arrival byte is mine? In x2APIC mode the id is the MSR's, after switching to that mode
-    ; (firmware may have left this processor in xAPIC mode); else CPUID's is good enough for a note.
+    ; The APIC id selects the arrival byte. In x2APIC mode it is in an MSR, once that mode is on
+    ; (firmware may have left this processor in xAPIC mode). Else CPUID's initial id is enough.
     cmp byte [TD_X2APIC], 0
     je .initial_id
     mov ecx, MSR_APIC_BASE
     rdmsr
-    or eax, APIC_EN                     ; disabled -> xAPIC -> x2APIC: no step may be left out
+    or eax, APIC_EN                     ; disabled -> xAPIC -> x2APIC, step by step
     wrmsr
     or eax, APIC_EXTD
     wrmsr
@@ -82,7 +82,7 @@ bits 16
     shl ebx, 4                          ; the data page's physical address
     o32 lgdt [TD_GDT_PTR]
     mov eax, cr0
-    or al, 1                            ; PE; the rest follows in 32-bit mode
+    or al, 1                            ; PE; the other bits are set in 32-bit mode
     mov cr0, eax
     jmp dword far [TD_PM32]
 
@@ -96,7 +96,7 @@ trampoline_pm32:
     mov eax, ebp
     cmp byte [ebx + TD_X2APIC], 0
     jne .search
-    mov ecx, MSR_APIC_BASE              ; xAPIC: firmware may have changed the id, so ask the APIC
+    mov ecx, MSR_APIC_BASE              ; firmware may have changed the id: read it from the APIC
     rdmsr
     and eax, 0xfffff000
     mov eax, [eax + XAPIC_ID]
@@ -106,7 +106,7 @@ trampoline_pm32:
 .search:
     xor ecx, ecx
     mov edx, [ebx + TD_COUNT]
-    mov esp, [ebx + TD_IDS]             ; ESP as an ordinary register: there is no stack
+    mov esp, [ebx + TD_IDS]             ; no stack, so ESP is free
 .next:
     cmp ecx, edx
     jae .unknown
@@ -131,7 +131,7 @@ trampoline_pm32:
     shl ebp, 6                          ; sizeof(struct smp_record)
     add ebp, [ebx + TD_RECORDS]
     mov eax, [ebp + REC_WORD]
-    cmp al, BRING_OFFERED               ; given up, or online (a second start-up came late): halt
+    cmp al, BRING_OFFERED               ; given up, or online (a late second start-up): halt
     jne .halt
     mov [ebp + REC_FIRST_TSC], esi
     mov [ebp + REC_FIRST_TSC + 4], edi
@@ -160,10 +160,10 @@ trampoline_pm32:
 bits 64
 global trampoline_lm64
 trampoline_lm64:
-    mov ebp, ebp                        ; upper halves are undefined after the switch
+    mov ebp, ebp                        ; clears the upper half, undefined after the switch
     mov ebx, ebx
     mov esi, esi
-    add rbp, [rbx + TD_DELTA]           ; the record where the kernel sees it
+    add rbp, [rbx + TD_DELTA]           ; the record's virtual address
     reach STAGE_LONG_MODE, rbp
     mov rax, [rbx + TD_ENTRY]
     jmp rax
@@ -176,19 +176,19 @@ extern smp_ap_main
 section .text
 bits 64
 
-; RBP = record, ESI = ticket; on the trampoline's GDT, whose 0x08 and 0x10 are those of the
-; kernel's.
+; RBP = record, ESI = ticket. Still on the trampoline's GDT, whose selectors 0x08 and 0x10 are the
+; same as the kernel's.
 global ap_entry64
 ap_entry64:
     mov rsp, [rbp + REC_STACK_TOP]
     xor eax, eax
     mov fs, eax
-    mov gs, eax                         ; the last time: from here on GS is a base in an MSR
+    mov gs, eax                         ; before the GS base, which this would clear
     mov rax, [rbp + REC_GS_BASE]
     mov rdx, rax
     shr rdx, 32
     mov ecx, MSR_GS_BASE
-    wrmsr                               ; before any C code, which reads the stack canary through GS
+    wrmsr                               ; before any C code: the stack canary is read through GS
     reach STAGE_KERNEL, rbp
     cld
     mov rdi, rbp

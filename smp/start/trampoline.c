@@ -9,20 +9,20 @@
 #include "kernel/base/string.h"
 
 #define INT3       0xcc
-#define GDT_CODE32 0x00cf9b000000ffffULL /* flat, accessed: the CPU never writes to it */
+#define GDT_CODE32 0x00cf9b000000ffffULL /* flat; accessed is set, so no CPU writes to the GDT */
 #define GDT_DATA   0x00cf93000000ffffULL
 #define GDT_CODE64 0x00af9b000000ffffULL
-#define SEL_CODE64 0x08 /* 0x08 and 0x10 as in the kernel's own GDT */
+#define SEL_CODE64 0x08 /* 0x08 and 0x10 as in the kernel's GDT */
 #define SEL_DATA   0x10
 #define SEL_CODE32 0x18
 
-/* SDM vol. 3, 2.5: caches on, WP, internal x87 errors; paging is added by the trampoline. */
+/* Cleared for the start, so that caches are on; the trampoline sets PG itself (SDM vol. 3, 2.5). */
 #define CR0_CD (1UL << 30)
 #define CR0_NW (1UL << 29)
 #define CR0_PG (1UL << 31)
 
-#define CR4_PCIDE (1UL << 17) /* can only be set in long mode */
-#define CR4_CET   (1UL << 23) /* wants CR0.WP first */
+#define CR4_PCIDE (1UL << 17) /* can be set only in long mode */
+#define CR4_CET   (1UL << 23) /* needs CR0.WP first */
 
 #define EFER_LMA (1ULL << 10)
 

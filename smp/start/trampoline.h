@@ -1,11 +1,11 @@
 /*
- * The page below 1 MiB where application processors begin, and the data page behind it: their
- * layout, and how the boot CPU fills them. The code page is position-independent up to what the
- * data page tells it, uses no stack and no lock, so that all processors can be in it at once, and
- * writes only to the processor's own record and arrival byte.
+ * The code page below 1 MiB where application processors begin, and the data page behind it: their
+ * layout, and how the boot CPU fills them. The code takes all its addresses from the data page. It
+ * uses no stack and no lock, so all processors can run it at once, and it writes only to the
+ * processor's own record and arrival byte.
  *
- * Boot CPU, before any start-up IPI; both pages must be mapped at their physical addresses (code
- * read-execute, data read-write) while processors start, and the code page writable while filled.
+ * Context: boot CPU, before any start-up IPI. While processors start, both pages are mapped at
+ * their physical addresses: code read-execute, data read-write.
  * SPDX-License-Identifier: MIT
  */
 #ifndef PERCH_SMP_START_TRAMPOLINE_H
@@ -18,11 +18,11 @@
 
 #define TRAMPOLINE_SIZE (2 * PAGE_SIZE)
 
-/* One byte for APIC ids that are equal modulo this: who came as far as real mode. */
+/* APIC ids that are equal modulo ARRIVALS share a byte, which shows who has run in real mode. */
 #define ARRIVALS        2048
 #define ARRIVAL_SEEN    1
-#define ARRIVAL_STOPPED 2    /* what it answers to: */
-#define ARRIVAL_STOP    0xff /* fault injection: halt there */
+#define ARRIVAL_STOPPED 2    /* halted because of: */
+#define ARRIVAL_STOP    0xff /* fault injection: halt in real mode */
 
 struct far_ptr32 {
     u32 offset;
@@ -30,12 +30,12 @@ struct far_ptr32 {
     u16 pad;
 };
 
-/* Offsets are repeated in trampoline.inc. Physical addresses are below 4 GiB. */
+/* trampoline.inc repeats the offsets. Physical addresses are below 4 GiB. */
 struct trampoline_data {
     struct far_ptr32 pm32, lm64;
     u16 gdt_limit;
     u32 gdt_base;
-    u8 x2apic; /* ids from the MSR, after switching x2APIC on */
+    u8 x2apic; /* switch x2APIC on, and read the id from its MSR */
     u8 pad0;
     u32 cr0; /* without paging */
     u32 cr4;
@@ -48,7 +48,7 @@ struct trampoline_data {
     u32 pad1;
     u64 record_delta;    /* virtual - physical address of the records */
     u64 entry;           /* ap_entry64 */
-    _Atomic u32 unknown; /* processors that came and found no record */
+    _Atomic u32 unknown; /* processors that found no record */
     u32 pad2;
     u64 gdt[4];
     u8 pad3[0x800 - 0x78];
@@ -81,10 +81,10 @@ struct trampoline_table {
 };
 
 /*
- * Writes code and data to the two pages (pa: their physical address, page-aligned, below 1 MiB;
- * code, data: where they can be written now); the rest of the code page is INT3. Control registers
- * are those of the boot CPU. -EINVAL: an address is out of reach, or the boot CPU's CR3 is above
- * 4 GiB, or CR4 has a bit that needs more than a copy.
+ * Fills the two pages. pa: their physical address, page-aligned, below 1 MiB; code, data: where
+ * they can be written now. The rest of the code page is INT3. Processors get the boot CPU's control
+ * registers. -EINVAL: an address is out of reach, or the boot CPU's CR3 is above 4 GiB, or its CR4
+ * has a bit that cannot be set before long mode.
  */
 int trampoline_fill(u64 pa, void *code, struct trampoline_data *data, bool x2apic,
                     const struct trampoline_table *table) MUST_CHECK;

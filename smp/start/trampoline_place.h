@@ -1,7 +1,7 @@
 /*
- * Where the trampoline goes: a start-up IPI names a page below 1 MiB (SDM vol. 3, 9.4.4), so that
- * is where its TRAMPOLINE_SIZE bytes must be. Promises the bring-up pages that nobody has: not page
- * 0, not what firmware, loader or an earlier stage holds, the highest that there are.
+ * Chooses the trampoline's pages. A start-up IPI names a page below 1 MiB (SDM vol. 3, 9.4.4), so
+ * its TRAMPOLINE_SIZE bytes must be below 1 MiB. Promises the highest pages that are free: not page
+ * 0, and not in use by firmware, loader or an earlier stage.
  * Pure; boot CPU, before memblock is closed.
  * SPDX-License-Identifier: MIT
  */
@@ -10,7 +10,7 @@
 
 #include "mm/memblock/memblock.h"
 
-/* Reserves the pages: *pa, page-aligned. -ENOMEM, after a finding: there are none. */
+/* Reserves the pages. *pa: page-aligned. -ENOMEM, after a finding: none are free. */
 int trampoline_place(struct memblock *mb, u64 *pa) MUST_CHECK;
 
 #endif

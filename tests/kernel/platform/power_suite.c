@@ -20,12 +20,12 @@ KTEST(power, pci_configuration_space)
         ktest_skip("no PCI host bridge answers");
         return;
     }
-    REQUIRE_TRUE(power_register_read(&vendor, 2, &got));
+    REQUIRE_TRUE(power_hardware.read(NULL, &vendor, 2, &got));
     EXPECT_EQ(got, identity & 0xffff);
-    REQUIRE_TRUE(power_register_read(&device, 2, &got));
+    REQUIRE_TRUE(power_hardware.read(NULL, &device, 2, &got));
     EXPECT_EQ(got, identity >> 16);
     vendor.address = 32ULL << 32; /* no such device number */
-    EXPECT_FALSE(power_register_read(&vendor, 2, &got));
+    EXPECT_FALSE(power_hardware.read(NULL, &vendor, 2, &got));
 }
 
 KTEST(power, pm1_control)
@@ -37,7 +37,7 @@ KTEST(power, pm1_control)
         ktest_skip("no PM1a control register behind a port");
         return;
     }
-    REQUIRE_TRUE(power_register_read(&s->fadt.pm1a_cnt, 2, &got));
+    REQUIRE_TRUE(power_hardware.read(NULL, &s->fadt.pm1a_cnt, 2, &got));
     EXPECT_EQ(got, inw((u16)s->fadt.pm1a_cnt.address));
 }
 
@@ -47,5 +47,5 @@ KTEST(power, memory_not_mapped)
     struct acpi_gas nowhere = {.space = ACPI_SPACE_MEMORY, .address = 0xdeadbeef000};
     u32 got = 0;
 
-    EXPECT_FALSE(power_register_read(&nowhere, 1, &got));
+    EXPECT_FALSE(power_hardware.read(NULL, &nowhere, 1, &got));
 }

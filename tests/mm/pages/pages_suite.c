@@ -268,7 +268,10 @@ KTEST(pages, tables_of_an_area)
     struct pt_flush flush = PT_FLUSH_NONE;
     s32 node = s->topo.cpus[0].node;
 
-    REQUIRE_EQ(paging_area_alloc_congruent(vm, offsets, sizes, 2, SZ_2M, "test", &base), 0);
+    paging_lock(vm);
+    int err = vspace_alloc_congruent(&vm->pcpu_window, offsets, sizes, 2, SZ_2M, "test", &base);
+    paging_unlock(vm);
+    REQUIRE_EQ(err, 0);
     REQUIRE_EQ(buddy_alloc(&s->pages, node, 0, 0, &pa, NULL), 0);
     paging_lock(vm);
     EXPECT_EQ(pagetable_map_page(&vm->pt, base + offsets[1], pa, PT_W | PT_G, node), 0);
@@ -283,9 +286,9 @@ KTEST(pages, tables_of_an_area)
         EXPECT_NE(buddy_node_of(&s->pages, t), NODE_NONE);
     paging_lock(vm);
     pagetable_release(&vm->pt, &flush);
+    EXPECT_EQ(vspace_free_congruent(&vm->pcpu_window, base, offsets, 2), 0);
     paging_unlock(vm);
     buddy_free(&s->pages, pa, 0);
-    EXPECT_EQ(paging_area_free_congruent(vm, base, offsets, 2), 0);
     EXPECT_LE(vm->pt.tables, tables); /* less: tables that the first chunk's set-up kept */
     EXPECT_EQ(s->pages.bad_frees, 0);
     EXPECT_EQ(vspace_verify(&vm->pcpu_window), 0);

@@ -198,10 +198,10 @@ static bool wait_held(bool want)
 
 static int shoot_with_deadline(u64 va, u64 ms)
 {
-    u64 old = tlb_set_deadline(ms * tsc_khz_now());
+    u64 old = call_kind_set_deadline(&tlb_calls, ms * tsc_khz_now());
     int err = tlb_shootdown(va, va + PAGE_SIZE);
 
-    tlb_set_deadline(old);
+    call_kind_set_deadline(&tlb_calls, old);
     return err;
 }
 
@@ -271,7 +271,7 @@ KTEST(tlb, a_dead_cpu_fails_the_shootdown)
     tlb_stats_read(&before);
     atomic_store(&let_go, false);
     atomic_store(&make_deaf, true);
-    apic_send_nmi(cpu_map.apic_id[deaf_cpu]);
+    apic_send(cpu_map.apic_id[deaf_cpu], APIC_NMI);
     EXPECT_TRUE(wait_held(true));
     EXPECT_EQ(shoot_with_deadline(va, 20), -ETIMEDOUT);
     tlb_stats_read(&after);

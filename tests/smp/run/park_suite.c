@@ -63,7 +63,7 @@ KTEST(park, leaves_the_set)
     EXPECT_EQ(tlb_shootdown(va, va + PAGE_SIZE), 0);
     EXPECT_EQ(tlb_shootdown_all(), 0);
     EXPECT_EQ(cpu_park_request(target), -ENODEV);
-    EXPECT_NE(cpu_idle_pick(target, NULL), target);
+    EXPECT_NE(cpu_idle_pick(target), target);
 
     EXPECT_EQ(cpu_wake(target), 0);
     EXPECT_EQ(cpus_online(), online);

@@ -80,9 +80,9 @@ KTEST(smp, nmi_escalation_is_survived)
         ktest_skip("needs 2 CPUs");
         return;
     }
-    old = smp_call_set_deadline(4 * ms);
+    old = call_kind_set_deadline(&smp_calls, 4 * ms);
     err = smp_call_on(cpumap_next(&cpu_map, CPU_ONLINE, 1), spin, &time);
-    smp_call_set_deadline(old);
+    call_kind_set_deadline(&smp_calls, old);
     EXPECT_TRUE(err == 0 || err == -ETIMEDOUT);
     while (smp_call_on(0, note_cpu, NULL) == -EBUSY)
         ;
