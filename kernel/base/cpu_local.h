@@ -1,12 +1,12 @@
 /*
- * What a CPU does to itself: its own per-CPU memory through GS, interrupt save and restore, pause.
- * This is the one header a CPU-local file may need beyond the pure ones; hosted tests find its twin
- * in tests/host first.
+ * Operations of a CPU on itself: its own per-CPU memory through GS, interrupt save and restore,
+ * pause. A CPU-local file needs no other header than this and the pure ones. Hosted tests have a
+ * twin of it in tests/host.
  *
  * this_cpu_*(): one GS-relative instruction each, so that neither an interrupt nor an NMI on this
- * CPU can tear it; no LOCK prefix, and never XCHG with memory (which locks by itself): they are not
- * atomic against other CPUs. Sizes 1, 2, 4 and 8 bytes; any other size does not compile. The
- * operand may be a static per-CPU variable or what a dynamic per-CPU pointer points to.
+ * CPU can split it. They are not atomic against other CPUs: no LOCK prefix, and no XCHG with
+ * memory, which always locks. Sizes are 1, 2, 4 and 8 bytes; another size does not compile. The
+ * operand is a static per-CPU variable, or what a dynamic per-CPU pointer points to.
  *   this_cpu_read(v)  write(v, x)  add(v, x)  sub(v, x)  inc(v)  dec(v)  and(v, x)  or(v, x)
  *   this_cpu_xchg(v, x) -> old: a load and a cmpxchg loop
  *   this_cpu_add_return(v, x) -> new: XADD, then an addition in a register
@@ -14,8 +14,8 @@
  *   this_cpu_ptr(p) -> plain pointer to this CPU's copy
  *   cpu_local_*(v): the same on a plain lvalue that only this CPU changes
  *
- * Context: any CPU, after its GS base is set; a caller that could move to another CPU must not
- * (Perch has no preemption: code stays on its CPU).
+ * Context: any CPU, after its GS base is set. The caller must stay on its CPU; Perch has no
+ * preemption, so all code does.
  * SPDX-License-Identifier: MIT
  */
 #ifndef PERCH_BASE_CPU_LOCAL_H
@@ -23,12 +23,11 @@
 
 #include "kernel/base/percpu_defs.h"
 
-/* This CPU's distance from the template, and its number: set up with each unit. */
+/* This CPU's distance from the template, and its number; written when its unit is set up. */
 DECLARE_PER_CPU_READ_MOSTLY(uintptr_t, this_cpu_off);
 DECLARE_PER_CPU_READ_MOSTLY(u32, cpu_number_pcpu);
 DECLARE_PER_CPU(u32, cpu_guard_depth); /* percpu/first/setup.c */
 
-/* The operand size suffix by sizeof; another size leaves a call that does not link or compile. */
 #define PCPU_SIZE_OK_(v)                                                                           \
     static_assert(sizeof(v) == 1 || sizeof(v) == 2 || sizeof(v) == 4 || sizeof(v) == 8,            \
                   "this_cpu_*: operand of 1, 2, 4 or 8 bytes")
@@ -39,10 +38,10 @@ DECLARE_PER_CPU(u32, cpu_guard_depth); /* percpu/first/setup.c */
         __builtin_choose_expr(sizeof(v) == 2, (u16)0,                                              \
                               __builtin_choose_expr(sizeof(v) == 4, (u32)0, (u64)0))))
 
-/* Integers and pointers as the integer of the operand's size. */
+/* An integer or a pointer, as the integer of the operand's size. */
 #define PCPU_CAST_(v, x) ((PCPU_INT_(v))(uintptr_t)(x))
 
-/* Back from there: to the operand's own type, so that a sign is kept, then as C promotes it. */
+/* The reverse: to the operand's own type, to keep a sign, then promoted as in C. */
 #define PCPU_VALUE_(v, x) ((__typeof__((v) + 0))(__typeof__(v))(PCPU_INT_(v))(x))
 
 #define PCPU_SWITCH_(v, op8, op16, op32, op64)                                                     \
@@ -141,7 +140,7 @@ DECLARE_PER_CPU(u32, cpu_guard_depth); /* percpu/first/setup.c */
 
 #define this_cpu_add_return(v, x) PCPU_ADD_RETURN_(GS_, v, x)
 
-/* CMPXCHG leaves the value found in the accumulator, equal to old when it stored. */
+/* CMPXCHG leaves the value it found in the accumulator: equal to old when it stored. */
 #define PCPU_CMPXCHG_(seg, v, old_, new_, ok_)                                                     \
     PCPU_SWITCH_(v,                                                                                \
                  __asm__ volatile("cmpxchgb %b3, " seg "%1"                                        \
@@ -193,7 +192,7 @@ DECLARE_PER_CPU(u32, cpu_guard_depth); /* percpu/first/setup.c */
 
 #define this_cpu_xchg(v, x) PCPU_DO_XCHG_(GS_, v, x)
 
-/* As dec; what came before is seen by another CPU that sees the new value. */
+/* As dec. A CPU that sees the new value also sees all stores before it. */
 #define this_cpu_dec_release(v)                                                                    \
     do {                                                                                           \
         __asm__ volatile("" : : : "memory");                                                       \
@@ -203,9 +202,8 @@ DECLARE_PER_CPU(u32, cpu_guard_depth); /* percpu/first/setup.c */
 #define this_cpu_ptr(ptr) PER_CPU_SHIFT_(ptr, this_cpu_read(this_cpu_off))
 
 /*
- * The same on an object that only this CPU changes, named by a plain lvalue: one instruction
- * without LOCK. The last five are one instruction and a flag: true when the new value is zero, or
- * negative.
+ * The same on a plain lvalue that only this CPU changes: one instruction without LOCK. The last
+ * five return a flag of that instruction: true when the new value is zero, or negative.
  */
 #define cpu_local_read(v)                   PCPU_READ_(NO_SEG_, v)
 #define cpu_local_write(v, x)               PCPU_TO_MEM_("mov", NO_SEG_, v, x)
@@ -238,17 +236,17 @@ DECLARE_PER_CPU(u32, cpu_guard_depth); /* percpu/first/setup.c */
 #define cpu_local_dec_zero(v)        CPU_LOCAL_UNARY_FLAG_("dec", v)
 #define cpu_local_add_negative(v, x) CPU_LOCAL_FLAG_("add", "s", v, x)
 
-/* The number of the CPU that runs this. */
+/* The number of this CPU. */
 static inline u32 cpu_number(void)
 {
     return this_cpu_read(cpu_number_pcpu);
 }
 
 /*
- * The guard: a window of a few instructions on this CPU that a grace period (smp_quiesce) waits
- * for, at two instructions instead of interrupts off and on. What is inside looks at a word that
- * others change, and acts on this CPU's memory by what it saw. Nests, in interrupts too; inside,
- * nothing waits and no call is made to another CPU.
+ * The guard: a section of a few instructions that a grace period (smp_quiesce()) waits for. It
+ * costs two instructions, less than disabling interrupts. Inside, this CPU reads a word that others
+ * change and acts on its own memory accordingly. Guards nest, in interrupts too. Inside, do not
+ * wait, and do not call another CPU.
  */
 static ALWAYS_INLINE void cpu_guard_enter(void)
 {
@@ -262,7 +260,7 @@ static ALWAYS_INLINE void cpu_guard_exit(void)
     this_cpu_dec(cpu_guard_depth);
 }
 
-/* Interrupts off; returns the state for local_irq_restore(). */
+/* Disables interrupts; returns the state for local_irq_restore(). */
 static inline u64 local_irq_save(void)
 {
     u64 flags;

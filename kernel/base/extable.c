@@ -1,6 +1,5 @@
 /*
- * Search in an exception table; see extable.h. Linear: there are some tens of entries, and the
- * linker would have to sort them otherwise.
+ * Search in an exception table. Linear: the table has some tens of entries, in the linker's order.
  * SPDX-License-Identifier: MIT
  */
 #include "kernel/base/extable.h"

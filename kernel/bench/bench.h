@@ -78,7 +78,7 @@ void bench_free(struct bench *b, void *p, size_t size, struct bench_op *op);
 void bench_print_classes(struct bench *b, const char *prefix, u32 n);
 
 /* For %llu, and thousandths for %llu.%03llu. */
-#define BENCH_U(x)   ((unsigned long long)(x))
+#define BENCH_U(x)   ((ull)(x))
 #define BENCH_FIX(x) BENCH_U(x) / 1000, BENCH_U(x) % 1000
 
 static inline u64 bench_less(u64 a, u64 b)

@@ -172,49 +172,48 @@ u64 bench_deferred(struct bench *b)
     return bench_less(rdtsc() - t0, b->settle_cost);
 }
 
-static void judge(struct bench *b, struct bench_op *op, size_t size, const struct percpu_stats *x,
-                  const struct percpu_stats *y)
+/* Fills *op for an operation that took these ticks; x: the statistics before it. */
+static void fill_op(struct bench *b, struct bench_op *op, u64 ticks, size_t size,
+                    const struct percpu_stats *x)
 {
-    u64 moved = y->cached_bytes > x->cached_bytes ? y->cached_bytes - x->cached_bytes
-                                                  : x->cached_bytes - y->cached_bytes;
+    struct percpu_stats y;
 
-    op->ticks = bench_less(op->ticks, b->overhead);
-    op->blocks = bench_less(y->populated_blocks, x->populated_blocks);
-    op->cleared = y->cleared_bytes - x->cleared_bytes;
+    percpu_get_stats(&y);
+    u64 moved = MAX(y.cached_bytes, x->cached_bytes) - MIN(y.cached_bytes, x->cached_bytes);
+
+    op->ticks = bench_less(ticks, b->overhead);
+    op->blocks = bench_less(y.populated_blocks, x->populated_blocks);
+    op->cleared = y.cleared_bytes - x->cleared_bytes;
     op->net = bench_less(op->ticks, clearing(b, op));
-    op->refill = y->refills != x->refills;
-    op->drain = y->drains != x->drains;
+    op->refill = y.refills != x->refills;
+    op->drain = y.drains != x->drains;
     op->batch = MIN(moved / size, PCPU_BATCH_MAX); /* a bump region counts as a batch */
-    op->class = y->chunks_made != x->chunks_made ? BENCH_NEWCHUNK
-                : op->blocks                     ? BENCH_POPULATE
-                                                 : BENCH_NOPOP;
+    op->class = y.chunks_made != x->chunks_made ? BENCH_NEWCHUNK
+                : op->blocks                    ? BENCH_POPULATE
+                                                : BENCH_NOPOP;
 }
 
 void *bench_alloc(struct bench *b, size_t size, size_t align, u32 flags, struct bench_op *op)
 {
-    struct percpu_stats before, after;
+    struct percpu_stats before;
 
     percpu_get_stats(&before);
     u64 t0 = rdtsc();
     void *p = percpu_alloc(size, align, flags);
     u64 t1 = rdtsc();
-    percpu_get_stats(&after);
-    op->ticks = t1 - t0;
-    judge(b, op, size, &before, &after);
+    fill_op(b, op, t1 - t0, size, &before);
     return p;
 }
 
 void bench_free(struct bench *b, void *p, size_t size, struct bench_op *op)
 {
-    struct percpu_stats before, after;
+    struct percpu_stats before;
 
     percpu_get_stats(&before);
     u64 t0 = rdtsc();
     percpu_free(p);
     u64 t1 = rdtsc();
-    percpu_get_stats(&after);
-    op->ticks = t1 - t0;
-    judge(b, op, size, &before, &after);
+    fill_op(b, op, t1 - t0, size, &before);
 }
 
 static void measure_overhead(struct bench *b)

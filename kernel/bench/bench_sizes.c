@@ -187,10 +187,10 @@ void bench_sizes(struct bench *b)
     log_raw("bench: slow deferred=%llu", BENCH_U(b->deferred));
     log_raw("bench: populate n=%llu pages=%llu per_page_unit_net=%llu per_page_unit_gross=%llu",
             BENCH_U(b->pop_n), BENCH_U(b->pop_pages),
-            (unsigned long long)(b->pop_pages ? b->pop_net / b->pop_pages : 0),
-            (unsigned long long)(b->pop_pages ? b->pop_gross / b->pop_pages : 0));
+            (ull)(b->pop_pages ? b->pop_net / b->pop_pages : 0),
+            (ull)(b->pop_pages ? b->pop_gross / b->pop_pages : 0));
     bench_print(b->chunk_net, b->chunk_n, "newchunk part=net");
     bench_print(b->chunk_gross, b->chunk_n, "newchunk part=gross");
     log_raw("bench: newchunk populated_per_unit=%llu",
-            (unsigned long long)(b->chunk_n ? b->chunk_blocks / b->chunk_n : 0));
+            (ull)(b->chunk_n ? b->chunk_blocks / b->chunk_n : 0));
 }

@@ -139,7 +139,7 @@ static void print_unit(struct boot_state *s, u32 cpu, struct unit_walk *walk,
 
     if (walk->unit != (u64)pcpu_unit_addr(&s->first_chunk, cpu) || walk->hole) {
         pr_err("percpu: cpu %u node %d: GS leads to 0x%llx, not to its unit", cpu, home,
-               (unsigned long long)walk->unit);
+               (ull)walk->unit);
         totals->wrong++;
         return;
     }

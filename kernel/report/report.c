@@ -16,8 +16,6 @@
 
 static_assert(REPORT_LINE_MAX <= LOG_LINE_MAX - 2, "the log would cut an object");
 
-typedef unsigned long long ull;
-
 static const char *truth(bool value)
 {
     return value ? "true" : "false";

@@ -55,7 +55,7 @@ static void cache(struct report *r, const struct hmat_cache *c)
     report_object(r,
                   "\"type\":\"cache\",\"pxm\":%u,\"size\":%llu,\"levels\":%u,\"level\":%u,"
                   "\"associativity\":\"%s\",\"policy\":\"%s\",\"line\":%u",
-                  c->memory, (unsigned long long)c->size, c->levels, c->level,
+                  c->memory, (ull)c->size, c->levels, c->level,
                   hmat_associativity_id(c->associativity), hmat_policy_id(c->policy), c->line);
 }
 

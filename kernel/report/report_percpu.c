@@ -6,8 +6,6 @@
 #include "kernel/base/printf.h"
 #include "kernel/report/report.h"
 
-typedef unsigned long long ull;
-
 /* Neighbouring pages of one unit: one after the other in memory, on one node; or all not mapped. */
 struct piece {
     bool mapped;

@@ -13,8 +13,6 @@
 #include "kernel/base/string.h"
 #include "smp/start/cpus.h"
 
-typedef unsigned long long ull;
-
 /* ---- cases ----------------------------------------------------------------------------------- */
 
 /*

@@ -15,8 +15,6 @@
 #define PAGE_TEXT    6144
 #define MAX_FINDINGS 12 /* of each class; the log has all */
 
-typedef unsigned long long ull;
-
 struct page_text {
     char text[PAGE_TEXT];
     size_t len;

@@ -95,9 +95,8 @@ static void print_node(struct boot_state *s, s32 node)
         two_m += st.blocks[order] << (order - BUDDY_BLOCK_ORDER);
     pr_info("pages: node %d: %llu KiB free, %llu blocks of 1 GiB, %llu of 2 MiB, %llu KiB to be "
             "used last, %llu KiB of records",
-            node, (unsigned long long)st.free * 4, (unsigned long long)st.blocks[BUDDY_MAX_ORDER],
-            (unsigned long long)two_m, (unsigned long long)st.free_last * 4,
-            (unsigned long long)st.records * 4);
+            node, (ull)st.free * 4, (ull)st.blocks[BUDDY_MAX_ORDER], (ull)two_m,
+            (ull)st.free_last * 4, (ull)st.records * 4);
 }
 
 void stage_pages(struct boot_state *s)
@@ -125,7 +124,7 @@ void stage_pages(struct boot_state *s)
         print_node(s, (s32)node);
     if (s->pages.lost_pages)
         pr_warn("pages: %llu KiB are too scattered for their records, and are not used",
-                (unsigned long long)s->pages.lost_pages * 4);
+                (ull)s->pages.lost_pages * 4);
     if (small_init(&s->small, &s->pages, op_phys))
         panic("no memory for small objects");
     paging_hand_over(&s->vm, &s->pages, &s->small);

@@ -154,7 +154,7 @@ static u32 parse_faults(const char *list, struct smp_fault *faults)
 }
 
 /* Memory for the trampoline and its records; false: none is free below their limits. */
-static bool smp_memory(struct boot_state *s, struct smp_config *config, u64 *table_size)
+static bool smp_memory(struct boot_state *s, struct smp_config *config)
 {
     struct memblock_request table = {
         .size = smp_table_size(s->topo.cpu_count), .align = PAGE_SIZE, .max_addr = SZ_4G};
@@ -168,7 +168,6 @@ static bool smp_memory(struct boot_state *s, struct smp_config *config, u64 *tab
     }
     config->table_pa = res.base;
     config->table = phys_to_virt(res.base);
-    *table_size = table.size;
     return true;
 }
 
@@ -256,14 +255,13 @@ void stage_smp(struct boot_state *s)
     };
     static struct smp_result result;
     char text[80];
-    u64 table_size = 0;
 
     init_interrupts(s);
     init_cpumap(s);
     stage_done("irq");
 
     result.online = 1;
-    if (s->topo.cpu_count > 1 && smp_memory(s, &config, &table_size)) {
+    if (s->topo.cpu_count > 1 && smp_memory(s, &config)) {
         set_deadlines(config.hypervisor);
         int err = smp_bring_up(&config, &result);
         if (err)

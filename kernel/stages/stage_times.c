@@ -34,7 +34,7 @@ void stage_done(const char *name)
     u64 ticks = rdtsc() - (last ? last : first_tsc);
 
     stage_note(name, ticks);
-    pr_info("stage: %s %llu us", name, (unsigned long long)ticks_to_us(ticks));
+    pr_info("stage: %s %llu us", name, (ull)ticks_to_us(ticks));
     /* The stage's lines go out here, so that the next stage is not charged for them. */
     u64 before = rdtsc();
     console_flush();
@@ -46,13 +46,12 @@ void stage_times_print(void)
 {
     u64 t0 = rdtsc(), t1 = rdtsc(), log = 0;
 
-    log_raw("bench: overhead rdtsc=%llu", (unsigned long long)(t1 - t0));
+    log_raw("bench: overhead rdtsc=%llu", (ull)(t1 - t0));
     for (u32 i = 0; i < nr_stages; i++) {
         if (strcmp(stages[i].name, log_stage) == 0)
             log += stages[i].ticks;
         else
-            log_raw("bench: boot stage=%s insns=%llu", stages[i].name,
-                    (unsigned long long)stages[i].ticks);
+            log_raw("bench: boot stage=%s insns=%llu", stages[i].name, (ull)stages[i].ticks);
     }
-    log_raw("bench: boot stage=%s insns=%llu", log_stage, (unsigned long long)log);
+    log_raw("bench: boot stage=%s insns=%llu", log_stage, (ull)log);
 }

@@ -24,6 +24,14 @@ void boot_reserve(struct boot_state *s, u64 base, u64 end, const char *what);
 /* Finds and parses the ACPI tables; FADT first, because the clock wants it. */
 void stage_acpi_tables(struct boot_state *s);
 
+/*
+ * size bytes of memblock for an array, zeroed; NULL when size is 0 or no memory is free.
+ * boot_array_free() gives an array back; p may be NULL. boot_state: a struct boot_state, untyped
+ * for struct numa_alloc. Not after stage_pages().
+ */
+void *boot_array(void *boot_state, size_t size);
+void boot_array_free(void *boot_state, void *p, size_t size);
+
 /* The first table with this signature, in the early window; false: none, or it is not whole. */
 bool acpi_map_table(struct boot_state *s, const char *sig, const void **data, size_t *len);
 

@@ -14,8 +14,6 @@
 #include "smp/compare/tsc_sync.h"
 #include "smp/start/cpus.h"
 
-typedef unsigned long long ull;
-
 static ull ns(u64 ticks)
 {
     return clock_ticks_to_ns(ticks, tsc_khz_now());
