@@ -44,55 +44,37 @@ DECLARE_PER_CPU(u32, cpu_guard_depth); /* percpu/first/setup.c */
 /* The reverse: to the operand's own type, to keep a sign, then promoted as in C. */
 #define PCPU_VALUE_(v, x) ((__typeof__((v) + 0))(__typeof__(v))(PCPU_INT_(v))(x))
 
-#define PCPU_SWITCH_(v, op8, op16, op32, op64)                                                     \
+/* OP(opcode suffix, register modifier, ...) for the operand's size. */
+#define PCPU_SIZED_(OP, v, ...)                                                                    \
     do {                                                                                           \
         PCPU_SIZE_OK_(v);                                                                          \
-        if (sizeof(v) == 1) {                                                                      \
-            op8;                                                                                   \
-        } else if (sizeof(v) == 2) {                                                               \
-            op16;                                                                                  \
-        } else if (sizeof(v) == 4) {                                                               \
-            op32;                                                                                  \
-        } else {                                                                                   \
-            op64;                                                                                  \
-        }                                                                                          \
+        if (sizeof(v) == 1)                                                                        \
+            OP("b", "b", v, __VA_ARGS__);                                                          \
+        else if (sizeof(v) == 2)                                                                   \
+            OP("w", "w", v, __VA_ARGS__);                                                          \
+        else if (sizeof(v) == 4)                                                                   \
+            OP("l", "k", v, __VA_ARGS__);                                                          \
+        else                                                                                       \
+            OP("q", "q", v, __VA_ARGS__);                                                          \
     } while (0)
 
 /*
  * One instruction "op reg-or-immediate, seg v": seg is GS_ for this CPU's copy of a per-CPU object,
- * NO_SEG_ for a plain lvalue. Bytes need a register with a byte form ("q").
+ * NO_SEG_ for a plain lvalue.
  */
 #define GS_     "%%gs:"
 #define NO_SEG_ ""
 
+#define PCPU_TO_MEM_ASM_(s, m, v, op, seg, x)                                                      \
+    __asm__ volatile(op s " %" m "1, " seg "%0" : "+m"(v) : "re"(x))
 #define PCPU_TO_MEM_(op, seg, v, x)                                                                \
     do {                                                                                           \
         PCPU_INT_(v) x_ = PCPU_CAST_(v, x);                                                        \
-        PCPU_SWITCH_(v,                                                                            \
-                     __asm__ volatile(op "b %1, " seg "%0"                                         \
-                                      : "+m"(v)                                                    \
-                                      : "qi"((u8)x_)),                                             \
-                     __asm__ volatile(op "w %1, " seg "%0"                                         \
-                                      : "+m"(v)                                                    \
-                                      : "ri"((u16)x_)),                                            \
-                     __asm__ volatile(op "l %1, " seg "%0"                                         \
-                                      : "+m"(v)                                                    \
-                                      : "ri"((u32)x_)),                                            \
-                     __asm__ volatile(op "q %1, " seg "%0"                                         \
-                                      : "+m"(v)                                                    \
-                                      : "re"((u64)x_)));                                           \
+        PCPU_SIZED_(PCPU_TO_MEM_ASM_, v, op, seg, x_);                                             \
     } while (0)
 
-#define PCPU_UNARY_(op, seg, v)                                                                    \
-    PCPU_SWITCH_(v,                                                                                \
-                 __asm__ volatile(op "b " seg "%0"                                                 \
-                                  : "+m"(v)),                                                      \
-                 __asm__ volatile(op "w " seg "%0"                                                 \
-                                  : "+m"(v)),                                                      \
-                 __asm__ volatile(op "l " seg "%0"                                                 \
-                                  : "+m"(v)),                                                      \
-                 __asm__ volatile(op "q " seg "%0"                                                 \
-                                  : "+m"(v)))
+#define PCPU_UNARY_ASM_(s, m, v, op, seg) __asm__ volatile(op s " " seg "%0" : "+m"(v))
+#define PCPU_UNARY_(op, seg, v)           PCPU_SIZED_(PCPU_UNARY_ASM_, v, op, seg)
 
 #define this_cpu_write(v, x) PCPU_TO_MEM_("mov", GS_, v, x)
 #define this_cpu_add(v, x)   PCPU_TO_MEM_("add", GS_, v, x)
@@ -102,59 +84,32 @@ DECLARE_PER_CPU(u32, cpu_guard_depth); /* percpu/first/setup.c */
 #define this_cpu_inc(v)      PCPU_UNARY_("inc", GS_, v)
 #define this_cpu_dec(v)      PCPU_UNARY_("dec", GS_, v)
 
+#define PCPU_READ_ASM_(s, m, v, seg, r)                                                            \
+    __asm__ volatile("mov" s " " seg "%1, %" m "0" : "=r"(r) : "m"(v))
 #define PCPU_READ_(seg, v)                                                                         \
     ({                                                                                             \
         PCPU_INT_(v) r_;                                                                           \
-        PCPU_SWITCH_(v,                                                                            \
-                     __asm__ volatile("movb " seg "%1, %b0"                                        \
-                                      : "=q"(r_)                                                   \
-                                      : "m"(v)),                                                   \
-                     __asm__ volatile("movw " seg "%1, %w0"                                        \
-                                      : "=r"(r_)                                                   \
-                                      : "m"(v)),                                                   \
-                     __asm__ volatile("movl " seg "%1, %k0"                                        \
-                                      : "=r"(r_)                                                   \
-                                      : "m"(v)),                                                   \
-                     __asm__ volatile("movq " seg "%1, %q0"                                        \
-                                      : "=r"(r_)                                                   \
-                                      : "m"(v)));                                                  \
+        PCPU_SIZED_(PCPU_READ_ASM_, v, seg, r_);                                                   \
         PCPU_VALUE_(v, r_);                                                                        \
     })
 
 #define this_cpu_read(v) PCPU_READ_(GS_, v)
 
+#define PCPU_XADD_ASM_(s, m, v, seg, r)                                                            \
+    __asm__ volatile("xadd" s " %" m "0, " seg "%1" : "+r"(r), "+m"(v))
 #define PCPU_ADD_RETURN_(seg, v, x)                                                                \
     ({                                                                                             \
         PCPU_INT_(v) a_ = PCPU_CAST_(v, x), r_ = a_;                                               \
-        PCPU_SWITCH_(v,                                                                            \
-                     __asm__ volatile("xaddb %b0, " seg "%1"                                       \
-                                      : "+q"(r_), "+m"(v)),                                        \
-                     __asm__ volatile("xaddw %w0, " seg "%1"                                       \
-                                      : "+r"(r_), "+m"(v)),                                        \
-                     __asm__ volatile("xaddl %k0, " seg "%1"                                       \
-                                      : "+r"(r_), "+m"(v)),                                        \
-                     __asm__ volatile("xaddq %q0, " seg "%1"                                       \
-                                      : "+r"(r_), "+m"(v)));                                       \
+        PCPU_SIZED_(PCPU_XADD_ASM_, v, seg, r_);                                                   \
         PCPU_VALUE_(v, r_ + a_);                                                                   \
     })
 
 #define this_cpu_add_return(v, x) PCPU_ADD_RETURN_(GS_, v, x)
 
 /* CMPXCHG leaves the value it found in the accumulator: equal to old when it stored. */
-#define PCPU_CMPXCHG_(seg, v, old_, new_, ok_)                                                     \
-    PCPU_SWITCH_(v,                                                                                \
-                 __asm__ volatile("cmpxchgb %b3, " seg "%1"                                        \
-                                  : "=@ccz"(ok_), "+m"(v), "+a"(old_)                              \
-                                  : "q"(new_)),                                                    \
-                 __asm__ volatile("cmpxchgw %w3, " seg "%1"                                        \
-                                  : "=@ccz"(ok_), "+m"(v), "+a"(old_)                              \
-                                  : "r"(new_)),                                                    \
-                 __asm__ volatile("cmpxchgl %k3, " seg "%1"                                        \
-                                  : "=@ccz"(ok_), "+m"(v), "+a"(old_)                              \
-                                  : "r"(new_)),                                                    \
-                 __asm__ volatile("cmpxchgq %q3, " seg "%1"                                        \
-                                  : "=@ccz"(ok_), "+m"(v), "+a"(old_)                              \
-                                  : "r"(new_)))
+#define PCPU_CMPXCHG_ASM_(s, m, v, seg, old, new, ok)                                              \
+    __asm__ volatile("cmpxchg" s " %" m "3, " seg "%1" : "=@ccz"(ok), "+m"(v), "+a"(old) : "r"(new))
+#define PCPU_CMPXCHG_(seg, v, old, new, ok) PCPU_SIZED_(PCPU_CMPXCHG_ASM_, v, seg, old, new, ok)
 
 #define PCPU_DO_CMPXCHG_(seg, v, old, new)                                                         \
     ({                                                                                             \
