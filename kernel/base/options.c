@@ -17,13 +17,20 @@ static bool copy_text(char *out, size_t size, const char *value)
     return true;
 }
 
-/* The index of value in a NULL-terminated list; -1: not in the list. */
-static int choice(const char *const *names, const char *value)
+/*
+ * Writes first + the index of value in names, a NULL-terminated list, to a bool or an enum of size
+ * bytes (little endian). False: value is not in the list.
+ */
+static bool set_choice(void *field, size_t size, u32 first, const char *const *names,
+                       const char *value)
 {
-    for (int i = 0; names[i]; i++)
-        if (strcmp(names[i], value) == 0)
-            return i;
-    return -1;
+    for (u32 i = first; *names; i++, names++) {
+        if (strcmp(*names, value) == 0) {
+            memcpy(field, &i, size);
+            return true;
+        }
+    }
+    return false;
 }
 
 static bool set_run(void *field, const char *value)
@@ -31,6 +38,7 @@ static bool set_run(void *field, const char *value)
     static const char *const names[] = {"report", "tables", "test", "bench", "shell", NULL};
     const char *list = value;
     char item[OPT_RUN_MAX];
+    u32 index;
 
     if (!*value)
         return false;
@@ -39,7 +47,7 @@ static bool set_run(void *field, const char *value)
 
         if (colon)
             *colon = '\0';
-        if (choice(names, item) < 0)
+        if (!set_choice(&index, sizeof(index), 0, names, item))
             return false;
         if (colon && strcmp(item, "test") != 0 && strcmp(item, "bench") != 0)
             return false; /* only these two take a glob */
@@ -50,21 +58,15 @@ static bool set_run(void *field, const char *value)
 static bool set_end(void *field, const char *value)
 {
     static const char *const names[] = {"poweroff", "reset", "halt", "shell", "wait", NULL};
-    int i = choice(names, value);
 
-    if (i >= 0)
-        *(enum option_end *)field = END_POWEROFF + (enum option_end)i;
-    return i >= 0;
+    return set_choice(field, sizeof(enum option_end), END_POWEROFF, names, value);
 }
 
 static bool set_exit(void *field, const char *value)
 {
     static const char *const names[] = {"off", "isa-debug", NULL};
-    int i = choice(names, value);
 
-    if (i >= 0)
-        *(bool *)field = i;
-    return i >= 0;
+    return set_choice(field, sizeof(bool), 0, names, value);
 }
 
 static bool set_console(void *options, const char *value)
@@ -81,11 +83,8 @@ static bool set_console(void *options, const char *value)
 static bool set_percpu_alloc(void *field, const char *value)
 {
     static const char *const names[] = {"auto", "embed", "page", NULL};
-    int i = choice(names, value);
 
-    if (i >= 0)
-        *(enum option_percpu_alloc *)field = (enum option_percpu_alloc)i;
-    return i >= 0;
+    return set_choice(field, sizeof(enum option_percpu_alloc), PERCPU_ALLOC_AUTO, names, value);
 }
 
 static bool set_percpu_dyn(void *field, const char *value)
@@ -145,11 +144,8 @@ static bool set_strict(void *field, const char *value)
 static bool set_bool(void *field, const char *value)
 {
     static const char *const names[] = {"off", "on", NULL};
-    int i = choice(names, value);
 
-    if (i >= 0)
-        *(bool *)field = i;
-    return i >= 0;
+    return set_choice(field, sizeof(bool), 0, names, value);
 }
 
 static bool set_cpus(void *field, const char *value)

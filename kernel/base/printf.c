@@ -44,15 +44,18 @@ static void put_text(struct out *o, const char *text, size_t n)
         put(o, text[i]);
 }
 
+/* Fills a field of n characters up to its width, when its text stands on that side. */
+static void pad(struct out *o, const struct spec *s, bool left, size_t n)
+{
+    if (s->left == left && s->width > n)
+        put_many(o, ' ', s->width - n);
+}
+
 static void put_padded(struct out *o, const struct spec *s, const char *text, size_t n)
 {
-    size_t pad = s->width > n ? s->width - n : 0;
-
-    if (!s->left)
-        put_many(o, ' ', pad);
+    pad(o, s, false, n);
     put_text(o, text, n);
-    if (s->left)
-        put_many(o, ' ', pad);
+    pad(o, s, true, n);
 }
 
 /* Writes the digits of v before end; returns the first one. */
@@ -86,13 +89,11 @@ static void put_number(struct out *o, const struct spec *s, u64 v, unsigned int 
         zeros += s->width - total;
         total = s->width;
     }
-    if (!s->left && s->width > total)
-        put_many(o, ' ', s->width - total);
+    pad(o, s, false, total);
     put_text(o, prefix, nprefix);
     put_many(o, '0', zeros);
     put_text(o, first, ndigits);
-    if (s->left && s->width > total)
-        put_many(o, ' ', s->width - total);
+    pad(o, s, true, total);
 }
 
 static const char *parse_flags(const char *f, struct spec *s)

@@ -1,5 +1,5 @@
 /*
- * run=bench:percpu: the arena, one measured operation, and the order of the parts.
+ * run=bench:percpu: the arena, the parts and their order, and one measured operation.
  * SPDX-License-Identifier: MIT
  */
 #include "kernel/bench/bench.h"
@@ -20,7 +20,7 @@ static struct bench *arena;
 static const struct {
     const char *name;
     void (*run)(struct bench *b);
-    bool always; /* when no part is named */
+    bool always; /* runs when no part is named */
 } parts[] = {
     {"percpu.atomic", bench_atomic, true},
     {"percpu.sizes", bench_sizes, true},
@@ -60,7 +60,7 @@ void bench_reserve(struct boot_state *s)
         pr_warn("bench: no memory for %zu bytes of samples", sizeof(*arena));
 }
 
-/* ---- what the parts share -------------------------------------------------------------------- */
+/* ---- shared by the parts --------------------------------------------------------------------- */
 
 void bench_print(u64 *v, u32 n, const char *name, ...)
 {
@@ -113,14 +113,14 @@ u64 bench_cleared(void)
     return st.cleared_bytes;
 }
 
-/* A pause lets every other CPU run, also where one host thread runs them all. */
+/* PAUSE lets the other CPUs run, also when one host thread runs all of them. */
 static void let_others_work(void)
 {
     for (u32 i = 0; i < 128; i++)
         cpu_relax();
 }
 
-/* Returns after a round in which no CPU populated, returned or finished work. */
+/* Returns after a round in which no CPU populated, returned or finished deferred work. */
 static void let_others_finish(void)
 {
     struct percpu_stats x, y;
@@ -133,7 +133,7 @@ static void let_others_finish(void)
     } while (x.populated_blocks != y.populated_blocks || x.background != y.background);
 }
 
-/* One balance only: each lowers the reserve by a step. It does nothing while another runs. */
+/* Only one balance: each lowers the reserve by a step. It does nothing while another one runs. */
 void bench_settle(void)
 {
     let_others_finish();
@@ -142,9 +142,9 @@ void bench_settle(void)
 }
 
 /*
- * The least that clearing costs (percpu/chunk/clear.h): the stores, and the overhead of each page,
- * or of one piece in each unit. The number of pieces is not known. One more piece adds more
- * overhead than the row that it may save, so the result is never too high.
+ * The least cost of this clearing (percpu/chunk/clear.h): the stores, and the overhead of each
+ * page, or of one piece in each unit. The number of pieces is not known. Another piece would add
+ * more overhead than the row that it may save, so the result is never too high.
  */
 static u64 clearing(const struct bench *b, const struct bench_op *op)
 {
@@ -261,7 +261,7 @@ void bench_percpu(struct boot_state *s, const char *glob)
     for (u32 i = 0; i < ARRAY_SIZE(parts); i++) {
         if (wanted(glob, i))
             parts[i].run(b);
-        if (i == 0) /* only the first part wants a cold start */
+        if (i == 0) /* the first part needs a cold start */
             measure_settle(b);
         bench_settle(); /* no part pays for deferred work of the part before */
     }

@@ -1,19 +1,18 @@
 /*
- * Allocation and free by size: growing from a trimmed state, freeing in order of age, and pairs in
- * the steady state; from the same operations the slow path, the cost of populating a page, and of
+ * Allocation and free by size: growth from a trimmed state, frees in order of age, and pairs in the
+ * steady state. The same operations give the cost of the slow path, of populating a page and of
  * making a chunk.
  * SPDX-License-Identifier: MIT
  */
-#include "kernel/base/cpu_local.h"
 #include "kernel/base/print.h"
 #include "kernel/base/printf.h"
 #include "kernel/bench/bench.h"
 
 #define OPS       2000
-#define GROW_MAX  (256 * SZ_1M)  /* of memory in all units */
-#define CLEAR_MAX (1024 * SZ_1M) /* by the pairs of one size */
-#define SLOW_SIZE 1024           /* slow paths of sizes up to this one are collected */
-#define POP_SIZE  4096           /* population is judged from this size on */
+#define GROW_MAX  (256 * SZ_1M)  /* bytes of all units that one size may populate */
+#define CLEAR_MAX (1024 * SZ_1M) /* bytes of all units that the pairs of one size may clear */
+#define SLOW_SIZE 1024           /* collects slow paths of sizes up to this one */
+#define POP_SIZE  4096           /* collects populations of sizes from this one on */
 
 static const u32 sizes[] = {4, 8, 16, 64, 256, 1024, 4096, 16384, 32768};
 
@@ -52,7 +51,7 @@ static void note_alloc(struct bench *b, u32 size, const struct bench_op *op)
     }
 }
 
-/* First-time allocations, then freed in order of age; what was deferred meanwhile comes last. */
+/* First-time allocations, then frees in order of age. Returns the number of objects. */
 static u32 grow_calls(struct bench *b, u32 size, u32 target)
 {
     struct bench_op op;
@@ -75,7 +74,7 @@ static u32 grow_calls(struct bench *b, u32 size, u32 target)
     return n;
 }
 
-static void grow(struct bench *b, u32 size)
+static void growth(struct bench *b, u32 size)
 {
     u32 target = ops_within(b, size, GROW_MAX), n;
     char name[64];
@@ -95,7 +94,7 @@ static void grow(struct bench *b, u32 size)
         log_raw("bench: failed size=%u op=alloc_grow at=%u", size, n);
 }
 
-/* Pairs; dry: everything but the two calls, to know what the loop itself costs. */
+/* Pairs. dry: the loop without its two calls, to measure its own cost. */
 static NOINLINE u64 pairs(struct bench *b, u32 size, u32 n, bool dry, u32 *failed)
 {
     u64 start = rdtsc();
@@ -119,8 +118,8 @@ static NOINLINE u64 pairs(struct bench *b, u32 size, u32 n, bool dry, u32 *faile
 }
 
 /*
- * All that the pairs cost, the deferred work they caused on any CPU included: the time of the whole
- * loop and of letting that work finish, less what the same costs without the calls.
+ * The whole cost of the pairs, with the deferred work that they cause on any CPU: the time of the
+ * loop and of bench_settle(), without the cost of both alone.
  */
 static void steady(struct bench *b, u32 size)
 {
@@ -160,9 +159,9 @@ static void steady(struct bench *b, u32 size)
             failed);
 }
 
-/* ---- what lies across the sizes -------------------------------------------------------------- */
+/* ---- results of all sizes together ----------------------------------------------------------- */
 
-/* less: the part that is more than 40 for each object of the batch. */
+/* less_batch: the cost without 40 instructions for each object of the batch. */
 static void print_slow(struct bench *b, const char *name, struct bench_slow *slow)
 {
     u64 batch_max = 0;
@@ -179,7 +178,7 @@ static void print_slow(struct bench *b, const char *name, struct bench_slow *slo
 void bench_sizes(struct bench *b)
 {
     for (u32 i = 0; i < ARRAY_SIZE(sizes); i++) {
-        grow(b, sizes[i]);
+        growth(b, sizes[i]);
         steady(b, sizes[i]);
     }
     print_slow(b, "refill", &b->refill);

@@ -1,7 +1,7 @@
 /*
- * The trace: 10,000 allocations of mixed sizes with frees between them, then a drain. Twice: once
- * with the counts looked at around each operation, once undisturbed, for what everything costs
- * together, deferred work included.
+ * The trace: 10,000 allocations of mixed sizes with frees between them, then a drain. It runs
+ * twice: once with the statistics read around each operation, and once undisturbed, for the whole
+ * cost with deferred work.
  * SPDX-License-Identifier: MIT
  */
 #include "kernel/base/print.h"
@@ -25,7 +25,7 @@ static u32 trace_size(struct trace *t)
     return size;
 }
 
-/* The object to free, taken out of the live ones. */
+/* Removes a random live object; the caller frees it. */
 static void *trace_take(struct bench *b, struct trace *t, u32 *size)
 {
     u32 j = bench_next(&t->x) % t->n;
@@ -57,7 +57,7 @@ static void print_check(const struct trace *t)
         log_raw("bench: failed trace: not the sequence it has to be");
 }
 
-/* sample: allocations, other: frees, net: allocations less clearing. */
+/* sample: allocations; net: allocations without clearing; other: frees. */
 static void observed(struct bench *b, u64 start)
 {
     struct trace t = {.x = BENCH_SEED};
@@ -101,9 +101,7 @@ static void observed(struct bench *b, u64 start)
         BENCH_U(trimmed), BENCH_U(cleared));
 }
 
-/*
- * dry: the same loop with the same numbers, without the calls. *sum: time in the calls alone.
- */
+/* dry: the same loop with the same numbers, without the calls. *sum: time in the calls alone. */
 static NOINLINE u64 undisturbed(struct bench *b, struct trace *t, bool dry, u64 *sum)
 {
     u64 start = rdtsc();
@@ -132,7 +130,7 @@ static NOINLINE u64 undisturbed(struct bench *b, struct trace *t, bool dry, u64 
     return rdtsc() - start;
 }
 
-/* gross: allocations, frees between them and all deferred work; the drain is not in it. */
+/* total: allocations, the frees between them and all deferred work, but not the drain. */
 static void totals(struct bench *b)
 {
     struct trace t;

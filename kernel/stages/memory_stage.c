@@ -1,6 +1,6 @@
 /*
- * Two stages: the loader's memory map becomes memblock, and memory in use is reserved before the
- * first allocation; later, the final page tables over all of it.
+ * Two stages. stage_memory(): memblock from the loader's memory map; memory in use is reserved
+ * before the first allocation. stage_paging(): the final page tables over all memory.
  * SPDX-License-Identifier: MIT
  */
 #include "kernel/stages/stages.h"
@@ -100,7 +100,7 @@ void stage_memory(struct boot_state *s)
 
 /* ---- the direct map's ranges ----------------------------------------------------------------- */
 
-/* RAM, ACPI memory of the map, and the tables wherever they are; sorted, without overlaps. */
+/* RAM, the map's ACPI memory, and the ACPI tables outside of it; sorted, without overlaps. */
 static u32 direct_ranges(struct boot_state *s)
 {
     struct range *out = s->direct, r;

@@ -1,7 +1,7 @@
 /*
- * Stage: memblock's free memory becomes the page allocator's, node by node. What the boot has
- * reserved stays declared, and may be given back to the allocator later. Memory below 1 MiB stays
- * out: it is little, and only the start of a CPU can want it.
+ * Stage: the page allocator gets memblock's free memory, node by node. Reserved memory is declared
+ * too, so that it can be given to the allocator later. Memory below 1 MiB is left out: it is
+ * little, and only the start of a CPU needs it.
  * SPDX-License-Identifier: MIT
  */
 #include "kernel/base/print.h"
@@ -9,9 +9,9 @@
 #include "mm/map/address_map.h"
 
 #define LOW_END     SZ_1M
-#define LARGE_RANGE (64 * PAGE_SIZE) /* surely larger than the records of its section */
+#define LARGE_RANGE (64 * PAGE_SIZE) /* more than the records of its section take */
 
-/* ---- what the allocators ask for ------------------------------------------------------------- */
+/* ---- operations for the allocators ----------------------------------------------------------- */
 
 static void op_node_order(void *ctx, s32 node, s32 *out)
 {
@@ -63,7 +63,7 @@ static void declare_memory(struct boot_state *s)
     }
 }
 
-/* Large ranges first: small ones may need their memory for records. */
+/* Call for large ranges first: the records of small ranges may need their memory. */
 static void add_free(struct boot_state *s, bool large)
 {
     struct memblock_cursor cursor;

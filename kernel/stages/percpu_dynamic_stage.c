@@ -1,5 +1,5 @@
 /*
- * Stage: the dynamic per-CPU allocator, on what percpu_platform.h gives.
+ * Stage: the dynamic per-CPU allocator, on the operations of percpu_platform.h.
  * SPDX-License-Identifier: MIT
  */
 #include "kernel/base/string.h"

@@ -36,7 +36,7 @@ static enum pcpu_fc_mode fc_mode(const struct kernel_options *opt)
     }
 }
 
-/* ---- what building the first chunk costs, memblock apart ------------------------------------- */
+/* ---- time to build the first chunk, and the part of memblock in it --------------------------- */
 
 static struct {
     pcpu_alloc_fn alloc_fn;

@@ -27,11 +27,11 @@
 
 #define MAX_FAULTS 16
 
-/* Time before the NMI: of a call, and of a shoot-down, whose failure costs its pages for good. */
+/* Time before the NMI. A shoot-down gets more: when it fails, its pages are lost for good. */
 #define CALL_DEADLINE_MS 100
 #define TLB_DEADLINE_MS  500
 
-/* ---- what smp/ asks of the platform ---------------------------------------------------------- */
+/* ---- operations for smp/ --------------------------------------------------------------------- */
 
 static int op_cpu_prepare(void *ctx, u32 cpu, u64 *stack_top)
 {
@@ -136,7 +136,7 @@ static void init_cpumap(struct boot_state *s)
     memblock_give_back(&s->mb, virt_to_phys(ids), n * sizeof(u32));
 }
 
-/* fail=ap_silent:5,ap_stage:6:3 makes CPUs fail on purpose; other words belong to others. */
+/* CPUs that fail on purpose: fail=ap_silent:5,ap_stage:6:3. Other words belong to other stages. */
 static u32 parse_faults(const char *list, struct smp_fault *faults)
 {
     char item[64];
@@ -153,7 +153,7 @@ static u32 parse_faults(const char *list, struct smp_fault *faults)
     return n;
 }
 
-/* Memory for the trampoline and its records; false: none is free below their limits. */
+/* Memory for the trampoline and the start records. False: none is free below their limits. */
 static bool smp_memory(struct boot_state *s, struct smp_config *config)
 {
     struct memblock_request table = {
@@ -175,7 +175,7 @@ static u32 online_nodes(const struct boot_state *s)
 {
     u32 n = 0;
 
-    /* As Linux: a node counts that has memory, a generic initiator, or a CPU that runs. */
+    /* As in Linux: a node with memory, a generic initiator or an online CPU counts. */
     for (u32 node = 0; node < s->topo.node_count; node++) {
         bool runs = s->topo.nodes[node].has_memory || s->topo.nodes[node].has_initiator;
         u32 cpu;
@@ -187,8 +187,8 @@ static u32 online_nodes(const struct boot_state *s)
 }
 
 /*
- * Median of the time from a CPU's first instruction to online. Under -icount all CPUs share one
- * counter, so single spans may include parts of other CPUs.
+ * The median time from a CPU's first instruction to online. The median, because under QEMU's
+ * -icount all CPUs share one counter: a single span may include instructions of other CPUs.
  */
 static u64 median_ap_ticks(const struct smp_result *r)
 {
@@ -223,8 +223,8 @@ static void flush_self(void *arg)
 }
 
 /*
- * The other CPUs started through the trampoline's identity mapping. It is gone from the tables but
- * may still be in their TLBs, so the memory goes back only after a flush on every CPU.
+ * The other CPUs started through the trampoline's identity mapping. The tables no longer have it,
+ * but TLBs may: so the memory is given back only after a flush on every CPU.
  */
 static void retire_trampoline(struct boot_state *s, const struct smp_config *config,
                               const struct smp_result *result)

@@ -1,11 +1,11 @@
 /*
- * Stage times.
+ * The table of stage times.
  * SPDX-License-Identifier: MIT
  */
 #include "kernel/base/cpu.h"
+#include "kernel/base/deadline.h"
 #include "kernel/base/print.h"
 #include "kernel/base/string.h"
-#include "kernel/platform/clock.h"
 #include "kernel/platform/console.h"
 #include "kernel/stages/stage_times.h"
 
@@ -16,7 +16,7 @@ static struct {
     u64 ticks;
 } stages[MAX_STAGES];
 static u32 nr_stages;
-static const char log_stage[] = "log"; /* time in sinks, summed over all stages */
+static const char log_stage[] = "log"; /* time in sinks, the sum of all stages */
 static u64 last;
 
 extern u64 first_tsc; /* boot/entry64.asm */
@@ -35,7 +35,7 @@ void stage_done(const char *name)
 
     stage_note(name, ticks);
     pr_info("stage: %s %llu us", name, (ull)ticks_to_us(ticks));
-    /* The stage's lines go out here, so that the next stage is not charged for them. */
+    /* Flushed here, so that the next stage's time does not include these lines. */
     u64 before = rdtsc();
     console_flush();
     last = rdtsc();

@@ -73,8 +73,8 @@ static void nodes_into_memblock(struct boot_state *s)
 }
 
 /*
- * The APIC id of this CPU before its APIC is set up: the extended topology leaf has all 32 bits,
- * leaf 1 the low 8 (SDM vol. 2, CPUID; vol. 3, 9.9.3).
+ * The APIC id of this CPU before its APIC is set up. The extended topology leaf has all 32 bits,
+ * leaf 1 has the low 8 (SDM vol. 2, CPUID; vol. 3, 9.9.3).
  */
 static u32 boot_apic_id(void)
 {
@@ -90,7 +90,7 @@ static u32 boot_apic_id(void)
     return b >> 24;
 }
 
-/* The smaller limit of nr_cpus= and possible_cpus=; 0: none. */
+/* The smaller one of nr_cpus= and possible_cpus=; 0: no limit. */
 static u32 max_cpus(const struct kernel_options *o)
 {
     if (!o->nr_cpus || !o->possible_cpus)
@@ -118,7 +118,7 @@ void stage_topology(struct boot_state *s)
     in.cpu_count = s->madt.cpu_count;
     in.srat = parse_srat(s, &srat, &in.no_srat);
     if (acpi_map_table(s, "SLIT", &data, &len)) {
-        slit_parse(data, len, &slit); /* refused: numa_build() ignores it */
+        slit_parse(data, len, &slit); /* numa_build() ignores a bad one */
         in.slit = &slit;
     }
     if (numa_build(&in, &alloc, &s->topo))
