@@ -98,11 +98,10 @@ static void run_bench(struct boot_state *s)
 
 void stage_run(struct boot_state *s)
 {
-    char glob[64];
     bool ok;
 
     summary.lava = s->opt.lava;
-    if (kernel_options_run(&s->opt, "report", glob, sizeof(glob)))
+    if (kernel_options_run(&s->opt, "report", NULL, 0))
         report_print(s);
     fail_late(&s->opt);
     ok = run_tests(s);

@@ -3,7 +3,6 @@
  * SPDX-License-Identifier: MIT
  */
 #include "kernel/base/clockmath.h"
-#include "kernel/base/sort.h"
 
 /*
  * a * b / c, by quotient and remainder of a / c: a 128-bit division would need the compiler's
@@ -52,10 +51,4 @@ u64 clock_span(struct clock_bracket first, struct clock_bracket last, u32 parts)
     u64 doubt = first_width - first_width / 2 + last_width - last_width / 2;
 
     return doubt <= span / parts ? span : 0;
-}
-
-u64 clock_median(u64 *khz, u32 n)
-{
-    sort(khz, n, sizeof(*khz), sort_compare_u64, NULL);
-    return khz[n / 2];
 }

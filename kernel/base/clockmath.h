@@ -1,5 +1,5 @@
 /*
- * The clock's arithmetic: units, frequencies from counted ticks, and the choice among measurements.
+ * The clock's arithmetic: units, frequencies from counted ticks, and the error of a measurement.
  * Exact but for rounding down; nothing overflows for times below 500 years.
  * Pure; any context.
  * SPDX-License-Identifier: MIT
@@ -38,8 +38,5 @@ struct clock_bracket {
  * readings does no harm.
  */
 u64 clock_span(struct clock_bracket first, struct clock_bracket last, u32 parts);
-
-/* The median of n > 0 values, which it sorts. */
-u64 clock_median(u64 *khz, u32 n);
 
 #endif

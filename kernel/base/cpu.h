@@ -168,12 +168,6 @@ static inline void flush_tlb_local(void)
     write_cr4(cr4);
 }
 
-/* Sleeps until an interrupt; the caller has set IF, or not. */
-static inline void cpu_halt(void)
-{
-    __asm__ volatile("hlt" : : : "memory");
-}
-
 /* Enables interrupts and sleeps; no interrupt comes between the two (SDM vol. 2, STI). */
 static inline void cpu_sleep(void)
 {
@@ -193,10 +187,8 @@ static inline void local_irq_disable(void)
 /* For a CPU that must not run any more. It halts again after an NMI. Any context. */
 static inline NORETURN void cpu_halt_forever(void)
 {
-    for (;;) {
-        local_irq_disable();
-        cpu_halt();
-    }
+    for (;;)
+        __asm__ volatile("cli; hlt" : : : "memory");
 }
 
 static inline bool cpu_has_hypervisor(void)

@@ -28,10 +28,6 @@ DECLARE_PER_CPU_READ_MOSTLY(uintptr_t, this_cpu_off);
 DECLARE_PER_CPU_READ_MOSTLY(u32, cpu_number_pcpu);
 DECLARE_PER_CPU(u32, cpu_guard_depth); /* percpu/first/setup.c */
 
-#define PCPU_SIZE_OK_(v)                                                                           \
-    static_assert(sizeof(v) == 1 || sizeof(v) == 2 || sizeof(v) == 4 || sizeof(v) == 8,            \
-                  "this_cpu_*: operand of 1, 2, 4 or 8 bytes")
-
 #define PCPU_INT_(v)                                                                               \
     __typeof__(__builtin_choose_expr(                                                              \
         sizeof(v) == 1, (u8)0,                                                                     \
@@ -47,7 +43,8 @@ DECLARE_PER_CPU(u32, cpu_guard_depth); /* percpu/first/setup.c */
 /* OP(opcode suffix, register modifier, ...) for the operand's size. */
 #define PCPU_SIZED_(OP, v, ...)                                                                    \
     do {                                                                                           \
-        PCPU_SIZE_OK_(v);                                                                          \
+        static_assert(sizeof(v) == 1 || sizeof(v) == 2 || sizeof(v) == 4 || sizeof(v) == 8,        \
+                      "this_cpu_*: operand of 1, 2, 4 or 8 bytes");                                \
         if (sizeof(v) == 1)                                                                        \
             OP("b", "b", v, __VA_ARGS__);                                                          \
         else if (sizeof(v) == 2)                                                                   \

@@ -26,11 +26,9 @@
 #define DEFINE_PER_CPU_PAGE_ALIGNED(type, name)                                                    \
     PER_CPU_ATTR_("..page_aligned") ALIGNED(4096) __typeof__(type) name
 
-#define DECLARE_PER_CPU(type, name) extern PER_CPU_ATTR_("") __typeof__(type) name
-#define DECLARE_PER_CPU_READ_MOSTLY(type, name)                                                    \
-    extern PER_CPU_ATTR_("..read_mostly") __typeof__(type) name
-#define DECLARE_PER_CPU_ALIGNED(type, name)                                                        \
-    extern PER_CPU_ATTR_("..aligned") ALIGNED(64) __typeof__(type) name
+#define DECLARE_PER_CPU(type, name)             extern DEFINE_PER_CPU(type, name)
+#define DECLARE_PER_CPU_READ_MOSTLY(type, name) extern DEFINE_PER_CPU_READ_MOSTLY(type, name)
+#define DECLARE_PER_CPU_ALIGNED(type, name)     extern DEFINE_PER_CPU_ALIGNED(type, name)
 
 /* The template's bounds, from the linker script. */
 extern char __per_cpu_start[], __per_cpu_end[];

@@ -62,23 +62,16 @@ static inline int probe_read(uintptr_t addr, size_t size, u64 *out)
     int err = -EFAULT;
     u64 val = 0;
 
-    switch (size) {
-    case 1:
+    if (size == 1)
         PROBE_READ_("movzbl (%[addr]), %k[val]");
-        break;
-    case 2:
+    else if (size == 2)
         PROBE_READ_("movzwl (%[addr]), %k[val]");
-        break;
-    case 4:
+    else if (size == 4)
         PROBE_READ_("movl (%[addr]), %k[val]");
-        break;
-    case 8:
+    else if (size == 8)
         PROBE_READ_("movq (%[addr]), %[val]");
-        break;
-    default:
+    else
         err = -EINVAL;
-        break;
-    }
     *out = val;
     return err;
 }
@@ -97,23 +90,16 @@ static inline int probe_write(uintptr_t addr, size_t size, u64 val)
 {
     int err = -EFAULT;
 
-    switch (size) {
-    case 1:
+    if (size == 1)
         PROBE_WRITE_("movb %b[val], (%[addr])");
-        break;
-    case 2:
+    else if (size == 2)
         PROBE_WRITE_("movw %w[val], (%[addr])");
-        break;
-    case 4:
+    else if (size == 4)
         PROBE_WRITE_("movl %k[val], (%[addr])");
-        break;
-    case 8:
+    else if (size == 8)
         PROBE_WRITE_("movq %[val], (%[addr])");
-        break;
-    default:
+    else
         err = -EINVAL;
-        break;
-    }
     return err;
 }
 

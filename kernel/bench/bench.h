@@ -79,9 +79,8 @@ void bench_free(struct bench *b, void *p, size_t size, struct bench_op *op);
  */
 void bench_print_classes(struct bench *b, const char *prefix, u32 n);
 
-/* Arguments for %llu, and of thousandths for %llu.%03llu. */
-#define BENCH_U(x)   ((ull)(x))
-#define BENCH_FIX(x) BENCH_U(x) / 1000, BENCH_U(x) % 1000
+/* Thousandths, as the arguments of %llu.%03llu. */
+#define BENCH_FIX(x) (ull)(x) / 1000, (ull)(x) % 1000
 
 static inline u64 bench_less(u64 a, u64 b)
 {
@@ -92,11 +91,9 @@ static inline u64 bench_less(u64 a, u64 b)
 void bench_settle(void);
 
 /*
- * Between these two calls, idle CPUs do not take this CPU's deferred work: all CPUs share the
- * counter, so samples would include it. bench_deferred() lets the work be done and returns its
- * cost.
+ * Ends percpu_hold_work(true), under which idle CPUs do not take this CPU's deferred work: all CPUs
+ * share the counter, so samples would include it. Lets the work be done and returns its cost.
  */
-void bench_hold_work(void);
 u64 bench_deferred(struct bench *b);
 
 /* Pages per unit that are populated; bytes that the allocator has cleared. */

@@ -75,5 +75,5 @@ void bench_atomic(struct bench *b)
     percpu_trim();
     log_raw("bench: atomic start_pages_per_unit=%llu after_demand_pages_per_unit=%llu "
             "trimmed_pages_per_unit=%llu",
-            BENCH_U(start), BENCH_U(reserve), BENCH_U(bench_populated()));
+            (ull)start, (ull)reserve, (ull)bench_populated());
 }

@@ -146,14 +146,14 @@ static void print_par(const struct par *p, const struct percpu_stats *x,
     }
     log_raw("bench: par cpus=%u size=%u pattern=%s pairs=%llu locked=%llu.%03llu "
             "shared_locks=%llu.%03llu insns=%llu.%03llu refills=%llu drains=%llu failed=%u",
-            p->cpus, SIZE, pattern_names[p->pattern], BENCH_U(pairs),
+            p->cpus, SIZE, pattern_names[p->pattern], (ull)pairs,
             BENCH_FIX(bench_milli(sum.prefix + sum.xchg, pairs)),
             BENCH_FIX(bench_milli(sum.xchg, pairs)), BENCH_FIX(bench_milli(sum.insns, pairs)),
-            BENCH_U(y->refills - x->refills), BENCH_U(y->drains - x->drains), failed);
+            (ull)(y->refills - x->refills), (ull)(y->drains - x->drains), failed);
 }
 
 /* Populates enough for all CPUs: allocated and freed, but not trimmed. */
-static u32 populate(struct bench *b, u32 cpus)
+static void populate(struct bench *b, u32 cpus)
 {
     u32 n;
 
@@ -163,7 +163,6 @@ static u32 populate(struct bench *b, u32 cpus)
     for (u32 i = 0; i < n; i++)
         percpu_free(b->live[i]);
     bench_settle();
-    return n;
 }
 
 static void one_pattern(struct bench *b, struct par *p)
@@ -211,8 +210,8 @@ static void fast_path(struct bench *b)
         all.xchg += one.xchg;
     }
     bench_step_enable(false);
-    log_raw("bench: fast op=pair locked=%llu shared_locks=%llu", BENCH_U(all.prefix + all.xchg),
-            BENCH_U(all.xchg));
+    log_raw("bench: fast op=pair locked=%llu shared_locks=%llu", (ull)(all.prefix + all.xchg),
+            (ull)all.xchg);
     bench_print(b->sample, n, "fast op=pair_steps");
 }
 
@@ -259,6 +258,6 @@ void bench_wall(struct bench *b)
             log_raw("bench: failed wall cpus=%u: error %d", cpus, err);
         else
             log_raw("bench: wall cpus=%u pairs=%u us=%llu", cpus, cpus * WALL_PAIRS,
-                    BENCH_U(ticks_to_us(MAX(w.ticks[0], w.ticks[1]))));
+                    (ull)ticks_to_us(MAX(w.ticks[0], w.ticks[1])));
     }
 }

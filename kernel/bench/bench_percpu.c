@@ -74,8 +74,8 @@ void bench_print(u64 *v, u32 n, const char *name, ...)
 
     bench_summarise(v, n, &s);
     log_raw("bench: %s n=%u min=%llu med=%llu p90=%llu p99=%llu max=%llu mean=%llu sum=%llu", text,
-            s.n, BENCH_U(s.min), BENCH_U(s.med), BENCH_U(s.p90), BENCH_U(s.p99), BENCH_U(s.max),
-            BENCH_U(s.mean), BENCH_U(s.sum));
+            s.n, (ull)s.min, (ull)s.med, (ull)s.p90, (ull)s.p99, (ull)s.max, (ull)s.mean,
+            (ull)s.sum);
 }
 
 void bench_print_accessor(const char *op, u64 milli)
@@ -158,11 +158,6 @@ static u64 clearing(const struct bench *b, const struct bench_op *op)
     return stores + b->cpus * (BENCH_CLEAR_PIECE + rows * BENCH_CLEAR_ROW);
 }
 
-void bench_hold_work(void)
-{
-    percpu_hold_work(true);
-}
-
 u64 bench_deferred(struct bench *b)
 {
     u64 t0 = rdtsc();
@@ -224,7 +219,7 @@ static void measure_overhead(struct bench *b)
 
         b->overhead = MIN(b->overhead, t1 - t0);
     }
-    log_raw("bench: overhead rdtsc=%llu", BENCH_U(b->overhead));
+    log_raw("bench: overhead rdtsc=%llu", (ull)b->overhead);
 }
 
 static void measure_settle(struct bench *b)
@@ -237,7 +232,7 @@ static void measure_settle(struct bench *b)
         bench_settle();
         b->settle_cost = MIN(b->settle_cost, rdtsc() - t0);
     }
-    log_raw("bench: overhead settle=%llu", BENCH_U(b->settle_cost));
+    log_raw("bench: overhead settle=%llu", (ull)b->settle_cost);
 }
 
 void bench_percpu(struct boot_state *s, const char *glob)
@@ -255,8 +250,7 @@ void bench_percpu(struct boot_state *s, const char *glob)
     log_raw(
         "bench: machine cpus=%u nodes=%u unit=%zu units=%u static=%zu start_pages_per_unit=%llu",
         b->cpus, s->topo.node_count, s->first_chunk.unit_size, s->first_chunk.nr_units,
-        s->first_chunk.static_area.end - s->first_chunk.static_area.start,
-        BENCH_U(bench_populated()));
+        s->first_chunk.static_area.end - s->first_chunk.static_area.start, (ull)bench_populated());
     measure_overhead(b);
     for (u32 i = 0; i < ARRAY_SIZE(parts); i++) {
         if (wanted(glob, i))

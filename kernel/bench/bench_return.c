@@ -90,9 +90,8 @@ static void one_order(struct bench *b, u32 which)
     log_raw("bench: return order=%s live=%u live_bytes=%llu need=%llu start=%llu peak=%llu "
             "freed=%llu balanced=%llu trimmed=%llu over_balance=%llu.%03llu over_trim=%llu.%03llu "
             "failed=%u",
-            orders[which].name, n, BENCH_U(bytes), BENCH_U(need), BENCH_U(start), BENCH_U(peak),
-            BENCH_U(freed), BENCH_U(balanced), BENCH_U(trimmed), BENCH_FIX(over_balance),
-            BENCH_FIX(over_trim), failed);
+            orders[which].name, n, (ull)bytes, (ull)need, (ull)start, (ull)peak, (ull)freed,
+            (ull)balanced, (ull)trimmed, BENCH_FIX(over_balance), BENCH_FIX(over_trim), failed);
     for (u32 i = 0; i < n; i++)
         percpu_free(b->live[i]);
 }

@@ -7,6 +7,7 @@
 #include "kernel/base/print.h"
 #include "kernel/base/printf.h"
 #include "kernel/bench/bench.h"
+#include "kernel/platform/percpu_platform.h"
 
 #define OPS       2000
 #define GROW_MAX  (256 * SZ_1M)  /* bytes of all units that one size may populate */
@@ -82,14 +83,14 @@ static void growth(struct bench *b, u32 size)
 
     percpu_trim();
     bench_settle();
-    bench_hold_work();
+    percpu_hold_work(true);
     n = grow_calls(b, size, target);
     deferred = bench_deferred(b);
     b->deferred += deferred;
     kscnprintf(name, sizeof(name), "percpu size=%u op=alloc_grow", size);
     bench_print_classes(b, name, n);
     bench_print(b->other, n, "percpu size=%u op=free_fifo", size);
-    log_raw("bench: percpu size=%u op=grow_deferred n=%u insns=%llu", size, n, BENCH_U(deferred));
+    log_raw("bench: percpu size=%u op=grow_deferred n=%u insns=%llu", size, n, (ull)deferred);
     if (n != target)
         log_raw("bench: failed size=%u op=alloc_grow at=%u", size, n);
 }
@@ -144,10 +145,8 @@ static void steady(struct bench *b, u32 size)
     bench_print(b->sample, n, "percpu size=%u op=alloc_steady", size);
     bench_print(b->other, n, "percpu size=%u op=free_steady", size);
     if (size == 8) {
-        log_raw("bench: fast op=alloc min=%llu med=%llu", BENCH_U(b->sample[0]),
-                BENCH_U(b->sample[n / 2]));
-        log_raw("bench: fast op=free min=%llu med=%llu", BENCH_U(b->other[0]),
-                BENCH_U(b->other[n / 2]));
+        log_raw("bench: fast op=alloc min=%llu med=%llu", (ull)b->sample[0], (ull)b->sample[n / 2]);
+        log_raw("bench: fast op=free min=%llu med=%llu", (ull)b->other[0], (ull)b->other[n / 2]);
         b->background[0] = bench_milli(bench_less(total, calls), n);
         b->cleared[0] = bench_milli(cleared, n);
     }
@@ -170,9 +169,9 @@ static void print_slow(struct bench *b, const char *name, struct bench_slow *slo
         b->scratch[i] = bench_less(slow->net[i], 40 * slow->batch[i]);
         batch_max = MAX(batch_max, slow->batch[i]);
     }
-    bench_print(slow->net, slow->n, "slow op=%s batch_max=%llu part=net", name, BENCH_U(batch_max));
+    bench_print(slow->net, slow->n, "slow op=%s batch_max=%llu part=net", name, (ull)batch_max);
     bench_print(b->scratch, slow->n, "slow op=%s limit=%llu part=less_batch", name,
-                2000 + 200 * BENCH_U(bench_log2(b->state->first_chunk.unit_size / PAGE_SIZE)));
+                2000 + 200 * (ull)bench_log2(b->state->first_chunk.unit_size / PAGE_SIZE));
 }
 
 void bench_sizes(struct bench *b)
@@ -183,10 +182,9 @@ void bench_sizes(struct bench *b)
     }
     print_slow(b, "refill", &b->refill);
     print_slow(b, "drain", &b->drain);
-    log_raw("bench: slow deferred=%llu", BENCH_U(b->deferred));
+    log_raw("bench: slow deferred=%llu", (ull)b->deferred);
     log_raw("bench: populate n=%llu pages=%llu per_page_unit_net=%llu per_page_unit_gross=%llu",
-            BENCH_U(b->pop_n), BENCH_U(b->pop_pages),
-            (ull)(b->pop_pages ? b->pop_net / b->pop_pages : 0),
+            (ull)b->pop_n, (ull)b->pop_pages, (ull)(b->pop_pages ? b->pop_net / b->pop_pages : 0),
             (ull)(b->pop_pages ? b->pop_gross / b->pop_pages : 0));
     bench_print(b->chunk_net, b->chunk_n, "newchunk part=net");
     bench_print(b->chunk_gross, b->chunk_n, "newchunk part=gross");

@@ -50,8 +50,7 @@ static void print_check(const struct trace *t)
 {
     log_raw("bench: trace lcg_end=%llx frees=%u live=%u bytes=%llu live_bytes=%llu peak_bytes=%llu "
             "failed=%u",
-            BENCH_U(t->x), t->frees, t->n, BENCH_U(t->bytes), BENCH_U(t->live), BENCH_U(t->peak),
-            t->failed);
+            (ull)t->x, t->frees, t->n, (ull)t->bytes, (ull)t->live, (ull)t->peak, t->failed);
     if (t->x != 0x97a88d9e762cc1ebULL || t->frees != 4038 || t->n != 5962 || t->bytes != 2578252 ||
         t->live != 1542022 || t->peak != 1542497)
         log_raw("bench: failed trace: not the sequence it has to be");
@@ -97,8 +96,7 @@ static void observed(struct bench *b, u64 start)
     log_raw(
         "bench: trace start_pages_per_unit=%llu peak_pages_per_unit=%llu "
         "balanced_pages_per_unit=%llu after_drain_pages_per_unit=%llu trimmed=%llu cleared=%llu",
-        BENCH_U(start), BENCH_U(peak), BENCH_U(balanced), BENCH_U(bench_populated()),
-        BENCH_U(trimmed), BENCH_U(cleared));
+        (ull)start, (ull)peak, (ull)balanced, (ull)bench_populated(), (ull)trimmed, (ull)cleared);
 }
 
 /* dry: the same loop with the same numbers, without the calls. *sum: time in the calls alone. */
@@ -150,8 +148,8 @@ static void totals(struct bench *b)
     b->background[1] = bench_milli(bench_less(total, calls), ops);
     b->cleared[1] = bench_milli(cleared, ops);
     log_raw("bench: trace total=%llu net=%llu calls=%llu background=%llu cleared=%llu failed=%u",
-            BENCH_U(total), BENCH_U(bench_less(total, cleared / BENCH_CLEAR_BYTES)), BENCH_U(calls),
-            BENCH_U(bench_less(total, calls)), BENCH_U(cleared), t.failed);
+            (ull)total, (ull)bench_less(total, cleared / BENCH_CLEAR_BYTES), (ull)calls,
+            (ull)bench_less(total, calls), (ull)cleared, t.failed);
     while (t.n)
         percpu_free(trace_take(b, &t, &size));
     percpu_trim();

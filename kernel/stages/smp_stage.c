@@ -60,19 +60,13 @@ static void op_unmap_identity(void *ctx, u64 pa)
     paging_unmap_identity(&s->vm, pa);
 }
 
-static const struct smp_ops *smp_ops_of(struct boot_state *s)
-{
-    static struct smp_ops ops = {
-        .cpu_prepare = op_cpu_prepare,
-        .cpu_load_tables = op_load_tables,
-        .cpu_run = cpu_idle,
-        .map_identity = op_map_identity,
-        .unmap_identity = op_unmap_identity,
-    };
-
-    ops.ctx = s;
-    return &ops;
-}
+static struct smp_ops smp_ops = {
+    .cpu_prepare = op_cpu_prepare,
+    .cpu_load_tables = op_load_tables,
+    .cpu_run = cpu_idle,
+    .map_identity = op_map_identity,
+    .unmap_identity = op_unmap_identity,
+};
 
 /* ---- interrupt controllers ------------------------------------------------------------------- */
 
@@ -246,7 +240,7 @@ void stage_smp(struct boot_state *s)
 {
     struct smp_fault faults[MAX_FAULTS];
     struct smp_config config = {
-        .ops = smp_ops_of(s),
+        .ops = &smp_ops,
         .max_cpus = s->opt.maxcpus,
         .tsc_hz = tsc_khz_now() * 1000,
         .hypervisor = cpu_has_hypervisor(),
@@ -256,6 +250,7 @@ void stage_smp(struct boot_state *s)
     static struct smp_result result;
     char text[80];
 
+    smp_ops.ctx = s;
     init_interrupts(s);
     init_cpumap(s);
     stage_done("irq");
