@@ -45,7 +45,6 @@ PURE_SRCS := \
 	kernel/base/console_spec.c \
 	kernel/base/cpu_id.c \
 	kernel/base/crc32.c \
-	kernel/base/extable.c \
 	kernel/base/fb_text.c \
 	kernel/base/firmware.c \
 	kernel/base/font.c \
@@ -157,7 +156,7 @@ HW_SRCS := \
 	kernel/main.c \
 	kernel/run_stage.c \
 	kernel/base/deadline.c \
-	kernel/base/extable_table.c \
+	kernel/base/extable.c \
 	kernel/base/ksyms.c \
 	kernel/base/string.c \
 	kernel/base/ubsan.c \

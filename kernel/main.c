@@ -4,7 +4,6 @@
  */
 #include "boot/multiboot2.h"
 #include "boot/pvh.h"
-#include "kernel/base/cpu.h"
 #include "kernel/base/cpu_local.h"
 #include "kernel/base/print.h"
 #include "kernel/base/version.h"
@@ -21,14 +20,14 @@
 #include "kernel/stages/stages.h"
 #include "percpu/first/setup.h"
 
-u64 first_tsc = 1; /* written by boot/entry64.asm; not 0, so that it lies in .data */
+u64 first_tsc = 1; /* written by boot/entry64.asm; not 0, to be in .data */
 
 static u8 early_ist[IST_COUNT][8192] ALIGNED(16);
 
 void kernel_main(enum boot_origin origin, u64 info_phys);
 static void on_own_stack(void *state);
 
-/* Faults are reported from here on. */
+/* From here on a fault is reported. */
 static void early_traps(void)
 {
     u64 tops[IST_COUNT];
@@ -51,7 +50,7 @@ static void read_boot_info(struct boot_state *s, enum boot_origin origin, u64 in
 
     kernel_options_parse(&s->opt, s->info.cmdline);
     console_init(&s->opt, &s->info);
-    /* A benchmark's stages are not charged for the wire: each lets its lines go at its end. */
+    /* For a benchmark, a stage's time does not include the serial line: stage_done() flushes. */
     console_hold(kernel_options_run(&s->opt, "bench", NULL, 0));
     pr_info("Perch %s: booted by %s (%s)", perch_version,
             s->info.loader[0] ? s->info.loader : "an unnamed loader",
@@ -62,7 +61,7 @@ static void read_boot_info(struct boot_state *s, enum boot_origin origin, u64 in
         panic("the loader's information cannot be used (%d)", err);
 }
 
-/* For whoever reads a log without knowing where it comes from. */
+/* Names the machine for readers of its log. */
 static void name_machine(struct boot_state *s)
 {
     const struct smbios_texts *t = &s->smbios;
@@ -108,7 +107,7 @@ void kernel_main(enum boot_origin origin, u64 info_phys)
     run_on_stack(s->stack_top, on_own_stack, s);
 }
 
-/* The boot CPU has left the boot stack and the early unit for memory of its own node. */
+/* Now the boot CPU's stack and unit are in memory of its own node. */
 static void on_own_stack(void *state)
 {
     struct boot_state *s = state;

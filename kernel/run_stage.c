@@ -1,5 +1,5 @@
 /*
- * Stage: report, tests, benchmarks, verdict, and the end of the run as the command line wants it.
+ * Stage: report, tests, benchmarks, the verdict and the end of the run, as the command line says.
  * SPDX-License-Identifier: MIT
  */
 #include "kernel/stages/stages.h"
@@ -18,11 +18,10 @@
 #include "kernel/platform/panic.h"
 #include "kernel/platform/power.h"
 #include "percpu/percpu.h"
-#include "smp/start/cpus.h"
 
-static struct summary summary; /* of the run; the page shows its totals */
+static struct summary summary; /* of this run */
 
-/* The machine stays on: this page remains on its screen. */
+/* The last page on the screen of a machine that stays on. */
 static void show_page(enum power_result result)
 {
     if (result == POWER_PANIC)
@@ -94,11 +93,10 @@ static void run_bench(struct boot_state *s)
 
 void stage_run(struct boot_state *s)
 {
-    char glob[64];
     bool ok;
 
     summary.lava = s->opt.lava;
-    if (kernel_options_run(&s->opt, "report", glob, sizeof(glob)))
+    if (kernel_options_run(&s->opt, "report", NULL, 0))
         report_print(s);
     fail_late(&s->opt);
     ok = run_tests(s);

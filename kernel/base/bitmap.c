@@ -1,6 +1,6 @@
 /*
- * Ranges and searches work on whole words; bits above the map's size are never looked at, so a map
- * may be part of a larger array.
+ * Ranges and searches work on whole words. Bits above the map's size are masked, so a map may be
+ * part of a larger array.
  * SPDX-License-Identifier: MIT
  */
 #include "kernel/base/bitmap.h"
@@ -8,7 +8,7 @@
 #include "kernel/base/string.h"
 
 /* The bits of word w that lie in [start, end). */
-static u64 word_mask(size_t w, size_t start, size_t end)
+static u64 range_in_word(size_t w, size_t start, size_t end)
 {
     u64 mask = ~0ULL;
 
@@ -31,10 +31,10 @@ void bitmap_set(u64 *map, size_t start, size_t len)
     if (len == 0)
         return;
     for (size_t w = start / 64; w < BITMAP_WORDS(end); w++)
-        map[w] |= word_mask(w, start, end);
+        map[w] |= range_in_word(w, start, end);
 }
 
-/* Bits set in v; without a call into the compiler's library, which is not linked. */
+/* Number of bits set in v. The builtin would call the compiler's library, which is not linked. */
 static unsigned int popcount(u64 v)
 {
     v -= v >> 1 & 0x5555555555555555ULL;
@@ -48,7 +48,7 @@ size_t bitmap_weight(const u64 *map, size_t bits)
     size_t n = 0;
 
     for (size_t w = 0; w < BITMAP_WORDS(bits); w++)
-        n += popcount(map[w] & word_mask(w, 0, bits));
+        n += popcount(map[w] & range_in_word(w, 0, bits));
     return n;
 }
 
@@ -57,7 +57,7 @@ size_t bitmap_next_set(const u64 *map, size_t bits, size_t start)
     if (start >= bits)
         return bits;
     for (size_t w = start / 64; w < BITMAP_WORDS(bits); w++) {
-        u64 v = map[w] & word_mask(w, start, bits);
+        u64 v = map[w] & range_in_word(w, start, bits);
 
         if (v)
             return w * 64 + (size_t)__builtin_ctzll(v);

@@ -1,6 +1,6 @@
 /*
  * Bitmaps of a fixed number of bits in an array of u64, as CPU sets and allocation maps use them.
- * Not atomic: the caller holds whatever lock protects the map.
+ * Not atomic: the caller holds the lock that protects the map.
  * Pure; may be called from any context.
  * SPDX-License-Identifier: MIT
  */
@@ -28,7 +28,11 @@ static inline bool bitmap_test_bit(const u64 *map, size_t bit)
 }
 
 void bitmap_zero(u64 *map, size_t bits);
+
+/* Sets bits [start, start + len). */
 void bitmap_set(u64 *map, size_t start, size_t len);
+
+/* Number of set bits. */
 size_t bitmap_weight(const u64 *map, size_t bits);
 
 /* First set bit at or after start; bits when there is none. */

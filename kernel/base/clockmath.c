@@ -1,15 +1,17 @@
 /*
- * The arithmetic of the clock.
+ * The clock's arithmetic.
  * SPDX-License-Identifier: MIT
  */
 #include "kernel/base/clockmath.h"
 
-/* a * b / c without a 128-bit division, which needs a library: by whole and remainder of a / c. */
+/*
+ * a * b / c, by quotient and remainder of a / c: a 128-bit division would need the compiler's
+ * library. The remainder is below c, and times b stays below 2^64 for the frequencies here.
+ */
 static u64 mul_div(u64 a, u64 b, u64 c)
 {
     u64 whole = a / c, rest = a % c;
 
-    /* rest < c: for the frequencies and factors here rest * b stays below 2^64 */
     return whole * b + rest * b / c;
 }
 
@@ -49,17 +51,4 @@ u64 clock_span(struct clock_bracket first, struct clock_bracket last, u32 parts)
     u64 doubt = first_width - first_width / 2 + last_width - last_width / 2;
 
     return doubt <= span / parts ? span : 0;
-}
-
-u64 clock_median(u64 *khz, u32 n)
-{
-    for (u32 i = 1; i < n; i++) {
-        u64 value = khz[i];
-        u32 j = i;
-
-        for (; j && khz[j - 1] > value; j--)
-            khz[j] = khz[j - 1];
-        khz[j] = value;
-    }
-    return khz[n / 2];
 }

@@ -1,6 +1,6 @@
 /*
- * The arithmetic of the clock: frequencies from counted ticks, and which of several measurements to
- * believe. Exact up to rounding down; nothing overflows for times below 500 years.
+ * The clock's arithmetic: units, frequencies from counted ticks, and the error of a measurement.
+ * Exact but for rounding down; nothing overflows for times below 500 years.
  * Pure; any context.
  * SPDX-License-Identifier: MIT
  */
@@ -14,7 +14,9 @@ u64 clock_ticks_to_us(u64 ticks, u64 khz);
 u64 clock_ticks_to_ns(u64 ticks, u64 khz);
 u64 clock_us_to_ticks(u64 us, u64 khz);
 
-/* Ticks per millisecond of a TSC that advanced by tsc while a clock of ref_hz advanced by ref. */
+/*
+ * TSC ticks per millisecond: it advanced by tsc while a clock of ref_hz advanced by ref; 0 for 0.
+ */
 u64 clock_khz(u64 tsc, u64 ref, u64 ref_hz);
 
 /*
@@ -24,20 +26,17 @@ u64 clock_khz(u64 tsc, u64 ref, u64 ref_hz);
  */
 u64 clock_khz_cpuid(u32 denominator, u32 numerator, u32 crystal_hz, u32 base_mhz);
 
-/* Another clock was read at some moment between two readings of the TSC. */
+/* The TSC before and after a reading of another clock. */
 struct clock_bracket {
     u64 before, after;
 };
 
 /*
- * TSC ticks between two bracketed readings, middle to middle. 0: the brackets are so wide that this
- * may be wrong by more than one part in parts, as when a hypervisor let the CPU wait inside of one;
- * a longer measurement makes that smaller, however slow the host is. What interrupts between
- * the two readings does no harm.
+ * TSC ticks between two bracketed readings, middle to middle. 0: the brackets are so wide that the
+ * result may be wrong by more than one part in parts, as when a hypervisor paused the CPU inside
+ * one. A longer measurement makes that error smaller, on a slow host too. A pause between the two
+ * readings does no harm.
  */
 u64 clock_span(struct clock_bracket first, struct clock_bracket last, u32 parts);
-
-/* The median of n > 0 values, which it sorts. */
-u64 clock_median(u64 *khz, u32 n);
 
 #endif

@@ -1,5 +1,5 @@
 /*
- * Words and values of the command line; the keys themselves are in options.c.
+ * Words and values of the command line. The keys are in options.c.
  * SPDX-License-Identifier: MIT
  */
 #include "kernel/base/cmdline.h"
@@ -73,7 +73,7 @@ static unsigned int digit_value(char c)
     return 99;
 }
 
-/* The number at the start of text; *end is what follows it. */
+/* The number at the start of text; *end: the text behind it. */
 static int parse_number(const char *text, const char **end, u64 *out)
 {
     unsigned int base = 10;

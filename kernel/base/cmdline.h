@@ -1,10 +1,10 @@
 /*
- * The kernel's command line: words "key=value" split once into a bounded copy, typed parsers for
- * values, and struct kernel_options with every key that Perch knows, checked, with its default.
- * What is wrong on the command line is said in the log and otherwise ignored: nothing here fails.
+ * The kernel's command line: a splitter for words "key=value", parsers for values, and struct
+ * kernel_options, which has a field for every key. A mistake on the command line is logged and
+ * otherwise ignored: nothing here fails.
  *
- * Words are separated by blanks; double quotes keep blanks inside a word and are removed. A key
- * given twice: the last good value wins, but each console= adds one.
+ * Blanks separate words; double quotes keep blanks inside a word and are removed. Of a repeated key
+ * the last good value wins, but every console= counts.
  * Pure; any context; never allocates.
  * SPDX-License-Identifier: MIT
  */
@@ -17,6 +17,7 @@
 #define CMDLINE_MAX_WORDS 128
 #define OPT_MAX_CONSOLES  8
 #define OPT_TEXT_MAX      64
+#define OPT_RUN_MAX       256
 
 struct cmdline {
     char text[CMDLINE_MAX];
@@ -27,12 +28,13 @@ struct cmdline {
     } words[CMDLINE_MAX_WORDS];
 };
 
-/* The struct points into itself: it must not be copied. */
+/* Splits text. The struct points into itself: do not copy it. */
 void cmdline_parse(struct cmdline *c, const char *text);
 
 /*
- * Whole-text parsers: decimal or 0x hexadecimal; a size may end in K, M, G or T (or lower case), as
- * powers of 1024. 0, -EINVAL (not a number, something behind it) or -ERANGE (above 64 bits).
+ * Parse the whole text: decimal, or hexadecimal after 0x. A size may end in K, M, G or T, or in
+ * lower case, for powers of 1024. Returns 0, -EINVAL (not a number, or text after it) or -ERANGE
+ * (more than 64 bits).
  */
 int parse_u64(const char *text, u64 *out);
 int parse_size(const char *text, u64 *out);
@@ -60,7 +62,7 @@ enum option_percpu_alloc {
 };
 
 struct kernel_options {
-    char run[256]; /* comma list; default "report,test" */
+    char run[OPT_RUN_MAX]; /* comma list; default "report,test" */
     enum option_end end;
     bool exit_isa_debug;
     u32 n_consoles; /* 0: automatic */
@@ -78,15 +80,15 @@ struct kernel_options {
     bool strict_firmware;
     bool hotplug;
     bool lava; /* a line for LAVA after each test case */
-    /* Accepted as text; the parts that use them look inside. "" when not given. */
+    /* Texts that their users parse; "": not given. */
     char fail[OPT_TEXT_MAX], soak[OPT_TEXT_MAX];
 };
 
-/* Fills every field. Unknown keys and bad values: one line each. cmdline may be NULL. */
+/* Fills every field. Logs a line for each unknown key and bad value. cmdline may be NULL. */
 void kernel_options_parse(struct kernel_options *o, const char *cmdline);
 
 /*
- * Is `what` in run=? glob (may be NULL) gets what follows its ':', or "": "test:percpu.*" gives
+ * Is `what` in run=? glob (may be NULL) gets the text after its ':', or "": "test:percpu.*" gives
  * "percpu.*".
  */
 bool kernel_options_run(const struct kernel_options *o, const char *what, char *glob, size_t size);

@@ -1,5 +1,5 @@
 /*
- * One value of console=; see console_spec.h.
+ * The parser of console=.
  * SPDX-License-Identifier: MIT
  */
 #include "kernel/base/console_spec.h"
@@ -20,27 +20,21 @@ struct uart_place com_place(u32 i)
     return (struct uart_place){.base = com_ports[i], .width = 1, .stride = 1};
 }
 
-const char *com_name(const struct uart_place *p)
+int uart_place_text(const struct uart_place *p, char *buf, size_t size)
 {
     for (u32 i = 0; !p->mmio && i < NR_COM; i++)
         if (p->base == com_ports[i])
-            return com_names[i];
-    return NULL;
-}
-
-int uart_place_text(const struct uart_place *p, char *buf, size_t size)
-{
-    const char *name = com_name(p);
-
-    if (name)
-        return kscnprintf(buf, size, "%s", name);
+            return kscnprintf(buf, size, "%s", com_names[i]);
     if (!p->mmio)
-        return kscnprintf(buf, size, "port 0x%llx", (unsigned long long)p->base);
-    return kscnprintf(buf, size, "mmio 0x%llx, %u bits every %u bytes", (unsigned long long)p->base,
-                      8u * p->width, p->stride);
+        return kscnprintf(buf, size, "port 0x%llx", (ull)p->base);
+    return kscnprintf(buf, size, "mmio 0x%llx, %u bits every %u bytes", (ull)p->base, 8u * p->width,
+                      p->stride);
 }
 
-/* The next item as a number. False: there is none; -1 in *err: it is not one. */
+/*
+ * The next item, as a number. False: the list is empty. *err: -EINVAL for an item that is no
+ * number.
+ */
 static bool number_item(const char **list, u64 *out, int *err)
 {
     char item[OPT_TEXT_MAX];
@@ -73,7 +67,7 @@ static int parse_mmio(const char *rest, struct uart_place *u, const char **why)
     int err = 0;
 
     if (number_item(&rest, &stride, &err) && !err && stride > MAX_STRIDE) {
-        baud = stride; /* no stride given: it was the speed */
+        baud = stride; /* too large for a stride: it is the speed */
         stride = 1;
     }
     *why = "the stride must be 1, 2, 4, 8 or 16";

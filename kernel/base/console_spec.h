@@ -1,6 +1,6 @@
 /*
- * One value of console=, read: which device, where, and how. Promises numbers in range or a reason;
- * whether there is such a device is not known here.
+ * Parses one value of console=: which device, its address, its speed. Promises numbers in range, or
+ * a reason. Does not look for the device.
  *
  *     ttyS0..3[,BAUD]   uart,io,ADDR[,BAUD]   uart,mmio,ADDR[,STRIDE][,BAUD]
  *     spcr   dbg2   fb   debugcon
@@ -23,7 +23,7 @@ enum console_kind {
     CONSOLE_DEBUGCON,
 };
 
-/* Where the eight registers of a UART are, and its speed. */
+/* The address of a UART's eight registers, and its speed. */
 struct uart_place {
     u64 base; /* port, or physical address */
     bool mmio;
@@ -37,15 +37,12 @@ struct console_spec {
     struct uart_place uart; /* CONSOLE_UART only */
 };
 
-/* The PC's four, in the order they are tried. */
+/* The PC's serial port i < NR_COM, in the order in which they are tried. */
 struct uart_place com_place(u32 i);
 
-/* "ttyS1" for the place of a PC's port, else NULL. */
-const char *com_name(const struct uart_place *p);
-
 /*
- * 0, or -EINVAL with *why: a few words. A stride of 2 or 4 also means accesses of that width, as
- * the devices that have it want it; "115200n8" is 115200, since 8N1 is the only format.
+ * 0, or -EINVAL with a few words in *why. A stride of 2 or 4 also means accesses of that width:
+ * devices with such a stride need them. "115200n8" means 115200: 8N1 is the only format.
  */
 int console_spec_parse(const char *text, struct console_spec *out, const char **why);
 

@@ -1,7 +1,7 @@
 /*
- * The x86-64 instructions that C cannot say, each as one inline function. Hardware files only;
- * CPU-local files use kernel/base/cpu_local.h instead. Instruction behaviour: Intel SDM vol. 2.
- * Context: any CPU, ring 0.
+ * x86-64 instructions that C has no words for, each as one inline function. For hardware files
+ * only; CPU-local files use kernel/base/cpu_local.h. Their behaviour: Intel SDM vol. 2. Context:
+ * any CPU, ring 0.
  * SPDX-License-Identifier: MIT
  */
 #ifndef PERCH_BASE_CPU_H
@@ -66,7 +66,7 @@ static inline u32 inl(u16 port)
     return val;
 }
 
-/* Not serialising: a measured region shorter than some tens of instructions needs fences. */
+/* Not serialising: to measure less than some tens of instructions, use rdtsc_ordered(). */
 static inline u64 rdtsc(void)
 {
     u32 lo, hi;
@@ -76,8 +76,9 @@ static inline u64 rdtsc(void)
 }
 
 /*
- * After everything before it is done and seen by all, and before anything after it begins: LFENCE
- * orders RDTSC on Intel (SDM vol. 2, RDTSC), MFENCE on an AMD CPU whose LFENCE does not wait.
+ * Reads the TSC after all earlier instructions are complete and their stores visible, and before
+ * any later one begins. LFENCE orders RDTSC on Intel (SDM vol. 2, RDTSC), MFENCE on an AMD CPU
+ * whose LFENCE does not wait.
  */
 static inline u64 rdtsc_ordered(void)
 {
@@ -92,7 +93,7 @@ static inline void cpuid(u32 leaf, u32 subleaf, u32 *a, u32 *b, u32 *c, u32 *d)
     __asm__ volatile("cpuid" : "=a"(*a), "=b"(*b), "=c"(*c), "=d"(*d) : "a"(leaf), "c"(subleaf));
 }
 
-/* Faults (#GP) on an unknown MSR: kernel/base/safe.h has the version that returns an error. */
+/* Raises #GP for an unknown MSR; rdmsr_safe() in kernel/base/safe.h returns an error. */
 static inline u64 rdmsr(u32 msr)
 {
     u32 lo, hi;
@@ -154,9 +155,10 @@ static inline void invlpg(uintptr_t va)
 }
 
 /*
- * Drops every translation of this CPU, global ones and paging-structure caches too: changing
- * CR4.PGE does (SDM vol. 3, 4.10.4.1). Both writes change it whatever it was, so that the flush is
- * complete in an NMI between the two writes of another. Interrupts off, or NMI.
+ * Drops every translation of this CPU, global ones and paging-structure caches too: each change of
+ * CR4.PGE does that (SDM vol. 3, 4.10.4.1). Both writes change it, whatever its value was: so the
+ * flush is complete even in an NMI that comes between the two writes of another flush. Interrupts
+ * off, or NMI.
  */
 static inline void flush_tlb_local(void)
 {
@@ -166,13 +168,7 @@ static inline void flush_tlb_local(void)
     write_cr4(cr4);
 }
 
-/* Sleeps until an interrupt; the caller decides about IF. */
-static inline void cpu_halt(void)
-{
-    __asm__ volatile("hlt" : : : "memory");
-}
-
-/* Enables interrupts and sleeps; no interrupt can slip in between (SDM vol. 2, STI). */
+/* Enables interrupts and sleeps; no interrupt comes between the two (SDM vol. 2, STI). */
 static inline void cpu_sleep(void)
 {
     __asm__ volatile("sti; hlt" : : : "memory");
@@ -188,13 +184,11 @@ static inline void local_irq_disable(void)
     __asm__ volatile("cli" : : : "memory");
 }
 
-/* A CPU that must not run any more; only an NMI gets through, and it halts again. Any context. */
+/* For a CPU that must not run any more. It halts again after an NMI. Any context. */
 static inline NORETURN void cpu_halt_forever(void)
 {
-    for (;;) {
-        local_irq_disable();
-        cpu_halt();
-    }
+    for (;;)
+        __asm__ volatile("cli; hlt" : : : "memory");
 }
 
 static inline bool cpu_has_hypervisor(void)

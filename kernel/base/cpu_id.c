@@ -1,5 +1,5 @@
 /*
- * CPU identification. The contract is in kernel/base/cpu_id.h.
+ * CPU identification.
  * SPDX-License-Identifier: MIT
  */
 #include "kernel/base/cpu_id.h"

@@ -1,7 +1,6 @@
 /*
- * Who made this CPU and of which family it is, out of the numbers that CPUID returns, and what
- * follows from it for the kernel: errata that no feature bit tells of. The numbers come from the
- * caller, so that every CPU there is can be tested on any.
+ * Vendor, family and model of a CPU, decoded from CPUID's registers, and the errata that no feature
+ * bit shows. The caller reads CPUID, so that a test can decode any CPU on any other.
  * Pure; any context.
  * SPDX-License-Identifier: MIT
  */
@@ -20,9 +19,9 @@ struct cpu_id {
 void cpu_id_decode(struct cpu_id *id, u32 ebx, u32 edx, u32 ecx, u32 eax1);
 
 /*
- * May the page size of an address change while CPUs use it? Not on AMD family 10h: erratum 383
- * (Revision Guide for AMD Family 10h Processors, 41322): entries of both sizes in the TLB end in a
- * machine check.
+ * May the page size of an address change while CPUs use it? Not on AMD family 10h: by erratum 383
+ * (Revision Guide for AMD Family 10h Processors, 41322) TLB entries of both sizes cause a machine
+ * check.
  */
 bool cpu_promotion_safe(const char *vendor, u32 family);
 

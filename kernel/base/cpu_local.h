@@ -1,12 +1,12 @@
 /*
- * What a CPU does to itself: its own per-CPU memory through GS, interrupt save and restore, pause.
- * This is the one header a CPU-local file may need beyond the pure ones; hosted tests find its twin
- * in tests/host first.
+ * Operations of a CPU on itself: its own per-CPU memory through GS, interrupt save and restore,
+ * pause. A CPU-local file needs no other header than this and the pure ones. Hosted tests have a
+ * twin of it in tests/host.
  *
  * this_cpu_*(): one GS-relative instruction each, so that neither an interrupt nor an NMI on this
- * CPU can tear it; no LOCK prefix, and never XCHG with memory (which locks by itself): they are not
- * atomic against other CPUs. Sizes 1, 2, 4 and 8 bytes; any other size does not compile. The
- * operand may be a static per-CPU variable or what a dynamic per-CPU pointer points to.
+ * CPU can split it. They are not atomic against other CPUs: no LOCK prefix, and no XCHG with
+ * memory, which always locks. Sizes are 1, 2, 4 and 8 bytes; another size does not compile. The
+ * operand is a static per-CPU variable, or what a dynamic per-CPU pointer points to.
  *   this_cpu_read(v)  write(v, x)  add(v, x)  sub(v, x)  inc(v)  dec(v)  and(v, x)  or(v, x)
  *   this_cpu_xchg(v, x) -> old: a load and a cmpxchg loop
  *   this_cpu_add_return(v, x) -> new: XADD, then an addition in a register
@@ -14,8 +14,8 @@
  *   this_cpu_ptr(p) -> plain pointer to this CPU's copy
  *   cpu_local_*(v): the same on a plain lvalue that only this CPU changes
  *
- * Context: any CPU, after its GS base is set; a caller that could move to another CPU must not
- * (Perch has no preemption: code stays on its CPU).
+ * Context: any CPU, after its GS base is set. The caller must stay on its CPU; Perch has no
+ * preemption, so all code does.
  * SPDX-License-Identifier: MIT
  */
 #ifndef PERCH_BASE_CPU_LOCAL_H
@@ -23,15 +23,10 @@
 
 #include "kernel/base/percpu_defs.h"
 
-/* This CPU's distance from the template, and its number: set up with each unit. */
+/* This CPU's distance from the template, and its number; written when its unit is set up. */
 DECLARE_PER_CPU_READ_MOSTLY(uintptr_t, this_cpu_off);
 DECLARE_PER_CPU_READ_MOSTLY(u32, cpu_number_pcpu);
 DECLARE_PER_CPU(u32, cpu_guard_depth); /* percpu/first/setup.c */
-
-/* The operand size suffix by sizeof; another size leaves a call that does not link or compile. */
-#define PCPU_SIZE_OK_(v)                                                                           \
-    static_assert(sizeof(v) == 1 || sizeof(v) == 2 || sizeof(v) == 4 || sizeof(v) == 8,            \
-                  "this_cpu_*: operand of 1, 2, 4 or 8 bytes")
 
 #define PCPU_INT_(v)                                                                               \
     __typeof__(__builtin_choose_expr(                                                              \
@@ -39,61 +34,44 @@ DECLARE_PER_CPU(u32, cpu_guard_depth); /* percpu/first/setup.c */
         __builtin_choose_expr(sizeof(v) == 2, (u16)0,                                              \
                               __builtin_choose_expr(sizeof(v) == 4, (u32)0, (u64)0))))
 
-/* Integers and pointers as the integer of the operand's size. */
+/* An integer or a pointer, as the integer of the operand's size. */
 #define PCPU_CAST_(v, x) ((PCPU_INT_(v))(uintptr_t)(x))
 
-/* Back from there: to the operand's own type, so that a sign is kept, then as C promotes it. */
+/* The reverse: to the operand's own type, to keep a sign, then promoted as in C. */
 #define PCPU_VALUE_(v, x) ((__typeof__((v) + 0))(__typeof__(v))(PCPU_INT_(v))(x))
 
-#define PCPU_SWITCH_(v, op8, op16, op32, op64)                                                     \
+/* OP(opcode suffix, register modifier, ...) for the operand's size. */
+#define PCPU_SIZED_(OP, v, ...)                                                                    \
     do {                                                                                           \
-        PCPU_SIZE_OK_(v);                                                                          \
-        if (sizeof(v) == 1) {                                                                      \
-            op8;                                                                                   \
-        } else if (sizeof(v) == 2) {                                                               \
-            op16;                                                                                  \
-        } else if (sizeof(v) == 4) {                                                               \
-            op32;                                                                                  \
-        } else {                                                                                   \
-            op64;                                                                                  \
-        }                                                                                          \
+        static_assert(sizeof(v) == 1 || sizeof(v) == 2 || sizeof(v) == 4 || sizeof(v) == 8,        \
+                      "this_cpu_*: operand of 1, 2, 4 or 8 bytes");                                \
+        if (sizeof(v) == 1)                                                                        \
+            OP("b", "b", v, __VA_ARGS__);                                                          \
+        else if (sizeof(v) == 2)                                                                   \
+            OP("w", "w", v, __VA_ARGS__);                                                          \
+        else if (sizeof(v) == 4)                                                                   \
+            OP("l", "k", v, __VA_ARGS__);                                                          \
+        else                                                                                       \
+            OP("q", "q", v, __VA_ARGS__);                                                          \
     } while (0)
 
 /*
  * One instruction "op reg-or-immediate, seg v": seg is GS_ for this CPU's copy of a per-CPU object,
- * NO_SEG_ for a plain lvalue. Bytes need a register with a byte form ("q").
+ * NO_SEG_ for a plain lvalue.
  */
 #define GS_     "%%gs:"
 #define NO_SEG_ ""
 
+#define PCPU_TO_MEM_ASM_(s, m, v, op, seg, x)                                                      \
+    __asm__ volatile(op s " %" m "1, " seg "%0" : "+m"(v) : "re"(x))
 #define PCPU_TO_MEM_(op, seg, v, x)                                                                \
     do {                                                                                           \
         PCPU_INT_(v) x_ = PCPU_CAST_(v, x);                                                        \
-        PCPU_SWITCH_(v,                                                                            \
-                     __asm__ volatile(op "b %1, " seg "%0"                                         \
-                                      : "+m"(v)                                                    \
-                                      : "qi"((u8)x_)),                                             \
-                     __asm__ volatile(op "w %1, " seg "%0"                                         \
-                                      : "+m"(v)                                                    \
-                                      : "ri"((u16)x_)),                                            \
-                     __asm__ volatile(op "l %1, " seg "%0"                                         \
-                                      : "+m"(v)                                                    \
-                                      : "ri"((u32)x_)),                                            \
-                     __asm__ volatile(op "q %1, " seg "%0"                                         \
-                                      : "+m"(v)                                                    \
-                                      : "re"((u64)x_)));                                           \
+        PCPU_SIZED_(PCPU_TO_MEM_ASM_, v, op, seg, x_);                                             \
     } while (0)
 
-#define PCPU_UNARY_(op, seg, v)                                                                    \
-    PCPU_SWITCH_(v,                                                                                \
-                 __asm__ volatile(op "b " seg "%0"                                                 \
-                                  : "+m"(v)),                                                      \
-                 __asm__ volatile(op "w " seg "%0"                                                 \
-                                  : "+m"(v)),                                                      \
-                 __asm__ volatile(op "l " seg "%0"                                                 \
-                                  : "+m"(v)),                                                      \
-                 __asm__ volatile(op "q " seg "%0"                                                 \
-                                  : "+m"(v)))
+#define PCPU_UNARY_ASM_(s, m, v, op, seg) __asm__ volatile(op s " " seg "%0" : "+m"(v))
+#define PCPU_UNARY_(op, seg, v)           PCPU_SIZED_(PCPU_UNARY_ASM_, v, op, seg)
 
 #define this_cpu_write(v, x) PCPU_TO_MEM_("mov", GS_, v, x)
 #define this_cpu_add(v, x)   PCPU_TO_MEM_("add", GS_, v, x)
@@ -103,59 +81,32 @@ DECLARE_PER_CPU(u32, cpu_guard_depth); /* percpu/first/setup.c */
 #define this_cpu_inc(v)      PCPU_UNARY_("inc", GS_, v)
 #define this_cpu_dec(v)      PCPU_UNARY_("dec", GS_, v)
 
+#define PCPU_READ_ASM_(s, m, v, seg, r)                                                            \
+    __asm__ volatile("mov" s " " seg "%1, %" m "0" : "=r"(r) : "m"(v))
 #define PCPU_READ_(seg, v)                                                                         \
     ({                                                                                             \
         PCPU_INT_(v) r_;                                                                           \
-        PCPU_SWITCH_(v,                                                                            \
-                     __asm__ volatile("movb " seg "%1, %b0"                                        \
-                                      : "=q"(r_)                                                   \
-                                      : "m"(v)),                                                   \
-                     __asm__ volatile("movw " seg "%1, %w0"                                        \
-                                      : "=r"(r_)                                                   \
-                                      : "m"(v)),                                                   \
-                     __asm__ volatile("movl " seg "%1, %k0"                                        \
-                                      : "=r"(r_)                                                   \
-                                      : "m"(v)),                                                   \
-                     __asm__ volatile("movq " seg "%1, %q0"                                        \
-                                      : "=r"(r_)                                                   \
-                                      : "m"(v)));                                                  \
+        PCPU_SIZED_(PCPU_READ_ASM_, v, seg, r_);                                                   \
         PCPU_VALUE_(v, r_);                                                                        \
     })
 
 #define this_cpu_read(v) PCPU_READ_(GS_, v)
 
+#define PCPU_XADD_ASM_(s, m, v, seg, r)                                                            \
+    __asm__ volatile("xadd" s " %" m "0, " seg "%1" : "+r"(r), "+m"(v))
 #define PCPU_ADD_RETURN_(seg, v, x)                                                                \
     ({                                                                                             \
         PCPU_INT_(v) a_ = PCPU_CAST_(v, x), r_ = a_;                                               \
-        PCPU_SWITCH_(v,                                                                            \
-                     __asm__ volatile("xaddb %b0, " seg "%1"                                       \
-                                      : "+q"(r_), "+m"(v)),                                        \
-                     __asm__ volatile("xaddw %w0, " seg "%1"                                       \
-                                      : "+r"(r_), "+m"(v)),                                        \
-                     __asm__ volatile("xaddl %k0, " seg "%1"                                       \
-                                      : "+r"(r_), "+m"(v)),                                        \
-                     __asm__ volatile("xaddq %q0, " seg "%1"                                       \
-                                      : "+r"(r_), "+m"(v)));                                       \
+        PCPU_SIZED_(PCPU_XADD_ASM_, v, seg, r_);                                                   \
         PCPU_VALUE_(v, r_ + a_);                                                                   \
     })
 
 #define this_cpu_add_return(v, x) PCPU_ADD_RETURN_(GS_, v, x)
 
-/* CMPXCHG leaves the value found in the accumulator, equal to old when it stored. */
-#define PCPU_CMPXCHG_(seg, v, old_, new_, ok_)                                                     \
-    PCPU_SWITCH_(v,                                                                                \
-                 __asm__ volatile("cmpxchgb %b3, " seg "%1"                                        \
-                                  : "=@ccz"(ok_), "+m"(v), "+a"(old_)                              \
-                                  : "q"(new_)),                                                    \
-                 __asm__ volatile("cmpxchgw %w3, " seg "%1"                                        \
-                                  : "=@ccz"(ok_), "+m"(v), "+a"(old_)                              \
-                                  : "r"(new_)),                                                    \
-                 __asm__ volatile("cmpxchgl %k3, " seg "%1"                                        \
-                                  : "=@ccz"(ok_), "+m"(v), "+a"(old_)                              \
-                                  : "r"(new_)),                                                    \
-                 __asm__ volatile("cmpxchgq %q3, " seg "%1"                                        \
-                                  : "=@ccz"(ok_), "+m"(v), "+a"(old_)                              \
-                                  : "r"(new_)))
+/* CMPXCHG leaves the value it found in the accumulator: equal to old when it stored. */
+#define PCPU_CMPXCHG_ASM_(s, m, v, seg, old, new, ok)                                              \
+    __asm__ volatile("cmpxchg" s " %" m "3, " seg "%1" : "=@ccz"(ok), "+m"(v), "+a"(old) : "r"(new))
+#define PCPU_CMPXCHG_(seg, v, old, new, ok) PCPU_SIZED_(PCPU_CMPXCHG_ASM_, v, seg, old, new, ok)
 
 #define PCPU_DO_CMPXCHG_(seg, v, old, new)                                                         \
     ({                                                                                             \
@@ -193,7 +144,7 @@ DECLARE_PER_CPU(u32, cpu_guard_depth); /* percpu/first/setup.c */
 
 #define this_cpu_xchg(v, x) PCPU_DO_XCHG_(GS_, v, x)
 
-/* As dec; what came before is seen by another CPU that sees the new value. */
+/* As dec. A CPU that sees the new value also sees all stores before it. */
 #define this_cpu_dec_release(v)                                                                    \
     do {                                                                                           \
         __asm__ volatile("" : : : "memory");                                                       \
@@ -203,9 +154,8 @@ DECLARE_PER_CPU(u32, cpu_guard_depth); /* percpu/first/setup.c */
 #define this_cpu_ptr(ptr) PER_CPU_SHIFT_(ptr, this_cpu_read(this_cpu_off))
 
 /*
- * The same on an object that only this CPU changes, named by a plain lvalue: one instruction
- * without LOCK. The last five are one instruction and a flag: true when the new value is zero, or
- * negative.
+ * The same on a plain lvalue that only this CPU changes: one instruction without LOCK. The last
+ * five return a flag of that instruction: true when the new value is zero, or negative.
  */
 #define cpu_local_read(v)                   PCPU_READ_(NO_SEG_, v)
 #define cpu_local_write(v, x)               PCPU_TO_MEM_("mov", NO_SEG_, v, x)
@@ -238,17 +188,17 @@ DECLARE_PER_CPU(u32, cpu_guard_depth); /* percpu/first/setup.c */
 #define cpu_local_dec_zero(v)        CPU_LOCAL_UNARY_FLAG_("dec", v)
 #define cpu_local_add_negative(v, x) CPU_LOCAL_FLAG_("add", "s", v, x)
 
-/* The number of the CPU that runs this. */
+/* The number of this CPU. */
 static inline u32 cpu_number(void)
 {
     return this_cpu_read(cpu_number_pcpu);
 }
 
 /*
- * The guard: a window of a few instructions on this CPU that a grace period (smp_quiesce) waits
- * for, at two instructions instead of interrupts off and on. What is inside looks at a word that
- * others change, and acts on this CPU's memory by what it saw. Nests, in interrupts too; inside,
- * nothing waits and no call is made to another CPU.
+ * The guard: a section of a few instructions that a grace period (smp_quiesce()) waits for. It
+ * costs two instructions, less than disabling interrupts. Inside, this CPU reads a word that others
+ * change and acts on its own memory accordingly. Guards nest, in interrupts too. Inside, do not
+ * wait, and do not call another CPU.
  */
 static ALWAYS_INLINE void cpu_guard_enter(void)
 {
@@ -262,7 +212,7 @@ static ALWAYS_INLINE void cpu_guard_exit(void)
     this_cpu_dec(cpu_guard_depth);
 }
 
-/* Interrupts off; returns the state for local_irq_restore(). */
+/* Disables interrupts; returns the state for local_irq_restore(). */
 static inline u64 local_irq_save(void)
 {
     u64 flags;

@@ -34,13 +34,9 @@ u64 uptime_us(void)
 
 struct deadline deadline_start(u64 us)
 {
-    struct deadline d = {
-        .length =
-            clock_us_to_ticks(us * (cpu_has_hypervisor() ? HYPERVISOR_FACTOR : 1), tsc_khz_now()),
-    };
+    u64 longer = us * (cpu_has_hypervisor() ? HYPERVISOR_FACTOR : 1);
 
-    deadline_restart(&d);
-    return d;
+    return (struct deadline){rdtsc() + clock_us_to_ticks(longer, tsc_khz_now())};
 }
 
 bool deadline_passed(const struct deadline *d)
@@ -48,12 +44,7 @@ bool deadline_passed(const struct deadline *d)
     return (s64)(rdtsc() - d->end) >= 0;
 }
 
-void deadline_restart(struct deadline *d)
-{
-    d->end = rdtsc() + d->length;
-}
-
-/* No PAUSE: under -icount each one costs a round through all virtual CPUs. */
+/* Without PAUSE: under QEMU's -icount each PAUSE runs every other virtual CPU for a turn. */
 void udelay(u64 us)
 {
     u64 start = rdtsc(), ticks = clock_us_to_ticks(us, tsc_khz_now());

@@ -1,8 +1,8 @@
 /*
- * Waiting with an end: every loop that waits for hardware or another CPU carries a deadline. Under
- * a hypervisor deadlines are 20 times as long (many virtual CPUs share few real ones: slow is not
- * dead), and a caller that sees progress starts its deadline anew. Until the TSC's frequency is
- * known 10 GHz is assumed, so that no deadline is shorter than it says.
+ * Deadlines and time stamps by the TSC. Every loop that waits for hardware or another CPU has a
+ * deadline. Under a hypervisor deadlines are 20 times as long: many virtual CPUs share few real
+ * ones, so slow does not mean dead. Until the TSC's frequency is known, 10 GHz is assumed, so that
+ * no deadline ends early.
  * Context: any CPU, any context; nothing allocates.
  * SPDX-License-Identifier: MIT
  */
@@ -11,12 +11,11 @@
 
 #include "kernel/base/types.h"
 
-/* How much longer every wait may take where virtual CPUs share few real ones. */
+/* Factor on every deadline under a hypervisor. */
 #define HYPERVISOR_FACTOR 20
 
 struct deadline {
-    u64 length; /* TSC ticks */
-    u64 end;
+    u64 end; /* TSC */
 };
 
 /* A deadline us microseconds (times 20 under a hypervisor) from now. */
@@ -24,10 +23,7 @@ struct deadline deadline_start(u64 us);
 
 bool deadline_passed(const struct deadline *d);
 
-/* There was progress: the whole time again, from now. */
-void deadline_restart(struct deadline *d);
-
-/* Spins for at least us microseconds (not longer under a hypervisor). */
+/* Spins for at least us microseconds; a hypervisor makes no difference. */
 void udelay(u64 us);
 
 /* TSC ticks per millisecond: measured, or the assumed 10 GHz. */
@@ -36,8 +32,10 @@ u64 tsc_khz_now(void);
 /* Set once by the clock, when it has measured. */
 void tsc_khz_set(u64 khz);
 
-/* Microseconds, rounded down: of a number of TSC ticks; since the first C instruction. */
+/* TSC ticks in microseconds, rounded down. */
 u64 ticks_to_us(u64 ticks);
+
+/* Microseconds since the first C instruction, rounded down. */
 u64 uptime_us(void);
 
 #endif

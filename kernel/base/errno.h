@@ -5,7 +5,7 @@
 #ifndef PERCH_BASE_ERRNO_H
 #define PERCH_BASE_ERRNO_H
 
-/* A hosted test may have included <errno.h> already; the values are the same there. */
+/* A hosted test may have included <errno.h>, which has the same values. */
 #ifndef ENOENT
 #define ENOENT    2   /* not found */
 #define EIO       5   /* the device answered nonsense */

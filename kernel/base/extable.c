@@ -1,17 +1,15 @@
 /*
- * Search in an exception table; see extable.h. Linear: there are some tens of entries, and the
- * linker would have to sort them otherwise.
+ * The kernel's own exception table, between two symbols of the linker script.
  * SPDX-License-Identifier: MIT
  */
 #include "kernel/base/extable.h"
 
-bool extable_search(const struct extable_entry *table, size_t n, u64 rip, u64 *new_rip)
+extern const struct extable_entry __start_extable[], __stop_extable[];
+
+bool extable_fixup(u64 rip, u64 *new_rip)
 {
-    for (size_t i = 0; i < n; i++) {
-        if (table[i].from == rip) {
-            *new_rip = table[i].to;
-            return true;
-        }
-    }
-    return false;
+    /* As numbers: C does not define the difference of pointers to two objects. */
+    size_t bytes = (uintptr_t)__stop_extable - (uintptr_t)__start_extable;
+
+    return extable_search(__start_extable, bytes / sizeof(__start_extable[0]), rip, new_rip);
 }

@@ -1,8 +1,8 @@
 /*
- * The exception table: pairs of instruction addresses that say "a fault here is expected; go on
- * there". The accessors in kernel/base/safe.h make the entries; the fault handler asks
- * extable_fixup() before it calls a fault a bug.
- * The search is pure (extable.c); the table of this kernel is a linker section (extable_table.c).
+ * The exception table: for each instruction that may fault, the address at which to continue. The
+ * accessors in kernel/base/safe.h make the entries. The fault handler calls extable_fixup() before
+ * it treats a fault as a bug.
+ * The search is pure; the kernel's own table is a linker section (extable.c).
  * Context: any CPU, any context, NMI included; no locks, no allocation.
  * SPDX-License-Identifier: MIT
  */
@@ -13,7 +13,7 @@
 
 struct extable_entry {
     u64 from; /* address of the instruction that may fault */
-    u64 to;   /* where to go on */
+    u64 to;   /* where to continue */
 };
 static_assert(sizeof(struct extable_entry) == 16, "EXTABLE() writes two 64-bit words");
 
@@ -25,10 +25,20 @@ static_assert(sizeof(struct extable_entry) == 16, "EXTABLE() writes two 64-bit w
     ".popsection\n\t"
 
 /*
- * Looks rip up in table[n], which is in no order (the linker's): true and *new_rip when rip is an
- * instruction that may fault. *new_rip is untouched otherwise.
+ * Searches table[n] for rip: from end to end, because the linker has not sorted it. True: rip is an
+ * instruction that may fault, and *new_rip is set. False: *new_rip is unchanged.
  */
-bool extable_search(const struct extable_entry *table, size_t n, u64 rip, u64 *new_rip);
+static inline bool extable_search(const struct extable_entry *table, size_t n, u64 rip,
+                                  u64 *new_rip)
+{
+    for (size_t i = 0; i < n; i++) {
+        if (table[i].from == rip) {
+            *new_rip = table[i].to;
+            return true;
+        }
+    }
+    return false;
+}
 
 /* The same in the kernel's own table. */
 bool extable_fixup(u64 rip, u64 *new_rip);

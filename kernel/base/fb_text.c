@@ -1,5 +1,5 @@
 /*
- * Text on a frame buffer; see fb_text.h.
+ * Cells, glyphs and pixels of the screen's text.
  * SPDX-License-Identifier: MIT
  */
 #include "kernel/base/fb_text.h"
@@ -8,7 +8,7 @@
 #include "kernel/base/font.h"
 #include "kernel/base/string.h"
 
-/* The scale is the largest that leaves this much text on the screen. */
+/* The scale is the largest with which this much text fits the screen. */
 #define SCALE_COLS 100u
 #define SCALE_ROWS 36u
 
@@ -22,7 +22,7 @@ static const struct rgb colours[FB_STYLES][2] = {
     [FB_BAD] = {{0xc0, 0x10, 0x10}, {0xff, 0xff, 0xff}},
 };
 
-/* EGA: letter in bits 3:0, background in bits 6:4 (bit 7 may blink). */
+/* EGA attributes: letter in bits 3:0, background in bits 6:4 (bit 7 may mean blinking). */
 static const u8 ega[FB_STYLES] = {0x07, 0x20, 0x4f};
 
 static u32 field(struct fb_colour c, u8 value)
@@ -80,7 +80,7 @@ static void put_pixel(const struct fb_text *t, volatile u8 *at, u32 v)
     }
 }
 
-/* One row of a glyph, each of its pixels `scale` wide, in the order of memory: writes combine. */
+/* One row of a glyph, each pixel `scale` wide. In the order of memory, so that writes combine. */
 static void draw_row(const struct fb_text *t, volatile u8 *at, u8 bits, const u32 *pixels)
 {
     for (u32 x = 0; x < FONT_WIDTH; x++) {
@@ -119,7 +119,7 @@ void fb_text_flush(struct fb_text *t)
     t->dirty_end = 0;
 }
 
-/* Borders that no cell covers too. */
+/* The whole screen, with the borders outside of the cells. */
 static void blank_screen(struct fb_text *t)
 {
     u32 blank = t->mode.text ? ' ' | (u32)ega[FB_NORMAL] << 8 : t->pixels[FB_NORMAL][0];

@@ -1,5 +1,5 @@
 /*
- * The list of findings, and how one is printed and kept; see firmware.h.
+ * The list of findings; printing and keeping one.
  * SPDX-License-Identifier: MIT
  */
 #include "kernel/base/firmware.h"
@@ -41,8 +41,8 @@ u32 firmware_total(const struct firmware_findings *f, enum firmware_class class)
     return n;
 }
 
-/* In the log the MADT goes by its name, as everywhere but in its signature. */
-static void say(enum firmware_id id, const char *table, const char *text)
+/* The MADT's signature is APIC; the log uses its name. */
+static void log_finding(enum firmware_id id, const char *table, const char *text)
 {
     const char *begin = kinds[id].bug ? "firmware bug: " : "";
 
@@ -54,9 +54,9 @@ static void say(enum firmware_id id, const char *table, const char *text)
         pr_warn("%s%s: %s", begin, table, text);
 }
 
-/* Into this collector, with its line. table: NULL for the one of the list. */
-static void PRINTF(4, 0) add(struct firmware_findings *f, enum firmware_id id, const char *table,
-                             const char *fmt, va_list ap)
+/* Logs a finding and keeps it in f. table: NULL for the one of the list. */
+static void PRINTF(4, 0) keep_finding(struct firmware_findings *f, enum firmware_id id,
+                                      const char *table, const char *fmt, va_list ap)
 {
     const struct firmware_kind *kind = firmware_kind(id);
     struct firmware_kept *k = &f->kept[f->nr_kept];
@@ -65,7 +65,7 @@ static void PRINTF(4, 0) add(struct firmware_findings *f, enum firmware_id id, c
         table = kind->table;
     if (f->count[id]++ >= FIRMWARE_LINES || f->nr_kept == FIRMWARE_MAX_KEPT) {
         if (f->count[id] == f->shown[id] + 1)
-            say(id, table, "more of the same is only counted");
+            log_finding(id, table, "more of the same is only counted");
         return;
     }
     k->id = id;
@@ -73,7 +73,7 @@ static void PRINTF(4, 0) add(struct firmware_findings *f, enum firmware_id id, c
     kvsnprintf(k->text, sizeof(k->text), fmt, ap);
     f->nr_kept++;
     f->shown[id]++;
-    say(id, k->table, k->text);
+    log_finding(id, k->table, k->text);
 }
 
 /* ---- the program's own collector ------------------------------------------------------------- */
@@ -84,7 +84,7 @@ void firmware_finding_in(enum firmware_id id, const char *table, const char *fmt
     va_list ap;
 
     va_start(ap, fmt);
-    add(firmware_collector(), id, table, fmt, ap);
+    keep_finding(firmware_collector(), id, table, fmt, ap);
     va_end(ap);
     firmware_collector_unlock(flags);
 }

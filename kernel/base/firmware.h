@@ -1,12 +1,12 @@
 /*
- * What is wrong or odd about the firmware: the one way to say so. firmware_finding() prints a line
- * and keeps the finding for the report. Promises that every finding is counted, that a table full
- * of rubbish costs a bounded number of lines, and that the ids (firmware_ids.h) are stable.
+ * Findings: what is wrong or odd about the firmware. firmware_finding() logs a line and keeps the
+ * finding for the report. Promises that every finding is counted, that a broken table costs a
+ * bounded number of lines, and that the ids (firmware_ids.h) are stable.
  *
  * Lines: "firmware bug: TABLE: text" when a rule is broken, else "TABLE: text"; FAIL and WARN at
- * warning level, INFO at information level. Of one id at most FIRMWARE_LINES are printed and kept.
+ * warning level, INFO at information level. At most FIRMWARE_LINES of one id are printed and kept.
  *
- * This file and firmware.c are pure; the one collector is the program's, as the log is:
+ * This file and firmware.c are pure. The program has the collector, as it has the log:
  * kernel/platform/findings_store.c, tests/host/shim.c, tools/acpi. Any CPU; not from an NMI.
  * SPDX-License-Identifier: MIT
  */
@@ -42,35 +42,36 @@ struct firmware_kept {
     char text[FIRMWARE_TEXT_MAX];
 };
 
-/* A zeroed one is empty. Invariant: kept of one id <= its count, and <= FIRMWARE_LINES. */
+/* Zeroed: empty. Invariant: shown <= count, and shown <= FIRMWARE_LINES, for each id. */
 struct firmware_findings {
     u32 count[FIRMWARE_NR_IDS];
-    u32 shown[FIRMWARE_NR_IDS]; /* how many of them are in kept[] */
+    u32 shown[FIRMWARE_NR_IDS]; /* number in kept[] */
     u32 nr_kept;
     struct firmware_kept kept[FIRMWARE_MAX_KEPT];
 };
 
-/* id is one of enum firmware_id. */
 const struct firmware_kind *firmware_kind(enum firmware_id id);
 
 /* "fail", "warn", "info". */
 const char *firmware_severity(enum firmware_id id);
 
-/* Findings of a class, those that were not kept too. */
+/* Number of findings of a class, kept or not. */
 u32 firmware_total(const struct firmware_findings *f, enum firmware_class class);
 
 /* ---- the program's own collector ------------------------------------------------------------- */
 
-/* A finding about a table; NULL: the one that the list names. */
+/*
+ * Logs and keeps a finding about a table; NULL: the table in the list. Takes the collector's lock.
+ */
 void firmware_finding_in(enum firmware_id id, const char *table, const char *fmt, ...) PRINTF(3, 4);
 
-/* A finding about the table that the list names: id, format, arguments. */
+/* The same about the table in the list: id, format, arguments. */
 #define firmware_finding(id, ...) firmware_finding_in(id, NULL, __VA_ARGS__)
 
-/* What was found so far. */
+/* All findings so far. */
 const struct firmware_findings *firmware_found(void);
 
-/* What the program has behind them: where findings go, and who else must wait meanwhile. */
+/* The program provides these: its collector and the lock around it. */
 struct firmware_findings *firmware_collector(void);
 u64 firmware_collector_lock(void);
 void firmware_collector_unlock(u64 flags);

@@ -1,12 +1,12 @@
 /*
- * Every finding about the firmware that Perch can make, one a line: the one list behind the log,
- * the report, `perch acpi` and docs/firmware-checks.md (a test compares). Text ids are stable:
- * programs rely on them; an id whose meaning changes gets a new name.
+ * Every finding about the firmware that Perch can make, one per line. The log, the report, `perch
+ * acpi` and docs/firmware-checks.md use this list; a test compares the last. Programs rely on the
+ * text ids: when the meaning of one changes, it gets a new name.
  *
  * X(name, id, class, form, table). Class: FAIL (a rule of the specification is broken, or an
- * operating system would drop the table), WARN (allowed or bearable, but a known cause of trouble)
- * or INFO (common and harmless). Form: BUG when a rule is broken, NOTE when none is. Table: its
- * signature, or a word where there is none.
+ * operating system would drop the table), WARN (allowed or tolerable, but a known cause of trouble)
+ * or INFO (common and harmless). Form: BUG when a rule is broken, else NOTE. Table: its signature,
+ * or a word for what has none.
  * SPDX-License-Identifier: MIT
  */
 #ifndef PERCH_BASE_FIRMWARE_IDS_H

@@ -1,7 +1,7 @@
 /*
  * The glyphs of " " to "~": "Fixed", 8 by 13 pixels, from X11's font-misc-misc (8x13-ISO8859-1, as
  * in Debian's xfonts-base), whose licence is: "Public domain font. Share and enjoy."
- * One byte a row, the leftmost pixel in bit 7. tests/qemu decodes screenshots with this file.
+ * tests/qemu decodes screenshots with this file.
  * SPDX-License-Identifier: MIT
  */
 #include "kernel/base/font.h"

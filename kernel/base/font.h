@@ -1,6 +1,6 @@
 /*
- * The one bitmap font: printable ASCII, 8 by 13 pixels, one byte a row with the leftmost pixel in
- * bit 7. Public domain; see font.c for its origin.
+ * The bitmap font: printable ASCII, 8 by 13 pixels, one byte per row with the leftmost pixel in
+ * bit 7. Public domain; font.c has its origin.
  * Pure data.
  * SPDX-License-Identifier: MIT
  */

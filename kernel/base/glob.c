@@ -1,6 +1,6 @@
 /*
- * Matching with one point of return: when the text after the last '*' does not fit, that '*' takes
- * one character more. Earlier stars need no second look, since they took the least they could.
+ * When the text after the last '*' does not match, that '*' takes one character more. Earlier stars
+ * are not tried again: they have taken as little as they can.
  * SPDX-License-Identifier: MIT
  */
 #include "kernel/base/glob.h"

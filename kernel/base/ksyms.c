@@ -1,5 +1,5 @@
 /*
- * The kernel's own symbol table, from the file that tools/ksyms.py writes; see symbols.h.
+ * The kernel's own symbol table, from the file that tools/ksyms.py writes.
  * SPDX-License-Identifier: MIT
  */
 #include "kernel/base/symbols.h"

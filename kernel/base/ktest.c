@@ -1,10 +1,10 @@
 /*
- * Runs the registered cases and prints KTAP version 1. Cases are visited in order by selecting the
- * least one above the last each time: a few hundred cases make that cheap, and nothing needs to be
- * allocated or sorted in place (the section may be read-only).
+ * Runs the registered cases and prints KTAP version 1. Each step selects the least case above the
+ * last one: cheap for a few hundred cases, without memory, and without sorting the section, which
+ * may be read-only.
  *
- * Compiled into the kernel and into every hosted test program; the state of the case that runs is
- * file-scope, because EXPECT_* has no argument to carry it.
+ * Part of the kernel and of every hosted test program. The state of the running case is a static
+ * variable, because EXPECT_* has no argument for it.
  * SPDX-License-Identifier: MIT
  */
 #include "kernel/base/ktest.h"
@@ -17,11 +17,11 @@
 
 typedef const struct ktest_case *const *ktest_iter;
 
-/* Made by the linker around the section "ktest"; absent when no case is linked in. */
+/* The linker's bounds of the section "ktest"; weak, because a program may have no case. */
 extern const struct ktest_case *const __start_ktest[] __attribute__((weak));
 extern const struct ktest_case *const __stop_ktest[] __attribute__((weak));
 
-/* The case that runs now. Another CPU may fail it, so the counter is atomic. */
+/* The running case. Another CPU may fail it, so the counter is atomic. */
 static struct case_state {
     u32 failures;
     const char *skip_reason;
@@ -44,8 +44,8 @@ static bool selected(const struct ktest_case *c, const char *glob)
     return glob_match(glob, full);
 }
 
-/* Order: suite, name, and for two of the same name their place in the section. */
-static int compare(ktest_iter a, ktest_iter b)
+/* By suite, then name, then position in the section. */
+static int compare_cases(ktest_iter a, ktest_iter b)
 {
     int order = strcmp((*a)->suite, (*b)->suite);
 
@@ -56,15 +56,15 @@ static int compare(ktest_iter a, ktest_iter b)
     return order;
 }
 
-/* The first selected case after `last` (NULL: of all); NULL at the end. */
+/* The first selected case after `last` (NULL: the first of all); NULL at the end. */
 static ktest_iter next_case(ktest_iter last, const char *glob)
 {
     ktest_iter best = NULL;
 
     for (ktest_iter i = __start_ktest; i != __stop_ktest; i++) {
-        if (last && compare(i, last) <= 0)
+        if (last && compare_cases(i, last) <= 0)
             continue;
-        if ((!best || compare(i, best) < 0) && selected(*i, glob))
+        if ((!best || compare_cases(i, best) < 0) && selected(*i, glob))
             best = i;
     }
     return best;
@@ -142,7 +142,7 @@ static ktest_iter run_suite(ktest_iter first, u32 number, const char *glob,
 
 void ktest_run(const char *glob, struct ktest_totals *totals)
 {
-    struct case_state outer = current; /* the harness' own test runs it from inside a case */
+    struct case_state outer = current; /* the harness' own test calls this inside a case */
     u32 number = 1;
 
     log_raw("KTAP version 1");

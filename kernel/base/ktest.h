@@ -1,7 +1,7 @@
 /*
- * The test harness: KTEST() registers a case in a linker section, so that the plan is known before
- * the first case runs and a log that was cut off is noticed. The same file and the same KTAP serve
- * the kernel and the hosted tests (KTAP: version line, plan, one nested plan per suite).
+ * The test harness of the kernel and of the hosted tests. KTEST() registers a case in a linker
+ * section, so that the plan is printed before the first case runs, and a reader sees when the log
+ * was cut. Output is KTAP: version line, plan, one nested plan per suite.
  *
  *     KTEST(range, wraps) { EXPECT_EQ(range_size(r), 0); }
  *
@@ -32,27 +32,27 @@ enum ktest_result { KTEST_PASSED, KTEST_FAILED, KTEST_SKIPPED };
 
 struct ktest_totals {
     u32 passed, failed, skipped;
-    /* Called after the line of each case. May be NULL. */
+    /* Called after each case's line. May be NULL. */
     void (*on_result)(void *ctx, const char *suite, const char *name, enum ktest_result result);
     void *ctx;
 };
 
 /*
- * Runs every case whose "suite.name" matches glob (NULL: all; '*' and '?' as in a shell) and
- * prints KTAP by log_raw(). Totals, added up over the cases, through the last argument.
+ * Runs every case whose "suite.name" matches glob (NULL: all; '*' and '?' as in a shell), prints
+ * KTAP by log_raw() and adds the results to *totals.
  */
 void ktest_run(const char *glob, struct ktest_totals *totals);
 
 void ktest_fail(const char *file, int line, const char *fmt, ...) PRINTF(3, 4);
 void ktest_note(const char *fmt, ...) PRINTF(1, 2);
-void ktest_skip(const char *reason); /* then return from the case */
+void ktest_skip(const char *reason); /* the case returns after it */
 
 #define EXPECT_TRUE(cond)  ((cond) ? (void)0 : ktest_fail(__FILE__, __LINE__, "expected %s", #cond))
 #define EXPECT_FALSE(cond) EXPECT_TRUE(!(cond))
 
 #define KTEST_CMP_(a, op, b)                                                                       \
     do {                                                                                           \
-        unsigned long long a_ = (unsigned long long)(a), b_ = (unsigned long long)(b);             \
+        ull a_ = (ull)(a), b_ = (ull)(b);                                                          \
         if (!(a_ op b_))                                                                           \
             ktest_fail(__FILE__, __LINE__, "%s " #op " %s: 0x%llx and 0x%llx", #a, #b, a_, b_);    \
     } while (0)

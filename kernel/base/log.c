@@ -1,5 +1,5 @@
 /*
- * The log.
+ * The log's ring, its lines, and their way to the sinks. next_piece_crlf() makes CR LF.
  * SPDX-License-Identifier: MIT
  */
 #include "kernel/base/log.h"
@@ -14,8 +14,8 @@ void log_init(struct log *log, char *buf, u64 size, u64 (*time_us)(void))
     *log = (struct log){.buf = buf, .size = size, .level = LOG_INFO, .time_us = time_us};
 }
 
-/* False: the holder does not let go (an NMI on its own CPU); in panic mode the lock is ignored. */
-static bool take(struct log *log, u64 *flags)
+/* False: this is an NMI on the CPU that holds the lock. Panic mode ignores the lock. */
+static bool lock_log(struct log *log, u64 *flags)
 {
     *flags = local_irq_save();
     for (u32 i = 0; i < LOCK_TRIES; i++) {
@@ -29,7 +29,7 @@ static bool take(struct log *log, u64 *flags)
     return false;
 }
 
-static void give(struct log *log, u64 flags)
+static void unlock_log(struct log *log, u64 flags)
 {
     spin_unlock(&log->lock);
     local_irq_restore(flags);
@@ -62,12 +62,12 @@ static void put_line(struct log *log, const char *line, u64 len)
 {
     u64 flags;
 
-    if (!take(log, &flags)) {
+    if (!lock_log(log, &flags)) {
         __atomic_fetch_add(&log->dropped_lines, 1, __ATOMIC_RELAXED);
         return;
     }
     copy_in(log, line, len);
-    give(log, flags);
+    unlock_log(log, flags);
 }
 
 void log_vline(struct log *log, u32 level, bool stamp, const char *fmt, va_list ap)
@@ -80,8 +80,8 @@ void log_vline(struct log *log, u32 level, bool stamp, const char *fmt, va_list 
     if (stamp) {
         u64 us = log->time_us ? log->time_us() : 0;
 
-        len = kscnprintf(line, sizeof(line), "[%5llu.%06llu] ", (unsigned long long)(us / 1000000),
-                         (unsigned long long)(us % 1000000));
+        len = kscnprintf(line, sizeof(line), "[%5llu.%06llu] ", (ull)(us / 1000000),
+                         (ull)(us % 1000000));
     }
     text = kvsnprintf(line + len, sizeof(line) - (size_t)len - 1, fmt, ap);
     if (len + text > (int)sizeof(line) - 2) {
@@ -98,14 +98,18 @@ void log_vline(struct log *log, u32 level, bool stamp, const char *fmt, va_list 
 
 /* ---- writing out ----------------------------------------------------------------------------- */
 
-/* The next piece a sink has to get, with CR LF; 0: nothing. Skips what was overwritten. */
-static u32 next_piece(struct log *log, struct log_sink *sink, char out[2 * CHUNK], u64 *skipped)
+/*
+ * The sink's next bytes, each LF as CR LF: the only place that makes it, for every sink. Returns
+ * their number. Skips bytes that were overwritten before the sink got them.
+ */
+static u32 next_piece_crlf(struct log *log, struct log_sink *sink, char out[2 * CHUNK],
+                           u64 *skipped)
 {
     u64 flags;
     u32 len = 0;
 
     *skipped = 0;
-    if (!take(log, &flags))
+    if (!lock_log(log, &flags))
         return 0;
     if (log->head - sink->pos > log->size) {
         *skipped = log->head - log->size - sink->pos;
@@ -119,7 +123,7 @@ static u32 next_piece(struct log *log, struct log_sink *sink, char out[2 * CHUNK
             out[len++] = '\r';
         out[len++] = c;
     }
-    give(log, flags);
+    unlock_log(log, flags);
     return len;
 }
 
@@ -136,12 +140,12 @@ u32 log_count(struct log *log, u64 since, const char *text)
     u64 flags, pos;
     u32 n = 0;
 
-    if (!take(log, &flags))
+    if (!lock_log(log, &flags))
         return 0;
     pos = log->head - MIN(log->head - since, log->size);
     for (; pos != log->head; pos++)
         n += is_at(log, pos, text);
-    give(log, flags);
+    unlock_log(log, flags);
     return n;
 }
 
@@ -150,11 +154,11 @@ size_t log_copy(struct log *log, u64 since, char *buf, size_t size)
     u64 flags, pos;
     size_t n = 0;
 
-    if (size && take(log, &flags)) {
+    if (size && lock_log(log, &flags)) {
         pos = log->head - MIN(log->head - since, log->size);
         while (pos != log->head && n + 1 < size)
             buf[n++] = log->buf[pos++ & (log->size - 1)];
-        give(log, flags);
+        unlock_log(log, flags);
     }
     if (size)
         buf[n] = '\0';
@@ -164,8 +168,7 @@ size_t log_copy(struct log *log, u64 since, char *buf, size_t size)
 static void say_lost(struct log_sink *sink, u64 bytes)
 {
     char text[64];
-    int len =
-        kscnprintf(text, sizeof(text), "\r\nlog: %llu bytes lost\r\n", (unsigned long long)bytes);
+    int len = kscnprintf(text, sizeof(text), "\r\nlog: %llu bytes lost\r\n", (ull)bytes);
 
     if (sink->write(sink->ctx, text, (size_t)len) < 0)
         sink->dead = true;
@@ -177,7 +180,7 @@ static void drain_sink(struct log *log, struct log_sink *sink)
     u64 skipped;
     u32 len;
 
-    while (!sink->dead && (len = next_piece(log, sink, out, &skipped)) != 0) {
+    while (!sink->dead && (len = next_piece_crlf(log, sink, out, &skipped)) != 0) {
         if (skipped)
             say_lost(sink, skipped);
         if (!sink->dead && sink->write(sink->ctx, out, len) < 0)
@@ -191,9 +194,9 @@ static u64 head_now(const struct log *log)
 }
 
 /*
- * A line left while the drain was being given up would lie there until the next one: so look again
- * after letting go. The barrier pairs with the store to head in copy_in(): either this CPU sees the
- * new head, or the other one sees the drain free.
+ * Another CPU may add a line, and find the drain taken, just before this CPU releases it. So look
+ * at head again after the release. The barrier pairs with the store to head in copy_in(): either
+ * this CPU sees the new head, or the other one sees the drain free.
  */
 void log_drain(struct log *log)
 {

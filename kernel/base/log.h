@@ -1,12 +1,12 @@
 /*
- * The log: whole lines into a ring buffer, from there to sinks. A lock covers only the copy of one
- * line into the ring, so that logging never waits for a device; whichever CPU finds the sinks free
- * writes out what all have left there. A sink that is registered late gets what the ring still
- * holds; a sink that fails is dropped; bytes that were overwritten before they went out are counted
- * and said.
+ * The log: whole lines into a ring buffer, and from there to sinks, with CR LF for each newline. A
+ * lock covers only the copy of one line into the ring, so that logging never waits for a device. A
+ * CPU that finds the sinks free writes out the lines of all CPUs. A new sink gets all that the ring
+ * holds; a sink that fails is not used again. Bytes that a sink lost, because they were overwritten
+ * first, are counted, and a line reports them.
  *
- * Context: any CPU, any context. From an NMI that interrupted the copy on its own CPU the line is
- * dropped and counted after a bounded try; in panic mode locks are ignored.
+ * Context: any CPU, any context. In an NMI that interrupted the copy on its own CPU, the line is
+ * dropped and counted after a bounded number of tries. In panic mode locks are ignored.
  * SPDX-License-Identifier: MIT
  */
 #ifndef PERCH_BASE_LOG_H
@@ -21,55 +21,60 @@
 
 struct log_sink {
     const char *name;
-    /* Sends len bytes (lines end in CR LF). Below 0: the sink is dead and is never called again. */
+    /*
+     * Sends len bytes unchanged; lines end in CR LF. Below 0: it failed, and is not called again.
+     */
     int (*write)(void *ctx, const char *buf, size_t len);
     void *ctx;
-    u64 pos; /* what went out, counted as head; log_add_sink() sets it */
+    u64 pos; /* its next byte, counted as head; log_add_sink() sets it */
     bool dead;
 };
 
-/* Invariant: head - size <= what any live sink still has to get, once lost bytes are skipped. */
+/* Invariant: pos of a live sink >= head - size, once lost bytes are skipped. */
 struct log {
     char *buf;
     u64 size; /* power of two */
     u64 head; /* bytes ever written */
-    u64 lost; /* bytes that some sink never got */
+    u64 lost; /* bytes that a sink never got */
     u64 dropped_lines;
     u32 level;             /* lines above it are not kept */
-    bool hold;             /* lines stay in the ring until log_drain() is asked for */
-    bool panic;            /* no lock is waited for any more */
+    bool hold;             /* lines stay in the ring until a call of log_drain() */
+    bool panic;            /* locks are ignored */
     struct spinlock lock;  /* buf, head, sinks' pos */
-    struct spinlock drain; /* held by the CPU that writes to the sinks */
+    struct spinlock drain; /* of the CPU that writes to the sinks */
     u64 (*time_us)(void);  /* for stamps; NULL: 0 */
     struct log_sink *sinks[LOG_MAX_SINKS];
     u32 nr_sinks;
 };
 
-/* buf: size bytes, a power of two of at least 4 * LOG_LINE_MAX. */
+/*
+ * buf: size bytes, a power of two of at least 4 * LOG_LINE_MAX. For tests: the kernel's own log is
+ * initialised statically.
+ */
 void log_init(struct log *log, char *buf, u64 size, u64 (*time_us)(void));
 
-/* Boot CPU. False: no room for another sink. */
+/* Boot CPU. False: LOG_MAX_SINKS are registered. */
 bool log_add_sink(struct log *log, struct log_sink *sink);
 
-/* One line, without its newline: stamped, or raw at column 0. */
+/* Adds one line, given without its newline: with a time stamp, or raw at column 0. */
 void log_vline(struct log *log, u32 level, bool stamp, const char *fmt, va_list ap) PRINTF(4, 0);
 
 /*
- * How often text occurs in what was logged from position `since` (a value of head) on, as far as
- * the ring still has it: for tests of what is said. Takes the lock.
+ * For tests of the log's text: how often text occurs since position `since` (a value of head), as
+ * far as the ring still has it. Takes the lock.
  */
 u32 log_count(struct log *log, u64 since, const char *text);
 
 /*
- * Copies what was logged from position `since` on into buf, with the NUL; what does not fit is left
- * out at the end. Returns the text's length. For a page on the screen. Takes the lock.
+ * Copies the text since position `since` into buf, with a NUL, and cuts its end when buf is full.
+ * Returns its length. For a page on the screen. Takes the lock.
  */
 size_t log_copy(struct log *log, u64 since, char *buf, size_t size);
 
-/* Writes out what is there, unless another CPU is at it; drain even while hold is set. */
+/* Writes the ring to the sinks, unless another CPU does; also while hold is set. */
 void log_drain(struct log *log);
 
-/* From now on nothing waits for a lock: the machine is dying, and its last words matter. */
+/* From now on locks are ignored: the last lines before the end matter more. */
 void log_panic_mode(struct log *log);
 
 #endif

@@ -1,6 +1,6 @@
 /*
- * The keys of the command line, as a table of setters. A setter returns false for a value it does
- * not take, and then has changed nothing.
+ * The keys of the command line, as a table of setters. A setter gets the field that the table names
+ * for its key. It returns false for a bad value, and has changed nothing then.
  * SPDX-License-Identifier: MIT
  */
 #include "kernel/base/cmdline.h"
@@ -17,20 +17,28 @@ static bool copy_text(char *out, size_t size, const char *value)
     return true;
 }
 
-/* The index of value in a NULL-terminated list; -1 when it is not there. */
-static int choice(const char *const *names, const char *value)
+/*
+ * Writes first + the index of value in names, a NULL-terminated list, to a bool or an enum of size
+ * bytes (little endian). False: value is not in the list.
+ */
+static bool set_choice(void *field, size_t size, u32 first, const char *const *names,
+                       const char *value)
 {
-    for (int i = 0; names[i]; i++)
-        if (strcmp(names[i], value) == 0)
-            return i;
-    return -1;
+    for (u32 i = first; *names; i++, names++) {
+        if (strcmp(*names, value) == 0) {
+            memcpy(field, &i, size);
+            return true;
+        }
+    }
+    return false;
 }
 
-static bool set_run(struct kernel_options *o, const char *value)
+static bool set_run(void *field, const char *value)
 {
     static const char *const names[] = {"report", "tables", "test", "bench", "shell", NULL};
     const char *list = value;
-    char item[sizeof(o->run)];
+    char item[OPT_RUN_MAX];
+    u32 index;
 
     if (!*value)
         return false;
@@ -39,36 +47,32 @@ static bool set_run(struct kernel_options *o, const char *value)
 
         if (colon)
             *colon = '\0';
-        if (choice(names, item) < 0)
+        if (!set_choice(&index, sizeof(index), 0, names, item))
             return false;
         if (colon && strcmp(item, "test") != 0 && strcmp(item, "bench") != 0)
             return false; /* only these two take a glob */
     }
-    return copy_text(o->run, sizeof(o->run), value);
+    return copy_text(field, OPT_RUN_MAX, value);
 }
 
-static bool set_end(struct kernel_options *o, const char *value)
+static bool set_end(void *field, const char *value)
 {
     static const char *const names[] = {"poweroff", "reset", "halt", "shell", "wait", NULL};
-    int i = choice(names, value);
 
-    if (i >= 0)
-        o->end = END_POWEROFF + (enum option_end)i;
-    return i >= 0;
+    return set_choice(field, sizeof(enum option_end), END_POWEROFF, names, value);
 }
 
-static bool set_exit(struct kernel_options *o, const char *value)
+static bool set_exit(void *field, const char *value)
 {
     static const char *const names[] = {"off", "isa-debug", NULL};
-    int i = choice(names, value);
 
-    if (i >= 0)
-        o->exit_isa_debug = i;
-    return i >= 0;
+    return set_choice(field, sizeof(bool), 0, names, value);
 }
 
-static bool set_console(struct kernel_options *o, const char *value)
+static bool set_console(void *options, const char *value)
 {
+    struct kernel_options *o = options;
+
     if (!*value || o->n_consoles == OPT_MAX_CONSOLES ||
         !copy_text(o->consoles[o->n_consoles], OPT_TEXT_MAX, value))
         return false;
@@ -76,77 +80,72 @@ static bool set_console(struct kernel_options *o, const char *value)
     return true;
 }
 
-static bool set_percpu_alloc(struct kernel_options *o, const char *value)
+static bool set_percpu_alloc(void *field, const char *value)
 {
     static const char *const names[] = {"auto", "embed", "page", NULL};
-    int i = choice(names, value);
 
-    if (i >= 0)
-        o->percpu_alloc = (enum option_percpu_alloc)i;
-    return i >= 0;
+    return set_choice(field, sizeof(enum option_percpu_alloc), PERCPU_ALLOC_AUTO, names, value);
 }
 
-static bool set_percpu_dyn(struct kernel_options *o, const char *value)
+static bool set_percpu_dyn(void *field, const char *value)
 {
+    s64 *dyn = field;
     u64 v;
 
     if (strcmp(value, "auto") == 0) {
-        o->percpu_dyn = -1;
+        *dyn = -1;
         return true;
     }
     if (parse_size(value, &v) || v > (u64)INT64_MAX)
         return false;
-    o->percpu_dyn = (s64)v;
+    *dyn = (s64)v;
     return true;
 }
 
-/* The layout computes with masks: an atom is a power of two of at least a page. */
-static bool set_percpu_atom(struct kernel_options *o, const char *value)
+/* A power of two, because the layout computes with masks. */
+static bool set_percpu_atom(void *field, const char *value)
 {
     u64 v;
 
     if (parse_size(value, &v) || !is_pow2(v) || v < PAGE_SIZE)
         return false;
-    o->percpu_atom = v;
+    *(u64 *)field = v;
     return true;
 }
 
-static bool set_loglevel(struct kernel_options *o, const char *value)
+static bool set_loglevel(void *field, const char *value)
 {
     u64 v;
 
     if (parse_u64(value, &v) || v > LOG_DEBUG + 1)
         return false;
-    o->loglevel = (u32)v;
+    *(u32 *)field = (u32)v;
     return true;
 }
 
-static bool set_seed(struct kernel_options *o, const char *value)
+static bool set_seed(void *options, const char *value)
 {
+    struct kernel_options *o = options;
+
     if (parse_u64(value, &o->seed))
         return false;
     o->has_seed = true;
     return true;
 }
 
-static bool set_strict(struct kernel_options *o, const char *value)
+static bool set_strict(void *field, const char *value)
 {
     if (strcmp(value, "firmware") != 0)
         return false;
-    o->strict_firmware = true;
+    *(bool *)field = true;
     return true;
 }
-
-/* ---- setters of one type, for the field that the table names ------------------------------- */
 
 static bool set_bool(void *field, const char *value)
 {
     static const char *const names[] = {"off", "on", NULL};
-    int i = choice(names, value);
 
-    if (i >= 0)
-        *(bool *)field = i;
-    return i >= 0;
+    return set_choice(field, sizeof(bool), 0, names, value);
 }
 
 static bool set_cpus(void *field, const char *value)
@@ -174,39 +173,33 @@ static bool set_text(void *field, const char *value)
     return copy_text(field, OPT_TEXT_MAX, value);
 }
 
-#define KEY(key_, set_)                                                                            \
-    {                                                                                              \
-        .key = (key_), .set = (set_)                                                               \
-    }
 #define FIELD(key_, set_, field_)                                                                  \
     {                                                                                              \
-        .key = (key_), .set_field = (set_), .offset = offsetof(struct kernel_options, field_)      \
+        (key_), (set_), offsetof(struct kernel_options, field_)                                    \
     }
 
-/* Either set, or set_field for the field at offset. */
 static const struct {
     const char *key;
-    bool (*set)(struct kernel_options *o, const char *value);
-    bool (*set_field)(void *field, const char *value);
-    size_t offset;
+    bool (*set)(void *field, const char *value);
+    size_t offset; /* of the field; 0: the setter gets the whole struct */
 } options[] = {
-    KEY("run", set_run),
-    KEY("end", set_end),
-    KEY("exit", set_exit),
-    KEY("console", set_console),
-    KEY("percpu_alloc", set_percpu_alloc),
+    FIELD("run", set_run, run),
+    FIELD("end", set_end, end),
+    FIELD("exit", set_exit, exit_isa_debug),
+    {"console", set_console, 0},
+    FIELD("percpu_alloc", set_percpu_alloc, percpu_alloc),
     FIELD("percpu_reserved", set_size, percpu_reserved),
-    KEY("percpu_dyn", set_percpu_dyn),
-    KEY("percpu_atom", set_percpu_atom),
+    FIELD("percpu_dyn", set_percpu_dyn, percpu_dyn),
+    FIELD("percpu_atom", set_percpu_atom, percpu_atom),
     FIELD("percpu_static", set_size, percpu_static),
     FIELD("percpu_promote", set_bool, percpu_promote),
     FIELD("numa", set_bool, numa),
     FIELD("nr_cpus", set_cpus, nr_cpus),
     FIELD("possible_cpus", set_cpus, possible_cpus),
     FIELD("maxcpus", set_maxcpus, maxcpus),
-    KEY("loglevel", set_loglevel),
-    KEY("seed", set_seed),
-    KEY("strict", set_strict),
+    FIELD("loglevel", set_loglevel, loglevel),
+    {"seed", set_seed, 0},
+    FIELD("strict", set_strict, strict_firmware),
     FIELD("hotplug", set_bool, hotplug),
     FIELD("fail", set_text, fail),
     FIELD("soak", set_text, soak),
@@ -232,8 +225,7 @@ static void apply(struct kernel_options *o, const char *key, const char *value)
             continue;
         if (!value)
             value = "";
-        if (!(options[i].set ? options[i].set(o, value)
-                             : options[i].set_field((char *)o + options[i].offset, value)))
+        if (!options[i].set((char *)o + options[i].offset, value))
             pr_warn("command line: bad value \"%s\" for %s, ignored", value, key);
         return;
     }

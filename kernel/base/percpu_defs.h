@@ -1,11 +1,10 @@
 /*
- * Static per-CPU variables: DEFINE_PER_CPU and how to reach another CPU's copy. A variable keeps
- * its link address inside the template (docs/adr/0002); a CPU's own copy lies __per_cpu_offset[cpu]
- * further. Access to the own copy: kernel/base/cpu_local.h.
+ * Static per-CPU variables: DEFINE_PER_CPU, and access to another CPU's copy. A variable keeps its
+ * link address inside the template (docs/adr/0002); a CPU's copy is __per_cpu_offset[cpu] above it.
+ * Access to this CPU's own copy: kernel/base/cpu_local.h.
  *
- * Context: per_cpu() and per_cpu_ptr() may be used from any CPU once the per-CPU areas are set up;
- * before that the address they make is non-canonical and faults with the CPU's number in the
- * message.
+ * Context: per_cpu() and per_cpu_ptr() work on any CPU once the per-CPU areas are set up. Before
+ * that, they make a non-canonical address, and the fault's message names the CPU.
  * SPDX-License-Identifier: MIT
  */
 #ifndef PERCH_BASE_PERCPU_DEFS_H
@@ -14,9 +13,8 @@
 #include "kernel/base/types.h"
 
 /*
- * Sub-sections keep what is written often away from what is only read: the linker script places
- * them in this order. A type with the name of the variable in it makes a plain access through the
- * template visible in review: use the accessors.
+ * Sub-sections keep data that is written often off the cache lines of data that is only read; the
+ * linker script places them in this order.
  */
 #define PER_CPU_ATTR_(sub) __attribute__((section(".data..percpu" sub)))
 
@@ -28,28 +26,24 @@
 #define DEFINE_PER_CPU_PAGE_ALIGNED(type, name)                                                    \
     PER_CPU_ATTR_("..page_aligned") ALIGNED(4096) __typeof__(type) name
 
-#define DECLARE_PER_CPU(type, name) extern PER_CPU_ATTR_("") __typeof__(type) name
-#define DECLARE_PER_CPU_READ_MOSTLY(type, name)                                                    \
-    extern PER_CPU_ATTR_("..read_mostly") __typeof__(type) name
-#define DECLARE_PER_CPU_ALIGNED(type, name)                                                        \
-    extern PER_CPU_ATTR_("..aligned") ALIGNED(64) __typeof__(type) name
-#define DECLARE_PER_CPU_PAGE_ALIGNED(type, name)                                                   \
-    extern PER_CPU_ATTR_("..page_aligned") __typeof__(type) name
+#define DECLARE_PER_CPU(type, name)             extern DEFINE_PER_CPU(type, name)
+#define DECLARE_PER_CPU_READ_MOSTLY(type, name) extern DEFINE_PER_CPU_READ_MOSTLY(type, name)
+#define DECLARE_PER_CPU_ALIGNED(type, name)     extern DEFINE_PER_CPU_ALIGNED(type, name)
 
 /* The template's bounds, from the linker script. */
 extern char __per_cpu_start[], __per_cpu_end[];
 
-/* What to add to a per-CPU address to get the copy of that CPU. */
+/* The distance from a per-CPU address to that CPU's copy. */
 extern uintptr_t __per_cpu_offset[NR_CPUS];
 
 /*
- * Until the areas exist, __per_cpu_offset[cpu] makes addresses whose upper half is this number and
- * the CPU: non-canonical, so that any access raises #GP and the handler can name the CPU.
+ * Until the areas exist, __per_cpu_offset[cpu] makes addresses whose upper half is this tag and the
+ * CPU: non-canonical, so that any access raises #GP and the handler can name the CPU.
  */
 #define PER_CPU_PREMATURE_TAG  0x5eadULL
 #define PER_CPU_PREMATURE(cpu) (PER_CPU_PREMATURE_TAG << 48 | (u64)(cpu) << 32)
 
-/* Hides from the compiler that the pointer leaves the object (it would be undefined otherwise). */
+/* The asm hides that the pointer leaves its object, which C leaves undefined. */
 #define PER_CPU_SHIFT_(ptr, off)                                                                   \
     ({                                                                                             \
         uintptr_t va_ = (uintptr_t)(ptr);                                                          \

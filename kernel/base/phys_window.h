@@ -1,9 +1,9 @@
 /*
- * How pure code looks at physical memory: through a window somebody else opens. In the kernel the
- * window is the boot tables, the early window or the direct map; in a hosted test it is a buffer.
- * map returns a pointer to len bytes at pa, or NULL when it cannot map all of them. The pointer
- * stays valid until the next stage (docs/adr/0003); nothing is ever given back.
- * Pure; context is the implementation's: in the kernel, the boot CPU before the direct map stands.
+ * A window through which pure code reads physical memory. In the kernel it is the boot tables, the
+ * early window or the direct map; in a hosted test it is a buffer. map() returns a pointer to len
+ * bytes at pa, or NULL when it cannot map all of them. The pointer is valid until the next stage
+ * (docs/adr/0003); nothing is given back.
+ * Pure. Context: the window's; in the kernel, the boot CPU until the direct map exists.
  * SPDX-License-Identifier: MIT
  */
 #ifndef PERCH_BASE_PHYS_WINDOW_H

@@ -1,7 +1,7 @@
 /*
- * How every module says something: one call is one line of the log, whole. The newline is added
- * by the log, never written by the caller. The kernel links kernel/platform/console.c behind these
- * names; hosted tests link tests/host/shim.c, which keeps the lines for the test to look at.
+ * Logging and panic, for every module. One call is one whole line of the log; the log adds the
+ * newline. kernel/platform/console.c implements these functions; hosted tests link
+ * tests/host/shim.c, which keeps the lines.
  *
  * Context: any CPU, any context, NMI included; never allocates, never waits for a device.
  * SPDX-License-Identifier: MIT
@@ -30,12 +30,12 @@ void log_raw(const char *fmt, ...) PRINTF(1, 2);
 #define pr_debug(...) log_line(LOG_DEBUG, __VA_ARGS__)
 
 /*
- * Our own bug, or "cannot go on": prints the text and the CPU's state, stops the other CPUs and
- * ends the run. Never for what firmware said.
+ * For a bug of Perch, or when it cannot go on: prints the text and the CPU's state, stops the other
+ * CPUs and ends the run. Not for mistakes of the firmware.
  */
 void panic(const char *fmt, ...) PRINTF(1, 2) NORETURN;
 
-/* An invariant of ours; stays in every build. */
+/* Checks an invariant, in every build. */
 #define ASSERT(cond)                                                                               \
     do {                                                                                           \
         if (unlikely(!(cond)))                                                                     \

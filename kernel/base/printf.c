@@ -1,8 +1,7 @@
 /*
- * The formatter behind every line of the log: integers, strings, characters and pointers, as
- * C11 7.21.6.1 says, without floating point, locale or %n.
- * A null string prints as "(null)" and an unknown conversion prints itself, because the text
- * around a mistake in a log line is worth more than a fault.
+ * The formatter of every log line: C11 7.21.6.1 without floating point, locale and %n. A null
+ * string prints as "(null)" and an unknown conversion as itself: a log line with a mistake is worth
+ * more than a fault.
  * SPDX-License-Identifier: MIT
  */
 #include "kernel/base/printf.h"
@@ -20,7 +19,7 @@ struct spec {
     bool has_precision;
     size_t width;
     size_t precision;
-    int size; /* of the integer argument in bytes, once promoted and cut */
+    int size; /* of the integer argument, in bytes */
 };
 
 /* Far above any field a log line needs, far below the range of int. */
@@ -45,18 +44,21 @@ static void put_text(struct out *o, const char *text, size_t n)
         put(o, text[i]);
 }
 
-static void put_padded(struct out *o, const struct spec *s, const char *text, size_t n)
+/* Fills a field of n characters up to its width, when its text stands on that side. */
+static void pad(struct out *o, const struct spec *s, bool left, size_t n)
 {
-    size_t pad = s->width > n ? s->width - n : 0;
-
-    if (!s->left)
-        put_many(o, ' ', pad);
-    put_text(o, text, n);
-    if (s->left)
-        put_many(o, ' ', pad);
+    if (s->left == left && s->width > n)
+        put_many(o, ' ', s->width - n);
 }
 
-/* Digits of v into the end of tmp[24]; returns the first one. */
+static void put_padded(struct out *o, const struct spec *s, const char *text, size_t n)
+{
+    pad(o, s, false, n);
+    put_text(o, text, n);
+    pad(o, s, true, n);
+}
+
+/* Writes the digits of v before end; returns the first one. */
 static char *digits(char *end, u64 v, unsigned int base, bool upper)
 {
     const char *set = upper ? "0123456789ABCDEF" : "0123456789abcdef";
@@ -87,13 +89,11 @@ static void put_number(struct out *o, const struct spec *s, u64 v, unsigned int 
         zeros += s->width - total;
         total = s->width;
     }
-    if (!s->left && s->width > total)
-        put_many(o, ' ', s->width - total);
+    pad(o, s, false, total);
     put_text(o, prefix, nprefix);
     put_many(o, '0', zeros);
     put_text(o, first, ndigits);
-    if (s->left && s->width > total)
-        put_many(o, ' ', s->width - total);
+    pad(o, s, true, total);
 }
 
 static const char *parse_flags(const char *f, struct spec *s)
@@ -124,7 +124,7 @@ static const char *parse_count(const char *f, size_t *out)
     return f;
 }
 
-static const char *parse_size(const char *f, struct spec *s)
+static const char *parse_length(const char *f, struct spec *s)
 {
     s->size = sizeof(int);
     if (f[0] == 'h' && f[1] == 'h') {
@@ -147,13 +147,14 @@ static const char *parse_size(const char *f, struct spec *s)
 }
 
 /*
- * The next integer argument, cut to the size in the spec. Where a va_list is a structure passed by
- * reference, a pointer to the caller's copy is what keeps its position.
+ * In a structure, because a va_list may be an array: as a parameter it would become a pointer, and
+ * "&ap" another type.
  */
 struct args {
     va_list ap;
 };
 
+/* The next integer argument, cut to the size in the spec. */
 static u64 next_unsigned(struct args *a, const struct spec *s)
 {
     u64 v = s->size == 8 ? va_arg(a->ap, u64) : va_arg(a->ap, unsigned int);
@@ -185,7 +186,7 @@ static void put_string(struct out *o, const struct spec *s, const char *text)
     put_padded(o, s, text, s->has_precision ? strnlen(text, s->precision) : strlen(text));
 }
 
-/* The conversion at *f; false when it is none of ours (nothing was consumed then). */
+/* One conversion. False: unknown, and no argument was read. */
 static bool convert(struct out *o, char conversion, struct spec *s, struct args *a)
 {
     char c;
@@ -228,7 +229,7 @@ static bool convert(struct out *o, char conversion, struct spec *s, struct args 
     }
 }
 
-/* One specification, f after its '%'. Returns what follows it. */
+/* One specification; f points behind its '%'. Returns the text behind it. */
 static const char *format_one(struct out *o, const char *f, struct args *a)
 {
     const char *start = f;
@@ -255,7 +256,7 @@ static const char *format_one(struct out *o, const char *f, struct args *a)
             f = parse_count(f, &s.precision);
         }
     }
-    f = parse_size(f, &s);
+    f = parse_length(f, &s);
     if (*f && convert(o, *f, &s, a))
         return f + 1;
     put(o, '%');

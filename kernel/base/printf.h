@@ -12,12 +12,12 @@
 
 /*
  * Writes at most size bytes, the terminating NUL included, into buf (nothing when size is 0).
- * Returns the length the whole text would have had, without the NUL, as C11 7.21.6.12.
+ * Returns the length of the whole text, stored or not, without the NUL (C11 7.21.6.12).
  */
 int kvsnprintf(char *buf, size_t size, const char *fmt, va_list ap) PRINTF(3, 0);
 int ksnprintf(char *buf, size_t size, const char *fmt, ...) PRINTF(3, 4);
 
-/* As ksnprintf, but returns what was really stored: never more than size - 1. */
+/* As ksnprintf(), but returns the length of the stored text: at most size - 1. */
 int kscnprintf(char *buf, size_t size, const char *fmt, ...) PRINTF(3, 4);
 
 #endif

@@ -1,6 +1,6 @@
 /*
- * Half-open ranges [start, end) of 64-bit addresses, as every module computes with them. They are
- * printed inclusive, in Linux's form, with RANGE_FMT and RANGE_ARG.
+ * Half-open ranges [start, end) of 64-bit addresses. RANGE_FMT and RANGE_ARG print them as Linux
+ * does, with an inclusive end.
  * Pure; may be called from any context.
  * SPDX-License-Identifier: MIT
  */
@@ -15,7 +15,7 @@ struct range {
 };
 
 #define RANGE_FMT    "[mem 0x%08llx-0x%08llx]"
-#define RANGE_ARG(r) (unsigned long long)(r).start, (unsigned long long)((r).end - 1)
+#define RANGE_ARG(r) (ull)(r).start, (ull)((r).end - 1)
 
 static inline u64 range_size(struct range r)
 {
@@ -27,7 +27,7 @@ static inline bool range_empty(struct range r)
     return r.end <= r.start;
 }
 
-/* base and size as firmware gives them; false when base + size wraps or size is 0. */
+/* [base, base + size). False: base + size wraps, or size is 0. */
 static inline bool range_make(u64 base, u64 size, struct range *out)
 {
     if (size == 0 || base + size < base)
@@ -49,7 +49,7 @@ static inline struct range range_intersect(struct range a, struct range b)
     return r;
 }
 
-/* The whole pages inside r; empty when there is none. */
+/* The whole pages inside r; empty when r holds none. */
 static inline struct range range_pages_inside(struct range r)
 {
     u64 start = align_up(r.start, PAGE_SIZE);
@@ -60,7 +60,7 @@ static inline struct range range_pages_inside(struct range r)
     return (struct range){start, end};
 }
 
-/* The pages r touches; the end saturates at the last page boundary. */
+/* The pages that r touches; the end saturates at the last page boundary. */
 static inline struct range range_pages_around(struct range r)
 {
     u64 end = align_up(r.end, PAGE_SIZE);

@@ -1,13 +1,14 @@
 /*
- * The TSC by another clock; see refclock.h.
+ * The TSC's frequency by another clock.
  * SPDX-License-Identifier: MIT
  */
 #include "kernel/base/refclock.h"
+#include "kernel/base/sort.h"
 
 #define MAX_MEASURES 5
-#define READS        3  /* of which the quickest counts */
-#define FIRST_MS     1  /* ms of the clock's time that the first measurement takes, */
-#define LAST_MS      64 /* and the last */
+#define READS        3  /* for one reading: the quickest counts */
+#define FIRST_MS     1  /* length of the first measurement, by the clock */
+#define LAST_MS      64 /* length of the longest */
 
 struct reading {
     struct clock_bracket at;
@@ -47,9 +48,9 @@ static u64 passed(const struct refclock *ref, u64 first, u64 now)
     return (now - first) & ref->mask;
 }
 
-/* Waits until `ticks` of the clock have passed since first. False: it stands still, or is late. */
-static bool wait_ticks(const struct refclock *ref, const struct refclock_limits *limits,
-                       const struct reading *first, u64 ticks)
+/* Waits until the clock has counted `ticks` since first. False: it stands still, or is too slow. */
+static bool wait_for_clock(const struct refclock *ref, const struct refclock_limits *limits,
+                           const struct reading *first, u64 ticks)
 {
     u64 last = first->count, moved = first->at.after;
 
@@ -67,9 +68,9 @@ static bool wait_ticks(const struct refclock *ref, const struct refclock_limits 
 }
 
 /*
- * Longer and longer, from one first reading, until the doubt is small: half of it may come from the
- * brackets, half from the clock's own step. -ETIMEDOUT: no step, or too slow; -EIO: interrupted
- * wherever it mattered.
+ * Measures from one first reading, each time twice as long, until the error is small enough: half
+ * of it may come from the brackets, half from the clock's own step. -ETIMEDOUT: the clock stands
+ * still or is too slow. -EIO: the longest measurement was not good either.
  */
 static int measure(const struct refclock *ref, const struct refclock_limits *limits,
                    struct measure *m)
@@ -83,7 +84,7 @@ static int measure(const struct refclock *ref, const struct refclock_limits *lim
         struct reading end;
         u64 span, count;
 
-        if (!wait_ticks(ref, limits, &first, ticks))
+        if (!wait_for_clock(ref, limits, &first, ticks))
             return -ETIMEDOUT;
         end = read_best(ref);
         count = passed(ref, first.count, end.count);
@@ -120,14 +121,15 @@ int refclock_khz(const struct refclock *ref, const struct refclock_limits *limit
         if (err)
             continue;
         all[n++] = m.khz;
-        /* Each may be off by its own doubt, one up and one down. */
+        /* One may be too high by its error and the other too low. */
         if (last.khz && !refclock_differ(last.khz, m.khz, MIN(last.parts, m.parts) / 2)) {
             *khz = last.parts > m.parts ? last.khz : m.khz;
             return 0;
         }
         last = m;
     }
+    sort(all, n, sizeof(all[0]), sort_compare_u64, NULL);
     if (n)
-        *khz = clock_median(all, n);
+        *khz = all[n / 2];
     return -EIO;
 }

@@ -1,10 +1,9 @@
 /*
- * Measuring the TSC by a clock whose frequency is known: HPET, ACPI PM timer, PIT. Each reading of
- * the clock lies between two readings of the TSC, so how wrong a measurement can be is known, and
- * it goes on until that is little. What no bracket shows (a counter that went round unseen, a clock
- * that runs at another rate) shows in two measurements that do not agree. Promises an end: a clock
- * that stands still costs `still` ticks of the TSC, one that never gives two good measurements
- * MAX_MEASURES times `limit`.
+ * Measures the TSC by a clock of known frequency: HPET, ACPI PM timer, PIT. Each reading of the
+ * clock is between two readings of the TSC. These brackets bound the error, and a measurement goes
+ * on until the bound is small. They do not show a counter that wrapped, or a clock with another
+ * frequency: two measurements must agree for that. Promises an end: a clock that stands still costs
+ * `still` TSC ticks; one without two good measurements costs MAX_MEASURES times `limit`.
  *
  * Pure: the clock and the TSC are functions. Context: where those may be called; nothing allocates.
  * SPDX-License-Identifier: MIT
@@ -25,17 +24,17 @@ struct refclock {
 };
 
 struct refclock_limits {
-    u64 still; /* TSC ticks without a step of the clock, after which it does not count */
+    u64 still; /* TSC ticks without a step, after which the clock stands still */
     u64 limit; /* TSC ticks of one measurement */
 };
 
-/* A good measurement may be wrong by one part in so many; the last resort by one in POOR. */
+/* A good measurement is wrong by at most one part in GOOD, the last resort by one in POOR. */
 #define REFCLOCK_GOOD 1024
 #define REFCLOCK_POOR 64
 
 /*
- * TSC ticks per millisecond. 0: two measurements agree; -EIO: no two of several do, *khz is their
- * median, or 0 when there is none (each was interrupted); -ETIMEDOUT: the clock stands still, *khz
+ * *khz: TSC ticks per millisecond. Returns 0 when two measurements agree. -EIO: no two agree; *khz
+ * is their median, or 0 when all of them were interrupted. -ETIMEDOUT: the clock stands still; *khz
  * is 0.
  */
 int refclock_khz(const struct refclock *ref, const struct refclock_limits *limits,

@@ -1,8 +1,8 @@
 /*
- * Accesses that may fault and then return -EFAULT instead: unknown MSRs, addresses of unknown
- * standing, tests that must fault. Each is one instruction with an entry in the exception table
- * (kernel/base/extable.h); they work once the fault handlers stand.
- * Hardware files only. Context: any CPU, ring 0, any context.
+ * Accesses that return -EFAULT when they fault: MSRs that may not exist, addresses that may not be
+ * mapped. Each is one instruction with an entry in the exception table (kernel/base/extable.h).
+ * They work as soon as the fault handlers are installed. Hardware files only. Context: any CPU,
+ * ring 0, any context.
  * SPDX-License-Identifier: MIT
  */
 #ifndef PERCH_BASE_SAFE_H
@@ -13,8 +13,8 @@
 #include "kernel/base/types.h"
 
 /*
- * err holds -EFAULT before the instruction and is cleared after it; a fault skips the clearing.
- * insn uses operands by name, [err] is taken.
+ * err is -EFAULT before the instruction and cleared after it; a fault skips the clearing. insn uses
+ * operands by name; [err] is reserved.
  */
 #define SAFE_INSN_(insn)                                                                           \
     ".Lsafe_from%=:\n\t" insn "\n\t"                                                               \
@@ -62,23 +62,16 @@ static inline int probe_read(uintptr_t addr, size_t size, u64 *out)
     int err = -EFAULT;
     u64 val = 0;
 
-    switch (size) {
-    case 1:
+    if (size == 1)
         PROBE_READ_("movzbl (%[addr]), %k[val]");
-        break;
-    case 2:
+    else if (size == 2)
         PROBE_READ_("movzwl (%[addr]), %k[val]");
-        break;
-    case 4:
+    else if (size == 4)
         PROBE_READ_("movl (%[addr]), %k[val]");
-        break;
-    case 8:
+    else if (size == 8)
         PROBE_READ_("movq (%[addr]), %[val]");
-        break;
-    default:
+    else
         err = -EINVAL;
-        break;
-    }
     *out = val;
     return err;
 }
@@ -89,28 +82,24 @@ static inline int probe_read(uintptr_t addr, size_t size, u64 *out)
                      : [addr] "r"(addr), [val] "r"(val)                                            \
                      : "cc", "memory")
 
-/* Writes the low size bytes (1, 2, 4 or 8) of val to addr in one access. Errors: as probe_read. */
+/*
+ * For tests that must fault: writes the low size bytes (1, 2, 4 or 8) of val to addr in one access.
+ * Errors: as probe_read().
+ */
 static inline int probe_write(uintptr_t addr, size_t size, u64 val)
 {
     int err = -EFAULT;
 
-    switch (size) {
-    case 1:
+    if (size == 1)
         PROBE_WRITE_("movb %b[val], (%[addr])");
-        break;
-    case 2:
+    else if (size == 2)
         PROBE_WRITE_("movw %w[val], (%[addr])");
-        break;
-    case 4:
+    else if (size == 4)
         PROBE_WRITE_("movl %k[val], (%[addr])");
-        break;
-    case 8:
+    else if (size == 8)
         PROBE_WRITE_("movq %[val], (%[addr])");
-        break;
-    default:
+    else
         err = -EINVAL;
-        break;
-    }
     return err;
 }
 

@@ -1,6 +1,6 @@
 /*
- * Heap sort (Williams, Floyd), sifting down in a loop; what is in order already is left as it is,
- * because tables mostly are, and that is the worst case of a heap sort.
+ * Heap sort (Williams, Floyd). Input in order is only checked, not sorted: most tables are in
+ * order, and a heap sort takes longest on them.
  * SPDX-License-Identifier: MIT
  */
 #include "kernel/base/sort.h"

@@ -1,7 +1,7 @@
 /*
- * Sorting in place with a bounded stack and bounded time: heap sort, n log n in the worst case too,
- * because what is sorted often comes from firmware. Not stable: compare() breaks ties by itself
- * where that matters.
+ * Sorting in place. The stack is bounded and the time is n log n in the worst case too, because
+ * many tables come from firmware. Not stable: where the order of equals matters, compare() must
+ * break ties.
  * Pure; any context.
  * SPDX-License-Identifier: MIT
  */
@@ -10,7 +10,7 @@
 
 #include "kernel/base/types.h"
 
-/* Less than 0, 0, more than 0 as a sorts before, with or after b. */
+/* Below 0: a sorts before b. 0: they are equal. Above 0: a sorts after b. */
 typedef int (*sort_compare)(const void *a, const void *b, void *ctx);
 
 /* The order of two numbers, for a sort_compare; `?:` between two calls adds a second key. */
@@ -36,10 +36,10 @@ static inline int sort_order(u64 a, u64 b)
         lo_;                                                                                       \
     })
 
-/* Elements that begin with a u64, by that. */
+/* Compares the u64 that each element begins with. */
 int sort_compare_u64(const void *a, const void *b, void *ctx);
 
-/* Sorts n elements of `size` bytes; ctx is handed to compare. */
+/* Sorts n elements of `size` bytes; compare gets ctx. */
 void sort(void *base, size_t n, size_t size, sort_compare compare, void *ctx);
 
 #endif

@@ -1,5 +1,5 @@
 /*
- * What a wait comes to that never ends; apart from spinlock.h, which needs nothing of the log.
+ * The panic of a wait without end: in a file of its own, so that spinlock.h does not need the log.
  * SPDX-License-Identifier: MIT
  */
 #include "kernel/base/spinlock.h"

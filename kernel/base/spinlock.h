@@ -1,8 +1,8 @@
 /*
- * A lock for short sections: C11 atomics, test and test-and-set, so that waiters spin on their own
- * copy of the line. Not recursive and not fair. A lock that an interrupt handler takes too is taken
- * with the irqsave forms only.
- * CPU-local; any CPU; an NMI may only use the trylock.
+ * A lock for short sections, by C11 atomics. Waiters only read (test and test-and-set), so that
+ * each spins on its own copy of the cache line. Not recursive and not fair. A lock that an
+ * interrupt handler takes too must be taken by the irqsave forms everywhere. CPU-local; any CPU; an
+ * NMI may only use the trylock.
  * SPDX-License-Identifier: MIT
  */
 #ifndef PERCH_BASE_SPINLOCK_H
@@ -25,13 +25,13 @@ static inline bool spin_trylock(struct spinlock *l)
            !atomic_exchange_explicit(&l->taken, true, memory_order_acquire);
 }
 
-/* The panic of spin_wait(). (spinlock.c) */
+/* The panic of spin_wait(). */
 void spin_never_ends(const void *what) NORETURN;
 
 /*
- * One more look, of *looks so far (from 0), at what another CPU must change. A panic when it never
- * does: a CPU that died with a lock would make the others hang without a word. Counted, not timed,
- * so that it needs no clock: at least some ten seconds of nothing but looking.
+ * One turn of a loop that waits for another CPU to change *what; *looks counts the turns from 0.
+ * Panics after SPIN_LOOKS turns, at least ten seconds: when a CPU dies with a lock, the others must
+ * not hang silently. It counts turns, because it must work without a clock.
  */
 #define SPIN_LOOKS (1u << 31)
 static inline void spin_wait(u32 *looks, const void *what)
@@ -41,7 +41,7 @@ static inline void spin_wait(u32 *looks, const void *what)
     cpu_relax();
 }
 
-/* Any wait ends: see spin_wait(). */
+/* Panics instead of waiting for ever, as spin_wait(). */
 static inline void spin_lock(struct spinlock *l)
 {
     u32 looks = 0;
@@ -55,7 +55,7 @@ static inline void spin_unlock(struct spinlock *l)
     atomic_store_explicit(&l->taken, false, memory_order_release);
 }
 
-/* Interrupts off, then the lock; the result goes to spin_unlock_irqrestore(). */
+/* Disables interrupts, then locks. Returns the state for spin_unlock_irqrestore(). */
 static inline u64 spin_lock_irqsave(struct spinlock *l)
 {
     u64 flags = local_irq_save();

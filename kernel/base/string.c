@@ -1,15 +1,15 @@
 /*
- * The kernel's bodies of kernel/base/string.h. Copies go by quadword string instructions, which
- * count once per eight bytes where instructions are counted (QEMU -icount counts each repetition).
- * Clearing, of which there is far more (each unit but its template), goes by unrolled stores: they
- * count 1.2 per eight bytes, and an emulator runs them many times faster than string instructions.
+ * The kernel's bodies of kernel/base/string.h. Copies use quadword string instructions: under
+ * QEMU's -icount they cost one instruction per eight bytes. Clearing uses unrolled stores: 1.2
+ * instructions per eight bytes, but an emulator runs them many times faster, and the kernel clears
+ * far more than it copies (each unit but its template).
  * SPDX-License-Identifier: MIT
  */
 #include "kernel/base/string.h"
 
 #include "kernel/base/types.h"
 
-/* In parentheses where string.h has a macro of that name. */
+/* The parentheses keep string.h's macro of this name from expanding. */
 void *(memcpy)(void *restrict dst, const void *restrict src, size_t n)
 {
     void *d = dst;
@@ -23,7 +23,7 @@ void *(memcpy)(void *restrict dst, const void *restrict src, size_t n)
     return dst;
 }
 
-/* Downwards, for a destination that overlaps the source from above. */
+/* From the last byte down, for a destination that overlaps the end of the source. */
 static void copy_down(u8 *dst, const u8 *src, size_t n)
 {
     u8 *d = dst + n - 1;
@@ -46,7 +46,7 @@ void *memmove(void *dst, const void *src, size_t n)
 
 #define STORE_BLOCK 128
 
-/* In assembly, because the compiler would turn a loop of stores into a call of memset. */
+/* In assembly: the compiler would turn a loop of stores into a call of memset(). */
 static inline void *store_block(void *d, u64 pattern)
 {
     __asm__ volatile("movq %1, (%0); movq %1, 8(%0); movq %1, 16(%0); movq %1, 24(%0);"

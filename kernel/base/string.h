@@ -19,7 +19,7 @@ int strncmp(const char *a, const char *b, size_t n);
 char *strchr(const char *s, int c);
 
 #if !__STDC_HOSTED__
-/* A few bytes, known when compiled: a move or two instead of a call. */
+/* A few bytes, their number known at compile time: a move or two instead of a call. */
 #define STRING_INLINE_(n) (__builtin_constant_p(n) && (n) <= 64)
 #define memcpy(d, s, n)   (STRING_INLINE_(n) ? __builtin_memcpy(d, s, n) : (memcpy)(d, s, n))
 #define memset(d, c, n)   (STRING_INLINE_(n) ? __builtin_memset(d, c, n) : (memset)(d, c, n))

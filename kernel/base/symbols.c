@@ -1,5 +1,5 @@
 /*
- * Binary search in a symbol table; see symbols.h.
+ * Binary search in a symbol table.
  * SPDX-License-Identifier: MIT
  */
 #include "kernel/base/symbols.h"

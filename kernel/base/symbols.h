@@ -1,9 +1,8 @@
 /*
- * From a code address to the name of its function, for panics and back traces. The table is made
- * from the linked kernel by tools/ksyms.py and linked in by a second link; in the first link, and
- * when it is missing, it is empty and every look-up fails.
- * The search is pure (symbols.c); the kernel's table is behind symbol_lookup() (ksyms.c).
- * Context: any CPU, any context, NMI included; no locks, no allocation.
+ * The function's name for a code address, for panics and back traces. tools/ksyms.py makes the
+ * table from the linked kernel, and a second link adds it. In the first link it is empty, and every
+ * look-up fails. The search is pure (symbols.c); symbol_lookup() searches the kernel's own table
+ * (ksyms.c). Context: any CPU, any context, NMI included; no locks, no allocation.
  * SPDX-License-Identifier: MIT
  */
 #ifndef PERCH_BASE_SYMBOLS_H
@@ -23,11 +22,13 @@ struct symbol_table {
     const struct symbol_entry *entries;
     const char *names;
     u64 base;       /* what offsets count from */
-    u64 start, end; /* code lies in [start, end); nothing outside is looked up */
+    u64 start, end; /* code is in [start, end); a look-up outside fails */
     u32 count;
 };
 
-/* The last symbol at or below addr, and *offset of addr in it; NULL (*offset 0) when none is. */
+/*
+ * The last symbol at or below addr; *offset: addr's distance from it. NULL, *offset 0: no symbol.
+ */
 const char *symbol_find(const struct symbol_table *t, u64 addr, u64 *offset);
 
 /* The same for the kernel's own code. */

@@ -1,6 +1,6 @@
 /*
- * What an exception or interrupt leaves on the stack, as kernel/platform/trap.asm pushes it, and
- * the vectors Perch uses. Shared by the platform, which dispatches, and smp/, which takes vectors.
+ * The stack frame of an exception or interrupt, as kernel/platform/trap.asm pushes it, and the
+ * vectors that Perch uses: for the platform, which dispatches them, and smp/, which handles some.
  * SPDX-License-Identifier: MIT
  */
 #ifndef PERCH_BASE_TRAP_H

@@ -20,7 +20,7 @@ typedef int32_t s32;
 typedef int64_t s64;
 typedef unsigned long long ull; /* what %llx and %llu take: a u64 may be a long */
 
-/* Physical addresses are u64 everywhere; a virtual address held as a number is uintptr_t. */
+/* A physical address is a u64; a virtual address as a number is a uintptr_t. */
 
 #define static_assert _Static_assert
 
@@ -45,7 +45,7 @@ typedef unsigned long long ull; /* what %llx and %llu take: a u64 may be a long 
 #define SZ_1G      0x40000000ULL
 #define SZ_4G      0x100000000ULL
 
-/* Limits of one build; the layout code itself takes its sizes as arguments. */
+/* Limits of the kernel; the layout code takes its sizes as arguments. */
 #define NR_CPUS   4096
 #define MAX_NODES 1024
 

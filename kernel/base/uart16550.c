@@ -1,5 +1,5 @@
 /*
- * See uart16550.h.
+ * The driver of a 16550, over register accesses that the caller provides.
  * SPDX-License-Identifier: MIT
  */
 #include "kernel/base/uart16550.h"
@@ -62,7 +62,7 @@ static void wr(const struct uart_ops *ops, u32 reg, u8 val)
 static bool scratch_holds(const struct uart_ops *ops, u8 val)
 {
     wr(ops, REG_SCR, val);
-    /* A floating bus may return the last byte written: put another one on it. */
+    /* A floating bus may return the last byte written: write another one elsewhere. */
     wr(ops, REG_IER, 0);
     return rd(ops, REG_SCR) == val;
 }
@@ -147,7 +147,7 @@ static int wait_status(struct uart *u, u8 bits)
     }
 }
 
-/* The holding register (the whole FIFO) is empty then. */
+/* Waits until the holding register, and with it the FIFO, is empty. */
 static int wait_room(struct uart *u)
 {
     int err = wait_status(u, LSR_THRE);
@@ -163,7 +163,7 @@ int uart_set_speed(struct uart *u, u32 baud)
 
     if (!baud_ok(baud, &divisor))
         return -EINVAL;
-    /* One that does not empty is about to be given up anyway. */
+    /* A time-out here is ignored: the next write notices it. */
     (void)wait_status(u, LSR_THRE | LSR_TEMT);
     set_divisor(&u->ops, divisor);
     return 0;

@@ -1,10 +1,10 @@
 /*
- * A 16550-compatible UART, for output only: probe, set-up, and transmission whose every wait is
- * bounded, so that a dead or missing UART costs characters and never the machine. The registers are
- * reached by ops, so that port, memory and test devices are one driver. Bytes go out as they are:
- * CR LF is made by the log, for all its sinks (next_piece() in log.c).
+ * A 16550-compatible UART, for output only: probe, set-up and transmission. Every wait is bounded,
+ * so that a dead UART costs characters and does not hang the machine. Ports, memory and test
+ * devices use the same driver, through struct uart_ops. It sends bytes unchanged: the log makes CR
+ * LF, in next_piece_crlf() of log.c, for all sinks.
  *
- * Pure; one caller at a time (the log's drain lock sees to that). Register layout and bits:
+ * Pure; one caller at a time (the log's drain lock). Register layout and bits:
  * National Semiconductor PC16550D data sheet, section 8.
  * SPDX-License-Identifier: MIT
  */
@@ -22,15 +22,15 @@ struct uart_ops {
 
 struct uart {
     struct uart_ops ops;
-    bool fifo;      /* 16 bytes fit after each "holding register empty" */
-    u32 room;       /* bytes that fit now without asking again */
-    u32 timeout_us; /* for room, per wait; 0: UART_TIMEOUT_US */
-    u64 lost;       /* bytes given up on since the start */
+    bool fifo;      /* "holding register empty" means room for 16 bytes */
+    u32 room;       /* bytes that can be sent before the next look at the status */
+    u32 timeout_us; /* of each wait; 0: UART_TIMEOUT_US */
+    u64 lost;       /* bytes dropped since uart_init() */
 };
 
 /*
- * Registers in memory as devices want them reached: an access of width bytes (1, 2 or 4), the next
- * register stride bytes on. The context of uart_mmio_read() and uart_mmio_write() as ops.
+ * Registers in memory: each access has width bytes (1, 2 or 4), and the registers are stride bytes
+ * apart. The context of uart_mmio_read() and uart_mmio_write() in struct uart_ops.
  */
 struct uart_mmio {
     volatile u8 *regs;
@@ -45,27 +45,27 @@ void uart_mmio_write(void *mmio, u32 reg, u8 val);
 #define UART_TIMEOUT_US 200000u  /* 16 bytes at 1200 baud take 133 ms */
 #define UART_MAX_POLLS  1000000u /* instead of the time-out, without a clock */
 
-/* Is there such a device? Leaves IER 0 and SCR as found. */
+/* Is a UART there? Leaves IER 0 and SCR unchanged. */
 bool uart_probe(const struct uart_ops *ops);
 
 /*
- * 8N1, FIFO on, no interrupts. baud 0 leaves the divisor that firmware set. Returns 0, or -EINVAL
- * for a baud that no divisor gives within 3 %; the UART is untouched then.
+ * Sets 8N1, FIFO on, interrupts off. baud 0 keeps the divisor that firmware set. Returns 0, or
+ * -EINVAL when no divisor gives baud within 3 %: then nothing has changed.
  */
 int uart_init(struct uart *u, const struct uart_ops *ops, u32 baud);
 
-/* The speed its divisor gives, at the PC's clock; 0: no divisor is set. */
+/* The speed by its divisor and the PC's clock; 0: the divisor is 0. */
 u32 uart_speed(const struct uart_ops *ops);
 
 /*
- * Another speed, after what is in the transmitter has left, for which it waits as for room. 0;
- * -EINVAL as uart_init(), and nothing has changed then.
+ * Changes the speed when the transmitter is empty, or after timeout_us. Returns 0, or -EINVAL as
+ * uart_init().
  */
 int uart_set_speed(struct uart *u, u32 baud);
 
 /*
- * Sends n bytes as they are. 0, or -ETIMEDOUT when the transmitter did not become ready in time:
- * the rest was dropped and counted in u->lost.
+ * Sends n bytes unchanged. Returns 0, or -ETIMEDOUT when the transmitter was not ready in time: the
+ * remaining bytes are dropped and counted in u->lost.
  */
 int uart_write(struct uart *u, const char *buf, size_t n);
 

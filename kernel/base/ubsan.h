@@ -1,7 +1,7 @@
 /*
- * What the undefined behaviour sanitizer found: a kernel built with -fsanitize=undefined calls the
- * handlers in ubsan.c, which print one line per place in the source and count every report. In
- * other builds nothing calls them and the count stays 0.
+ * What the undefined behaviour sanitizer found. In a kernel built with -fsanitize=undefined, the
+ * handlers in ubsan.c print one line for each place in the source and count every report. In other
+ * builds the count stays 0.
  * Context: any CPU, any context; no locks, no allocation.
  * SPDX-License-Identifier: MIT
  */

@@ -5,7 +5,7 @@
 #ifndef PERCH_BASE_VERSION_H
 #define PERCH_BASE_VERSION_H
 
-/* The tree it was built from, as `git describe --always --dirty` names it; else "unknown". */
+/* The source tree, by `git describe --always --dirty`, or "unknown". */
 extern const char perch_version[];
 
 /* The compiler and its version. */

@@ -1,10 +1,10 @@
 /*
- * The benchmarks of the dynamic per-CPU allocator (run=bench:percpu): what their parts share. Each
- * part prints "bench:" lines at column 0; the names, sizes, counts and the trace are those that
- * Linux was measured with, so that `perch bench percpu` can put both side by side. Under QEMU's
- * -icount a tick of the TSC is one guest instruction, of all CPUs together.
+ * The benchmarks of the dynamic per-CPU allocator (run=bench:percpu), and their shared helpers.
+ * Each part prints "bench:" lines at column 0. Names, sizes, counts and the trace are those of the
+ * measurements of Linux, so that `perch bench percpu` can compare both. Under QEMU's -icount a tick
+ * of the TSC is one guest instruction, of all CPUs together.
  *
- * Boot CPU, thread context, interrupts on, nobody else allocates.
+ * Boot CPU, thread context, interrupts on, while no other code allocates.
  * SPDX-License-Identifier: MIT
  */
 #ifndef PERCH_BENCH_BENCH_H
@@ -18,27 +18,27 @@
 #define BENCH_SAMPLES 10000
 #define BENCH_OBJECTS 100000
 
-/* What clearing costs (percpu/chunk/clear.h). */
+/* The cost of clearing, in instructions (percpu/chunk/clear.h). */
 #define BENCH_CLEAR_BYTES 8  /* bytes that one instruction clears */
-#define BENCH_CLEAR_PAGE  20 /* instructions more for each page, */
-#define BENCH_CLEAR_PIECE 16 /* for each piece of one unit, */
-#define BENCH_CLEAR_ROW   3  /* and for each row of a long piece */
+#define BENCH_CLEAR_PAGE  20 /* overhead of each page */
+#define BENCH_CLEAR_PIECE 16 /* overhead of each piece of a unit */
+#define BENCH_CLEAR_ROW   3  /* overhead of each row of a long piece */
 #define BENCH_CLEAR_WORDS 64 /* words of 8 bytes in a row; a piece of up to 128 has no rows */
 
-/* What an operation did besides its own work: the difference of percpu_stats across it. */
+/* The most that an operation did, by the difference of percpu_stats across it. */
 enum bench_class { BENCH_NOPOP, BENCH_POPULATE, BENCH_NEWCHUNK, BENCH_CLASSES };
 
 struct bench_op {
-    u64 ticks;   /* less the cost of reading the counter */
-    u64 net;     /* ticks less what clearing cost */
-    u64 blocks;  /* pages per unit populated meanwhile */
+    u64 ticks;   /* without the cost of reading the counter */
+    u64 net;     /* ticks without the cost of clearing */
+    u64 blocks;  /* pages per unit that it populated */
     u64 cleared; /* bytes, all units */
     bool refill, drain;
-    u64 batch; /* objects of this size that went into or out of the magazines */
+    u64 batch; /* objects of this size moved into or out of the magazines */
     enum bench_class class;
 };
 
-/* One arena, reserved before the page allocator takes over the memory. */
+/* The arena: all that the benchmarks keep, allocated once by bench_reserve(). */
 struct bench {
     u64 sample[BENCH_SAMPLES], other[BENCH_SAMPLES], net[BENCH_SAMPLES];
     u64 scratch[BENCH_SAMPLES]; /* for sorting */
@@ -49,7 +49,7 @@ struct bench {
     const struct boot_state *state;
     u32 cpus;          /* online */
     u64 overhead;      /* of reading the counter twice */
-    u64 settle_cost;   /* of bench_settle() with nothing to do */
+    u64 settle_cost;   /* of bench_settle() without deferred work */
     u64 background[2]; /* thousandths of an instruction: per pair of 8 bytes, per trace operation */
     u64 cleared[2];    /* bytes: per pair, per trace operation */
 
@@ -64,45 +64,45 @@ struct bench {
     u32 chunk_n;
 };
 
-/* "name n= min= med= p90= p99= max= mean= sum="; sorts v. */
+/* Prints "name n= min= med= p90= p99= max= mean= sum="; sorts v. */
 void bench_print(u64 *v, u32 n, const char *name, ...) PRINTF(3, 4);
 
-/* "accessor op= insns=", in thousandths. */
+/* Prints "accessor op= insns="; milli is in thousandths. */
 void bench_print_accessor(const char *op, u64 milli);
 
-/* One allocation or free with the counts around it, outside of the measured span. */
+/* One allocation or free. Reads the statistics before and after the measured span. */
 void *bench_alloc(struct bench *b, size_t size, size_t align, u32 flags, struct bench_op *op);
 void bench_free(struct bench *b, void *p, size_t size, struct bench_op *op);
 
-/* "prefix class=NAME n= min= .." for each class in b->sample and b->class; then all. */
+/*
+ * Prints "prefix class=NAME n= min= .." for each class in b->sample and b->class; then all samples.
+ */
 void bench_print_classes(struct bench *b, const char *prefix, u32 n);
 
-/* For %llu, and thousandths for %llu.%03llu. */
-#define BENCH_U(x)   ((unsigned long long)(x))
-#define BENCH_FIX(x) BENCH_U(x) / 1000, BENCH_U(x) % 1000
+/* Thousandths, as the arguments of %llu.%03llu. */
+#define BENCH_FIX(x) (ull)(x) / 1000, (ull)(x) % 1000
 
 static inline u64 bench_less(u64 a, u64 b)
 {
     return a > b ? a - b : 0;
 }
 
-/* Returns when the deferred work of this CPU and of idle ones is done. */
+/* Waits until this CPU and the idle ones have done their deferred work. */
 void bench_settle(void);
 
 /*
- * Between these two calls idle CPUs leave the work that this one defers. All CPUs share the
- * counter, so a sample would contain a part of theirs. bench_deferred() has the work done and
- * returns its cost.
+ * Ends percpu_hold_work(true), under which idle CPUs do not take this CPU's deferred work: all CPUs
+ * share the counter, so samples would include it. Lets the work be done and returns its cost.
  */
-void bench_hold_work(void);
 u64 bench_deferred(struct bench *b);
 
+/* Pages per unit that are populated; bytes that the allocator has cleared. */
 u64 bench_populated(void);
 u64 bench_cleared(void);
 
 /* ---- the parts ------------------------------------------------------------------------------- */
 
-void bench_atomic(struct bench *b); /* before anything else: it wants a cold start */
+void bench_atomic(struct bench *b); /* first: it needs a cold start */
 void bench_sizes(struct bench *b);
 void bench_trace(struct bench *b);
 void bench_return(struct bench *b);
@@ -111,24 +111,30 @@ void bench_counter(struct bench *b);
 void bench_par(struct bench *b);
 void bench_wall(struct bench *b); /* without -icount */
 
-/* ---- bench_step.c: instructions that lock, counted by the CPU's own single step -------------- */
+/*
+ * ---- bench_step.c: counts instructions that lock, by the CPU's single step --------------------
+ */
 
 struct bench_steps {
     u64 insns, prefix, xchg;
 };
 
-/* From here to bench_step_end() each instruction of this CPU is counted. Any context but NMI. */
-void bench_step_begin(void);
-/* Adds what was counted since then to *sum. */
-void bench_step_end(struct bench_steps *sum);
+/* Installs or removes the handler of all CPUs. */
 void bench_step_enable(bool on);
+
+/*
+ * Counts each instruction of this CPU between the two calls; the second adds the counts to *sum.
+ * Any context but an NMI.
+ */
+void bench_step_begin(void);
+void bench_step_end(struct bench_steps *sum);
 
 /* ---- the entry ------------------------------------------------------------------------------- */
 
-/* Takes the arena when run=bench asks for this benchmark; before the page allocator takes over. */
+/* Allocates the arena when run= names this benchmark. Without memory, a warning. */
 void bench_reserve(struct boot_state *s);
 
-/* Runs the parts that glob names: "percpu" or "" all, "percpu.trace" one. */
+/* Runs the parts that glob names: "percpu" or "" for all, "percpu.trace" for one. */
 void bench_percpu(struct boot_state *s, const char *glob);
 
 #endif

@@ -1,5 +1,5 @@
 /*
- * Operations on per-CPU variables, the loop's own cost removed.
+ * The cost of operations on per-CPU variables, without the cost of the loop.
  * SPDX-License-Identifier: MIT
  */
 #include "kernel/base/cpu_local.h"
@@ -12,7 +12,7 @@
 static DEFINE_PER_CPU(u64, bench_word);
 static u64 sink;
 
-/* Ticks of LOOPS rounds of the statement; the counter is in a register on both sides. */
+/* Ticks of LOOPS rounds of the statement. The asm keeps the counter in a register. */
 #define ROUNDS(...)                                                                                \
     ({                                                                                             \
         u64 t0_ = rdtsc();                                                                         \
@@ -49,7 +49,7 @@ static void variables(void *dynamic)
                                             *(u64 *volatile *)&sink = per_cpu_ptr(dyn, cpu)));
 }
 
-/* One pass over all possible CPUs, as a sum is made by hand. */
+/* One sum over all possible CPUs, written by hand. */
 static void sum_of_possible(void)
 {
     u64 t0 = rdtsc(), sum = 0;

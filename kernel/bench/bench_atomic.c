@@ -1,6 +1,6 @@
 /*
- * How many atomic allocations in a row succeed: from a cold start, and again after that demand was
- * seen once and the deferred work was done. And what a failing call costs.
+ * The number of atomic allocations in a row that succeed: from a cold start, and again when the
+ * allocator has seen that demand and done its deferred work. Also the cost of a failing call.
  * SPDX-License-Identifier: MIT
  */
 #include "kernel/base/print.h"
@@ -9,15 +9,23 @@
 #define SIZE     64
 #define ATTEMPTS 4096
 
-static void run(struct bench *b, const char *when)
+static void *timed_atomic(const struct bench *b, u64 *ticks)
+{
+    u64 t0 = rdtsc();
+    void *p = percpu_alloc(SIZE, 8, PCPU_ATOMIC | PCPU_NOWARN);
+    u64 t1 = rdtsc();
+
+    *ticks = bench_less(t1 - t0, b->overhead);
+    return p;
+}
+
+static void row_of_allocations(struct bench *b, const char *when)
 {
     u32 first_fail = ATTEMPTS, failed = 0, ok = 0;
 
     for (u32 i = 0; i < ATTEMPTS; i++) {
-        u64 t0 = rdtsc();
-        void *p = percpu_alloc(SIZE, 8, PCPU_ATOMIC | PCPU_NOWARN);
-        u64 t1 = rdtsc();
-        u64 ticks = bench_less(t1 - t0, b->overhead);
+        u64 ticks;
+        void *p = timed_atomic(b, &ticks);
 
         if (p) {
             b->live[ok] = p;
@@ -35,7 +43,7 @@ static void run(struct bench *b, const char *when)
         percpu_free(b->live[i]);
 }
 
-/* Takes memory until nothing is ready, so that failing calls are seen in any case. */
+/* Takes all memory that is ready, so that some calls fail in any case. */
 static void exhaust(struct bench *b)
 {
     u32 n = 0, failed = 0;
@@ -43,14 +51,12 @@ static void exhaust(struct bench *b)
     while (n < BENCH_OBJECTS && (b->live[n] = percpu_alloc(SIZE, 8, PCPU_ATOMIC | PCPU_NOWARN)))
         n++;
     for (u32 i = 0; i < 1000; i++) {
-        u64 t0 = rdtsc();
-        void *p = percpu_alloc(SIZE, 8, PCPU_ATOMIC | PCPU_NOWARN);
-        u64 t1 = rdtsc();
+        void *p = timed_atomic(b, &b->sample[failed]);
 
         if (p)
             percpu_free(p);
         else
-            b->sample[failed++] = bench_less(t1 - t0, b->overhead);
+            failed++;
     }
     bench_print(b->sample, failed, "atomic op=failing");
     while (n)
@@ -61,13 +67,13 @@ void bench_atomic(struct bench *b)
 {
     u64 start = bench_populated();
 
-    run(b, "cold");
+    row_of_allocations(b, "cold");
     bench_settle();
     u64 reserve = bench_populated();
-    run(b, "seen");
+    row_of_allocations(b, "seen");
     exhaust(b);
     percpu_trim();
     log_raw("bench: atomic start_pages_per_unit=%llu after_demand_pages_per_unit=%llu "
             "trimmed_pages_per_unit=%llu",
-            BENCH_U(start), BENCH_U(reserve), BENCH_U(bench_populated()));
+            (ull)start, (ull)reserve, (ull)bench_populated());
 }

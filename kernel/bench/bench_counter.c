@@ -1,5 +1,5 @@
 /*
- * The per-CPU counter: what an addition, a sum, a new counter and its end cost.
+ * The per-CPU counter: the cost of an addition, a sum, an init and a destroy.
  * SPDX-License-Identifier: MIT
  */
 #include "kernel/base/print.h"
@@ -9,18 +9,20 @@
 
 #define LOOPS 1024
 
-/* A struct percpu_lib whose plain memory is in the arena. */
-struct world {
+/*
+ * The kernel's struct percpu_lib, but with its plain memory in the arena: a figure for the counter
+ * without the small-object allocator. The memory may be on any node, because figures count
+ * instructions.
+ */
+struct counter_lib {
     struct percpu_lib lib;
-    s32 cpu_node[NR_CPUS], part_node[NR_CPUS];
-    u32 cpu_part[NR_CPUS];
-    u8 plain[16384] ALIGNED(64); /* near no node: only instructions are counted */
+    u8 plain[16384] ALIGNED(64);
     size_t used;
 };
 
-static void *plain_alloc(void *ctx, s32 node, size_t size)
+static void *arena_alloc(void *ctx, s32 node, size_t size)
 {
-    struct world *w = ctx;
+    struct counter_lib *w = ctx;
     void *p = w->plain + w->used;
 
     (void)node;
@@ -31,37 +33,27 @@ static void *plain_alloc(void *ctx, s32 node, size_t size)
     return p;
 }
 
-static void plain_free(void *ctx, void *ptr, size_t size)
+static void arena_free(void *ctx, void *ptr, size_t size)
 {
     (void)ctx;
     (void)ptr;
     (void)size;
 }
 
-static const struct percpu_lib *make_world(struct bench *b)
+static const struct percpu_lib *make_lib(struct bench *b)
 {
-    struct world *w = (struct world *)(void *)&b->live;
-    const struct numa_topology *topo = &b->state->topo;
+    struct counter_lib *w = (struct counter_lib *)(void *)&b->live;
 
     static_assert(sizeof(*w) <= sizeof(b->live), "room");
     w->used = 0;
-    for (u32 cpu = 0; cpu < topo->cpu_count; cpu++)
-        w->cpu_node[cpu] = topo->cpus[cpu].node;
-    w->lib = (struct percpu_lib){
-        .ctx = w,
-        .nr_cpus = topo->cpu_count,
-        .nr_parts = percpu_lib_parts(w->cpu_node, topo->cpu_count, w->cpu_part, w->part_node),
-        .cpu_part = w->cpu_part,
-        .part_node = w->part_node,
-        .alloc = kernel_percpu_lib()->alloc,
-        .free = kernel_percpu_lib()->free,
-        .node_alloc = plain_alloc,
-        .node_free = plain_free,
-    };
+    w->lib = *kernel_percpu_lib();
+    w->lib.ctx = w;
+    w->lib.node_alloc = arena_alloc;
+    w->lib.node_free = arena_free;
     return &w->lib;
 }
 
-/* add: batches included, so it is the mean of what a counter under load costs. */
+/* Ticks of LOOPS additions, those that fold a batch included: the mean of a counter under load. */
 static NOINLINE u64 additions(struct percpu_counter *c, s64 amount, bool dry)
 {
     u64 t0 = rdtsc();
@@ -95,7 +87,7 @@ static s64 sums(struct bench *b, struct percpu_counter *c)
 
 void bench_counter(struct bench *b)
 {
-    const struct percpu_lib *lib = make_world(b);
+    const struct percpu_lib *lib = make_lib(b);
     struct percpu_counter c;
     struct bench_summary s;
     u64 t0 = rdtsc();

@@ -1,8 +1,8 @@
 /*
- * CPUs at once. Instructions that lock and acquisitions of shared locks for each pair, by single
- * step (bench_step.c), while 2, 4, 8 and 16 CPUs allocate and free; and the wall time of one CPU
- * against two. The CPUs run with interrupts off, in one cross-CPU call, so the calls are atomic
- * ones; enough memory is populated before.
+ * Several CPUs at once. Counts instructions that lock and acquisitions of shared locks per pair, by
+ * single step (bench_step.c), while 2, 4, 8 and 16 CPUs allocate and free. Also compares the wall
+ * time of one CPU with two. The CPUs run inside one cross-CPU call with interrupts off, so they
+ * allocate with PCPU_ATOMIC, from memory that is populated before.
  * SPDX-License-Identifier: MIT
  */
 #include "kernel/base/cpu_local.h"
@@ -17,25 +17,25 @@
 #define SIZE       8
 #define MAX_CPUS   16
 #define ROUNDS     4
-#define HELD       256 /* objects that a CPU of pattern "batch" holds at once */
+#define HELD       256 /* objects that a CPU holds at once in pattern "batch" */
 #define WALL_PAIRS 1000000
-#define LONG_TIME  (60 * 1000000ULL) /* us, for a call that is no short function */
+#define LONG_TIME  (60 * 1000000ULL) /* us; the deadline of these calls, which are long */
 
 enum pattern { PATTERN_PAIR, PATTERN_BATCH, PATTERN_REMOTE, PATTERNS };
 static const char *const pattern_names[PATTERNS] = {"pair", "batch", "remote"};
 
-/* What one CPU does and finds. ring: what its partner is to free. */
+/* The state of one CPU. */
 struct worker {
     struct bench_steps steps;
     u32 failed;
-    u32 put; /* objects in ring, written last */
-    void *ring[ROUNDS * HELD];
+    u32 put;                   /* objects in ring; stored after them */
+    void *ring[ROUNDS * HELD]; /* pattern "remote": its partner frees them */
 } ALIGNED(64);
 
 struct par {
     enum pattern pattern;
     u32 cpus;
-    u32 ready; /* CPUs that have arrived at the start line */
+    u32 ready; /* CPUs in wait_for_all() */
     struct worker *worker;
 };
 
@@ -63,7 +63,7 @@ static void run_batches(struct worker *w)
     }
 }
 
-/* Plain stores and loads in order: nothing of the benchmark's own locks. */
+/* Store-release and load-acquire are plain moves on x86, so the benchmark itself locks nothing. */
 static void produce(struct worker *w)
 {
     for (u32 i = 0; i < ROUNDS * HELD; i++) {
@@ -81,7 +81,7 @@ static void consume(struct worker *from)
     }
 }
 
-/* The start line: all CPUs begin at once. */
+/* Returns on all CPUs at once. */
 static void wait_for_all(u32 *ready, u32 cpus)
 {
     u32 looks = 0;
@@ -91,7 +91,7 @@ static void wait_for_all(u32 *ready, u32 cpus)
         spin_wait(&looks, ready);
 }
 
-static void work(void *arg)
+static void step_work(void *arg)
 {
     struct par *p = arg;
     u32 cpu = cpu_number();
@@ -121,7 +121,7 @@ static int call_first(u32 cpus, void (*fn)(void *arg), void *arg)
     u64 before;
 
     for (u32 cpu = 0; cpu < cpus; cpu++)
-        if (!cpu_is_online(cpu)) /* the others would wait for it at the start line */
+        if (!cpu_is_online(cpu)) /* the others would wait for it in wait_for_all() */
             return -ENODEV;
     before = call_kind_set_deadline(&smp_calls, LONG_TIME * (tsc_khz_now() / 1000));
     for (u32 cpu = 0; cpu < cpus; cpu++)
@@ -146,14 +146,14 @@ static void print_par(const struct par *p, const struct percpu_stats *x,
     }
     log_raw("bench: par cpus=%u size=%u pattern=%s pairs=%llu locked=%llu.%03llu "
             "shared_locks=%llu.%03llu insns=%llu.%03llu refills=%llu drains=%llu failed=%u",
-            p->cpus, SIZE, pattern_names[p->pattern], BENCH_U(pairs),
+            p->cpus, SIZE, pattern_names[p->pattern], (ull)pairs,
             BENCH_FIX(bench_milli(sum.prefix + sum.xchg, pairs)),
             BENCH_FIX(bench_milli(sum.xchg, pairs)), BENCH_FIX(bench_milli(sum.insns, pairs)),
-            BENCH_U(y->refills - x->refills), BENCH_U(y->drains - x->drains), failed);
+            (ull)(y->refills - x->refills), (ull)(y->drains - x->drains), failed);
 }
 
-/* Enough for every CPU at once is populated, and stays so: freed, but not trimmed. */
-static u32 populate(struct bench *b, u32 cpus)
+/* Populates enough for all CPUs: allocated and freed, but not trimmed. */
+static void populate(struct bench *b, u32 cpus)
 {
     u32 n;
 
@@ -163,7 +163,6 @@ static u32 populate(struct bench *b, u32 cpus)
     for (u32 i = 0; i < n; i++)
         percpu_free(b->live[i]);
     bench_settle();
-    return n;
 }
 
 static void one_pattern(struct bench *b, struct par *p)
@@ -175,7 +174,7 @@ static void one_pattern(struct bench *b, struct par *p)
     populate(b, p->cpus);
     percpu_get_stats(&before);
     bench_step_enable(true);
-    int err = call_first(p->cpus, work, p);
+    int err = call_first(p->cpus, step_work, p);
     bench_step_enable(false);
     percpu_get_stats(&after);
     if (err)
@@ -185,7 +184,9 @@ static void one_pattern(struct bench *b, struct par *p)
         print_par(p, &before, &after);
 }
 
-/* Single pairs from warm magazines: those that moved or cleared no batch are the fast path. */
+/*
+ * Single pairs from warm magazines. Those that neither moved nor cleared a batch are the fast path.
+ */
 static void fast_path(struct bench *b)
 {
     struct bench_steps all = {0};
@@ -209,14 +210,14 @@ static void fast_path(struct bench *b)
         all.xchg += one.xchg;
     }
     bench_step_enable(false);
-    log_raw("bench: fast op=pair locked=%llu shared_locks=%llu", BENCH_U(all.prefix + all.xchg),
-            BENCH_U(all.xchg));
+    log_raw("bench: fast op=pair locked=%llu shared_locks=%llu", (ull)(all.prefix + all.xchg),
+            (ull)all.xchg);
     bench_print(b->sample, n, "fast op=pair_steps");
 }
 
 void bench_par(struct bench *b)
 {
-    /* The slow-path samples are printed; their memory is free. */
+    /* In the memory of the slow path's samples, which are already printed. */
     struct par p = {.worker = (struct worker *)(void *)&b->refill};
 
     static_assert(MAX_CPUS * sizeof(struct worker) <= 2 * sizeof(struct bench_slow), "room");
@@ -245,7 +246,7 @@ static void wall_work(void *arg)
     w->ticks[cpu_number()] = rdtsc() - t0;
 }
 
-/* Time is the host's here: printed by `perch bench percpu`, never judged. */
+/* The host's time: `perch bench percpu` prints it, but has no budget for it. */
 void bench_wall(struct bench *b)
 {
     populate(b, 2);
@@ -257,6 +258,6 @@ void bench_wall(struct bench *b)
             log_raw("bench: failed wall cpus=%u: error %d", cpus, err);
         else
             log_raw("bench: wall cpus=%u pairs=%u us=%llu", cpus, cpus * WALL_PAIRS,
-                    BENCH_U(ticks_to_us(MAX(w.ticks[0], w.ticks[1]))));
+                    (ull)ticks_to_us(MAX(w.ticks[0], w.ticks[1])));
     }
 }

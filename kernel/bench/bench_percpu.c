@@ -1,5 +1,5 @@
 /*
- * run=bench:percpu: the arena, one measured operation, and the order of the parts.
+ * run=bench:percpu: the arena, the parts and their order, and one measured operation.
  * SPDX-License-Identifier: MIT
  */
 #include "kernel/bench/bench.h"
@@ -20,7 +20,7 @@ static struct bench *arena;
 static const struct {
     const char *name;
     void (*run)(struct bench *b);
-    bool always; /* when no part is named */
+    bool always; /* runs when no part is named */
 } parts[] = {
     {"percpu.atomic", bench_atomic, true},
     {"percpu.sizes", bench_sizes, true},
@@ -60,7 +60,7 @@ void bench_reserve(struct boot_state *s)
         pr_warn("bench: no memory for %zu bytes of samples", sizeof(*arena));
 }
 
-/* ---- what the parts share -------------------------------------------------------------------- */
+/* ---- shared by the parts --------------------------------------------------------------------- */
 
 void bench_print(u64 *v, u32 n, const char *name, ...)
 {
@@ -74,8 +74,8 @@ void bench_print(u64 *v, u32 n, const char *name, ...)
 
     bench_summarise(v, n, &s);
     log_raw("bench: %s n=%u min=%llu med=%llu p90=%llu p99=%llu max=%llu mean=%llu sum=%llu", text,
-            s.n, BENCH_U(s.min), BENCH_U(s.med), BENCH_U(s.p90), BENCH_U(s.p99), BENCH_U(s.max),
-            BENCH_U(s.mean), BENCH_U(s.sum));
+            s.n, (ull)s.min, (ull)s.med, (ull)s.p90, (ull)s.p99, (ull)s.max, (ull)s.mean,
+            (ull)s.sum);
 }
 
 void bench_print_accessor(const char *op, u64 milli)
@@ -113,14 +113,14 @@ u64 bench_cleared(void)
     return st.cleared_bytes;
 }
 
-/* A pause lets every other CPU run, also where one host thread runs them all. */
+/* PAUSE lets the other CPUs run, also when one host thread runs all of them. */
 static void let_others_work(void)
 {
     for (u32 i = 0; i < 128; i++)
         cpu_relax();
 }
 
-/* Returns after a round in which no CPU populated, returned or finished work. */
+/* Returns after a round in which no CPU populated, returned or finished deferred work. */
 static void let_others_finish(void)
 {
     struct percpu_stats x, y;
@@ -133,7 +133,7 @@ static void let_others_finish(void)
     } while (x.populated_blocks != y.populated_blocks || x.background != y.background);
 }
 
-/* One balance only: each lowers the reserve by a step. It does nothing while another runs. */
+/* Only one balance: each lowers the reserve by a step. It does nothing while another one runs. */
 void bench_settle(void)
 {
     let_others_finish();
@@ -142,9 +142,9 @@ void bench_settle(void)
 }
 
 /*
- * The least that clearing costs (percpu/chunk/clear.h): the stores, and the overhead of each page,
- * or of one piece in each unit. The number of pieces is not known. One more piece adds more
- * overhead than the row that it may save, so the result is never too high.
+ * The least cost of this clearing (percpu/chunk/clear.h): the stores, and the overhead of each
+ * page, or of one piece in each unit. The number of pieces is not known. Another piece would add
+ * more overhead than the row that it may save, so the result is never too high.
  */
 static u64 clearing(const struct bench *b, const struct bench_op *op)
 {
@@ -158,11 +158,6 @@ static u64 clearing(const struct bench *b, const struct bench_op *op)
     return stores + b->cpus * (BENCH_CLEAR_PIECE + rows * BENCH_CLEAR_ROW);
 }
 
-void bench_hold_work(void)
-{
-    percpu_hold_work(true);
-}
-
 u64 bench_deferred(struct bench *b)
 {
     u64 t0 = rdtsc();
@@ -172,49 +167,48 @@ u64 bench_deferred(struct bench *b)
     return bench_less(rdtsc() - t0, b->settle_cost);
 }
 
-static void judge(struct bench *b, struct bench_op *op, size_t size, const struct percpu_stats *x,
-                  const struct percpu_stats *y)
+/* Fills *op for an operation that took these ticks; x: the statistics before it. */
+static void fill_op(struct bench *b, struct bench_op *op, u64 ticks, size_t size,
+                    const struct percpu_stats *x)
 {
-    u64 moved = y->cached_bytes > x->cached_bytes ? y->cached_bytes - x->cached_bytes
-                                                  : x->cached_bytes - y->cached_bytes;
+    struct percpu_stats y;
 
-    op->ticks = bench_less(op->ticks, b->overhead);
-    op->blocks = bench_less(y->populated_blocks, x->populated_blocks);
-    op->cleared = y->cleared_bytes - x->cleared_bytes;
+    percpu_get_stats(&y);
+    u64 moved = MAX(y.cached_bytes, x->cached_bytes) - MIN(y.cached_bytes, x->cached_bytes);
+
+    op->ticks = bench_less(ticks, b->overhead);
+    op->blocks = bench_less(y.populated_blocks, x->populated_blocks);
+    op->cleared = y.cleared_bytes - x->cleared_bytes;
     op->net = bench_less(op->ticks, clearing(b, op));
-    op->refill = y->refills != x->refills;
-    op->drain = y->drains != x->drains;
+    op->refill = y.refills != x->refills;
+    op->drain = y.drains != x->drains;
     op->batch = MIN(moved / size, PCPU_BATCH_MAX); /* a bump region counts as a batch */
-    op->class = y->chunks_made != x->chunks_made ? BENCH_NEWCHUNK
-                : op->blocks                     ? BENCH_POPULATE
-                                                 : BENCH_NOPOP;
+    op->class = y.chunks_made != x->chunks_made ? BENCH_NEWCHUNK
+                : op->blocks                    ? BENCH_POPULATE
+                                                : BENCH_NOPOP;
 }
 
 void *bench_alloc(struct bench *b, size_t size, size_t align, u32 flags, struct bench_op *op)
 {
-    struct percpu_stats before, after;
+    struct percpu_stats before;
 
     percpu_get_stats(&before);
     u64 t0 = rdtsc();
     void *p = percpu_alloc(size, align, flags);
     u64 t1 = rdtsc();
-    percpu_get_stats(&after);
-    op->ticks = t1 - t0;
-    judge(b, op, size, &before, &after);
+    fill_op(b, op, t1 - t0, size, &before);
     return p;
 }
 
 void bench_free(struct bench *b, void *p, size_t size, struct bench_op *op)
 {
-    struct percpu_stats before, after;
+    struct percpu_stats before;
 
     percpu_get_stats(&before);
     u64 t0 = rdtsc();
     percpu_free(p);
     u64 t1 = rdtsc();
-    percpu_get_stats(&after);
-    op->ticks = t1 - t0;
-    judge(b, op, size, &before, &after);
+    fill_op(b, op, t1 - t0, size, &before);
 }
 
 static void measure_overhead(struct bench *b)
@@ -225,7 +219,7 @@ static void measure_overhead(struct bench *b)
 
         b->overhead = MIN(b->overhead, t1 - t0);
     }
-    log_raw("bench: overhead rdtsc=%llu", BENCH_U(b->overhead));
+    log_raw("bench: overhead rdtsc=%llu", (ull)b->overhead);
 }
 
 static void measure_settle(struct bench *b)
@@ -238,7 +232,7 @@ static void measure_settle(struct bench *b)
         bench_settle();
         b->settle_cost = MIN(b->settle_cost, rdtsc() - t0);
     }
-    log_raw("bench: overhead settle=%llu", BENCH_U(b->settle_cost));
+    log_raw("bench: overhead settle=%llu", (ull)b->settle_cost);
 }
 
 void bench_percpu(struct boot_state *s, const char *glob)
@@ -256,13 +250,12 @@ void bench_percpu(struct boot_state *s, const char *glob)
     log_raw(
         "bench: machine cpus=%u nodes=%u unit=%zu units=%u static=%zu start_pages_per_unit=%llu",
         b->cpus, s->topo.node_count, s->first_chunk.unit_size, s->first_chunk.nr_units,
-        s->first_chunk.static_area.end - s->first_chunk.static_area.start,
-        BENCH_U(bench_populated()));
+        s->first_chunk.static_area.end - s->first_chunk.static_area.start, (ull)bench_populated());
     measure_overhead(b);
     for (u32 i = 0; i < ARRAY_SIZE(parts); i++) {
         if (wanted(glob, i))
             parts[i].run(b);
-        if (i == 0) /* only the first part wants a cold start */
+        if (i == 0) /* the first part needs a cold start */
             measure_settle(b);
         bench_settle(); /* no part pays for deferred work of the part before */
     }

@@ -1,6 +1,6 @@
 /*
- * How much memory stays populated after a peak: 100,000 objects, 90,000 of them freed, in three
- * orders. The generator gives the sizes, and goes on with the choices of the random order.
+ * The memory that stays populated after a peak: of 100,000 objects 90,000 are freed, in three
+ * orders. The generator gives the sizes, and then the choices of the random order.
  * SPDX-License-Identifier: MIT
  */
 #include "kernel/base/print.h"
@@ -8,7 +8,7 @@
 
 #define FREED 90000
 
-/* Swap with the last, so that the living stay in front. */
+/* The last object takes the place of a freed one. */
 static u32 free_random(struct bench *b, u32 n, u64 x)
 {
     for (u32 k = 0; k < FREED; k++) {
@@ -33,7 +33,7 @@ static u32 free_by_age(struct bench *b, u32 n, u64 x)
     return n - FREED;
 }
 
-/* The smallest sizes first, in steps of 8 bytes; by age within one. */
+/* The smallest first, in steps of 8 bytes; within a step by age. */
 static u32 free_by_size(struct bench *b, u32 n, u64 x)
 {
     u32 freed = 0, left = 0;
@@ -90,9 +90,8 @@ static void one_order(struct bench *b, u32 which)
     log_raw("bench: return order=%s live=%u live_bytes=%llu need=%llu start=%llu peak=%llu "
             "freed=%llu balanced=%llu trimmed=%llu over_balance=%llu.%03llu over_trim=%llu.%03llu "
             "failed=%u",
-            orders[which].name, n, BENCH_U(bytes), BENCH_U(need), BENCH_U(start), BENCH_U(peak),
-            BENCH_U(freed), BENCH_U(balanced), BENCH_U(trimmed), BENCH_FIX(over_balance),
-            BENCH_FIX(over_trim), failed);
+            orders[which].name, n, (ull)bytes, (ull)need, (ull)start, (ull)peak, (ull)freed,
+            (ull)balanced, (ull)trimmed, BENCH_FIX(over_balance), BENCH_FIX(over_trim), failed);
     for (u32 i = 0; i < n; i++)
         percpu_free(b->live[i]);
 }

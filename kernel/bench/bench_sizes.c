@@ -1,19 +1,19 @@
 /*
- * Allocation and free by size: growing from a trimmed state, freeing in order of age, and pairs in
- * the steady state; from the same operations the slow path, the cost of populating a page, and of
+ * Allocation and free by size: growth from a trimmed state, frees in order of age, and pairs in the
+ * steady state. The same operations give the cost of the slow path, of populating a page and of
  * making a chunk.
  * SPDX-License-Identifier: MIT
  */
-#include "kernel/base/cpu_local.h"
 #include "kernel/base/print.h"
 #include "kernel/base/printf.h"
 #include "kernel/bench/bench.h"
+#include "kernel/platform/percpu_platform.h"
 
 #define OPS       2000
-#define GROW_MAX  (256 * SZ_1M)  /* of memory in all units */
-#define CLEAR_MAX (1024 * SZ_1M) /* by the pairs of one size */
-#define SLOW_SIZE 1024           /* slow paths of sizes up to this one are collected */
-#define POP_SIZE  4096           /* population is judged from this size on */
+#define GROW_MAX  (256 * SZ_1M)  /* bytes of all units that one size may populate */
+#define CLEAR_MAX (1024 * SZ_1M) /* bytes of all units that the pairs of one size may clear */
+#define SLOW_SIZE 1024           /* collects slow paths of sizes up to this one */
+#define POP_SIZE  4096           /* collects populations of sizes from this one on */
 
 static const u32 sizes[] = {4, 8, 16, 64, 256, 1024, 4096, 16384, 32768};
 
@@ -52,7 +52,7 @@ static void note_alloc(struct bench *b, u32 size, const struct bench_op *op)
     }
 }
 
-/* First-time allocations, then freed in order of age; what was deferred meanwhile comes last. */
+/* First-time allocations, then frees in order of age. Returns the number of objects. */
 static u32 grow_calls(struct bench *b, u32 size, u32 target)
 {
     struct bench_op op;
@@ -75,7 +75,7 @@ static u32 grow_calls(struct bench *b, u32 size, u32 target)
     return n;
 }
 
-static void grow(struct bench *b, u32 size)
+static void growth(struct bench *b, u32 size)
 {
     u32 target = ops_within(b, size, GROW_MAX), n;
     char name[64];
@@ -83,19 +83,19 @@ static void grow(struct bench *b, u32 size)
 
     percpu_trim();
     bench_settle();
-    bench_hold_work();
+    percpu_hold_work(true);
     n = grow_calls(b, size, target);
     deferred = bench_deferred(b);
     b->deferred += deferred;
     kscnprintf(name, sizeof(name), "percpu size=%u op=alloc_grow", size);
     bench_print_classes(b, name, n);
     bench_print(b->other, n, "percpu size=%u op=free_fifo", size);
-    log_raw("bench: percpu size=%u op=grow_deferred n=%u insns=%llu", size, n, BENCH_U(deferred));
+    log_raw("bench: percpu size=%u op=grow_deferred n=%u insns=%llu", size, n, (ull)deferred);
     if (n != target)
         log_raw("bench: failed size=%u op=alloc_grow at=%u", size, n);
 }
 
-/* Pairs; dry: everything but the two calls, to know what the loop itself costs. */
+/* Pairs. dry: the loop without its two calls, to measure its own cost. */
 static NOINLINE u64 pairs(struct bench *b, u32 size, u32 n, bool dry, u32 *failed)
 {
     u64 start = rdtsc();
@@ -119,8 +119,8 @@ static NOINLINE u64 pairs(struct bench *b, u32 size, u32 n, bool dry, u32 *faile
 }
 
 /*
- * All that the pairs cost, the deferred work they caused on any CPU included: the time of the whole
- * loop and of letting that work finish, less what the same costs without the calls.
+ * The whole cost of the pairs, with the deferred work that they cause on any CPU: the time of the
+ * loop and of bench_settle(), without the cost of both alone.
  */
 static void steady(struct bench *b, u32 size)
 {
@@ -145,10 +145,8 @@ static void steady(struct bench *b, u32 size)
     bench_print(b->sample, n, "percpu size=%u op=alloc_steady", size);
     bench_print(b->other, n, "percpu size=%u op=free_steady", size);
     if (size == 8) {
-        log_raw("bench: fast op=alloc min=%llu med=%llu", BENCH_U(b->sample[0]),
-                BENCH_U(b->sample[n / 2]));
-        log_raw("bench: fast op=free min=%llu med=%llu", BENCH_U(b->other[0]),
-                BENCH_U(b->other[n / 2]));
+        log_raw("bench: fast op=alloc min=%llu med=%llu", (ull)b->sample[0], (ull)b->sample[n / 2]);
+        log_raw("bench: fast op=free min=%llu med=%llu", (ull)b->other[0], (ull)b->other[n / 2]);
         b->background[0] = bench_milli(bench_less(total, calls), n);
         b->cleared[0] = bench_milli(cleared, n);
     }
@@ -160,9 +158,9 @@ static void steady(struct bench *b, u32 size)
             failed);
 }
 
-/* ---- what lies across the sizes -------------------------------------------------------------- */
+/* ---- results of all sizes together ----------------------------------------------------------- */
 
-/* less: the part that is more than 40 for each object of the batch. */
+/* less_batch: the cost without 40 instructions for each object of the batch. */
 static void print_slow(struct bench *b, const char *name, struct bench_slow *slow)
 {
     u64 batch_max = 0;
@@ -171,26 +169,25 @@ static void print_slow(struct bench *b, const char *name, struct bench_slow *slo
         b->scratch[i] = bench_less(slow->net[i], 40 * slow->batch[i]);
         batch_max = MAX(batch_max, slow->batch[i]);
     }
-    bench_print(slow->net, slow->n, "slow op=%s batch_max=%llu part=net", name, BENCH_U(batch_max));
+    bench_print(slow->net, slow->n, "slow op=%s batch_max=%llu part=net", name, (ull)batch_max);
     bench_print(b->scratch, slow->n, "slow op=%s limit=%llu part=less_batch", name,
-                2000 + 200 * BENCH_U(bench_log2(b->state->first_chunk.unit_size / PAGE_SIZE)));
+                2000 + 200 * (ull)bench_log2(b->state->first_chunk.unit_size / PAGE_SIZE));
 }
 
 void bench_sizes(struct bench *b)
 {
     for (u32 i = 0; i < ARRAY_SIZE(sizes); i++) {
-        grow(b, sizes[i]);
+        growth(b, sizes[i]);
         steady(b, sizes[i]);
     }
     print_slow(b, "refill", &b->refill);
     print_slow(b, "drain", &b->drain);
-    log_raw("bench: slow deferred=%llu", BENCH_U(b->deferred));
+    log_raw("bench: slow deferred=%llu", (ull)b->deferred);
     log_raw("bench: populate n=%llu pages=%llu per_page_unit_net=%llu per_page_unit_gross=%llu",
-            BENCH_U(b->pop_n), BENCH_U(b->pop_pages),
-            (unsigned long long)(b->pop_pages ? b->pop_net / b->pop_pages : 0),
-            (unsigned long long)(b->pop_pages ? b->pop_gross / b->pop_pages : 0));
+            (ull)b->pop_n, (ull)b->pop_pages, (ull)(b->pop_pages ? b->pop_net / b->pop_pages : 0),
+            (ull)(b->pop_pages ? b->pop_gross / b->pop_pages : 0));
     bench_print(b->chunk_net, b->chunk_n, "newchunk part=net");
     bench_print(b->chunk_gross, b->chunk_n, "newchunk part=gross");
     log_raw("bench: newchunk populated_per_unit=%llu",
-            (unsigned long long)(b->chunk_n ? b->chunk_blocks / b->chunk_n : 0));
+            (ull)(b->chunk_n ? b->chunk_blocks / b->chunk_n : 0));
 }

@@ -1,5 +1,5 @@
 /*
- * Order statistics, the generator, the lock decoder.
+ * Order statistics, the generator and the decoder of locks.
  * SPDX-License-Identifier: MIT
  */
 #include "kernel/base/sort.h"

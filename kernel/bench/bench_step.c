@@ -1,8 +1,8 @@
 /*
- * Counting the instructions that lock. While RFLAGS.TF is set the processor traps after every
- * instruction, and the handler looks at the next one: what is counted is what really runs, with
- * nothing added to the allocator. A spinlock's acquisition is an XCHG with memory
- * (kernel/base/spinlock.h), so every attempt on a shared lock is among them.
+ * Counts instructions that lock. While RFLAGS.TF is set, the CPU traps after every instruction, and
+ * the handler decodes the next one. So the allocator runs unchanged while its instructions are
+ * counted. A spinlock's acquisition is an XCHG with memory (kernel/base/spinlock.h), so every
+ * attempt on a shared lock is counted.
  * SPDX-License-Identifier: MIT
  */
 #include "kernel/base/cpu_local.h"

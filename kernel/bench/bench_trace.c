@@ -1,7 +1,7 @@
 /*
- * The trace: 10,000 allocations of mixed sizes with frees between them, then a drain. Twice: once
- * with the counts looked at around each operation, once undisturbed, for what everything costs
- * together, deferred work included.
+ * The trace: 10,000 allocations of mixed sizes with frees between them, then a drain. It runs
+ * twice: once with the statistics read around each operation, and once undisturbed, for the whole
+ * cost with deferred work.
  * SPDX-License-Identifier: MIT
  */
 #include "kernel/base/print.h"
@@ -25,7 +25,7 @@ static u32 trace_size(struct trace *t)
     return size;
 }
 
-/* The object to free, taken out of the live ones. */
+/* Removes a random live object; the caller frees it. */
 static void *trace_take(struct bench *b, struct trace *t, u32 *size)
 {
     u32 j = bench_next(&t->x) % t->n;
@@ -50,14 +50,13 @@ static void print_check(const struct trace *t)
 {
     log_raw("bench: trace lcg_end=%llx frees=%u live=%u bytes=%llu live_bytes=%llu peak_bytes=%llu "
             "failed=%u",
-            BENCH_U(t->x), t->frees, t->n, BENCH_U(t->bytes), BENCH_U(t->live), BENCH_U(t->peak),
-            t->failed);
+            (ull)t->x, t->frees, t->n, (ull)t->bytes, (ull)t->live, (ull)t->peak, t->failed);
     if (t->x != 0x97a88d9e762cc1ebULL || t->frees != 4038 || t->n != 5962 || t->bytes != 2578252 ||
         t->live != 1542022 || t->peak != 1542497)
         log_raw("bench: failed trace: not the sequence it has to be");
 }
 
-/* sample: allocations, other: frees, net: allocations less clearing. */
+/* sample: allocations; net: allocations without clearing; other: frees. */
 static void observed(struct bench *b, u64 start)
 {
     struct trace t = {.x = BENCH_SEED};
@@ -97,13 +96,10 @@ static void observed(struct bench *b, u64 start)
     log_raw(
         "bench: trace start_pages_per_unit=%llu peak_pages_per_unit=%llu "
         "balanced_pages_per_unit=%llu after_drain_pages_per_unit=%llu trimmed=%llu cleared=%llu",
-        BENCH_U(start), BENCH_U(peak), BENCH_U(balanced), BENCH_U(bench_populated()),
-        BENCH_U(trimmed), BENCH_U(cleared));
+        (ull)start, (ull)peak, (ull)balanced, (ull)bench_populated(), (ull)trimmed, (ull)cleared);
 }
 
-/*
- * dry: the same loop with the same numbers, without the calls. *sum: time in the calls alone.
- */
+/* dry: the same loop with the same numbers, without the calls. *sum: time in the calls alone. */
 static NOINLINE u64 undisturbed(struct bench *b, struct trace *t, bool dry, u64 *sum)
 {
     u64 start = rdtsc();
@@ -132,7 +128,7 @@ static NOINLINE u64 undisturbed(struct bench *b, struct trace *t, bool dry, u64 
     return rdtsc() - start;
 }
 
-/* gross: allocations, frees between them and all deferred work; the drain is not in it. */
+/* total: allocations, the frees between them and all deferred work, but not the drain. */
 static void totals(struct bench *b)
 {
     struct trace t;
@@ -152,8 +148,8 @@ static void totals(struct bench *b)
     b->background[1] = bench_milli(bench_less(total, calls), ops);
     b->cleared[1] = bench_milli(cleared, ops);
     log_raw("bench: trace total=%llu net=%llu calls=%llu background=%llu cleared=%llu failed=%u",
-            BENCH_U(total), BENCH_U(bench_less(total, cleared / BENCH_CLEAR_BYTES)), BENCH_U(calls),
-            BENCH_U(bench_less(total, calls)), BENCH_U(cleared), t.failed);
+            (ull)total, (ull)bench_less(total, cleared / BENCH_CLEAR_BYTES), (ull)calls,
+            (ull)bench_less(total, calls), (ull)cleared, t.failed);
     while (t.n)
         percpu_free(trace_take(b, &t, &size));
     percpu_trim();

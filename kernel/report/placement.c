@@ -1,5 +1,5 @@
 /*
- * The placement proof.
+ * The walk of each CPU, and the judgement of its pieces.
  * SPDX-License-Identifier: MIT
  */
 #include "kernel/base/cpu.h"
@@ -17,14 +17,14 @@
 
 /* The physical pieces of one CPU's unit, as that CPU found them. */
 struct unit_walk {
-    u32 number; /* what this_cpu says */
-    u64 unit;   /* virtual address that GS leads to */
-    u32 pieces; /* all, also those beyond MAX_PIECES */
+    u32 number; /* the CPU's number, read through GS */
+    u64 unit;   /* virtual address that GS points to */
+    u32 pieces; /* all, those beyond MAX_PIECES too */
     bool hole;  /* an address of the unit is not mapped */
     struct piece {
         u64 start, end;
         s32 node;
-        bool last; /* of memory that is to be used last */
+        bool last; /* memory that is to be used last */
     } piece[MAX_PIECES];
 };
 
@@ -33,7 +33,7 @@ struct placement_walk {
     struct unit_walk *walks; /* by CPU number */
 };
 
-static bool joins(const struct piece *a, u64 pa, s32 node, bool last)
+static bool adjoins(const struct piece *a, u64 pa, s32 node, bool last)
 {
     return a->end == pa && a->node == node && a->last == last;
 }
@@ -44,7 +44,7 @@ static void add_piece(struct unit_walk *out, u64 pa, u64 len, const struct membl
     bool last = memory && memory->flags & MEMBLOCK_LAST;
     u32 n = out->pieces;
 
-    if (n && n <= MAX_PIECES && joins(&out->piece[n - 1], pa, node, last)) {
+    if (n && n <= MAX_PIECES && adjoins(&out->piece[n - 1], pa, node, last)) {
         out->piece[n - 1].end += len;
         return;
     }
@@ -57,7 +57,7 @@ static void add_piece(struct unit_walk *out, u64 pa, u64 len, const struct membl
     out->pieces++;
 }
 
-/* Runs on every CPU: follows its own GS base through its own page tables, page by page. */
+/* Runs on every CPU: looks up its own unit in its own page tables, page by page. */
 static void walk_own_unit(void *arg)
 {
     struct placement_walk *p = arg;
@@ -81,9 +81,8 @@ static void walk_own_unit(void *arg)
 }
 
 /*
- * Could a node before `served` in home's order have served (NODE_NONE: any node at all), by memory
- * that has none of skip_flags? Not if it has none, or too little for an aligned block of this
- * chunk.
+ * Has a node before `served` in home's order (NODE_NONE: any node) enough memory without
+ * skip_flags? Enough is more than an aligned block of this chunk.
  */
 static bool better_could_serve(struct boot_state *s, s32 home, s32 served, u32 skip_flags)
 {
@@ -96,8 +95,8 @@ static bool better_could_serve(struct boot_state *s, s32 home, s32 served, u32 s
     return false;
 }
 
-/* Plain DRAM, the nearest first; what is to be used last only when no node has any. */
-static const char *judge(struct boot_state *s, s32 home, const struct piece *p)
+/* The rule: plain DRAM of the nearest node first; memory to be used last only without any DRAM. */
+static const char *judge_piece(struct boot_state *s, s32 home, const struct piece *p)
 {
     bool wrong;
 
@@ -113,7 +112,7 @@ static const char *judge(struct boot_state *s, s32 home, const struct piece *p)
     return p->node == home ? "ok" : "nearest";
 }
 
-/* A page-mapped unit's pages often follow each other downwards: joined, they are one piece. */
+/* The pages of a page-mapped unit often have falling addresses: sorted, they join to one piece. */
 static void join_pieces(struct unit_walk *walk)
 {
     struct piece *p = walk->piece;
@@ -123,7 +122,7 @@ static void join_pieces(struct unit_walk *walk)
         return;
     sort(p, walk->pieces, sizeof(*p), sort_compare_u64, NULL);
     for (u32 i = 0; i < walk->pieces; i++) {
-        if (n && joins(&p[n - 1], p[i].start, p[i].node, p[i].last))
+        if (n && adjoins(&p[n - 1], p[i].start, p[i].node, p[i].last))
             p[n - 1].end = p[i].end;
         else
             p[n++] = p[i];
@@ -139,13 +138,13 @@ static void print_unit(struct boot_state *s, u32 cpu, struct unit_walk *walk,
 
     if (walk->unit != (u64)pcpu_unit_addr(&s->first_chunk, cpu) || walk->hole) {
         pr_err("percpu: cpu %u node %d: GS leads to 0x%llx, not to its unit", cpu, home,
-               (unsigned long long)walk->unit);
+               (ull)walk->unit);
         totals->wrong++;
         return;
     }
     join_pieces(walk);
     for (u32 i = 0; i < walk->pieces && i < MAX_PIECES; i++) {
-        const char *word = judge(s, home, &walk->piece[i]);
+        const char *word = judge_piece(s, home, &walk->piece[i]);
         struct range r = {walk->piece[i].start, walk->piece[i].end};
 
         near &= walk->piece[i].node == home;

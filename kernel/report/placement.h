@@ -1,7 +1,7 @@
 /*
- * The proof that every CPU runs on its own per-CPU unit, in memory of its own node: each online CPU
- * looks at itself, through its GS base and the page tables it uses, and the boot CPU prints what
- * they saw, one line per contiguous piece of a unit.
+ * The proof that every CPU runs on its own per-CPU unit, in memory of its own node. Each online CPU
+ * looks up its unit through its own GS base and page tables; the boot CPU prints the result, one
+ * line per contiguous piece of a unit.
  * Boot CPU, interrupts on, after the other CPUs are online.
  * SPDX-License-Identifier: MIT
  */
@@ -10,7 +10,7 @@
 
 #include "kernel/stages/boot_state.h"
 
-/* Looks and prints; counts through the last argument. */
+/* Fills *totals. Panics without memory. */
 void placement_prove(struct boot_state *s, struct placement_totals *totals);
 
 #endif

@@ -1,29 +1,26 @@
 /*
- * The report: what is in it. Its form is report_json.c's.
+ * The objects of the report. report_json.c makes their form.
  * SPDX-License-Identifier: MIT
  */
 #include "kernel/base/clockmath.h"
 #include "kernel/base/deadline.h"
 #include "kernel/base/firmware.h"
 #include "kernel/base/log.h"
-#include "kernel/base/printf.h"
 #include "kernel/platform/clock.h"
 #include "kernel/report/report.h"
 #include "smp/start/apic.h"
 #include "smp/start/cpus.h"
 
-#define MATRIX_NODES 64 /* with more nodes, distances come in rows */
+#define MATRIX_NODES 64 /* above this, one object has a row of distances */
 
 static_assert(REPORT_LINE_MAX <= LOG_LINE_MAX - 2, "the log would cut an object");
-
-typedef unsigned long long ull;
 
 static const char *truth(bool value)
 {
     return value ? "true" : "false";
 }
 
-static void machine(struct report *r, const struct boot_state *s)
+static void report_machine(struct report *r, const struct boot_state *s)
 {
     char loader[REPORT_STRING_MAX];
 
@@ -36,7 +33,7 @@ static void machine(struct report *r, const struct boot_state *s)
                   apic_mode() == APIC_MODE_X2 ? "x2apic" : "xapic");
 }
 
-/* What firmware says about CPUs: MADT entries; without them, what the SRAT lists. */
+/* The CPUs of the MADT; without a MADT, those of the SRAT. */
 static void cpus(struct report *r, const struct boot_state *s)
 {
     const struct numa_topology *t = &s->topo;
@@ -77,13 +74,9 @@ static void distance_row(struct report *r, const struct numa_topology *t, s32 fr
     while (to < (s32)t->node_count) {
         struct report_list row = {0};
         s32 first = to;
-        char item[12];
 
-        for (; to < (s32)t->node_count; to++) {
-            ksnprintf(item, sizeof(item), "%u", numa_distance(t, from, to));
-            if (!report_list_add(&row, item))
-                break;
-        }
+        while (to < (s32)t->node_count && report_list_add(&row, true, numa_distance(t, from, to)))
+            to++;
         report_object(r,
                       "\"type\":\"distances\",\"from\":%d,\"first\":%d,\"values\":[%s],"
                       "\"source\":\"%s\"",
@@ -108,8 +101,8 @@ static void distances(struct report *r, const struct numa_topology *t)
     }
 }
 
-/* One object a finding; those of an id that were not kept are one more, with their number. */
-static void firmware(struct report *r, const struct firmware_findings *f)
+/* One object per finding that was kept, and one per id with the number of those that were not. */
+static void report_findings(struct report *r, const struct firmware_findings *f)
 {
     static const char form[] = "\"type\":\"firmware\",\"severity\":\"%s\",\"id\":\"%s\","
                                "\"table\":\"%s\",\"text\":\"%s\",\"count\":%u";
@@ -162,11 +155,11 @@ void report_print(struct boot_state *s)
     struct report r;
 
     report_begin(&r, "REPORT");
-    machine(&r, s);
+    report_machine(&r, s);
     nodes_and_memory(&r, s);
     distances(&r, &s->topo);
     report_hmat(&r, &s->hmat);
-    firmware(&r, firmware_found());
+    report_findings(&r, firmware_found());
     tsc(&r, s);
     report_percpu(&r, s);
     verdicts(&r, s);

@@ -5,17 +5,12 @@
 #include "kernel/report/report.h"
 
 #include "kernel/base/print.h"
-#include "kernel/base/printf.h"
 
 #define ROW_TARGETS 12 /* of one object: two lists of this many numbers fit a line */
 
-static void add(struct report_list *list, bool known, u32 value)
+static void must_add(struct report_list *list, bool known, u32 value)
 {
-    char item[12] = "null";
-
-    if (known)
-        ksnprintf(item, sizeof(item), "%u", value);
-    ASSERT(report_list_add(list, item));
+    ASSERT(report_list_add(list, known, value));
 }
 
 /* From one initiator, in pieces. */
@@ -27,8 +22,8 @@ static void row(struct report *r, u32 structure, const struct hmat_locality *l, 
         for (u32 n = 0; n < ROW_TARGETS && t < l->targets; n++, t++) {
             u32 value = hmat_value(l, initiator, t);
 
-            add(&targets, true, hmat_target(l, t));
-            add(&values, value != 0, value);
+            must_add(&targets, true, hmat_target(l, t));
+            must_add(&values, value != 0, value);
         }
         report_object(r,
                       "\"type\":\"hmat\",\"structure\":%u,\"data\":\"%s\",\"unit\":\"%s\","
@@ -42,8 +37,8 @@ static void attached(struct report *r, u32 structure, const struct hmat_proximit
 {
     struct report_list memory = {0}, initiator = {0};
 
-    add(&memory, p->has_memory, p->memory);
-    add(&initiator, p->has_initiator, p->initiator);
+    must_add(&memory, p->has_memory, p->memory);
+    must_add(&initiator, p->has_initiator, p->initiator);
     report_object(r,
                   "\"type\":\"hmat\",\"structure\":%u,\"data\":\"attached-initiator\","
                   "\"memory\":%s,\"initiator\":%s",
@@ -55,7 +50,7 @@ static void cache(struct report *r, const struct hmat_cache *c)
     report_object(r,
                   "\"type\":\"cache\",\"pxm\":%u,\"size\":%llu,\"levels\":%u,\"level\":%u,"
                   "\"associativity\":\"%s\",\"policy\":\"%s\",\"line\":%u",
-                  c->memory, (unsigned long long)c->size, c->levels, c->level,
+                  c->memory, (ull)c->size, c->levels, c->level,
                   hmat_associativity_id(c->associativity), hmat_policy_id(c->policy), c->line);
 }
 

@@ -1,5 +1,5 @@
 /*
- * The form of the report.
+ * Objects, checksums and marker lines of a report.
  * SPDX-License-Identifier: MIT
  */
 #include "kernel/report/report_json.h"
@@ -41,7 +41,7 @@ void report_end(const struct report *r)
     log_raw("-----END PERCH %s lines=%u crc32=%08x-----", r->name, r->lines, r->crc);
 }
 
-/* RFC 8259, 7. Bytes that are not ASCII are taken for Latin-1: a line of the log has no others. */
+/* RFC 8259, 7. A byte that is not ASCII is taken for Latin-1. */
 const char *report_escape(char out[REPORT_STRING_MAX], const char *text)
 {
     size_t len = 0;
@@ -77,10 +77,12 @@ struct report_number report_node(s32 node)
     return out;
 }
 
-bool report_list_add(struct report_list *list, const char *item)
+bool report_list_add(struct report_list *list, bool known, u32 number)
 {
     size_t room = sizeof(list->text) - list->len;
-    int n = ksnprintf(list->text + list->len, room, list->count ? ",%s" : "%s", item);
+    const char *comma = list->count ? "," : "";
+    int n = known ? ksnprintf(list->text + list->len, room, "%s%u", comma, number)
+                  : ksnprintf(list->text + list->len, room, "%snull", comma);
 
     if (n < 0 || (size_t)n >= room) {
         list->text[list->len] = '\0';

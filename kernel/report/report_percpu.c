@@ -6,9 +6,7 @@
 #include "kernel/base/printf.h"
 #include "kernel/report/report.h"
 
-typedef unsigned long long ull;
-
-/* Neighbouring pages of one unit: one after the other in memory, on one node; or all not mapped. */
+/* Successive pages of a unit: contiguous in physical memory and on one node, or all not mapped. */
 struct piece {
     bool mapped;
     u64 base, length;
@@ -31,7 +29,7 @@ static bool continues(const struct piece *p, const struct piece *page)
     return p->base + p->length == page->base && p->node == page->node;
 }
 
-/* One object a piece: most units have one only. */
+/* One object per piece; most units have one piece. */
 static void unit(struct report *r, struct boot_state *s, u32 number, u32 group)
 {
     const struct pcpu_first_chunk *fc = &s->first_chunk;
@@ -62,7 +60,7 @@ static void unit(struct report *r, struct boot_state *s, u32 number, u32 group)
     }
 }
 
-/* first: number of the group's first unit. The CPUs of a large group take several objects. */
+/* first: number of the group's first unit. A large group takes several objects. */
 static void group(struct report *r, const struct pcpu_first_chunk *fc, u32 number, u32 first)
 {
     u32 i = 0;
@@ -73,11 +71,8 @@ static void group(struct report *r, const struct pcpu_first_chunk *fc, u32 numbe
 
         for (; i < fc->group_units[number]; i++) {
             u32 cpu = fc->unit_cpu[first + i];
-            char item[12] = "null";
 
-            if (cpu != PCPU_NO_CPU)
-                ksnprintf(item, sizeof(item), "%u", cpu);
-            if (!report_list_add(&cpus, item))
+            if (!report_list_add(&cpus, cpu != PCPU_NO_CPU, cpu))
                 break;
         }
         report_object(r,

@@ -1,5 +1,5 @@
 /*
- * The summary at the end of the log.
+ * The lines for LAVA, and the summary at the end of the log.
  * SPDX-License-Identifier: MIT
  */
 #include "kernel/report/summary.h"
@@ -13,13 +13,11 @@
 #include "kernel/base/string.h"
 #include "smp/start/cpus.h"
 
-typedef unsigned long long ull;
-
 /* ---- cases ----------------------------------------------------------------------------------- */
 
 /*
- * The line a LAVA test shell prints for a result. Whole, at column 0, and after the case's own
- * line: a KTAP reader takes it for output of the kernel.
+ * A result, in the form of a LAVA test shell. At column 0 and after the case's own line, so that a
+ * KTAP reader takes it for other output of the kernel.
  */
 static void lava_line(const char *id, enum ktest_result result)
 {
@@ -49,7 +47,7 @@ void summary_lava_verdict(const struct summary *s, bool passed)
 
 /* ---- the block ------------------------------------------------------------------------------- */
 
-static void run(struct report *r, const struct boot_state *b, bool passed)
+static void run_object(struct report *r, const struct boot_state *b, bool passed)
 {
     char loader[REPORT_STRING_MAX];
 
@@ -61,7 +59,7 @@ static void run(struct report *r, const struct boot_state *b, bool passed)
                   report_escape(loader, b->info.loader));
 }
 
-/* What CPUID says may be anything; here it needs no more room in a string of JSON than as it is. */
+/* Replaces what a JSON string would have to escape: a CPU's name may have any bytes. */
 static const char *plain(char *text)
 {
     for (char *at = text; *at; at++)
@@ -70,7 +68,7 @@ static const char *plain(char *text)
     return text;
 }
 
-/* CPUID leaves 0x80000002 to 0x80000004 (SDM vol. 2): 48 characters, blanks in front. */
+/* CPUID leaves 0x80000002 to 0x80000004 (SDM vol. 2): 48 characters, with leading blanks. */
 const char *summary_cpu_name(char text[49])
 {
     u32 words[12] = {0}, max, b, c, d;
@@ -86,7 +84,7 @@ const char *summary_cpu_name(char text[49])
     return plain(text);
 }
 
-/* Leaf 0x40000000: the name of the hypervisor, where there is one. */
+/* Leaf 0x40000000: the hypervisor's name; "": none. */
 static const char *hypervisor(char text[13])
 {
     u32 a, words[3];
@@ -116,7 +114,7 @@ static void processor(struct report *r)
                   hypervisor(host));
 }
 
-/* Its texts are printable and without quotes. */
+/* The SMBIOS texts are printable and have no quotes. */
 static void maker(struct report *r, const struct smbios_texts *t)
 {
     report_object(r,
@@ -125,7 +123,7 @@ static void maker(struct report *r, const struct smbios_texts *t)
                   t->vendor, t->product, t->bios_vendor, t->bios_version);
 }
 
-static void counts(struct report *r, const struct summary *s, const struct boot_state *b)
+static void counts_object(struct report *r, const struct summary *s, const struct boot_state *b)
 {
     u64 ram = 0;
 
@@ -138,7 +136,7 @@ static void counts(struct report *r, const struct summary *s, const struct boot_
                   s->tests.failed, s->tests.skipped);
 }
 
-static void findings(struct report *r)
+static void finding_objects(struct report *r)
 {
     const struct firmware_findings *f = firmware_found();
 
@@ -156,11 +154,11 @@ void summary_print(const struct summary *s, const struct boot_state *b, bool pas
     pr_info("perch: to report this machine, send the lines from BEGIN to END PERCH SUMMARY, better "
             "the whole log");
     report_begin(&r, "SUMMARY");
-    run(&r, b, passed);
+    run_object(&r, b, passed);
     maker(&r, &b->smbios);
     processor(&r);
-    counts(&r, s, b);
-    findings(&r);
+    counts_object(&r, s, b);
+    finding_objects(&r);
     for (u32 i = 0; i < s->nr_failed; i++)
         report_object(&r, "\"type\":\"failed\",\"case\":\"%s\"", report_escape(id, s->failed[i]));
     report_end(&r);

@@ -1,21 +1,18 @@
 /*
- * The page that stays on the screen.
+ * The lines of the last page.
  * SPDX-License-Identifier: MIT
  */
 #include "kernel/base/deadline.h"
 #include "kernel/base/firmware.h"
 #include "kernel/base/print.h"
 #include "kernel/base/printf.h"
-#include "kernel/base/string.h"
 #include "kernel/base/version.h"
 #include "kernel/platform/screen.h"
 #include "kernel/report/verdict_page.h"
 #include "smp/start/cpus.h"
 
 #define PAGE_TEXT    6144
-#define MAX_FINDINGS 12 /* of each class; the log has all */
-
-typedef unsigned long long ull;
+#define MAX_FINDINGS 12 /* per class; the log has all */
 
 struct page_text {
     char text[PAGE_TEXT];
@@ -36,7 +33,7 @@ static void PRINTF(2, 3) line(struct page_text *p, const char *fmt, ...)
     p->text[p->len] = '\0';
 }
 
-static void machine(struct page_text *p, const struct boot_state *s)
+static void machine_lines(struct page_text *p, const struct boot_state *s)
 {
     const struct numa_topology *t = &s->topo;
     char name[49];
@@ -73,8 +70,8 @@ static void figures(struct page_text *p, const struct boot_state *s, const struc
     line(p, "Options   %s", s->info.cmdline);
 }
 
-/* Failures first: they are why somebody looks at this page. */
-static void findings(struct page_text *p)
+/* Failures first: they are why a user reads this page. */
+static void finding_lines(struct page_text *p)
 {
     const struct firmware_findings *f = firmware_found();
 
@@ -101,10 +98,10 @@ void verdict_page(struct boot_state *s, bool ok, const struct summary *sum)
 
     if (!screen_ready())
         return;
-    machine(&page, s);
+    machine_lines(&page, s);
     figures(&page, s, sum);
     line(&page, "%s", "");
-    findings(&page);
+    finding_lines(&page);
     line(&page, "%s", "");
     line(&page,
          "To report this machine: the whole log of the serial line, or a photograph of this");

@@ -1,16 +1,15 @@
 /*
- * Part of the topology stage: HMAT, MSCT, CEDT, and what tables say about each other. Nothing
- * depends on it: a wrong table, or a lack of memory, costs only the lines that it would have given.
+ * Part of the topology stage: HMAT, MSCT and CEDT, and checks of tables against each other. No
+ * later stage needs it: a wrong table, or a lack of memory, costs only log lines.
  * SPDX-License-Identifier: MIT
  */
 #include "kernel/base/print.h"
 #include "kernel/base/string.h"
 #include "kernel/stages/stages.h"
-#include "mm/map/address_map.h"
 #include "mm/numa/cxl_windows.h"
 #include "mm/numa/numa_check.h"
 
-/* A copy, for the report: the window's mapping does not last. */
+/* Copies the table for the report: the early window's mapping ends with the stage. */
 static bool read_hmat(struct boot_state *s)
 {
     const void *data;
@@ -46,17 +45,6 @@ void check_tables_agree(struct boot_state *s, const struct numa_input *in,
     numa_check(&c, alloc);
 }
 
-static void *array(struct boot_state *s, size_t size)
-{
-    return size ? memblock_zalloc(&s->mb, size, 64) : NULL;
-}
-
-static void give_back(struct boot_state *s, void *p, size_t size)
-{
-    if (p)
-        memblock_give_back(&s->mb, virt_to_phys(p), size);
-}
-
 void cxl_list_windows(struct boot_state *s)
 {
     struct cedt_records r = {0};
@@ -68,12 +56,12 @@ void cxl_list_windows(struct boot_state *s)
     cedt_count(data, len, &r);
     size_t bridges = r.bridge_max * sizeof(*r.bridges), windows = r.window_max * sizeof(*r.windows);
 
-    r.bridges = array(s, bridges);
-    r.windows = array(s, windows);
+    r.bridges = boot_array(s, bridges);
+    r.windows = boot_array(s, windows);
     if ((bridges && !r.bridges) || (windows && !r.windows))
         pr_warn("CEDT: no memory for its records");
     else if (cedt_parse(data, len, &r) == 0)
         cxl_windows_report(&s->topo, &r);
-    give_back(s, r.windows, windows);
-    give_back(s, r.bridges, bridges);
+    boot_array_free(s, r.windows, windows);
+    boot_array_free(s, r.bridges, bridges);
 }

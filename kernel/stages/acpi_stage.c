@@ -1,5 +1,5 @@
 /*
- * Stage: the ACPI tables are found and the first of them parsed.
+ * Stage: finds and reserves the ACPI tables; parses FADT, HPET, SPCR, DBG2 and \_S5.
  * SPDX-License-Identifier: MIT
  */
 #include "acpi/s5.h"
@@ -23,7 +23,7 @@ bool acpi_map_table(struct boot_state *s, const char *sig, const void **data, si
     return s->has_acpi && acpi_table_map(&s->acpi, &early_window, sig, 0, data, len) == 0;
 }
 
-/* \_S5 of the DSDT, else of the first SSDT that has one. */
+/* \_S5 from the DSDT, else from the first SSDT that has one. */
 static bool find_s5(struct boot_state *s)
 {
     const void *data;
@@ -51,7 +51,7 @@ static void consoles(struct boot_state *s)
     bool has_spcr = acpi_map_table(s, "SPCR", &data, &len);
 
     if (has_spcr)
-        (void)spcr_parse(data, len, &spcr); /* its verdict is in spcr */
+        (void)spcr_parse(data, len, &spcr); /* spcr says if it is usable */
     bool has_dbg2 = acpi_map_table(s, "DBG2", &data, &len);
     if (has_dbg2)
         (void)dbg2_parse(data, len, &dbg2);
@@ -78,7 +78,7 @@ void stage_acpi_tables(struct boot_state *s)
     consoles(s);
     s->has_fadt = acpi_map_table(s, "FACP", &data, &len) && fadt_parse(data, len, &s->fadt) == 0;
     if (acpi_map_table(s, "HPET", &data, &len))
-        hpet_parse(data, len, &s->hpet); /* refused: address 0 */
+        hpet_parse(data, len, &s->hpet); /* address 0: not usable */
     else
         firmware_finding(FW_HPET_MISSING, "none: the TSC is measured by another clock");
     s->has_s5 = find_s5(s);

@@ -1,6 +1,6 @@
 /*
- * What the stages of one boot hand on, and all that report and bench know of them: each stage
- * fills its part and reads the parts before it. There is one instance.
+ * The results of the boot's stages. Each stage fills its part and reads the parts before it; report
+ * and bench read all. There is one instance.
  * SPDX-License-Identifier: MIT
  */
 #ifndef PERCH_STAGES_BOOT_STATE_H
@@ -26,7 +26,7 @@
 
 #define BOOT_MAX_MAP (2 * BOOT_MAX_RANGES + 1)
 
-/* Enough that neither list grows before the ACPI tables are reserved. */
+/* So large that neither list grows before the ACPI tables are reserved. */
 #define BOOT_MEM_REGIONS BOOT_MAX_MAP
 #define BOOT_RES_REGIONS (BOOT_MAX_RESERVED + ACPI_MAX_TABLES + 64)
 
@@ -34,8 +34,8 @@
 struct placement_totals {
     u32 cpus;     /* CPUs that walked their own unit */
     u32 units_ok; /* units with all pages on the CPU's node */
-    u32 nearest;  /* units on the nearest node that could serve */
-    u32 wrong;    /* units for which a nearer node could serve, or that GS does not lead to */
+    u32 nearest;  /* units on the nearest node with enough memory */
+    u32 wrong;    /* units that a nearer node has memory for, or that GS does not point to */
 };
 
 struct boot_state {
@@ -43,7 +43,7 @@ struct boot_state {
     struct boot_info info;
     struct smbios_texts smbios;
 
-    /* memory_stage.c: normalised memory map, RAM of it, memblock over it. */
+    /* memory_stage.c: normalised memory map, its RAM, memblock over it. */
     struct boot_mem_range map[BOOT_MAX_MAP];
     u32 map_count;
     struct range ram[BOOT_MAX_MAP];
@@ -52,7 +52,7 @@ struct boot_state {
     struct memblock_region mem_regions[BOOT_MEM_REGIONS];
     struct memblock_region res_regions[BOOT_RES_REGIONS];
 
-    /* acpi_stage.c */
+    /* acpi_stage.c, topology_stage.c */
     struct acpi_root acpi;
     bool has_acpi;
     struct fadt_info fadt;
@@ -70,9 +70,9 @@ struct boot_state {
     struct range direct[BOOT_MAX_MAP + ACPI_MAX_TABLES + 8];
     struct kernel_vm vm;
     struct pcpu_first_chunk first_chunk;
-    struct buddy pages; /* stage_pages(): all memory that was free then */
+    struct buddy pages; /* stage_pages(): all memory that memblock had free */
     struct small_mem small;
-    u64 stack_top; /* of the boot CPU's own stack, where the story goes on */
+    u64 stack_top; /* of the boot CPU's own stack */
     struct placement_totals placement;
 
     /* tsc_stage.c; tsc.cpus 0: not compared */
@@ -80,12 +80,12 @@ struct boot_state {
     u32 tsc_reference;
 };
 
-/* The one instance, for the suites that run inside the kernel. Any CPU; the boot CPU changes it. */
+/* The one instance; its users are main.c and the suites in the kernel. The boot CPU changes it. */
 struct boot_state *boot_state_get(void);
 
 /*
- * The boot CPU writes this before there are per-CPU areas. The value must move with it to its unit,
- * and must appear in no other unit and not in the template (docs/adr/0002).
+ * For tests: the boot CPU writes this before the per-CPU areas exist. The value must move with it
+ * to its unit, and must not appear in another unit or in the template (docs/adr/0002).
  */
 #define PERCPU_EARLY_MARK_LINKED  0x6c696e6b65642121ULL
 #define PERCPU_EARLY_MARK_WRITTEN 0x7772697474656e21ULL

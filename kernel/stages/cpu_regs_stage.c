@@ -1,6 +1,6 @@
 /*
  * Stage: every online CPU reads its MTRRs, PAT, control registers and microcode revision, all at
- * the same time; the boot CPU compares them. CPUs that are started later are not looked at.
+ * once; the boot CPU compares them. CPUs that start later are not compared.
  * SPDX-License-Identifier: MIT
  */
 #include "kernel/base/cpu.h"
@@ -54,8 +54,8 @@ static u32 read_mtrrs(struct cpu_regs *r)
 }
 
 /*
- * Intel: the CPU writes the revision when it executes CPUID, into the upper half, and leaves what
- * was there without an update: so 0 is written first. AMD: it is always there, in the lower half.
+ * Intel: CPUID writes the revision to the upper half of the MSR, but not when no update is loaded:
+ * so the MSR is zeroed first. AMD: the lower half always has it.
  */
 static void read_microcode(struct cpu_regs *r)
 {
@@ -75,7 +75,7 @@ static void read_microcode(struct cpu_regs *r)
         cpu_regs_set(r, CPU_REG_MICROCODE, intel ? value >> 32 : (u32)value);
 }
 
-/* A variable MTRR that is not in use gets another base, as careless firmware would leave it. */
+/* For fail=cpu_regs: changes the base of an unused variable MTRR while it is read. */
 static void spoil(struct cpu_regs *r, u32 pairs)
 {
     u32 base = pairs ? CPU_REG_MTRR_VAR + 2 * (pairs - 1) : 0;
@@ -135,6 +135,6 @@ void stage_cpu_regs(struct boot_state *s)
         pr_err("cpu: not every CPU has read its registers");
     else if (cpu_regs_compare(w.regs, s->topo.cpu_count, cpu_has_hypervisor()) == 0)
         pr_info("cpu: CR0, CR4, EFER, PAT, MTRRs and microcode (0x%llx) are alike on %u CPUs",
-                (unsigned long long)w.regs[0].value[CPU_REG_MICROCODE], cpus_online());
+                (ull)w.regs[0].value[CPU_REG_MICROCODE], cpus_online());
     memblock_give_back(&s->mb, virt_to_phys(w.regs), bytes);
 }

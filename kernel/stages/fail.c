@@ -1,5 +1,5 @@
 /*
- * Faults on purpose.
+ * The faults of fail=.
  * SPDX-License-Identifier: MIT
  */
 #include "kernel/base/cpu_local.h"
@@ -66,7 +66,7 @@ u32 fail_power(const struct kernel_options *o)
            (u32)asked(o, "end_cf9") << POWER_WAY_CF9;
 }
 
-/* Volatile everywhere: the compiler must not see through what is wrong on purpose. */
+/* volatile hides the mistakes from the compiler, which would warn of them or remove them. */
 
 static volatile int int_max = 0x7fffffff;
 static volatile uintptr_t null_field = 8;
@@ -79,7 +79,7 @@ static NOINLINE u32 overflow_stack(volatile u32 depth)
     return depth == ~0u ? 0 : overflow_stack(depth + 1) + frame[depth % sizeof(frame)];
 }
 
-/* An array, so that the compiler protects the frame; written beyond its end through a pointer. */
+/* The compiler protects a frame with an array; the pointer writes beyond the array's end. */
 static NOINLINE void smash_stack(void)
 {
     char text[32];
@@ -104,7 +104,7 @@ static void panic_remote(void)
         pr_err("fail=remote: CPU %u cannot be reached", last);
 }
 
-/* Beyond both ends, after free, freed twice, and never. */
+/* Writes beyond both ends and after a free, a double free, and an object never freed. */
 static void misuse_percpu(void)
 {
     volatile u8 *over = percpu_alloc(20, 4, 0), *under = percpu_alloc(20, 4, 0);
@@ -131,7 +131,7 @@ static void use_bare_pointer(void)
         *p = 1;
 }
 
-/* Too large for the first chunk, whose copies all have memory. */
+/* Too large for the first chunk, because in that chunk every CPU's copy has memory. */
 static NOINLINE void write_unbacked(void)
 {
     u64 *p = percpu_alloc(32 * PAGE_SIZE, PAGE_SIZE, 0);
@@ -142,7 +142,7 @@ static NOINLINE void write_unbacked(void)
     pr_err("fail=unbacked: every CPU is online, or no memory");
 }
 
-/* Given back before it is written. */
+/* Writes after percpu_trim() has returned the memory. */
 static void write_returned(void)
 {
     u64 *p = percpu_alloc(64 * PAGE_SIZE, PAGE_SIZE, 0);

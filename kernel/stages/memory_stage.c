@@ -1,6 +1,6 @@
 /*
- * Two stages: the loader's memory map becomes memblock, and memory in use is reserved before the
- * first allocation; later, the final page tables over all of it.
+ * Two stages. stage_memory(): memblock from the loader's memory map; memory in use is reserved
+ * before the first allocation. stage_paging(): the final page tables over all memory.
  * SPDX-License-Identifier: MIT
  */
 #include "kernel/stages/stages.h"
@@ -26,7 +26,22 @@ void boot_reserve(struct boot_state *s, u64 base, u64 end, const char *what)
     struct range r = range_pages_around((struct range){base, end});
 
     if (memblock_reserve(&s->mb, r.start, range_size(r)))
-        panic("memblock: %s at 0x%llx cannot be reserved", what, (unsigned long long)base);
+        panic("memblock: %s at 0x%llx cannot be reserved", what, (ull)base);
+}
+
+void *boot_array(void *boot_state, size_t size)
+{
+    struct boot_state *s = boot_state;
+
+    return size ? memblock_zalloc(&s->mb, size, 64) : NULL;
+}
+
+void boot_array_free(void *boot_state, void *p, size_t size)
+{
+    struct boot_state *s = boot_state;
+
+    if (p)
+        memblock_give_back(&s->mb, virt_to_phys(p), size);
 }
 
 static void add_memory(struct boot_state *s, const struct boot_mem_range *m)
@@ -79,13 +94,13 @@ void stage_memory(struct boot_state *s)
     }
     fail_low_memory(&s->opt, &s->mb);
     pr_info("Memory: %lluK/%lluK available",
-            (unsigned long long)(memblock_node_free(&s->mb, MEMBLOCK_NODE_ANY) / SZ_1K),
-            (unsigned long long)(memblock_node_without(&s->mb, MEMBLOCK_NODE_ANY, 0) / SZ_1K));
+            (ull)(memblock_node_free(&s->mb, MEMBLOCK_NODE_ANY) / SZ_1K),
+            (ull)(memblock_node_without(&s->mb, MEMBLOCK_NODE_ANY, 0) / SZ_1K));
 }
 
 /* ---- the direct map's ranges ----------------------------------------------------------------- */
 
-/* RAM, ACPI memory of the map, and the tables wherever they are; sorted, without overlaps. */
+/* RAM, the map's ACPI memory, and the ACPI tables outside of it; sorted, without overlaps. */
 static u32 direct_ranges(struct boot_state *s)
 {
     struct range *out = s->direct, r;

@@ -1,7 +1,7 @@
 /*
- * Stage: memblock's free memory becomes the page allocator's, node by node. What the boot has
- * reserved stays declared, and may be given back to the allocator later. Memory below 1 MiB stays
- * out: it is little, and only the start of a CPU can want it.
+ * Stage: the page allocator gets memblock's free memory, node by node. Reserved memory is declared
+ * too, so that it can be given to the allocator later. Memory below 1 MiB is left out: it is
+ * little, and only the start of a CPU needs it.
  * SPDX-License-Identifier: MIT
  */
 #include "kernel/base/print.h"
@@ -9,9 +9,9 @@
 #include "mm/map/address_map.h"
 
 #define LOW_END     SZ_1M
-#define LARGE_RANGE (64 * PAGE_SIZE) /* surely larger than the records of its section */
+#define LARGE_RANGE (64 * PAGE_SIZE) /* more than the records of its section take */
 
-/* ---- what the allocators ask for ------------------------------------------------------------- */
+/* ---- operations for the allocators ----------------------------------------------------------- */
 
 static void op_node_order(void *ctx, s32 node, s32 *out)
 {
@@ -63,7 +63,7 @@ static void declare_memory(struct boot_state *s)
     }
 }
 
-/* Large ranges first: small ones may need their memory for records. */
+/* Call for large ranges first: the records of small ranges may need their memory. */
 static void add_free(struct boot_state *s, bool large)
 {
     struct memblock_cursor cursor;
@@ -95,9 +95,8 @@ static void print_node(struct boot_state *s, s32 node)
         two_m += st.blocks[order] << (order - BUDDY_BLOCK_ORDER);
     pr_info("pages: node %d: %llu KiB free, %llu blocks of 1 GiB, %llu of 2 MiB, %llu KiB to be "
             "used last, %llu KiB of records",
-            node, (unsigned long long)st.free * 4, (unsigned long long)st.blocks[BUDDY_MAX_ORDER],
-            (unsigned long long)two_m, (unsigned long long)st.free_last * 4,
-            (unsigned long long)st.records * 4);
+            node, (ull)st.free * 4, (ull)st.blocks[BUDDY_MAX_ORDER], (ull)two_m,
+            (ull)st.free_last * 4, (ull)st.records * 4);
 }
 
 void stage_pages(struct boot_state *s)
@@ -125,7 +124,7 @@ void stage_pages(struct boot_state *s)
         print_node(s, (s32)node);
     if (s->pages.lost_pages)
         pr_warn("pages: %llu KiB are too scattered for their records, and are not used",
-                (unsigned long long)s->pages.lost_pages * 4);
+                (ull)s->pages.lost_pages * 4);
     if (small_init(&s->small, &s->pages, op_phys))
         panic("no memory for small objects");
     paging_hand_over(&s->vm, &s->pages, &s->small);

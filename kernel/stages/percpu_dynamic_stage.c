@@ -1,5 +1,5 @@
 /*
- * Stage: the dynamic per-CPU allocator, on what percpu_platform.h gives.
+ * Stage: the dynamic per-CPU allocator, on the operations of percpu_platform.h.
  * SPDX-License-Identifier: MIT
  */
 #include "kernel/base/string.h"
@@ -85,7 +85,7 @@ void stage_percpu_dynamic(struct boot_state *s)
     percpu_get_stats(&st);
     pr_info("percpu: dynamic allocator: %llu pages per unit populated, %llu in reserve, magazines "
             "of up to %llu KiB per unit, 2M pages %s",
-            (unsigned long long)st.populated_blocks, (unsigned long long)st.empty_blocks,
-            (unsigned long long)(st.cached_limit / 1024), env.maps->can_promote ? "on" : "off");
+            (ull)st.populated_blocks, (ull)st.empty_blocks, (ull)(st.cached_limit / 1024),
+            env.maps->can_promote ? "on" : "off");
     kernel_percpu_lib_init(&s->small, &s->topo);
 }

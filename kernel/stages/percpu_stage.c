@@ -24,19 +24,13 @@ static void describe_tables(void *unit, struct percpu_switch *sw)
     sw->tss_selector = SEL_TSS;
 }
 
-static enum pcpu_fc_mode fc_mode(const struct kernel_options *opt)
-{
-    switch (opt->percpu_alloc) {
-    case PERCPU_ALLOC_EMBED:
-        return PCPU_FC_EMBED;
-    case PERCPU_ALLOC_PAGE:
-        return PCPU_FC_PAGE;
-    default:
-        return PCPU_FC_AUTO;
-    }
-}
+static const enum pcpu_fc_mode fc_modes[] = {
+    [PERCPU_ALLOC_AUTO] = PCPU_FC_AUTO,
+    [PERCPU_ALLOC_EMBED] = PCPU_FC_EMBED,
+    [PERCPU_ALLOC_PAGE] = PCPU_FC_PAGE,
+};
 
-/* ---- what building the first chunk costs, memblock apart ------------------------------------- */
+/* ---- time to build the first chunk, and the part of memblock in it --------------------------- */
 
 /* TSC ticks. */
 static struct {
@@ -80,7 +74,7 @@ void stage_percpu(struct boot_state *s)
         .order = &s->order,
         .pt = &s->vm.pt,
         .window = &s->vm.pcpu_window,
-        .mode = fc_mode(&s->opt),
+        .mode = fc_modes[s->opt.percpu_alloc],
         .reserved = s->opt.percpu_reserved,
         .dyn = s->opt.percpu_dyn,
         .atom = s->opt.percpu_atom,

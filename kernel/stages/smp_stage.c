@@ -27,11 +27,11 @@
 
 #define MAX_FAULTS 16
 
-/* Time before the NMI: of a call, and of a shoot-down, whose failure costs its pages for good. */
+/* Time before the NMI. A shoot-down gets more: when it fails, its pages are lost for good. */
 #define CALL_DEADLINE_MS 100
 #define TLB_DEADLINE_MS  500
 
-/* ---- what smp/ asks of the platform ---------------------------------------------------------- */
+/* ---- operations for smp/ --------------------------------------------------------------------- */
 
 static int op_cpu_prepare(void *ctx, u32 cpu, u64 *stack_top)
 {
@@ -60,19 +60,13 @@ static void op_unmap_identity(void *ctx, u64 pa)
     paging_unmap_identity(&s->vm, pa);
 }
 
-static const struct smp_ops *smp_ops_of(struct boot_state *s)
-{
-    static struct smp_ops ops = {
-        .cpu_prepare = op_cpu_prepare,
-        .cpu_load_tables = op_load_tables,
-        .cpu_run = cpu_idle,
-        .map_identity = op_map_identity,
-        .unmap_identity = op_unmap_identity,
-    };
-
-    ops.ctx = s;
-    return &ops;
-}
+static struct smp_ops smp_ops = {
+    .cpu_prepare = op_cpu_prepare,
+    .cpu_load_tables = op_load_tables,
+    .cpu_run = cpu_idle,
+    .map_identity = op_map_identity,
+    .unmap_identity = op_unmap_identity,
+};
 
 /* ---- interrupt controllers ------------------------------------------------------------------- */
 
@@ -137,7 +131,7 @@ static void init_cpumap(struct boot_state *s)
     memblock_give_back(&s->mb, virt_to_phys(ids), n * sizeof(u32));
 }
 
-/* fail=ap_silent:5,ap_stage:6:3 makes CPUs fail on purpose; other words belong to others. */
+/* CPUs that fail on purpose: fail=ap_silent:5,ap_stage:6:3. Other words belong to other stages. */
 static u32 parse_faults(const char *list, struct smp_fault *faults)
 {
     char item[64];
@@ -154,8 +148,8 @@ static u32 parse_faults(const char *list, struct smp_fault *faults)
     return n;
 }
 
-/* Memory for the trampoline and its records; false: none is free below their limits. */
-static bool smp_memory(struct boot_state *s, struct smp_config *config, u64 *table_size)
+/* Memory for the trampoline and the start records. False: none is free below their limits. */
+static bool smp_memory(struct boot_state *s, struct smp_config *config)
 {
     struct memblock_request table = {
         .size = smp_table_size(s->topo.cpu_count), .align = PAGE_SIZE, .max_addr = SZ_4G};
@@ -169,7 +163,6 @@ static bool smp_memory(struct boot_state *s, struct smp_config *config, u64 *tab
     }
     config->table_pa = res.base;
     config->table = phys_to_virt(res.base);
-    *table_size = table.size;
     return true;
 }
 
@@ -177,7 +170,7 @@ static u32 online_nodes(const struct boot_state *s)
 {
     u32 n = 0;
 
-    /* As Linux: a node counts that has memory, a generic initiator, or a CPU that runs. */
+    /* As in Linux: a node with memory, a generic initiator or an online CPU counts. */
     for (u32 node = 0; node < s->topo.node_count; node++) {
         bool runs = s->topo.nodes[node].has_memory || s->topo.nodes[node].has_initiator;
         u32 cpu;
@@ -189,8 +182,8 @@ static u32 online_nodes(const struct boot_state *s)
 }
 
 /*
- * Median of the time from a CPU's first instruction to online. Under -icount all CPUs share one
- * counter, so single spans may include parts of other CPUs.
+ * The median time from a CPU's first instruction to online. The median, because under QEMU's
+ * -icount all CPUs share one counter: a single span may include instructions of other CPUs.
  */
 static u64 median_ap_ticks(const struct smp_result *r)
 {
@@ -225,8 +218,8 @@ static void flush_self(void *arg)
 }
 
 /*
- * The other CPUs started through the trampoline's identity mapping. It is gone from the tables but
- * may still be in their TLBs, so the memory goes back only after a flush on every CPU.
+ * The other CPUs started through the trampoline's identity mapping. The tables no longer have it,
+ * but TLBs may: so the memory is given back only after a flush on every CPU.
  */
 static void retire_trampoline(struct boot_state *s, const struct smp_config *config,
                               const struct smp_result *result)
@@ -248,7 +241,7 @@ void stage_smp(struct boot_state *s)
 {
     struct smp_fault faults[MAX_FAULTS];
     struct smp_config config = {
-        .ops = smp_ops_of(s),
+        .ops = &smp_ops,
         .max_cpus = s->opt.maxcpus,
         .tsc_hz = tsc_khz_now() * 1000,
         .hypervisor = cpu_has_hypervisor(),
@@ -257,14 +250,14 @@ void stage_smp(struct boot_state *s)
     };
     static struct smp_result result;
     char text[80];
-    u64 table_size = 0;
 
+    smp_ops.ctx = s;
     init_interrupts(s);
     init_cpumap(s);
     stage_done("irq");
 
     result.online = 1;
-    if (s->topo.cpu_count > 1 && smp_memory(s, &config, &table_size)) {
+    if (s->topo.cpu_count > 1 && smp_memory(s, &config)) {
         set_deadlines(config.hypervisor);
         int err = smp_bring_up(&config, &result);
         if (err)

@@ -1,11 +1,10 @@
 /*
- * Stage times.
+ * The table of stage times.
  * SPDX-License-Identifier: MIT
  */
 #include "kernel/base/cpu.h"
+#include "kernel/base/deadline.h"
 #include "kernel/base/print.h"
-#include "kernel/base/string.h"
-#include "kernel/platform/clock.h"
 #include "kernel/platform/console.h"
 #include "kernel/stages/stage_times.h"
 
@@ -16,7 +15,7 @@ static struct {
     u64 ticks;
 } stages[MAX_STAGES];
 static u32 nr_stages;
-static const char log_stage[] = "log"; /* time in sinks, summed over all stages */
+static u64 log_ticks; /* time in sinks, the sum of all stages */
 static u64 last;
 
 extern u64 first_tsc; /* boot/entry64.asm */
@@ -34,25 +33,20 @@ void stage_done(const char *name)
     u64 ticks = rdtsc() - (last ? last : first_tsc);
 
     stage_note(name, ticks);
-    pr_info("stage: %s %llu us", name, (unsigned long long)ticks_to_us(ticks));
-    /* The stage's lines go out here, so that the next stage is not charged for them. */
+    pr_info("stage: %s %llu us", name, (ull)ticks_to_us(ticks));
+    /* Flushed here, so that the next stage's time does not include these lines. */
     u64 before = rdtsc();
     console_flush();
     last = rdtsc();
-    stage_note(log_stage, last - before);
+    log_ticks += last - before;
 }
 
 void stage_times_print(void)
 {
-    u64 t0 = rdtsc(), t1 = rdtsc(), log = 0;
+    u64 t0 = rdtsc(), t1 = rdtsc();
 
-    log_raw("bench: overhead rdtsc=%llu", (unsigned long long)(t1 - t0));
-    for (u32 i = 0; i < nr_stages; i++) {
-        if (strcmp(stages[i].name, log_stage) == 0)
-            log += stages[i].ticks;
-        else
-            log_raw("bench: boot stage=%s insns=%llu", stages[i].name,
-                    (unsigned long long)stages[i].ticks);
-    }
-    log_raw("bench: boot stage=%s insns=%llu", log_stage, (unsigned long long)log);
+    log_raw("bench: overhead rdtsc=%llu", (ull)(t1 - t0));
+    for (u32 i = 0; i < nr_stages; i++)
+        log_raw("bench: boot stage=%s insns=%llu", stages[i].name, (ull)stages[i].ticks);
+    log_raw("bench: boot stage=log insns=%llu", (ull)log_ticks);
 }

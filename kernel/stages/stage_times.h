@@ -1,7 +1,6 @@
 /*
- * Times of the boot stages, in TSC ticks, each with a line in the log. Under -icount a tick is one
- * guest instruction; `run=bench:boot` prints those.
- * Boot CPU only.
+ * Times of the boot stages in TSC ticks, each with a line in the log. Under QEMU's -icount a tick
+ * is one guest instruction; run=bench:boot prints them. Boot CPU only.
  * SPDX-License-Identifier: MIT
  */
 #ifndef PERCH_STAGES_STAGE_TIMES_H
@@ -9,13 +8,16 @@
 
 #include "kernel/base/types.h"
 
-/* Ends the stage that has run since the last call (or since the first C instruction). */
+/*
+ * Ends a stage: notes and logs the time since the last call, or since the first C instruction.
+ * Flushes the console.
+ */
 void stage_done(const char *name);
 
-/* A figure of a stage that the stage measured itself, in TSC ticks. */
+/* Notes a figure that a stage has measured itself, in TSC ticks. */
 void stage_note(const char *name, u64 ticks);
 
-/* The `bench: boot stage=` lines and the cost of measuring. */
+/* Prints the `bench: boot stage=` lines and the cost of reading the TSC. */
 void stage_times_print(void);
 
 #endif

@@ -7,27 +7,12 @@
 #include "kernel/base/cpu.h"
 #include "kernel/base/print.h"
 #include "kernel/stages/stages.h"
-#include "mm/map/address_map.h"
 #include "mm/memblock/memory_attr.h"
 #include "mm/numa/numa.h"
 
-static void *topo_alloc(void *ctx, size_t size)
-{
-    struct boot_state *s = ctx;
-
-    return memblock_zalloc(&s->mb, size, 64);
-}
-
-static void topo_free(void *ctx, void *p, size_t size)
-{
-    struct boot_state *s = ctx;
-
-    memblock_give_back(&s->mb, virt_to_phys(p), size);
-}
-
 static void *must_alloc(struct boot_state *s, size_t size, const char *what)
 {
-    void *p = size ? memblock_zalloc(&s->mb, size, 64) : NULL;
+    void *p = boot_array(s, size);
 
     if (size && !p)
         panic("no memory for %s", what);
@@ -49,7 +34,7 @@ static void parse_madt(struct boot_state *s)
         s->madt.cpu_count = 0;
 }
 
-/* NULL when there is none to use; *why says so. */
+/* NULL, with a reason in *why: no usable SRAT. */
 static struct srat_records *parse_srat(struct boot_state *s, struct srat_records *r,
                                        const char **why)
 {
@@ -69,12 +54,9 @@ static struct srat_records *parse_srat(struct boot_state *s, struct srat_records
 
 static void free_srat(struct boot_state *s, struct srat_records *r)
 {
-    if (r->cpus)
-        topo_free(s, r->cpus, r->cpu_max * sizeof(*r->cpus));
-    if (r->mems)
-        topo_free(s, r->mems, r->mem_max * sizeof(*r->mems));
-    if (r->initiators)
-        topo_free(s, r->initiators, r->initiator_max * sizeof(*r->initiators));
+    boot_array_free(s, r->cpus, r->cpu_max * sizeof(*r->cpus));
+    boot_array_free(s, r->mems, r->mem_max * sizeof(*r->mems));
+    boot_array_free(s, r->initiators, r->initiator_max * sizeof(*r->initiators));
 }
 
 static void nodes_into_memblock(struct boot_state *s)
@@ -91,8 +73,8 @@ static void nodes_into_memblock(struct boot_state *s)
 }
 
 /*
- * The APIC id of this CPU before its APIC is set up: the extended topology leaf has all 32 bits,
- * leaf 1 the low 8 (SDM vol. 2, CPUID; vol. 3, 9.9.3).
+ * The APIC id of this CPU before its APIC is set up. The extended topology leaf has all 32 bits,
+ * leaf 1 has the low 8 (SDM vol. 2, CPUID; vol. 3, 9.9.3).
  */
 static u32 boot_apic_id(void)
 {
@@ -108,7 +90,7 @@ static u32 boot_apic_id(void)
     return b >> 24;
 }
 
-/* The smaller limit of nr_cpus= and possible_cpus=; 0: none. */
+/* The smaller one of nr_cpus= and possible_cpus=; 0: no limit. */
 static u32 max_cpus(const struct kernel_options *o)
 {
     if (!o->nr_cpus || !o->possible_cpus)
@@ -118,7 +100,7 @@ static u32 max_cpus(const struct kernel_options *o)
 
 void stage_topology(struct boot_state *s)
 {
-    struct numa_alloc alloc = {topo_alloc, topo_free, s};
+    struct numa_alloc alloc = {boot_array, boot_array_free, s};
     struct srat_records srat = {0};
     struct slit_view slit = {0};
     struct numa_input in = {
@@ -136,7 +118,7 @@ void stage_topology(struct boot_state *s)
     in.cpu_count = s->madt.cpu_count;
     in.srat = parse_srat(s, &srat, &in.no_srat);
     if (acpi_map_table(s, "SLIT", &data, &len)) {
-        slit_parse(data, len, &slit); /* refused: numa_build() ignores it */
+        slit_parse(data, len, &slit); /* numa_build() ignores a bad one */
         in.slit = &slit;
     }
     if (numa_build(&in, &alloc, &s->topo))

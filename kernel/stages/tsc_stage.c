@@ -1,5 +1,5 @@
 /*
- * Stage: are the TSCs of all CPUs in step?
+ * Stage: compares the TSCs of all CPUs.
  * SPDX-License-Identifier: MIT
  */
 #include "kernel/base/clockmath.h"
@@ -14,14 +14,12 @@
 #include "smp/compare/tsc_sync.h"
 #include "smp/start/cpus.h"
 
-typedef unsigned long long ull;
-
 static ull ns(u64 ticks)
 {
     return clock_ticks_to_ns(ticks, tsc_khz_now());
 }
 
-/* fail=tsc_offset:3:500 lets CPU 3's TSC read 500 us too high. Other words belong to others. */
+/* fail=tsc_offset:3:500: CPU 3's TSC reads 500 us too high. Other words belong to other stages. */
 static void parse_fault(const char *list, struct tsc_sync_work *work)
 {
     char item[OPT_TEXT_MAX], *cpu;
@@ -82,7 +80,7 @@ void stage_tsc(struct boot_state *s)
     }
     if (tsc_sync_measure(&work, &s->tsc_reference, &s->tsc)) {
         pr_warn("tsc: not compared: a CPU did not answer");
-        return; /* it may still write there */
+        return; /* the memory is lost: that CPU may still write to it */
     }
     memblock_give_back(&s->mb, virt_to_phys(work.memory), size);
     print_result(s);

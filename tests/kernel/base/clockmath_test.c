@@ -58,17 +58,6 @@ KTEST(clockmath, cpuid_15h_and_16h)
     EXPECT_EQ(clock_khz_cpuid(2, 216, 0, 0), 0);
 }
 
-KTEST(clockmath, median)
-{
-    u64 odd[] = {9, 1, 8, 2, 5}, one[] = {7}, sorted[] = {1, 2, 3};
-
-    EXPECT_EQ(clock_median(odd, 5), 5);
-    EXPECT_EQ(odd[0], 1);
-    EXPECT_EQ(odd[4], 9);
-    EXPECT_EQ(clock_median(one, 1), 7);
-    EXPECT_EQ(clock_median(sorted, 3), 2);
-}
-
 KTEST(clockmath, span_is_middle_to_middle_or_refused)
 {
     struct clock_bracket first = {100, 110}, last = {1099, 1111}, same = {1000, 1000};

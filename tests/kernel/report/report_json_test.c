@@ -89,7 +89,7 @@ KTEST(report_json, lists_hold_whole_items)
     u32 count = 0;
 
     EXPECT_STREQ(list.text, "");
-    while (report_list_add(&list, "4095"))
+    while (report_list_add(&list, true, 4095))
         count++;
     EXPECT_EQ(list.count, count);
     EXPECT_EQ(strlen(list.text), (size_t)count * 5 - 1);
