@@ -44,7 +44,7 @@ static void put_text(struct out *o, const char *text, size_t n)
         put(o, text[i]);
 }
 
-/* Fills a field of n characters up to its width, when its text stands on that side. */
+/* Pads n characters to the field's width: before them (left false) or behind them (left true). */
 static void pad(struct out *o, const struct spec *s, bool left, size_t n)
 {
     if (s->left == left && s->width > n)
@@ -147,8 +147,8 @@ static const char *parse_length(const char *f, struct spec *s)
 }
 
 /*
- * In a structure, because a va_list may be an array: as a parameter it would become a pointer, and
- * "&ap" another type.
+ * In a structure, because a va_list may be an array, and as a parameter an array is a pointer. A
+ * pointer to this structure keeps the position in any case.
  */
 struct args {
     va_list ap;
