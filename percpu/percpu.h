@@ -30,8 +30,9 @@
  */
 void *percpu_alloc(size_t size, size_t align, u32 flags);
 
-#define alloc_percpu(type)              alloc_percpu_flags(type, 0)
-#define alloc_percpu_flags(type, flags) ((type *)percpu_alloc(sizeof(type), __alignof__(type), flags))
+#define alloc_percpu(type) alloc_percpu_flags(type, 0)
+#define alloc_percpu_flags(type, flags)                                                            \
+    ((type *)percpu_alloc(sizeof(type), __alignof__(type), flags))
 
 /* Allocates n objects of one size into ptrs[0..]; returns how many (fewer: no memory). */
 u32 percpu_alloc_bulk(size_t size, size_t align, u32 flags, u32 n, void **ptrs);

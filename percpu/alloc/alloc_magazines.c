@@ -187,8 +187,8 @@ static u32 refill(struct pcpu_allocator *a, u32 class, u32 n, u32 flags, u32 own
 }
 
 /*
- * From what this CPU has (own: it has some): the dirty entries, cleared, and up to `need` objects of
- * the bump region. If these are too few, from the chunks.
+ * From what this CPU has (own: it has some): the dirty entries, cleared, and up to `need` objects
+ * of the bump region. If these are too few, from the chunks.
  */
 static NOINLINE void *from_batch(struct pcpu_allocator *a, u32 class, u32 flags, u32 need, bool own)
 {
