@@ -8,7 +8,7 @@
 
 #include "percpu/alloc/alloc_types.h"
 
-/* ---- posting deferred work (alloc_post.c); alloc_balance.c does it ----- */
+/* ---- posting deferred work (alloc_post.c); alloc_balance.c does it --------------------------- */
 
 /* Posts PCPU_WORK_* bits to an idle CPU, or to this one for its next safe point. Any context. */
 void pcpu_defer(struct pcpu_allocator *a, u32 bits);
