@@ -76,7 +76,7 @@ layout-bin: $(BUILD)/perch-layout
 # ---- acpi-bin: the program behind `perch acpi` ------------------------------------------------
 acpi-bin: $(BUILD)/perch-acpi
 
-# ---- compdb: what clangd reads; kernel before hosted programs, which have many sources in common --
+# ---- compdb: for clangd; the kernel first, so that shared sources get the kernel's flags ----------
 COMPDB_OF := $(BUILD)/perch.elf $(BUILD)/debug/perch.elf $(HOST_BINS) $(TSAN_BINS) $(DAMAGE_BINS) \
 	$(TOOL_BINS) $(FUZZ_BINS) libperch-percpu.a
 COMPDB ?= compile_commands.json
@@ -84,7 +84,7 @@ compdb:
 	@$(MAKE) --no-print-directory -nB $(COMPDB_OF) BUILD=$(BUILD) | \
 		$(PYTHON) tools/compdb.py $(COMPDB)
 
-# ---- bench: WHAT=all|boot|percpu; BENCH_ARGS=--check judges against tests/bench/*-budgets.toml -
+# ---- bench: WHAT=all|boot|percpu; BENCH_ARGS=--check: against tests/bench/*-budgets.toml ------
 BENCH_ARGS ?=
 
 bench: $(BUILD)/perch.elf
