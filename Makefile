@@ -14,7 +14,7 @@ PYTHON ?= /usr/bin/python3
 # V=1 shows the commands.
 Q := $(if $(V),,@)
 
-# ---- sources, by kind (docs/design: pure, CPU-local, hardware) -------------------------------
+# ---- sources, by kind: pure, CPU-local, hardware (docs/adr/0003) -------------------------------
 # Pure: freestanding and hosted from the same source.
 PURE_SRCS := \
 	acpi/cedt.c \
@@ -228,10 +228,10 @@ HW_SRCS := \
 	smp/start/cpus.c \
 	smp/start/trampoline.c \
 
-# The test harness: its counters are its own; in the kernel and in every hosted test.
+# The test harness, with counters of its own: in the kernel and in every hosted test.
 SHARED_SRCS := kernel/base/ktest.c
 
-# Tests stand in tests/ under the folder of what they test; the end of the name is the kind (tests/README.md).
+# A test has the path of the tested folder, under tests/; the end of its name is its kind (tests/README.md).
 tests_of = $(sort $(shell find tests -name '*_$(1).c'))
 UNITS := $(call tests_of,test)
 MODELS := $(call tests_of,model)
@@ -259,7 +259,7 @@ KCFLAGS := -std=gnu11 -ffreestanding -O2 -g -Wall -Wextra -Werror -mcmodel=kerne
 	-fno-delete-null-pointer-checks -I.
 GUARD := -fstack-protector-strong -mstack-protector-guard=tls -mstack-protector-guard-reg=gs
 GCC_GUARD := $(GUARD) -mstack-protector-guard-offset=$(CANARY_OFFSET)
-# The tree's name, for the log. The stamp changes only with it, and with it one object.
+# The tree's name, for the log. The stamp, and one object, are made anew only when the name changes.
 VERSION := $(or $(shell git describe --always --dirty --abbrev=12 2>/dev/null),unknown)
 $(BUILD)/version: FORCE
 	@mkdir -p $(@D)
@@ -277,14 +277,14 @@ CLANG ?= clang
 CLANG_GUARD = $(shell $(CLANG) $(GUARD) -mstack-protector-guard-symbol=__stack_chk_guard -x c -c \
 	/dev/null -o /dev/null 2>/dev/null && echo $(GUARD) \
 	-mstack-protector-guard-symbol=__stack_chk_guard || echo -fno-stack-protector)
-# The compiler of the main build may be either.
+# The main build may use either compiler.
 CC_GUARD := $(if $(findstring clang,$(shell $(CC) --version 2>/dev/null)),$(CLANG_GUARD),$(GCC_GUARD))
 LD := $(CROSS_COMPILE)ld
 
 KERNEL_C := $(PURE_SRCS) $(LOCAL_SRCS) $(HW_SRCS) $(SHARED_SRCS) $(SUITES) tests/suite/gs_ops.c \
 	tests/suite/lapic_timer.c tests/suite/on_idle.c
 
-# Two sources stand behind percpu.h: percpu_debug.c in the debug kernel, percpu.c in the others.
+# percpu.h has two implementations: percpu_debug.c in the debug kernel, percpu.c in the others.
 PLAIN := percpu/percpu_debug.c
 DEBUG := percpu/percpu.c
 
@@ -336,8 +336,8 @@ HOST_LIB_SRCS := $(PURE_SRCS) $(LOCAL_SRCS) tests/host/shim.c tests/host/main.c 
 HOST_TESTS := $(UNITS) $(MODELS)
 HOST_BINS := $(HOST_TESTS:%.c=$(BUILD)/host/%)
 
-# A test links the sources that it needs, so that one test alone builds in seconds. Asked once, when
-# the first of these programs is considered: words TEST.c:SOURCE.c.
+# A test links only the sources that it needs, so that one test alone builds in seconds. The list, words
+# TEST.c:SOURCE.c, is made once, when the first of these programs is considered.
 SOURCES_OF = $(eval SOURCES_OF := $(shell echo $(HOST_LIB_SRCS) | \
 	$(PYTHON) tools/sources_of.py $(HOST_TESTS) $(TSAN_TESTS)))$(SOURCES_OF)
 # $(1) program's name, $(2) programs: the one of that name
@@ -382,7 +382,7 @@ model-%: $$(call named,$$*_model,$(HOST_BINS))
 host-bins: $(HOST_BINS)
 
 # ---- the same sources under TSan: threads are CPUs ----------------------------------------------
-# A fence is nothing to TSan: a warning of gcc's, and so an error here. Use orders on the accesses.
+# TSan ignores fences. gcc warns of them, which is an error here: order the accesses instead.
 TSAN_CFLAGS := -std=gnu11 -g -O1 -Wall -Wextra -Werror -fno-omit-frame-pointer -fsanitize=thread \
 	-Itests/host -I.
 TSAN_BINS := $(TSAN_TESTS:%.c=$(BUILD)/tsan/%)

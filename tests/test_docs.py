@@ -201,10 +201,11 @@ def test_boot_figures():
     assert bench_docs.stale_boot({"8/4": found}) == []
 
 
-# Folders of the tree, and files by their name alone. Not ours: a file of Linux, a server's folder.
+# Folders of the tree, and files by their name alone. Not ours: Linux's files, a server's folder, a
+# folder that is gone, and x.h, which stands for any header.
 HOUSE = ("acpi", "boot", "docs", "kernel", "mm", "percpu", "smp", "tests", "tools")
 PATH = re.compile(rf"(?:{'|'.join(HOUSE)})/[\w./*-]+|[\w*-]+\.(?:c|h|asm|py)")
-OTHERS = ("mm/percpu.c", "boot/grub/")
+OTHERS = ("mm/percpu.c", "tools/testing/", "boot/grub/", "kernel/app", "x.")
 
 
 @pytest.mark.parametrize("page", PAGES, ids=lambda page: str(page.relative_to(ROOT)))
@@ -228,3 +229,41 @@ def test_every_decision_is_in_the_index():
     listed = re.findall(r"^\| \[(\d{4})\]\((.*)\) \|", index, re.M)
     assert [name for _, name in listed] == sorted(path.name for path in folder.glob("0*.md"))
     assert all(name.startswith(number) for number, name in listed)
+
+
+def first_cells(page, head):
+    """What stands in backquotes, or bare, in the first cells of the table with this head."""
+    text = (ROOT / page).read_text("utf-8")
+    rows = re.search(rf"^\| {head} \|.*\n\|[-|]+\n((?:\|.*\n)+)", text, re.M).group(1)
+    cells = [row.split("|")[1].strip() for row in rows.splitlines()]
+    return [word for cell in cells for word in re.findall(r"`([^`]+)`", cell) or [cell]]
+
+
+def option_keys():
+    source = (ROOT / "kernel/base/options.c").read_text("utf-8")
+    return set(re.findall(r'^ +(?:KEY|FIELD)\("(\w+)"', source, re.M))
+
+
+def test_every_key_of_the_command_line_has_its_row():
+    """README.md has those in daily use; docs/boot.md has all, those without effect in a sentence."""
+    keys = option_keys()
+    assert {key.rstrip("=") for key in first_cells("README.md", "key")} <= keys
+    text = (ROOT / "docs/boot.md").read_text("utf-8")
+    idle = re.search(r"^Accepted, without effect yet:.*?\n\n", text, re.M | re.S).group()
+    rows = [key.rstrip("=") for key in first_cells("docs/boot.md", "key")]
+    assert sorted(rows + re.findall(r"`(\w+)=`", idle)) == sorted(keys)
+
+
+def test_every_fault_on_purpose_has_its_row():
+    source = "".join(path.read_text("utf-8") for folder in ("kernel/stages", "smp/start")
+                     for path in sorted((ROOT / folder).glob("*.c")))
+    words = re.findall(r'(?:asked\(o|fail_next\(&list|take\(&c), "(\w+):?"', source)
+    rows = [re.match(r"\w+", word).group() for word in first_cells("docs/boot.md", "word")]
+    assert sorted(rows) == sorted(set(words))
+
+
+def test_every_stage_has_its_row():
+    printed = [match.group(1) for line in run("./perch run --append run=report")
+               if (match := re.search(r"stage: (\w+) \d+ us$", line))]
+    assert printed, "no stage was printed"
+    assert first_cells("docs/boot.md", "stage") == [*printed, "end"]

@@ -2,11 +2,11 @@
 
 Promises to tools/machine.py: replay() gives tables that keep revision, order, proximity domains,
 flags, disabled entries and the SLIT's bytes; the k-th CPU that the MADT enables becomes QEMU's k-th;
-memory shrinks in proportion and covers QEMU's RAM exactly. It also says which node each CPU and each
-byte of RAM is on, decided here from the rewritten bytes, so that the kernel is not its own judge.
-What cannot be replayed is a ReplayError with table and place. docs/adr/0011 has the rules.
+memory shrinks in proportion and covers QEMU's RAM exactly. It also computes the node of each CPU
+and of each byte of RAM from the rewritten bytes, so that the kernel is not its own judge.
+Tables that cannot be replayed raise a ReplayError with table and place. docs/adr/0011 has the rules.
 
-Alone: acpi_replay.py DIR OUT [RAM] writes the tables and prints what they say.
+Alone: acpi_replay.py DIR OUT [RAM] writes the tables and prints their contents.
 Source: ACPI 6.5, 5.2.6 (header), 5.2.12 (MADT), 5.2.16 (SRAT), 5.2.17 (SLIT).
 SPDX-License-Identifier: MIT
 """
@@ -32,7 +32,7 @@ class ReplayError(Exception):
 
 
 def seal(table):
-    """The table with its length and checksum redone."""
+    """The table with a right length and checksum."""
     table = bytearray(table)
     struct.pack_into("<I", table, 4, len(table))
     table[9] = 0
@@ -157,7 +157,7 @@ class Ram:
         return offset if offset < self.low else offset - self.low + self.high
 
     def end(self, offset):
-        """Physical address behind the last of so many bytes of the RAM."""
+        """Physical address after the first `offset` bytes of the RAM."""
         return offset if offset <= self.low else offset - self.low + self.high
 
     def pieces(self, start, end):
@@ -170,7 +170,7 @@ class Ram:
 
 def shrink(memory, ram):
     """
-    Address -> offset in the RAM, for every start and end of a range. What lies between two of them
+    Address -> offset in the RAM, for every start and end of a range. The part between two of them
     shrinks in proportion when a range covers it, and to nothing when none does.
     """
     ranges = [m for m in memory if m.counts()]
@@ -192,7 +192,7 @@ def shrink(memory, ram):
 
 
 def renumber(parsed, ids):
-    """Old APIC id -> QEMU's, for every enabled CPU of the SRAT; unknown ones come behind."""
+    """Old APIC id -> QEMU's, for every enabled CPU of the SRAT; unknown ids come after all others."""
     new = {apic: k for k, apic in enumerate(ids)}
     for cpu in parsed.cpus:
         if cpu.enabled and cpu.apic != NOBODY[LOCAL_X2APIC]:
@@ -223,7 +223,7 @@ def rewrite_srat(srat, ids, ram):
 
 
 def memory_map(parsed, ram):
-    """[(node, start, end)] of the RAM: of two ranges that overlap, the earlier entry's."""
+    """[(node, start, end)] of the RAM: where two ranges overlap, the earlier entry counts."""
     number = {pxm: node for node, pxm in enumerate(parsed.domains)}
     taken = []
     for m in filter(Memory.counts, parsed.memory):
@@ -237,7 +237,7 @@ def memory_map(parsed, ram):
 def cpu_nodes(parsed, count, with_memory):
     """
     Node of each of QEMU's CPUs, whose ids are 0 to count - 1. The later of two entries counts; CPUs
-    without one go round the nodes that have memory.
+    without an entry are assigned round-robin to the nodes with memory.
     """
     number = {pxm: node for node, pxm in enumerate(parsed.domains)}
     said = {cpu.apic: number[cpu.pxm] for cpu in parsed.cpus if cpu.enabled and cpu.pxm in number}
@@ -252,7 +252,7 @@ def cpu_nodes(parsed, count, with_memory):
 
 
 def slit_distances(slit):
-    """[[domain, domain, distance]]; refuses only a matrix that is not there."""
+    """[[domain, domain, distance]]; refuses only a missing matrix."""
     n = struct.unpack_from("<Q", slit, HEADER)[0]
     if n * n > len(slit) - SLIT_FIRST:
         raise ReplayError(f"SLIT: {n} localities need {SLIT_FIRST + n * n} bytes, "
@@ -299,7 +299,7 @@ def replay(tables, ram):
 
 
 def read(directory):
-    """The tables of DIR/SRAT.bin, DIR/APIC.bin, DIR/SLIT.bin that are there."""
+    """The tables in DIR/SRAT.bin, DIR/APIC.bin and DIR/SLIT.bin; missing files are left out."""
     directory = Path(directory)
     if not directory.is_dir():
         raise ReplayError(f"{directory}: no such directory")

@@ -4,8 +4,8 @@
 
 boot: each stage of the boot (here); percpu: the dynamic per-CPU allocator (bench_percpu.py).
 
-Instructions are counted by QEMU's -icount mode, where one tick of the TSC is one instruction, and
-are held against tests/bench/boot-budgets.toml by --check. Wall time is printed, never judged. The
+Instructions are counted in QEMU's -icount mode, where one tick of the TSC is one instruction.
+--check compares them with tests/bench/boot-budgets.toml. Wall time is printed, never judged. The
 start of the application processors is only in the wall time: under -icount an INIT makes the clock
 jump.
 SPDX-License-Identifier: MIT

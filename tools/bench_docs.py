@@ -1,12 +1,12 @@
-"""The figures of docs/performance.md, and those that other pages quote, against what was measured.
+"""The figures of docs/performance.md, and those that other pages quote, against measured figures.
 
     bench_docs.py [--write] FILE...
 
 FILE is the output of `perch bench`, of one machine or several. A figure of a page may be off the
-measured one by 2 %, or by half of its last digit. Status 1 when one is not right; with --write
-docs/performance.md gets the measured figures first. Linux's: tests/bench/linux-6.12.toml.
+measured one by 2 %, or by half of its last digit. Status 1 when one is wrong. --write first
+puts the measured figures into docs/performance.md. Linux's: tests/bench/linux-6.12.toml.
 
-A table is known by the first cell of its header; what its rows mean stands in TABLES.
+A table is recognised by the first cell of its header; TABLES has the meaning of its rows.
 SPDX-License-Identifier: MIT
 """
 import re
@@ -112,7 +112,7 @@ def parse(cell):
 
 
 def show(value):
-    """A number as the page has it."""
+    """A number in the page's form."""
     if value is None:
         return "-"
     if value >= 1e8:
@@ -149,7 +149,7 @@ def cells(text):
 
 
 def wanted(table, label, machine, perch, linux):
-    """What a cell has to say, as numbers."""
+    """The numbers that a cell must have."""
     if table == PAR:
         pattern, cpus = label.split()
         name = f"par cpus={cpus} size=8 pattern={pattern}"
@@ -206,7 +206,7 @@ QUOTED = [
 
 
 def misquoted():
-    """Complaints about sentences of other pages that say something else than the page's tables."""
+    """Complaints about sentences of other pages that differ from the page's tables."""
     table = {key[1:4]: key[5].split(" / ") for key in cells(PAGE.read_text("utf-8"))}
     out = []
     for page, expression, names in QUOTED:

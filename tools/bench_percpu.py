@@ -1,9 +1,9 @@
 """`perch bench percpu`: what the dynamic per-CPU allocator costs, beside Linux 6.12.
 
 Boots each machine under -icount, reads the kernel's `bench:` lines into figures, prints them beside
-Linux's (tests/bench/linux-6.12.toml), and holds them against tests/bench/percpu-budgets.toml.
+Linux's (tests/bench/linux-6.12.toml), and compares them with tests/bench/percpu-budgets.toml.
 
-A figure's name is its line without the values, and then the value's name:
+A figure's name is its line without the values, followed by the value's name:
 `bench: percpu size=8 op=alloc_steady n=2000 min=40 med=43` gives `percpu size=8 op=alloc_steady med`.
 SPDX-License-Identifier: MIT
 """
@@ -20,7 +20,7 @@ import verdict
 LINUX = qemu.ROOT / "tests/bench/linux-6.12.toml"
 BUDGETS = qemu.ROOT / "tests/bench/percpu-budgets.toml"
 SECONDS = 900
-# Words that say what a line is about; all others are values.
+# Words that name the subject of a line; all others are values.
 ABOUT = {"size", "op", "class", "when", "part", "order", "pattern"}
 ABOUT_CPUS = {"par", "wall"}  # lines that exist for several numbers of CPUs
 LINE = re.compile(r"^bench: (\S+) (.*)$")
@@ -69,7 +69,7 @@ def figures(text):
 
 
 def derived(found):
-    """Differences that a budget wants and no line has."""
+    """Differences that a budget names and no line has."""
     start = found.get("trace start_pages_per_unit")
     for new, old in (("growth", "peak"), ("left", "after_drain")):
         end = found.get(f"trace {old}_pages_per_unit")
@@ -102,7 +102,7 @@ def limits(data, name):
 
 
 def pick(limit, name):
-    """A budget is one number, or a table by machine; a machine that is not in it has none."""
+    """A budget is one number, or a table by machine; a machine without an entry has none."""
     return limit.get(name) if isinstance(limit, dict) else limit
 
 
@@ -121,7 +121,7 @@ def judge(name, found, wanted):
 
 
 def missed(data, name, found):
-    """Where a goal is not reached and the budget is wider for now: to be printed, no failure."""
+    """Goals that are not reached yet, where the budget is wider: printed, no failure."""
     out = []
     for budget in data["budget"]:
         goal, value = pick(budget.get("goal"), name), found.get(budget["figure"])
@@ -166,7 +166,7 @@ def boot(entry, run, static, icount):
 
 
 def wall(static):
-    """One CPU against two of the host's, in real time: for the reader, not for the judge."""
+    """One CPU against two of the host's, in real time: printed, never judged."""
     found, problems = figures(boot({"nodes": 1, "cpus": 2, "mem": "512M"}, "bench:percpu.wall",
                                    static, False).text)
     one, two = (found.get(f"wall cpus={n} us") for n in (1, 2))
@@ -178,7 +178,7 @@ def wall(static):
 
 
 def run(wanted, runs):
-    """Every machine (or those wanted, as 16/4); prints, and returns what is wrong."""
+    """Runs every machine, or those named (16/4); prints figures, returns problems."""
     data, problems = budgets(), []
     for entry in data["machine"]:
         name = f"{entry['cpus']}/{entry['nodes']}"

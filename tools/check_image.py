@@ -74,7 +74,7 @@ def check_mb1(data, problems):
 
 
 def find_mb2(data, problems):
-    """Offset and length of the header; None when there is no right one."""
+    """Offset and length of the header; None without a valid one."""
     limit = min(len(data), MB2_SEARCH)
     bad = None
     for offset in range(0, limit - 15, 4):

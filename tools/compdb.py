@@ -3,8 +3,8 @@
 
     make -nB TARGET... | compdb.py OUT
 
-A source that is compiled more than once (kernels, hosted tests, the library) has one entry: the
-first, so the order of the targets says which build counts.
+A source that is compiled more than once (kernels, hosted tests, the library) has one entry, for
+the first build; the order of the targets decides which build that is.
 SPDX-License-Identifier: MIT
 """
 import json

@@ -1,10 +1,10 @@
 #!/bin/bash
-# For maintainers, as root: does a fresh machine do it with nothing but a shell and apt?
+# For maintainers, as root: do the commands of the README work on a fresh machine with a shell and apt?
 #
 #     tools/fresh.sh [SUITE] [DIRECTORY]      (bookworm; a new directory under $TMPDIR)
 #
-# Makes a chroot from the mirror this machine uses itself, clones this repository into it, and runs
-# the two commands of the README there. The chroot is kept, for a look; its mounts are undone.
+# Makes a chroot from this machine's own mirror, clones this repository into it, and runs the two
+# commands of the README there. The chroot is kept for inspection; its mounts are undone.
 # SPDX-License-Identifier: MIT
 set -eu
 cd "$(dirname "$(readlink -f "$0")")/.."

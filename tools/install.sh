@@ -1,9 +1,9 @@
 # shellcheck shell=bash
-# What Perch needs on the host, and how it gets there with apt. Sourced by ./perch.
+# What Perch needs on the host, and how apt installs it. Sourced by ./perch.
 # SPDX-License-Identifier: MIT
 #
 # install_for VERB NO_INSTALL: returns when everything that VERB (build, run, iso, test) needs is
-# there; otherwise says what is missing, installs it, or stops with status 3.
+# installed. Otherwise it lists what is missing, installs it, or stops with status 3.
 
 PYTHON=${PYTHON:-/usr/bin/python3}
 APT_ETC=${APT_ETC:-/etc/apt}
@@ -19,16 +19,16 @@ have_any() {
     return 1
 }
 
-# A compiler that makes a hosted program with the sanitizers: needs libc's headers as well.
+# Can this compiler make a hosted program with sanitizers? It needs libc's headers as well.
 can_sanitize() {
     have "$1" && echo 'int main(void){return 0;}' |
         "$1" -x c -fsanitize=address,undefined -o /dev/null - >/dev/null 2>&1
 }
 
-# The formatter that the tree is checked with (tests/lint): version 14, Debian 12's own.
+# The formatter of the tree's check (tests/lint): version 14, as in Debian 12.
 have_format() { have clang-format-14 || clang-format --version 2>/dev/null | grep -q 'version 14\.'; }
 
-# The package with it; nothing where there is none: the check is skipped there.
+# The formatter's package. Empty where none exists: the check is skipped there.
 format_package() {
     if os_is debian 12; then
         echo clang-format
@@ -91,7 +91,7 @@ qemu_major() {
 
 os_is() { (. /etc/os-release 2>/dev/null && [ "$ID" = "$1" ] && [ "${VERSION_ID-}" = "$2" ]); }
 
-# Debian 12's own QEMU is 7.2; x2APIC without KVM needs 9.0, which backports have.
+# Debian 12 has QEMU 7.2; x2APIC without KVM needs 9.0, which backports have.
 wants_backports() {
     os_is debian 12 && { [ "$(id -u)" = 0 ] || have sudo; } &&
         [ "$(qemu_major)" -lt 9 ] 2>/dev/null && [ ! -e "${BUILD:-build}/.qemu-stock" ]
@@ -103,7 +103,7 @@ as_root() {
 
 apt() { as_root env DEBIAN_FRONTEND=noninteractive apt-get -q "$@"; }
 
-# Every apt source of this machine, as lines "URI SUITES SIGNED-BY", from both of apt's forms.
+# Every apt source of this machine, from both of apt's formats, as lines "URI SUITES SIGNED-BY".
 apt_sources() {
     local file
     for file in "$APT_ETC"/sources.list "$APT_ETC"/sources.list.d/*.list; do
@@ -132,7 +132,7 @@ apt_sources() {
     done
 }
 
-# Adds bookworm-backports from the mirror that bookworm itself comes from. Status 1: not to be had.
+# Adds bookworm-backports from bookworm's own mirror. Status 1: the mirror does not have it.
 add_backports() {
     local uri suites key list=$APT_ETC/sources.list.d/perch-backports.sources
     apt_sources | grep -q '|[^|]*bookworm-backports' && return 0
@@ -152,7 +152,7 @@ add_backports() {
     return 1
 }
 
-# QEMU of backports where it is wanted and to be had; the distribution's own otherwise.
+# QEMU from backports where it is needed and available; otherwise the distribution's.
 install_qemu() {
     if os_is debian 12 && add_backports &&
         apt install -y --no-install-recommends -t bookworm-backports qemu-system-x86; then

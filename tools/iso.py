@@ -2,7 +2,7 @@
 
     iso.py ELF OUT [COMMAND LINE]
 
-With a command line the image boots at once with exactly that one (the tests need many); without,
+With a command line the image boots at once with exactly that one, as the tests need it. Without one
 it has the menu of boot/grub.cfg.
 SPDX-License-Identifier: MIT
 """
@@ -15,7 +15,7 @@ import tempfile
 from pathlib import Path
 
 CONFIG = Path(__file__).resolve().parent.parent / "boot/grub.cfg"
-# What the menu and an administrator at its command line use, and what GRUB's own start looks for;
+# Modules for the menu, for an administrator at its command line, and for GRUB's own start;
 # with all of GRUB's modules the image is twice as large.
 PARTS = "acorn amiga apple bsd dfly dvh gpt msdos plan sun sunpc".split()
 MODULES = " ".join(["multiboot2", "serial", "normal", "echo", "test", "configfile", "ls", "cat",
@@ -24,7 +24,7 @@ MODULES = " ".join(["multiboot2", "serial", "normal", "echo", "test", "configfil
 
 
 class IsoError(Exception):
-    """grub-mkrescue failed; the text is its last words."""
+    """grub-mkrescue failed; the text is the end of its output."""
 
 
 def config(cmdline=None, gfx=""):
@@ -81,13 +81,13 @@ def netboot(elf, cmdline, directory, uefi=False):
 
 
 def chain(directory, loader):
-    """An iPXE script in a directory of netboot() that goes on to that loader; returns its name."""
+    """An iPXE script, in a directory of netboot(), that chains to that loader; returns its name."""
     Path(directory, "perch.ipxe").write_text(f"#!ipxe\nchain {loader}\n", encoding="ascii")
     return "perch.ipxe"
 
 
 def cached(elf, cmdline, directory, gfx=""):
-    """The image for this kernel and command line, made when it is not there yet."""
+    """The image for this kernel and command line, made if it does not exist yet."""
     content = Path(elf).read_bytes() + (MODULES + config(cmdline, gfx)).encode()
     key = hashlib.sha256(content).hexdigest()[:16]
     path = Path(directory, f"{key}.iso")

@@ -1,8 +1,8 @@
 #!/usr/bin/env python3
 """Symbol table for the kernel's panics: `nm -n` text on stdin, NASM source on stdout.
 
-The table (kernel/base/symbols.h) goes behind all code, into .ksyms: linking it in does not move a
-function, so the names of the first link are right in the second. An empty input gives an empty
+The table (kernel/base/symbols.h) is in .ksyms, after all code. Linking it in moves no function, so
+the names of the first link are right in the second. An empty input gives an empty
 table, for the first link.
 SPDX-License-Identifier: MIT
 """

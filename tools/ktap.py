@@ -1,8 +1,8 @@
-"""KTAP: reads what a kernel or a hosted test program printed, and says what is wrong with it.
+"""KTAP: reads the output of a kernel or a hosted test program, and finds what is wrong with it.
 
-Lines that are not KTAP (the kernel's log, a sanitizer's report) may stand anywhere between; a plan
-that was not kept, a number out of order, a suite whose result contradicts its cases, or a log that
-ends early is an error, so that a cut-off run can never pass.
+Lines that are not KTAP (the kernel's log, a sanitizer's report) may be anywhere between. Errors are
+a plan that was not kept, a number out of order, a suite whose result contradicts its cases, and a
+log that ends early, so that a cut-off run can never pass.
 SPDX-License-Identifier: MIT
 """
 import re
@@ -11,7 +11,7 @@ from dataclasses import dataclass, field
 VERSION = re.compile(r"^( *)(?:KTAP|TAP) version \d+\s*$")
 PLAN = re.compile(r"^( *)1\.\.(\d+)(?:\s*# *SKIP\b.*)?\s*$")
 RESULT = re.compile(r"^( *)(ok|not ok) (\d+)(?: -)?(?: ([^#]*?))?\s*(?:# *(.*))?$")
-SAID_LINES = 12  # shown of what a failed case said
+SAID_LINES = 12  # lines shown of a failed case
 
 
 @dataclass
@@ -39,7 +39,7 @@ class Ktap:
         return len(self.passed), len(self.failed), len(self.skipped)
 
     def failures(self):
-        """A text for each failed case: its name, and what it said, line by line."""
+        """A text for each failed case: its name and its lines."""
         return ["\n    ".join([f"failed: {name}", *self.said[name]]) for name in self.failed]
 
 
@@ -77,7 +77,7 @@ def parse(text):
     """Reads the whole text; never raises. found is False when there is no version line at all."""
     out, stack, suites = Ktap(), [], {}
     failed = {}
-    said = []  # since the last line that was KTAP's own
+    said = []  # since the last KTAP line
     for line in text.splitlines():
         line = line.rstrip("\r")
         version = VERSION.match(line)

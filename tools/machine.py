@@ -16,8 +16,8 @@ ROOT = Path(__file__).resolve().parent.parent
 MIB = 1 << 20
 GIB4 = 1 << 32
 TIB = 1 << 40
-AMD_HOLE = 0xfd00000000  # hw/i386/pc.c: what would cross it begins at 1 TiB (AMD CPUs)
-ROOM = 16 * MIB  # a node below this may be too small for its CPUs' units: the nearest serves
+AMD_HOLE = 0xfd00000000  # hw/i386/pc.c: RAM that would cross it begins at 1 TiB (AMD CPUs)
+ROOM = 16 * MIB  # a node below this may be too small for its CPUs' units: the nearest node serves
 
 
 class MachineError(Exception):
@@ -70,7 +70,7 @@ class Machine:
     mem: str = ""                 # only without nodes; 512M
     node: list = field(default_factory=list)
     dist: list = field(default_factory=list)      # [from, to, value]
-    by_socket: bool = False       # CPUs given to nodes by -numa cpu, not by cpus=
+    by_socket: bool = False       # assigns CPUs to nodes by -numa cpu, not by cpus=
     qemu: list = field(default_factory=list)      # further QEMU arguments
     firmware: str = "pvh"         # pvh, pvh-seabios, bios, uefi
     kernel: str = "perch"         # perch, ubsan, clang, debug
@@ -85,19 +85,19 @@ class Machine:
     timeout: int = 90
     status: int = 33
     shutdown: str = ""            # QMP's reason for QEMU's end: guest-shutdown, guest-reset
-    until: str = ""               # regular expression: the run goes on for ever after this line
+    until: str = ""               # regular expression: after this line the run never ends
     expect: list = field(default_factory=list)    # regular expressions, each in a line, in order
     forbid: list = field(default_factory=list)
     needs: list = field(default_factory=list)     # qemu>=9, ovmf, iasl, ram>=2G
-    host_memory: str = ""         # QEMU must not have more memory in use than this
+    host_memory: str = ""         # the most host memory that QEMU may use
     golden: str = ""              # a machine of tests/data/layouts: the layout Linux gave it
     online: int = -1              # CPUs that must come up; -1: as declared
     nodes_up: int = -1            # nodes of the `Brought up` line; -1: as declared
     cpu_nodes: list = field(default_factory=list)  # with acpi: node of each CPU
     ranges: list = field(default_factory=list)     # with acpi: [node, first, last] of RAM
-    replayed: acpi_replay.Replay | None = None     # with tables: what load() made of them
+    replayed: acpi_replay.Replay | None = None     # with tables: made by load()
 
-    # ---- what QEMU makes of it -------------------------------------------------------------
+    # ---- the machine by QEMU's rules -------------------------------------------------------------
 
     def present(self):
         return int(self.smp.split(",")[0]) if self.smp else self.cpus
@@ -118,11 +118,11 @@ class Machine:
         return min(ram, 0xc0000000 if ram >= 0xe0000000 else 0xe0000000)
 
     def highmem(self):
-        """Where QEMU begins the rest; its TCG models that the machine files use are AMD's."""
+        """Where the rest begins in QEMU; the TCG models in the machine files are AMD's."""
         return TIB if self.ram() - self.lowmem() + GIB4 > AMD_HOLE else GIB4
 
     def pxm_ranges(self):
-        """Proximity domain -> [(start, end)] of physical RAM, nodes being laid out in order."""
+        """Proximity domain -> [(start, end)] of physical RAM, nodes in order."""
         low, high, offset, out = self.lowmem(), self.highmem(), 0, {}
         for pxm, node in enumerate(self.node or [Node(self.ram())]):
             start, end = offset, offset + node.mem
@@ -131,7 +131,7 @@ class Machine:
             offset = end
         return out
 
-    # ---- what the kernel must make of it ---------------------------------------------------
+    # ---- what the kernel must find ---------------------------------------------------
 
     def option(self, key, default=None):
         """Value of the last KEY= on the kernel's command line."""
@@ -210,7 +210,7 @@ class Machine:
 
 
 def replay(machine):
-    """Makes the CPUs and what is known of the nodes from a real machine's tables."""
+    """Sets CPUs and nodes from a real machine's tables."""
     if machine.node or machine.dist or machine.acpi or machine.smp:
         raise MachineError(f"{machine.name}: tables goes with none of node, dist, acpi and smp")
     directory = ROOT / "tests/data/acpi" / machine.tables
@@ -251,7 +251,7 @@ def _check(machine):
 
 
 def load(path):
-    """Reads one machine file; MachineError says what is wrong with it."""
+    """Reads one machine file; MachineError names the error."""
     path = Path(path)
     try:
         data = tomllib.loads(path.read_text(encoding="utf-8"))

@@ -1,8 +1,8 @@
 """QEMU: from a machine file to arguments, to a finished run with its log.
 
 The only place that knows QEMU's options; `perch run`, the tests and the benchmarks all come here.
-PERCH_QEMU names another QEMU. A run always ends: at its time limit QEMU is stopped and the result
-says so.
+PERCH_QEMU names another QEMU. A run always ends: at its time limit QEMU is stopped, and the
+result has this.
 SPDX-License-Identifier: MIT
 """
 import functools
@@ -31,10 +31,10 @@ ICOUNT = ["-accel", "tcg,thread=single", "-icount", "shift=0,sleep=off",
           "-rtc", "base=2026-01-01,clock=vm"]
 
 
-STILL_THERE = 1.0  # seconds after which a machine that said that it waits is believed
+STILL_THERE = 1.0  # seconds; a machine that still runs then really waits
 
 
-# Where the log comes out. "port" is a place that only a table of firmware's tells.
+# Where the log comes out. "port" is known only from a table of the firmware.
 CONSOLES = {
     "uart": ["-serial", "chardev:log"],
     "com2": ["-serial", "none", "-device", "isa-serial,index=1,chardev=log"],
@@ -57,9 +57,9 @@ class Result:
     stderr: str = ""
     page: list | None = None      # with Machine.screen: the lines of the page on it
     ended_by: str = ""            # QMP's reason for the end, with Machine.shutdown
-    waited: bool = False          # with Machine.until: the line came, and QEMU had to be stopped
-    silent: float | None = None   # seconds without a line, when that was why it was stopped
-    peak: int = 0                 # bytes of host memory QEMU had in use at most; 0: not measured
+    waited: bool = False          # with Machine.until: the line came, and QEMU was stopped
+    silent: float | None = None   # seconds without a line, if it was stopped for that
+    peak: int = 0                 # the most host memory in use, in bytes; 0: not measured
 
     def tail(self, lines=20):
         return "\n".join(self.text.splitlines()[-lines:])
@@ -94,7 +94,7 @@ def _number(text):
 
 
 def check_needs(machine):
-    """Raises Missing when this host or this QEMU cannot do what the machine asks."""
+    """Raises Missing when this host or this QEMU cannot run the machine."""
     for need in machine.needs:
         name, _, value = need.partition(">=")
         if name == "qemu" and version() < _number(value):
@@ -173,12 +173,12 @@ def smp_args(machine):
 
 
 def medium_args(machine, workdir, cmdline):
-    """What the firmware boots from: a CD-ROM, a USB stick with the same image, or the network."""
+    """The boot medium: a CD-ROM, a USB stick with the same image, or the network."""
     if machine.medium in ("pxe", "ipxe"):
         loader = iso.netboot(image(machine), cmdline, workdir / "tftp", machine.firmware == "uefi")
         if machine.medium == "ipxe":
             loader = iso.chain(workdir / "tftp", loader)
-        # QEMU's card brings iPXE along, which SeaBIOS needs. OVMF has a driver and PXE of its own.
+        # QEMU's card has iPXE, which SeaBIOS needs. OVMF has its own driver and PXE.
         own = ",romfile=" if machine.firmware == "uefi" and machine.medium == "pxe" else ""
         return ["-netdev", f"user,id=net,tftp={workdir / 'tftp'},bootfile={loader}",
                 "-device", f"virtio-net-pci,netdev=net{own}", "-boot", "n"]
@@ -204,19 +204,19 @@ def boot_args(machine, workdir, cmdline):
         return args
     args = ["-kernel", str(image(machine)), "-append", cmdline]
     if machine.firmware == "pvh" and any((d / "qboot.rom").exists() for d in QEMU_DATA):
-        args += ["-bios", "qboot.rom"]  # quicker than SeaBIOS, which serves where it is missing
+        args += ["-bios", "qboot.rom"]  # quicker than SeaBIOS, which is used without it
     return args
 
 
 def qmp_args(workdir):
-    """QEMU's own word on why it ended, in a file; the greeting is answered from another file."""
+    """Arguments by which QMP writes to a file why QEMU ended; another file answers the greeting."""
     (workdir / "qmp.in").write_text('{"execute": "qmp_capabilities"}\n', encoding="ascii")
     return ["-chardev", f"file,id=qmp,path={workdir / 'qmp.out'},input-path={workdir / 'qmp.in'}",
             "-mon", "chardev=qmp,mode=control"]
 
 
 def ended_by(workdir):
-    """The reason of the SHUTDOWN event in what qmp_args() asked for; "" when there was none."""
+    """The reason of the SHUTDOWN event in the file of qmp_args(); "" without one."""
     for line in (workdir / "qmp.out").read_text(encoding="utf-8").splitlines():
         word = json.loads(line)
         if word.get("event") == "SHUTDOWN":
@@ -225,7 +225,7 @@ def ended_by(workdir):
 
 
 def argv(machine, workdir, accel="tcg", icount=False, gdb=False, extra_append=""):
-    """The whole command. workdir: a directory for private files, the caller removes it."""
+    """The whole command. workdir: a directory for private files, which the caller removes."""
     cmdline = " ".join(x for x in ("exit=isa-debug", machine.append, extra_append) if x)
     board = machine.machine + (",smm=off" if machine.machine.startswith("q35") else "")
     cpu = "host" if accel == "kvm" and machine.cpu == "max" else machine.cpu
@@ -245,7 +245,7 @@ def argv(machine, workdir, accel="tcg", icount=False, gdb=False, extra_append=""
 
 
 def peak_memory(pid):
-    """The most memory that process had in use so far, in bytes (proc(5), VmHWM); 0: it is gone."""
+    """The most memory that this process has used, in bytes (proc(5), VmHWM); 0: it has ended."""
     try:
         status = Path(f"/proc/{pid}/status").read_text(encoding="ascii", errors="replace")
     except OSError:
@@ -255,7 +255,7 @@ def peak_memory(pid):
 
 
 def wait(process, timeout, silence, result, start):
-    """Until QEMU ends, `timeout` seconds are over, or no line came for `silence` seconds."""
+    """Reads until QEMU ends, `timeout` seconds are over, or no line came for `silence` seconds."""
     while True:
         now = time.monotonic() - start
         quiet = now - (result.stamps[-1][0] if result.stamps else 0)
@@ -272,15 +272,15 @@ def wait(process, timeout, silence, result, start):
 def run(args, timeout, on_line=None, until="", measure=False, screen=None, silence=None):
     """Starts QEMU, reads its log until it ends or the time (seconds; None: no limit) is over.
 
-    silence: seconds without a new line after which it is over, too (not with until or screen).
-    screen: a Screen; a run is over a while after a page of Perch's has appeared on it.
-    until: a regular expression; QEMU that is still there a while after such a line has waited.
-    measure: with each line its use of memory is looked at, which never falls."""
+    silence: the run is over after as many seconds without a new line (not with until or screen).
+    screen: a Screen; the run is over a short time after a page of Perch's is on it.
+    until: a regular expression; QEMU waits if it still runs a short time after such a line.
+    measure: with each line the peak of QEMU's memory is read."""
     result, start = Result(), time.monotonic()
     process = subprocess.Popen(args, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE,
                                stderr=subprocess.PIPE, start_new_session=True)
 
-    seen = threading.Event()  # the line came, or nothing more will
+    seen = threading.Event()  # the line came, or QEMU has ended
 
     def read_log():
         for raw in process.stdout:

@@ -1,9 +1,9 @@
 """`perch run`: boots one machine in QEMU, prints its log, and says whether everything held.
 
 Takes its options from the environment, as `make run NODES=4 CPUS=8` passes them: NODES, CPUS, MEM,
-FIRMWARE (pvh, bios, uefi), TOPOLOGY (a machine file), TABLES (a directory of ACPI tables), APPEND, ACCEL (tcg, kvm), GDB, LOG.
-A run is over when QEMU ends, or when no line came for 300 s and a second for each CPU
-(PERCH_SILENCE: so many seconds), and says so.
+FIRMWARE (pvh, bios, uefi), TOPOLOGY (a machine file), TABLES (a directory of ACPI tables), APPEND,
+ACCEL (tcg, kvm), GDB, LOG. A run is over when QEMU ends, or after 300 s, and a second more for each
+CPU, without a new line (PERCH_SILENCE: another number of seconds). The last line says which.
 SPDX-License-Identifier: MIT
 """
 import os
@@ -18,7 +18,7 @@ import verdict
 
 # Without a new line, and one more for each CPU: a machine of 1,024 takes long, but is not silent.
 SECONDS_OF_SILENCE = 300
-WHOLE_RUN = 10  # times as long, for one that never ends
+WHOLE_RUN = 10  # times as long: the limit for a run that never ends
 
 
 def chosen():
@@ -43,7 +43,7 @@ def chosen():
 
 
 def silence_of(machine):
-    """Seconds without a new line of the log after which a run is given up."""
+    """Seconds without a new line of the log after which a run is stopped."""
     return int(os.environ.get("PERCH_SILENCE") or SECONDS_OF_SILENCE + machine.present())
 
 
@@ -67,7 +67,7 @@ def boot(machine, accel, gdb, log):
 
 
 def last(text):
-    """The closing line; into a file for `perch`, which prints it after make's own words."""
+    """The closing line; in a file for `perch`, which prints it after make's own output."""
     if os.environ.get("PERCH_LAST"):
         Path(os.environ["PERCH_LAST"]).write_text(text + "\n", encoding="utf-8")
     else:

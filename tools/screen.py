@@ -1,5 +1,5 @@
-"""What a reader would see on QEMU's screen: a screenshot by QMP, its letters found with the kernel's
-own font (kernel/base/font.c).
+"""The text on QEMU's screen: a screenshot by QMP, its letters found with the kernel's own
+font (kernel/base/font.c).
 
 A cell is a letter only when each of its pixels is that letter's; anything else reads as "\\ufffd", so
 that a screen with a stray pixel fails a comparison.
@@ -69,7 +69,7 @@ class Image:
 
     @staticmethod
     def _cell(rows):
-        """No letter covers half of its cell: the more common colour is the paper."""
+        """No letter covers half of its cell: the more common colour is the background."""
         flat = [pixel for row in rows for pixel in row]
         colours = sorted(set(flat), key=flat.count, reverse=True)
         if len(colours) > 2:
@@ -111,7 +111,7 @@ class Screen:
         raise OSError("QEMU has closed its monitor")
 
     def look(self):
-        """The screen now; None while QEMU has none to show."""
+        """The screen now; None while QEMU has none."""
         try:
             answer = self._command("screendump", filename=str(self.image))
             return Image(self.image.read_bytes()) if "return" in answer else None
@@ -119,7 +119,7 @@ class Screen:
             return None
 
     def page(self, process, timeout):
-        """Waits for a page of Perch's; its lines, or None when there is none in time."""
+        """Waits for a page of Perch's; returns its lines, or None at the time limit."""
         end = time.monotonic() + timeout
         while time.monotonic() < end and process.poll() is None:
             image = self.look()

@@ -1,5 +1,5 @@
 #!/usr/bin/env python3
-"""The sources that hosted tests need, read from the sources: no list to keep right by hand.
+"""Finds the sources that hosted tests need, so that no list is maintained by hand.
 
     sources_of.py TEST.c... < LIST
 
@@ -34,7 +34,7 @@ class File:
                                VARIABLE.findall(FUNCTION.sub("", code))]
         self.own = {name for kind, name, _ in defined if "static" in kind}
         self.shared = {name for kind, name, _ in defined if "static" not in kind}
-        # What a header gives where it is named: name -> names in the body.
+        # The inline functions and macros of a header: name -> names in the body.
         self.gives = {name: body for kind, name, body in defined if "static" in kind}
         self.gives.update(MACRO.findall(code))
         self.code = code
@@ -64,7 +64,7 @@ class Tree:
         return found
 
     def direct(self, path):
-        """The sources that define what path names, itself or by an inline function or a macro."""
+        """The sources that define the names in path, also by inline functions and macros."""
         file = self.file(path)
         gives, code = {}, [file.code]
         for header in self.headers(path):

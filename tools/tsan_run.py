@@ -1,9 +1,9 @@
 #!/usr/bin/env python3
 """Runs a program built with -fsanitize=thread: tsan_run.py PROGRAM [ARG...]
 
-Older TSan runtimes stop ("unexpected memory mapping") where the kernel randomises addresses by more
-bits than they knew of, so the program is started without randomisation where that is allowed (it is
-not in every container). A race ends the program with status 66.
+Older TSan runtimes stop ("unexpected memory mapping") if the kernel randomises addresses by more
+bits than they expect. The program is therefore started without randomisation where that is allowed
+(not in every container). A race ends the program with status 66.
 SPDX-License-Identifier: MIT
 """
 import os

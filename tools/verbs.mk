@@ -27,8 +27,8 @@ export $(RUN_OPTIONS)
 run: $(BUILD)/perch.elf
 	@$(PYTHON) tools/run.py
 
-# ---- test: WHAT=unit|model|damage|tsan|kernel|qemu|huge|tools|runner|lint|fuzz, PATTERN=part of a name
-# Named by a machine file's kernel=, beside $(BUILD)/perch.elf.
+# ---- test: WHAT=, one of the kinds below; PATTERN=, part of a test's name ----------------------
+# The kernels that a machine file can name by kernel=.
 KERNELS := $(BUILD)/perch.elf $(BUILD)/ubsan/perch.elf $(BUILD)/clang/perch.elf \
 	$(BUILD)/debug/perch.elf
 
@@ -40,6 +40,7 @@ TEST_NEEDS_kernel := $(BUILD)/perch.elf
 TEST_NEEDS_qemu := $(KERNELS) iso
 TEST_NEEDS_huge := $(BUILD)/perch.elf
 TEST_NEEDS_tools := $(TOOL_BINS) $(BUILD)/perch.elf library-tests
+TEST_NEEDS_docs := $(BUILD)/perch.elf $(BUILD)/debug/perch.elf iso $(TOOL_BINS)
 TEST_NEEDS_runner :=
 TEST_NEEDS_lint := $(KERNELS)
 TEST_NEEDS_fuzz := $(FUZZ_BINS)
@@ -53,6 +54,7 @@ TEST_ARGS_tsan := tests/test_unit.py -k 'tsan-$(PATTERN)'
 TEST_ARGS_kernel := tests/test_qemu.py -k 'numa4-cpu8]'
 TEST_ARGS_qemu := tests/test_qemu.py tests/test_damage.py tests/test_acpi_high.py -k '$(PATTERN)'
 TEST_ARGS_huge := tests/test_qemu.py -k '$(PATTERN)'
+TEST_ARGS_docs := tests/test_docs.py -k '$(PATTERN)'
 TEST_ARGS_all := -k '$(PATTERN)'
 TEST_KIND := $(or $(WHAT),all)
 TEST_ARGS := $(or $(TEST_ARGS_$(TEST_KIND)),tests/$(TEST_KIND) -k '$(PATTERN)')
@@ -74,7 +76,7 @@ layout-bin: $(BUILD)/perch-layout
 # ---- acpi-bin: the program behind `perch acpi` ------------------------------------------------
 acpi-bin: $(BUILD)/perch-acpi
 
-# ---- compdb: what clangd reads; kernel before hosted programs, which have many sources in common --
+# ---- compdb: for clangd; the kernel first, so that shared sources get the kernel's flags ----------
 COMPDB_OF := $(BUILD)/perch.elf $(BUILD)/debug/perch.elf $(HOST_BINS) $(TSAN_BINS) $(DAMAGE_BINS) \
 	$(TOOL_BINS) $(FUZZ_BINS) libperch-percpu.a
 COMPDB ?= compile_commands.json
@@ -82,7 +84,7 @@ compdb:
 	@$(MAKE) --no-print-directory -nB $(COMPDB_OF) BUILD=$(BUILD) | \
 		$(PYTHON) tools/compdb.py $(COMPDB)
 
-# ---- bench: WHAT=all|boot|percpu; BENCH_ARGS=--check judges against tests/bench/*-budgets.toml -
+# ---- bench: WHAT=all|boot|percpu; BENCH_ARGS=--check: against tests/bench/*-budgets.toml ------
 BENCH_ARGS ?=
 
 bench: $(BUILD)/perch.elf
@@ -91,14 +93,15 @@ bench: $(BUILD)/perch.elf
 # ---- docs-check: the documents' samples; figures, with BENCH=output of `perch bench` ---------------
 BENCH ?=
 
-docs-check: $(BUILD)/perch.elf $(BUILD)/debug/perch.elf iso $(TOOL_BINS)
+docs-check: $(TEST_NEEDS_docs)
 	@BUILD=$(BUILD) $(PYTEST) -q -n $(JOBS) tests/test_docs.py
 	$(if $(BENCH),$(PYTHON) tools/bench_docs.py $(BENCH))
 
 help:
 	@echo 'make             build/perch.elf and build/perch.iso'
 	@echo 'make run         NODES= CPUS= MEM= FIRMWARE= TOPOLOGY= TABLES= APPEND= ACCEL= GDB=1 LOG='
-	@echo 'make test        every test; WHAT=unit|model|damage|tsan|kernel|qemu|huge|tools|runner|lint|fuzz PATTERN='
+	@echo 'make test        every test; or WHAT=unit|model|damage|tsan|kernel|qemu|huge|tools|docs|runner|lint|fuzz,'
+	@echo '     and PATTERN=, part of a name'
 	@echo 'make unit-NAME   builds and runs NAME_test.c, wherever in tests/, and what it needs; so do:'
 	@echo '     model-NAME  NAME_model.c'
 	@echo '     tsan-NAME   NAME_tsan.c, or a unit test under TSan'

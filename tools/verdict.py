@@ -1,8 +1,8 @@
-"""The verdict over one boot: everything that is wrong with it, as lines of text.
+"""The verdict on one boot: its problems, as lines of text.
 
-The kernel's own word is one witness of several: QEMU's exit status, the KTAP plan, the lines the
-machine file expects, and a comparison of every placement line with the memory QEMU was told to give
-to each node. No problem found means that the boot passed.
+The kernel is one witness of several. Judged are QEMU's exit status, the KTAP plan, the lines that
+the machine file expects, and every placement line against the memory that QEMU gives to each node.
+A boot without a problem has passed.
 SPDX-License-Identifier: MIT
 """
 import json
@@ -29,7 +29,7 @@ def lines_of(text):
 
 
 def _in_order(patterns, lines):
-    """Those that no line matches after the line that matched the one before."""
+    """The expressions that no line matches after the match of the one before."""
     problems, at = [], 0
     for pattern in patterns:
         found = next((i for i in range(at, len(lines)) if re.search(pattern, lines[i])), None)
@@ -42,7 +42,7 @@ def _in_order(patterns, lines):
 
 
 def _screen(machine, result):
-    """The page that a run leaves there; with it the run's end is judged."""
+    """The page that a run leaves on the screen, and with it the run's end."""
     if result.page is None:
         return [f"no page on the screen after {result.seconds:.0f} s"]
     problems = [f"screen: {problem}" for problem in _in_order(machine.screen, result.page)]
@@ -74,7 +74,7 @@ def _exit(machine, result):
 def _text(machine, lines):
     problems = _in_order(machine.expect, lines)
     booted = sum(bool(BOOTED.match(line)) for line in lines)
-    if booted > 1:  # a console that comes late gets everything, and once
+    if booted > 1:  # a late console gets everything, once
         problems.append(f"{booted} lines `Perch ...: booted by`")
     for pattern in machine.forbid:
         problems += [f"forbidden line: {line}" for line in lines if re.search(pattern, line)][:3]
@@ -107,7 +107,7 @@ def _brought_up(machine, lines):
 
 
 def _placement(machine, lines):
-    """Each unit inside the memory QEMU gave to the CPU's node, and named so."""
+    """Each unit must be in memory that QEMU gave to the CPU's node, and its line must say so."""
     problems, ranges, seen = [], machine.node_ranges(), {}
     for match in filter(None, map(PLACED.match, lines)):
         cpu, node, first, last = int(match[1]), int(match[2]), int(match[3], 16), int(match[4], 16)
@@ -173,7 +173,7 @@ def _layout(machine, lines):
 
 
 def _host_memory(machine, result):
-    """That Perch touched little: memory of the guest is the host's only once it was touched."""
+    """Perch must have touched little: the guest uses host memory only for what it touched."""
     if not machine.host_memory:
         return []
     if not result.peak:
@@ -187,7 +187,7 @@ def judge(machine, result):
     """(problems, parsed KTAP) of one run. An empty list is a pass."""
     lines = lines_of(result.text)
     parsed = ktap.parse(result.text)
-    if machine.console == "screen":  # there is nothing else to look at
+    if machine.console == "screen":  # nothing else to judge
         return _exit(machine, result), parsed
     problems = _exit(machine, result) + _text(machine, lines) + _tests(machine, parsed)
     if machine.status != 37:

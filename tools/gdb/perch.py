@@ -1,16 +1,16 @@
-"""gdb commands for a stopped or dead Perch: what its structures hold, by their own types.
+"""gdb commands for a stopped or dead Perch: it prints the kernel's structures.
 
     gdb build/perch.elf -ex 'source tools/gdb/perch.py' -ex 'target remote :1234'
     (gdb) perch memblock | perch nodes | perch chunks | perch mags | perch log
 
-Nothing runs in the kernel: memory is only read, by the types of the image's debug information. So
-the commands work after a panic as well. "This CPU" is the CPU of the selected thread.
+The commands only read memory, by the types of the image's debug information, and run nothing in
+the kernel. They also work after a panic. "This CPU" is the CPU of the selected thread.
 SPDX-License-Identifier: MIT
 """
 import gdb
 
-# Every name of the kernel that is used below: a rename there is a change here and nowhere else.
-# Variables with their types, then the members, by what they are.
+# Every name of the kernel that is used below, so that a rename changes only this table.
+# Variables with their types, then the members by structure.
 BOOT = ("boot", "boot_state")
 ALLOCATOR = ("allocator", "pcpu_allocator")
 LOG = ("the_log", "log")
@@ -45,11 +45,11 @@ M = {
 
 
 class Missing(gdb.GdbError):
-    """What is asked for is not there (yet); the text says what."""
+    """The structure does not exist yet; the text names it."""
 
 
 def variable(what):
-    """A variable at file scope, of whatever file: by its name and its struct."""
+    """A variable at file scope, of any file, found by its name and its struct."""
     name, struct = what
     for symbol in gdb.lookup_static_symbols(name) + [gdb.lookup_global_symbol(name)]:
         if symbol and symbol.type.strip_typedefs().name == struct:
@@ -86,14 +86,14 @@ class Command(gdb.Command):
 
 
 class Perch(gdb.Command):
-    """What the kernel's structures hold: memblock, nodes, chunks, mags, log."""
+    """Prints the kernel's structures: memblock, nodes, chunks, mags, log."""
 
     def __init__(self):
         super().__init__("perch", gdb.COMMAND_DATA, prefix=True)
 
 
 class Memblock(Command):
-    """Memory that exists and memory that is reserved, from early in the boot on."""
+    """Memblock's lists: memory and reserved. From early in the boot on."""
 
     NAME = "memblock"
 
@@ -135,7 +135,7 @@ class Nodes(Command):
 
 
 def runs(flags):
-    """[(first, one past the last)] of what is true."""
+    """[(first, one past the last)] of the runs of true values."""
     found, begin = [], None
     for i, flag in enumerate([*flags, False]):
         if flag and begin is None:
@@ -187,7 +187,7 @@ class Chunks(Command):
 
 
 def this_cpu():
-    """The number of the selected thread's CPU: its copy lies GS's base after the variable."""
+    """The number of the selected thread's CPU: its copy is at the variable plus GS base."""
     symbol = gdb.lookup_global_symbol(CPU_NUMBER) or gdb.lookup_static_symbol(CPU_NUMBER)
     value = symbol.value()
     there = gdb.Value(int(value.address) + int(gdb.parse_and_eval("$gs_base")) & (1 << 64) - 1)
@@ -223,7 +223,7 @@ class Mags(Command):
 
 
 class Log(Command):
-    """What the log's ring still holds."""
+    """The lines in the log's ring."""
 
     NAME = "log"
 

@@ -1,8 +1,9 @@
-"""Records what loaders really hand over, tests/data/loader/NAME.bin, and the tables of a QEMU machine with
-HMAT and CEDT, tests/data/qemu-acpi/*.bin, which no real machine here has: for damage sweep and fuzzers.
+"""Records the information that loaders hand over (tests/data/loader/NAME.bin), and the tables of a
+QEMU machine with HMAT and CEDT (tests/data/qemu-acpi/*.bin), which no real machine here has. For the
+damage sweep and the fuzzers.
 
 Boots build/perch.elf by each way in under gdb, stops at the kernel's first instruction, and keeps the
-memory that its parser looks at: records of address and length (8 bytes each) and the bytes, the block
+memory that its parser reads: records of address and length (8 bytes each) and the bytes, the block
 itself first. Run by hand when a way in is added: tools/gen/loader_blocks.py (needs gdb, OVMF, GRUB).
 SPDX-License-Identifier: MIT
 """
@@ -62,7 +63,7 @@ def pvh_regions(guest, info):
         strings += [struct.unpack_from("<Q", table, 32 * i + 16)[0] for i in range(modules)]
     for address in filter(None, strings):
         text = guest.read(address, PAGE - address % PAGE)
-        # What is behind the string is of no interest, and zeroes keep the file the same.
+        # The bytes after the string do not matter; zeroes keep the file reproducible.
         if text:     # a module's string may be anywhere: qboot leaves it uninitialised
             regions.append((address, text.split(b"\0")[0].ljust(len(text), b"\0")))
     return regions

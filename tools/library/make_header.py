@@ -1,10 +1,10 @@
 #!/usr/bin/env python3
-"""One self-contained header out of the tree's own: no copy to keep right by hand.
+"""Makes one self-contained header from the tree's own, so that no copy is maintained by hand.
 
     make_header.py HEADER RENAMES KEEP
 
-Follows the includes from ROOTS, in order, each header once; what is ours becomes text, what is the
-system's an include line. Names that could be anybody's (u64, MIN, likely, spin_lock) become C's own
+Follows the includes from ROOTS, in order, each header once. Our headers become text, the system's
+headers an include line. Names that a program may use itself (u64, MIN, likely, spin_lock) become C's own
 type or get the prefix perch_ or PERCH_; names of the allocator and the terms of its field
 (percpu_alloc, this_cpu_add) stay. RENAMES ("old new") and KEEP (names) are for objcopy: symbols of
 the archive that are renamed with the header, and those that stay global.
@@ -41,7 +41,7 @@ OPENING = """/*
 #define PERCH_PERCPU_LIBRARY_H
 
 """
-# Behind the system's headers. C++ has the same atomics under other names, of the same layout.
+# After the system's headers. C++ has the same atomics under other names, of the same layout.
 BEFORE = """#ifdef __cplusplus
 #include <atomic>
 #pragma GCC system_header /* C's casts are no warnings here */
@@ -60,7 +60,7 @@ AFTER = """#ifdef __cplusplus
 #endif
 #endif
 """
-# Words of C11 that C++ has not, as both have them; words of C++ that are names here.
+# Words of C11 that C++ lacks, in a form that both have; words of C++ that are names here.
 BOTH = {"_Thread_local": "__thread", "_Static_assert": "PERCH_STATIC_ASSERT", "class": "class_",
         "new": "new_", "delete": "delete_", "this": "this_", "private": "private_",
         "public": "public_", "operator": "operator_", "template": "template_", "typename": "typename_",
@@ -78,7 +78,7 @@ def find(name):
 
 
 def collect(name, parts, system):
-    """Depth first, so that a header comes behind what it needs. parts: name -> text."""
+    """Depth first, so that a header follows those that it needs. parts: name -> text."""
     if name in parts or name in SYSTEM:
         if name in SYSTEM:
             system.setdefault(SYSTEM[name])
@@ -94,7 +94,7 @@ def collect(name, parts, system):
     text = re.sub(r"^#ifndef (\w+)\n#define \1\n", "", text, count=1, flags=re.M)
     text = re.sub(r"#endif\s*\Z", "", text)
     text = text.replace(" * SPDX-License-Identifier: MIT\n", "")
-    del parts[name]  # now at its place: behind those it needs
+    del parts[name]  # in its place now, after those that it needs
     parts[name] = re.sub(r"\n{3,}", "\n\n", text).strip() + "\n"
 
 
@@ -147,7 +147,7 @@ def new_name(name):
 
 
 def rename(text, table):
-    """In code, and in comments where the name is plainly one: a type, a call, in capitals."""
+    """In code, and in comments where it is clearly a name: a type, a call, in capitals."""
     def in_comment(match):
         name, rest = match[1], match[2]
         plain = name in TYPES or rest == "(" or (name.upper() == name and "_" in name)
@@ -171,7 +171,7 @@ def check_members(text, table):
 
 
 def for_both(body):
-    """The same text for C and C++: each atomic by PERCH_ATOMIC, no word that one of them lacks."""
+    """The same text for C and C++: each atomic by PERCH_ATOMIC, no word that one of the two lacks."""
     for pattern, new in ATOMIC:
         body = pattern.sub(new, body)
     return TOKEN.sub(lambda match: BOTH.get(match[0], match[0]), body)
