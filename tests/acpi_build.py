@@ -1,8 +1,7 @@
-"""Made-up ACPI tables, and a QEMU machine whose firmware hands over these and no others.
+"""A QEMU machine whose firmware hands over made-up ACPI tables and no others, and the tables of it.
 
-Tables are bytes, put together here from the specification and from nothing of tools/. seal() makes
-length and checksum right; a damaged table is damaged afterwards, or sealed again when the damage
-must survive the checksum.
+Structures come from acpi_tables.py; here is what such a machine needs beside them. A damaged table
+is damaged after seal(), or sealed again when the damage must survive the checksum.
 
 World: `-machine acpi=off` leaves the fw_cfg files etc/acpi/tables, etc/acpi/rsdp and
 etc/table-loader free, so they can be ours: firmware (qboot, SeaBIOS, OVMF) loads them as it does
@@ -14,21 +13,9 @@ SPDX-License-Identifier: MIT
 import struct
 from dataclasses import dataclass, field
 
+from acpi_tables import header, seal, table
+
 TABLES, RSDP = b"etc/acpi/tables", b"etc/acpi/rsdp"
-
-
-def seal(table):
-    """The table with its length and checksum made right."""
-    table = bytearray(table)
-    struct.pack_into("<I", table, 4, len(table))
-    table[9] = 0
-    table[9] = -sum(table) & 0xff
-    return bytes(table)
-
-
-def header(signature, revision):
-    return signature.encode() + struct.pack("<IBB6s8sI4sI", 0, revision, 0, b"PERCH ", b"TESTTAB ",
-                                            1, b"TEST", 1)
 
 
 def put(table, at, data, again=True):
@@ -44,43 +31,9 @@ def put(table, at, data, again=True):
     return bytes(fixed)
 
 
-# ---- SRAT ---------------------------------------------------------------------------------------
-def srat(*parts, revision=3):
-    return seal(header("SRAT", revision) + struct.pack("<IQ", 1, 0) + b"".join(parts))
-
-
-def cpu(apic, pxm, flags=1):
-    return struct.pack("<BBBBIB3sI", 0, 16, pxm & 0xff, apic, flags, 0,
-                       (pxm >> 8).to_bytes(3, "little"), 0)
-
-
-def x2apic(apic, pxm, flags=1):
-    return struct.pack("<BBHIIIQ", 2, 24, 0, pxm, apic, flags, 0)
-
-
-def memory(base, length, pxm, flags=1):
-    return struct.pack("<BBIHQQIIQ", 1, 40, pxm, 0, base, length, 0, flags, 0)
-
-
-# ---- MADT, SLIT, FADT ---------------------------------------------------------------------------
-def lapic(apic, flags=1):
-    return struct.pack("<BBBBI", 0, 8, apic, apic, flags)
-
-
-def local_x2apic(apic, flags=1):
-    return struct.pack("<BBHIII", 9, 16, 0, apic, flags, apic)
-
-
-def ioapic(number=0, address=0xfec00000):
-    return struct.pack("<BBBBII", 1, 12, number, 0, address, 0)
-
-
-def madt(*parts):
-    return seal(header("APIC", 3) + struct.pack("<II", 0xfee00000, 1) + b"".join(parts))
-
-
+# ---- SLIT, FADT ---------------------------------------------------------------------------------
 def slit(n, matrix):
-    return seal(header("SLIT", 1) + struct.pack("<Q", n) + bytes(matrix))
+    return table("SLIT", struct.pack("<Q", n) + bytes(matrix))
 
 
 def fadt(dsdt=0):
@@ -90,7 +43,7 @@ def fadt(dsdt=0):
     struct.pack_into("<I", body, 64 - 36, 0x604)
     struct.pack_into("<I", body, 76 - 36, 0x608)
     body[91 - 36] = 4
-    return seal(header("FACP", 3) + bytes(body))
+    return table("FACP", body, 3)
 
 
 # ---- SPCR, DBG2 (Microsoft's specifications) ----------------------------------------------------
@@ -100,13 +53,13 @@ def gas(space, address, width=8, access=1):
 
 
 def spcr(space, address, interface=0, baud=7):
-    return seal(header("SPCR", 2) + bytes([interface, 0, 0, 0]) + gas(space, address) + bytes(6)
-                + bytes([baud]) + bytes(5) + b"\xff\xff\xff\xff" + bytes(12))
+    return table("SPCR", bytes([interface, 0, 0, 0]) + gas(space, address) + bytes(6)
+                 + bytes([baud]) + bytes(5) + b"\xff\xff\xff\xff" + bytes(12), 2)
 
 
 def dbg2(*devices, count=None, offset=44):
     count = len(devices) if count is None else count
-    return seal(header("DBG2", 0) + struct.pack("<II", offset, count) + b"".join(devices))
+    return table("DBG2", struct.pack("<II", offset, count) + b"".join(devices), 0)
 
 
 def dbg2_port(space, address):

@@ -14,11 +14,11 @@ import pytest
 import machine as machines
 import qemu
 import verdict
-from acpi_build import (World, cpu, dbg2, dbg2_port, fadt, header, ioapic, lapic, local_x2apic,
-                        madt, memory, put, seal, slit, spcr, srat, x2apic)
+from acpi_build import World, dbg2, dbg2_port, fadt, put, slit, spcr
+from acpi_tables import cpu, cpu2, header, ioapic, lapic, madt, memory, seal, srat, x2apic
 
 M = 256 << 20
-MADT = madt(lapic(0), lapic(1), ioapic())
+MADT = madt(lapic(0), lapic(1), ioapic(0))
 CPUS, MEMORY = [cpu(0, 0), cpu(1, 1)], [memory(0, M, 0), memory(M, M, 1)]
 SRAT = srat(*CPUS, *MEMORY)
 SLIT = slit(2, [10, 21, 21, 10])
@@ -93,7 +93,7 @@ CASES = [
          instead(SRAT, srat(*CPUS, MEMORY[0], memory(0, 2 * M, 1)))),
     Case("srat-cpu-twice", "srat-cpu-conflict", instead(SRAT, srat(cpu(1, 0), *CPUS, *MEMORY))),
     Case("srat-cpu-unknown", "srat-cpu-unknown",
-         instead(SRAT, srat(*CPUS, x2apic(0x70000000, 1), *MEMORY))),
+         instead(SRAT, srat(*CPUS, cpu2(0x70000000, 1), *MEMORY))),
 
     # SLIT
     Case("slit-short", "slit-short", instead(SLIT, cut(SLIT, 47))),
@@ -108,11 +108,11 @@ CASES = [
     Case("madt-twice-a-cpu", "madt-cpu-duplicate",
          instead(MADT, madt(lapic(0), lapic(1), lapic(1), lapic(0)))),
     Case("madt-no-boot-cpu", "madt-boot-cpu srat-cpu-unknown",
-         instead(MADT, madt(lapic(1), ioapic()))),
-    Case("madt-no-cpu", "madt-no-cpu", instead(MADT, madt(ioapic())), cpus=1, nodes=(0,), up=2),
+         instead(MADT, madt(lapic(1), ioapic(0)))),
+    Case("madt-no-cpu", "madt-no-cpu", instead(MADT, madt(ioapic(0))), cpus=1, nodes=(0,), up=2),
     Case("madt-second", "madt-second", instead(MADT, MADT, madt(lapic(0)))),
     Case("madt-x2apic-nobody", "", instead(MADT, madt(lapic(0), lapic(1), lapic(255),
-                                                      local_x2apic(0xffffffff)))),
+                                                      x2apic(0xffffffff)))),
 
     # the other tables
     Case("fadt-short", "fadt-short", World([cut(fadt(), 80), *GOOD[1:]])),

@@ -3,8 +3,8 @@
  * checksums set at the end. Independent of acpi/tables.h on purpose, so that both must agree.
  * SPDX-License-Identifier: MIT
  */
-#ifndef PERCH_TESTS_ACPI_BUILD_H
-#define PERCH_TESTS_ACPI_BUILD_H
+#ifndef PERCH_TESTS_ACPI_ACPI_BUILD_H
+#define PERCH_TESTS_ACPI_ACPI_BUILD_H
 
 #include <stdio.h>
 #include <stdlib.h>
@@ -88,11 +88,6 @@ static inline void madt_x2apic(struct table *t, u32 apic_id, u32 flags)
 {
     put(t, 9, 1), put(t, 16, 1), put(t, 0, 2);
     put(t, apic_id, 4), put(t, flags, 4), put(t, apic_id, 4);
-}
-
-static inline void madt_wakeup(struct table *t, u16 version, u64 mailbox)
-{
-    put(t, 16, 1), put(t, 16, 1), put(t, version, 2), put(t, 0, 4), put(t, mailbox, 8);
 }
 
 static inline void srat_begin(struct table *t, u8 revision)

@@ -79,6 +79,11 @@ KTEST(acpi_tables, madt_other_entries)
     EXPECT_EQ(firmware_found()->count[FW_MADT_ENTRY_CUT], 1);
 }
 
+static void madt_wakeup(struct table *t, u16 version, u64 mailbox)
+{
+    put(t, 16, 1), put(t, 16, 1), put(t, version, 2), put(t, 0, 4), put(t, mailbox, 8);
+}
+
 KTEST(acpi_tables, madt_wakeup_mailbox)
 {
     struct table t;

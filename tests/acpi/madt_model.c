@@ -1,10 +1,11 @@
 /*
  * The MADT against a model that looks at every pair of entries: tables out of order, with holes,
- * repeats, hundreds of disabled entries, ids of nobody, no id 0, both CPU types mixed; and the CPU
- * numbers that come of it, the boot CPU found by its own id wherever it stands, or nowhere.
+ * repeats, hundreds of disabled entries, ids without a CPU, no id 0, both types of entry mixed. Then the
+ * CPU numbers that follow from it, with the boot CPU anywhere in the table, or missing.
  * SPDX-License-Identifier: MIT
  */
 #include "kernel/base/ktest.h"
+#include "tests/host/random.h"
 #include "tests/host/shim.h"
 #include "tests/mm/numa/numa_host.h"
 
@@ -24,8 +25,7 @@ static u64 seed = 1;
 
 static u32 below(u32 n)
 {
-    seed = seed * 6364136223846793005ULL + 1442695040888963407ULL;
-    return (u32)(seed >> 33) % n;
+    return (u32)(random_lcg(&seed) >> 33) % n;
 }
 
 static bool nobody(const struct entry *e)

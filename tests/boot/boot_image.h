@@ -12,7 +12,6 @@
 #include "kernel/base/string.h"
 
 #define IMAGE_BASE 0x8000ULL
-#define IMAGE_MAX  0x20000
 
 struct image {
     u8 *bytes; /* allocated, size bytes */
@@ -39,24 +38,9 @@ static inline size_t image_put(struct image *m, const void *data, size_t len)
     return off;
 }
 
-static inline size_t image_u32(struct image *m, u32 v)
-{
-    return image_put(m, &v, sizeof(v));
-}
-
-static inline size_t image_u64(struct image *m, u64 v)
-{
-    return image_put(m, &v, sizeof(v));
-}
-
 static inline void image_set32(struct image *m, size_t off, u32 v)
 {
     memcpy(m->bytes + off, &v, sizeof(v));
-}
-
-static inline void image_align(struct image *m)
-{
-    image_resize(m, align_up(m->size, 8));
 }
 
 static inline const void *image_map(void *ctx, u64 pa, size_t len)

@@ -1,5 +1,5 @@
 /*
- * boot/efi_memmap: what only the EFI memory map can say arrives; wrong descriptors cost themselves.
+ * boot/efi_memmap: what only the EFI memory map says arrives; a wrong descriptor is dropped alone.
  * SPDX-License-Identifier: MIT
  */
 #include <stdlib.h>

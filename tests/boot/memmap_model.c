@@ -5,6 +5,7 @@
 #include "boot/memmap.h"
 #include "kernel/base/errno.h"
 #include "kernel/base/ktest.h"
+#include "tests/host/random.h"
 #include "tests/host/shim.h"
 
 #define UNITS  200
@@ -15,10 +16,7 @@ static u64 rng_state = 0x9e3779b97f4a7c15;
 
 static u32 rnd(u32 bound)
 {
-    rng_state ^= rng_state << 13;
-    rng_state ^= rng_state >> 7;
-    rng_state ^= rng_state << 17;
-    return (u32)(rng_state >> 33) % bound;
+    return (u32)(random_xorshift(&rng_state) >> 33) % bound;
 }
 
 struct round {

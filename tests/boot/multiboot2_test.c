@@ -1,5 +1,5 @@
 /*
- * boot/multiboot2: what a good loader says arrives, what a bad one says costs a line.
+ * boot/multiboot2: what a good loader passes arrives; each fault of a bad one is logged.
  * SPDX-License-Identifier: MIT
  */
 #include "boot/multiboot2.h"
@@ -10,6 +10,21 @@
 
 static struct boot_info info;
 static struct image image;
+
+static size_t image_u32(struct image *m, u32 v)
+{
+    return image_put(m, &v, sizeof(v));
+}
+
+static size_t image_u64(struct image *m, u64 v)
+{
+    return image_put(m, &v, sizeof(v));
+}
+
+static void image_align(struct image *m)
+{
+    image_resize(m, align_up(m->size, 8));
+}
 
 static void begin(void)
 {

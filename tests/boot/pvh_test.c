@@ -1,5 +1,5 @@
 /*
- * boot/pvh: start information of version 0 and 1, and what is wrong with it.
+ * boot/pvh: start information of versions 0 and 1, good and damaged.
  * SPDX-License-Identifier: MIT
  */
 #include "boot/pvh.h"

@@ -10,7 +10,7 @@ import struct
 import sys
 from pathlib import Path
 
-sys.path.insert(0, str(Path(__file__).resolve().parent.parent / "tools"))
+sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
 import acpi_tables  # noqa: E402
 
 DATA = Path(__file__).resolve().parent.parent / "data"

@@ -137,19 +137,8 @@ void world_fragment(struct world *w, u32 node);
 u32 world_free_pages(const struct world *w, u32 node);
 u32 world_free_blocks(const struct world *w, u32 node);
 
-static inline bool world_is_backed(const struct world *w, u32 cpu)
-{
-    return atomic_load_explicit(&w->backed[cpu / 64], memory_order_relaxed) >> (cpu % 64) & 1;
-}
-
 /* Sets the CPU's bit; the chunks that exist are the caller's to tell. */
 void world_set_backed(struct world *w, u32 cpu);
-
-/* A CPU's unit of a chunk. */
-static inline u8 *world_unit(const struct world *w, const struct pcpu_backing *b, u32 cpu)
-{
-    return (u8 *)(uintptr_t)(b->base + w->fc.unit_off[cpu]);
-}
 
 /* What an address of the window leads to now: PCPU_GET_NONE, PCPU_GET_ZERO or a page. */
 u64 world_entry(struct world *w, u64 va);

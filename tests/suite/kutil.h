@@ -1,6 +1,6 @@
 /*
  * What the suites inside the kernel share: findings collected from several CPUs at once, the live
- * page tables, a wait with an end, and which node may serve a CPU.
+ * page tables, and which node may serve a CPU.
  * Header only; any CPU unless a function says otherwise.
  * SPDX-License-Identifier: MIT
  */

@@ -20,15 +20,15 @@
 u64 lapic_timer_hz(void);
 
 /*
- * Calls fn(arg) on this CPU after ns nanoseconds, in place of an earlier one that has not come yet.
+ * Calls fn(arg) on this CPU after ns nanoseconds, in place of an earlier one that is still pending.
  * -ENODEV: not measured yet; -ERANGE: 0, or longer than the counter holds (some seconds).
  */
 int lapic_timer_start(u64 ns, void (*fn)(void *arg), void *arg) MUST_CHECK;
 
-/* Takes this CPU's timer back. True: it had not come. */
+/* Takes this CPU's timer back. True: it was pending. */
 bool lapic_timer_cancel(void);
 
-/* Nanoseconds until this CPU's timer comes, 0 when none is set. */
+/* Nanoseconds until this CPU's timer fires, 0 when none is set. */
 u64 lapic_timer_left(void);
 
 #endif

@@ -1,5 +1,5 @@
 /*
- * The harness' own: work on idle CPUs ends cleanly beside CPUs that come and go for other work.
+ * on_idle.h itself: work on idle CPUs ends cleanly beside CPUs that run other work in between.
  * SPDX-License-Identifier: MIT
  */
 #include "tests/suite/on_idle.h"

@@ -1,6 +1,6 @@
 /*
- * Functions that run on other CPUs in thread context, interrupts on, out of their idle loops: what
- * a cross-call cannot test. What the idle loops did before, they go on with.
+ * Functions that run on other CPUs in thread context, interrupts on, from their idle loops: what
+ * a cross-call cannot test. The idle loops keep the work that they had before.
  * Header only; boot CPU.
  * SPDX-License-Identifier: MIT
  */
@@ -61,7 +61,7 @@ static inline void on_idle_work(void *ctx)
     atomic_fetch_sub(&o->at_work, 1);
 }
 
-/* Nobody runs yet. o must be static: a CPU may look at it a moment after the end. */
+/* No CPU runs fn yet. o must be static: a CPU may read it a moment after the end. */
 static inline void on_idle_begin(struct on_idle *o, void (*fn)(void *arg), void *arg, bool again)
 {
     for (u32 i = 0; i < CPUMAP_WORDS; i++)
@@ -82,8 +82,8 @@ static inline void on_idle_add(struct on_idle *o, u32 cpu)
 }
 
 /*
- * Waits until fn has run `runs` times in all, and nobody is in it; then all is as it was before.
- * at_work is 0 once: who comes later has not been asked, and is at work for a look at most.
+ * Waits until fn has run `runs` times in all and no CPU is in it; then restores the idle loops.
+ * It is enough to see at_work 0 once: a CPU that enters later finds no bit of its own in todo.
  */
 static inline void on_idle_end(struct on_idle *o, u32 runs)
 {

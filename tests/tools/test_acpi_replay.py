@@ -15,12 +15,13 @@ from pathlib import Path
 
 import pytest
 
-import acpi_build
 import acpi_replay
+import acpi_tables
 import machine as machines
 import qemu
-from acpi_build import cpu, lapic, local_x2apic, memory, slit, srat, x2apic
+from acpi_build import slit
 from acpi_replay import Ram, ReplayError, replay
+from acpi_tables import cpu, cpu2, lapic, memory, srat
 
 ROOT = Path(__file__).resolve().parent.parent.parent
 DATA = ROOT / "tests/data/acpi"
@@ -64,8 +65,8 @@ def without(entry, *fields):
 def madt(*ids):
     """Each an id, or (id, flags); above 254 as type 9."""
     items = [item if isinstance(item, tuple) else (item, 1) for item in ids]
-    return acpi_build.madt(*[(lapic if apic < 256 else local_x2apic)(apic, flags)
-                             for apic, flags in items])
+    return acpi_tables.madt(*[(lapic if apic < 256 else acpi_tables.x2apic)(apic, flags)
+                              for apic, flags in items])
 
 
 RAM = Ram(1 * GIB, 1 * GIB, 4 * GIB)
@@ -181,7 +182,7 @@ def test_damage_is_refused_or_replayed(name):
 
 # ---- made-up machines ---------------------------------------------------------------------------
 def test_ids_with_holes_disabled_and_unknown():
-    made = replay({"SRAT": srat(cpu(4, 7), cpu(0, 2), cpu(9, 7, flags=0), x2apic(300, 2), cpu(6, 9),
+    made = replay({"SRAT": srat(cpu(4, 7), cpu(0, 2), cpu(9, 7, flags=0), cpu2(300, 2), cpu(6, 9),
                                 memory(0, GIB, 2), memory(GIB, GIB, 7)),
                    "APIC": madt(0, (2, 0), 4, 300, (9, 0), 4)}, RAM)
     ids = [e[3] if e[0] == 0 else u32(e, 8) for e in split(made.srat) if e[0] in (0, 2)]
@@ -249,7 +250,7 @@ def test_a_tiny_range_keeps_a_page():
      "APIC: 4097 enabled CPUs"),
     ({"SRAT": srat(cpu(9, 0), memory(0, GIB, 0)), "APIC": madt(*range(256, 256 + 255), 9)},
      "8 bits for APIC ids"),
-    ({"SRAT": srat(*[x2apic(i, 0) for i in range(2729)], memory(0, GIB, 0))}, "QEMU takes 65535"),
+    ({"SRAT": srat(*[cpu2(i, 0) for i in range(2729)], memory(0, GIB, 0))}, "QEMU takes 65535"),
     ({"SRAT": srat(cpu(0, 0), memory(0, GIB, 0)), "SLIT": slit(2, [10, 20, 20])}, "2 localities"),
     ({"SRAT": srat(cpu(0, 0), memory(0, GIB, 0)), "SLIT": slit(1 << 40, [10])}, "localities need"),
     ({"SRAT": srat(cpu(0, 0), *[memory(i * GIB, GIB, i) for i in range(257)])}, "do not fit"),

@@ -4,6 +4,7 @@
  */
 #include "kernel/base/clockmath.h"
 #include "kernel/base/ktest.h"
+#include "tests/host/random.h"
 
 __extension__ typedef unsigned __int128 u128;
 
@@ -11,8 +12,7 @@ static u64 seed = 1;
 
 static u64 rnd(void)
 {
-    seed = seed * 6364136223846793005ULL + 1442695040888963407ULL;
-    return seed >> 20;
+    return random_lcg(&seed) >> 20;
 }
 
 KTEST(clockmath, conversions_match_wide_division)

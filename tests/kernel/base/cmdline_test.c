@@ -1,4 +1,5 @@
 /*
+ * The kernel's command line: words, numbers, every option, and bad values.
  * SPDX-License-Identifier: MIT
  */
 #include "kernel/base/cmdline.h"

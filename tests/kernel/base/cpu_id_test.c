@@ -1,5 +1,5 @@
 /*
- * CPU identification with the numbers of real CPUs, and who must not change page sizes in place.
+ * CPU identification with the numbers of real CPUs, and which must not change page sizes in place.
  * SPDX-License-Identifier: MIT
  */
 #include "kernel/base/cpu_id.h"

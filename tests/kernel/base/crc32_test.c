@@ -5,6 +5,7 @@
 #include "kernel/base/crc32.h"
 #include "kernel/base/ktest.h"
 #include "kernel/base/string.h"
+#include "tests/host/random.h"
 
 static const struct {
     const char *text;
@@ -36,8 +37,7 @@ static void fill(u8 *buf, size_t len)
     u32 x = 12345;
 
     for (size_t i = 0; i < len; i++) {
-        x = x * 1664525 + 1013904223;
-        buf[i] = (u8)(x >> 24);
+        buf[i] = (u8)(random_lcg32(&x) >> 24);
     }
 }
 

@@ -1,4 +1,5 @@
 /*
+ * Globs: literals, wildcards, and many stars, which must stay cheap.
  * SPDX-License-Identifier: MIT
  */
 #include "kernel/base/glob.h"

@@ -10,6 +10,7 @@
 #include <string.h>
 #include "kernel/base/ktest.h"
 #include "kernel/base/printf.h"
+#include "tests/host/random.h"
 
 #pragma GCC diagnostic ignored "-Wformat"
 #pragma GCC diagnostic ignored "-Wformat-nonliteral"
@@ -19,8 +20,7 @@ static u64 seed = 1;
 
 static u32 rnd(u32 n)
 {
-    seed = seed * 6364136223846793005ULL + 1442695040888963407ULL;
-    return (u32)(seed >> 33) % n;
+    return (u32)(random_lcg(&seed) >> 33) % n;
 }
 
 static u64 value(void)

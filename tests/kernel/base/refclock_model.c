@@ -7,6 +7,7 @@
  */
 #include "kernel/base/ktest.h"
 #include "kernel/base/refclock.h"
+#include "tests/host/random.h"
 
 __extension__ typedef unsigned __int128 u128;
 
@@ -27,8 +28,7 @@ static u64 seed;
 
 static u64 rnd(void)
 {
-    seed = seed * 6364136223846793005ULL + 1442695040888963407ULL;
-    return seed >> 20;
+    return random_lcg(&seed) >> 20;
 }
 
 static void stall(struct world *w)

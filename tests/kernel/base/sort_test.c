@@ -1,4 +1,5 @@
 /*
+ * The sort: every small size, a large array, and equal keys.
  * SPDX-License-Identifier: MIT
  */
 #include <stdlib.h>

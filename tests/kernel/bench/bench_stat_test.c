@@ -1,4 +1,5 @@
 /*
+ * A benchmark's statistics: ranks, few samples, fractions, and counts of locks.
  * SPDX-License-Identifier: MIT
  */
 #include <stdlib.h>

@@ -1,5 +1,5 @@
 /*
- * Interrupts: the old timer runs and cannot reach us, and each CPU's own timer comes once.
+ * Interrupts: the PIT runs but its interrupt is masked, and each CPU's own timer fires once.
  * SPDX-License-Identifier: MIT
  */
 #include "kernel/platform/idt.h"

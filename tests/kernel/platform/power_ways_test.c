@@ -1,6 +1,6 @@
 /*
  * Power-off and reset on a machine made of a table of registers, on which each way works or fails
- * as the case wants. Who takes the machine away ends the call, as in life.
+ * as the case wants. A way that works ends the call, as on a real machine.
  * SPDX-License-Identifier: MIT
  */
 #include "kernel/platform/power_ways.h"

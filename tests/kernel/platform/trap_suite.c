@@ -1,5 +1,5 @@
 /*
- * Expected faults: every CPU survives them and is told.
+ * Expected faults: every CPU survives them, and its handler learns the cause.
  * SPDX-License-Identifier: MIT
  */
 #include "kernel/base/safe.h"

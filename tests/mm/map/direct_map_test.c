@@ -1,5 +1,5 @@
 /*
- * The direct map covers exactly what it is told, with the largest leaves that fit, and leaves no
+ * The direct map covers exactly the given ranges, with the largest leaves that fit, and leaves no
  * writable alias of the kernel's text; the kernel map keeps its guard pages.
  * SPDX-License-Identifier: MIT
  */

@@ -99,17 +99,6 @@ static inline void fake_destroy(struct pagetable *pt)
     fake_free_tables(pt, pt->root_pa, PT_ROOT);
 }
 
-/* The page at va, alone, gets these permissions. */
-static inline void fake_set_prot(struct pagetable *pt, u64 va, u32 prot)
-{
-    struct pt_flush flush = PT_FLUSH_NONE;
-    u64 pa;
-
-    REQUIRE_EQ(pagetable_lookup(pt, va, &pa, NULL, NULL), 0);
-    REQUIRE_EQ(pagetable_unmap(pt, va, PAGE_SIZE, PT_KEEP_TABLES, &flush), 0);
-    REQUIRE_EQ(pagetable_map_page(pt, va, pa, prot, 0), 0);
-}
-
 /* One number for all that a walk shows. */
 static int fake_hash_leaf(void *ctx, const struct pt_leaf *leaf)
 {

@@ -3,6 +3,7 @@
  * array that holds every page's address and permissions.
  * SPDX-License-Identifier: MIT
  */
+#include "tests/host/random.h"
 #include "tests/mm/map/fake_pages.h"
 #include "kernel/base/ktest.h"
 #include "mm/map/pagetable.h"
@@ -20,10 +21,7 @@ struct model {
 
 static u64 rnd(struct model *m, u64 below)
 {
-    m->seed ^= m->seed << 13;
-    m->seed ^= m->seed >> 7;
-    m->seed ^= m->seed << 17;
-    return m->seed % below;
+    return random_xorshift(&m->seed) % below;
 }
 
 struct check {

@@ -5,6 +5,7 @@
  */
 #include "mm/map/pagetable_range.h"
 #include "kernel/base/ktest.h"
+#include "tests/host/random.h"
 #include "tests/mm/map/fake_pages.h"
 
 #define SLOTS   6
@@ -29,10 +30,7 @@ struct model {
 
 static u64 rnd(struct model *m, u64 below)
 {
-    m->seed ^= m->seed << 13;
-    m->seed ^= m->seed >> 7;
-    m->seed ^= m->seed << 17;
-    return m->seed % below;
+    return random_xorshift(&m->seed) % below;
 }
 
 /* The block a slot's pages come from when it is to be promoted. */

@@ -9,6 +9,7 @@
 #include <sched.h>
 #include <stdatomic.h>
 #include "kernel/base/ktest.h"
+#include "tests/host/random.h"
 #include "tests/host/shim.h"
 #include "tests/mm/map/fake_pages.h"
 
@@ -382,10 +383,7 @@ static void *reader(void *arg)
         u64 pa = 0, off;
         u32 prot = 0;
 
-        seed ^= seed << 13;
-        seed ^= seed >> 7;
-        seed ^= seed << 17;
-        off = seed % SZ_2M;
+        off = random_xorshift(&seed) % SZ_2M;
         if (pagetable_lookup(&pt, VA + off, &pa, &prot, NULL) || pa != BLOCK + off || prot != PROT)
             atomic_fetch_add(&wrong_looks, 1);
         pa = pt_slot_entry(&pt, arg, off / PAGE_SIZE, &prot);

@@ -8,6 +8,7 @@
 #include "kernel/base/errno.h"
 #include "kernel/base/ktest.h"
 #include "mm/map/vspace.h"
+#include "tests/host/random.h"
 
 #define PAGES    192
 #define MAX_SETS 64
@@ -34,10 +35,7 @@ struct model {
 
 static u64 rnd(struct model *m, u64 below)
 {
-    m->seed ^= m->seed << 13;
-    m->seed ^= m->seed >> 7;
-    m->seed ^= m->seed << 17;
-    return m->seed % below;
+    return random_xorshift(&m->seed) % below;
 }
 
 static bool free_pages(const struct model *m, s64 first, u64 n)

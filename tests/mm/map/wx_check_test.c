@@ -45,6 +45,17 @@ static bool start(void)
     return true;
 }
 
+/* The page at va, alone, gets these permissions. */
+static void set_prot(u64 va, u32 prot)
+{
+    struct pt_flush flush = PT_FLUSH_NONE;
+    u64 pa;
+
+    REQUIRE_EQ(pagetable_lookup(&pt, va, &pa, NULL, NULL), 0);
+    REQUIRE_EQ(pagetable_unmap(&pt, va, PAGE_SIZE, PT_KEEP_TABLES, &flush), 0);
+    REQUIRE_EQ(pagetable_map_page(&pt, va, pa, prot, 0), 0);
+}
+
 static void stop(void)
 {
     fake_destroy(&pt);
@@ -78,7 +89,7 @@ KTEST(wx_check, writable_and_executable)
 {
     /* In its place, and no alias: only the one leaf is wrong. */
     REQUIRE_TRUE(start());
-    fake_set_prot(&pt, TRAMPOLINE, PT_W | PT_X);
+    set_prot(TRAMPOLINE, PT_W | PT_X);
     expect_only(WX_WRITE_EXEC, TRAMPOLINE);
     stop();
 }
@@ -86,12 +97,12 @@ KTEST(wx_check, writable_and_executable)
 KTEST(wx_check, writable_alias_in_the_direct_map)
 {
     REQUIRE_TRUE(start());
-    fake_set_prot(&pt, DIRECT_MAP_BASE + TEXT_PA + 0x3000, PT_W);
+    set_prot(DIRECT_MAP_BASE + TEXT_PA + 0x3000, PT_W);
     expect_only(WX_ALIAS, DIRECT_MAP_BASE + TEXT_PA + 0x3000);
     stop();
     /* rodata counts as well: its last page */
     REQUIRE_TRUE(start());
-    fake_set_prot(&pt, DIRECT_MAP_BASE + RODATA_END - PAGE_SIZE, PT_W);
+    set_prot(DIRECT_MAP_BASE + RODATA_END - PAGE_SIZE, PT_W);
     expect_only(WX_ALIAS, DIRECT_MAP_BASE + RODATA_END - PAGE_SIZE);
     stop();
 }
@@ -118,7 +129,7 @@ KTEST(wx_check, executable_outside)
     expect_only(WX_EXEC_OUTSIDE, VAREA_BASE);
     stop();
     REQUIRE_TRUE(start());
-    fake_set_prot(&pt, KERNEL_BASE + TEXT_END, PT_X);
+    set_prot(KERNEL_BASE + TEXT_END, PT_X);
     expect_only(WX_EXEC_OUTSIDE, KERNEL_BASE + TEXT_END);
     stop();
     /* A large leaf that begins inside and ends outside. */

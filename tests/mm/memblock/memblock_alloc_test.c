@@ -30,19 +30,9 @@ static u64 alloc(struct fixture *f, u64 size)
     return alloc_from(f, size, 0);
 }
 
-static void have(struct fixture *f)
-{
-    EXPECT_EQ(memblock_add(&f->mb, START, MEM), 0);
-}
-
-static void taken(struct fixture *f, u64 base, u64 size)
-{
-    EXPECT_EQ(memblock_reserve(&f->mb, base, size), 0);
-}
-
 MB_BOTH(memblock_alloc, simple)
 {
-    have(f);
+    fixture_add(f);
     EXPECT_EQ(alloc(f, 2), up ? START : END - LINE);
     EXPECT_LIST(&f->mb.reserved, 1, 2);
 }
@@ -52,8 +42,8 @@ MB_BOTH(memblock_alloc, disjoint)
 {
     u64 r1 = up ? START : END - LINE;
 
-    have(f);
-    taken(f, r1, 2);
+    fixture_add(f);
+    fixture_reserve(f, r1, 2);
     EXPECT_EQ(alloc(f, 16), up ? START + LINE : END - 2 * LINE);
     EXPECT_LIST(&f->mb.reserved, 2, 18);
 }
@@ -63,8 +53,8 @@ MB_BOTH(memblock_alloc, before)
 {
     u64 r1 = up ? START + 256 : END - 512;
 
-    have(f);
-    taken(f, r1, 512);
+    fixture_add(f);
+    fixture_reserve(f, r1, 512);
     EXPECT_EQ(alloc(f, 256), r1 - 256);
     EXPECT_LIST(&f->mb.reserved, 1, 768);
     EXPECT_REGION(&f->mb.reserved, 0, r1 - 256, 768);
@@ -75,8 +65,8 @@ MB_BOTH(memblock_alloc, after)
 {
     u64 r1 = up ? START : END - 768;
 
-    have(f);
-    taken(f, r1, 512);
+    fixture_add(f);
+    fixture_reserve(f, r1, 512);
     EXPECT_EQ(alloc(f, 256), r1 + 512);
     EXPECT_LIST(&f->mb.reserved, 1, 768);
     EXPECT_REGION(&f->mb.reserved, 0, r1, 768);
@@ -88,8 +78,8 @@ MB_BOTH(memblock_alloc, second_fit)
     u64 first = up ? START + 512 : END - 1024; /* hole of 512 on its outer side */
     u64 want = up ? first + 512 : first - 1024;
 
-    have(f);
-    taken(f, first, 512);
+    fixture_add(f);
+    fixture_reserve(f, first, 512);
     EXPECT_EQ(alloc(f, 1024), want);
     EXPECT_LIST(&f->mb.reserved, 1, 1536);
     EXPECT_REGION(&f->mb.reserved, 0, up ? first : want, 1536);
@@ -101,9 +91,9 @@ MB_BOTH(memblock_alloc, in_between)
     u64 outer = up ? START : END - 512;
     u64 inner = up ? START + 1024 : END - 1536;
 
-    have(f);
-    taken(f, outer, 512);
-    taken(f, inner, 512);
+    fixture_add(f);
+    fixture_reserve(f, outer, 512);
+    fixture_reserve(f, inner, 512);
     EXPECT_EQ(alloc(f, 512), MIN(outer, inner) + 512);
     EXPECT_LIST(&f->mb.reserved, 1, 1536);
     EXPECT_REGION(&f->mb.reserved, 0, MIN(outer, inner), 1536);
@@ -111,25 +101,25 @@ MB_BOTH(memblock_alloc, in_between)
 
 MB_BOTH(memblock_alloc, small_gaps)
 {
-    have(f);
+    fixture_add(f);
     for (u64 at = START; at < END; at += 512)
-        taken(f, at + 128, 512 - 128);
+        fixture_reserve(f, at + 128, 512 - 128);
     EXPECT_EQ(alloc(f, 256), 0);
     EXPECT_EQ(alloc(f, 128), up ? START : END - 512);
 }
 
 MB_BOTH(memblock_alloc, all_reserved)
 {
-    have(f);
-    taken(f, START, MEM);
+    fixture_add(f);
+    fixture_reserve(f, START, MEM);
     EXPECT_EQ(alloc(f, 256), 0);
     EXPECT_LIST(&f->mb.reserved, 1, MEM);
 }
 
 MB_BOTH(memblock_alloc, no_space)
 {
-    have(f);
-    taken(f, START + 256, MEM - 256);
+    fixture_add(f);
+    fixture_reserve(f, START + 256, MEM - 256);
     EXPECT_EQ(alloc(f, 512), 0);
     EXPECT_LIST(&f->mb.reserved, 1, MEM - 256);
 }
@@ -138,8 +128,8 @@ MB_BOTH(memblock_alloc, limited_space)
 {
     u64 hole = up ? START : END - 256;
 
-    have(f);
-    taken(f, up ? START + 256 : START, MEM - 256);
+    fixture_add(f);
+    fixture_reserve(f, up ? START + 256 : START, MEM - 256);
     EXPECT_EQ(alloc(f, 256), hole);
     EXPECT_LIST(&f->mb.reserved, 1, MEM);
 }
@@ -152,7 +142,7 @@ MB_BOTH(memblock_alloc, no_memory)
 
 MB_BOTH(memblock_alloc, too_large)
 {
-    have(f);
+    fixture_add(f);
     EXPECT_EQ(alloc(f, MEM + 2), 0);
     EXPECT_EQ(alloc(f, ~0ULL), 0);
     EXPECT_LIST(&f->mb.reserved, 0, 0);
@@ -161,14 +151,14 @@ MB_BOTH(memblock_alloc, too_large)
 
 MB_BOTH(memblock_alloc_from, simple)
 {
-    have(f);
+    fixture_add(f);
     EXPECT_EQ(alloc_from(f, 16, END - LINE), END - LINE);
     EXPECT_LIST(&f->mb.reserved, 1, 16);
 }
 
 MB_BOTH(memblock_alloc_from, misaligned)
 {
-    have(f);
+    fixture_add(f);
     EXPECT_EQ(alloc_from(f, 32, END - (2 * LINE - 1)), END - LINE);
     EXPECT_LIST(&f->mb.reserved, 1, 32);
 }
@@ -176,7 +166,7 @@ MB_BOTH(memblock_alloc_from, misaligned)
 /* Above min_addr no aligned place is left: it is given up. */
 MB_BOTH(memblock_alloc_from, high_addr)
 {
-    have(f);
+    fixture_add(f);
     EXPECT_EQ(alloc_from(f, 32, END - LINE + 1), up ? START : END - LINE);
     EXPECT_LIST(&f->mb.reserved, 1, 32);
 }
@@ -185,15 +175,15 @@ MB_BOTH(memblock_alloc_from, no_space_above)
 {
     u64 min_addr = END - 2 * LINE;
 
-    have(f);
-    taken(f, min_addr, 2 * LINE);
+    fixture_add(f);
+    fixture_reserve(f, min_addr, 2 * LINE);
     EXPECT_EQ(alloc_from(f, LINE, min_addr), up ? START : min_addr - LINE);
     EXPECT_LIST(&f->mb.reserved, up ? 2 : 1, 3 * LINE);
 }
 
 MB_BOTH(memblock_alloc_from, min_addr_cap)
 {
-    have(f);
+    fixture_add(f);
     EXPECT_EQ(alloc_from(f, LINE, START - 4096), up ? START : END - LINE);
     EXPECT_LIST(&f->mb.reserved, 1, LINE);
 }
@@ -213,7 +203,7 @@ MB_BOTH(memblock_alloc, current_limit)
     struct memblock_request req = {.size = 256, .max_addr = END};
     struct memblock_result got;
 
-    have(f);
+    fixture_add(f);
     memblock_set_current_limit(&f->mb, START + 512);
     EXPECT_EQ(alloc(f, 256), up ? START : START + 256);
     EXPECT_EQ(memblock_alloc(&f->mb, &req, &got), 0);
@@ -228,7 +218,7 @@ MB_BOTH(memblock_alloc, bad_requests)
     struct memblock_request req = {.size = 0, .align = 64};
     struct memblock_result got;
 
-    have(f);
+    fixture_add(f);
     EXPECT_EQ(memblock_alloc(&f->mb, &req, &got), -EINVAL);
     req = (struct memblock_request){.size = 1, .align = 3};
     EXPECT_EQ(memblock_alloc(&f->mb, &req, &got), -EINVAL);
@@ -244,7 +234,7 @@ MB_BOTH(memblock_alloc, wide_alignment)
     struct memblock_request req = {.size = PAGE_SIZE, .align = 1ULL << 63};
     struct memblock_result got;
 
-    have(f);
+    fixture_add(f);
     EXPECT_EQ(memblock_alloc(&f->mb, &req, &got), -ENOMEM);
     EXPECT_EQ(memblock_add(&f->mb, ~0ULL - SZ_2M, SZ_2M), 0);
     EXPECT_EQ(memblock_alloc(&f->mb, &req, &got), -ENOMEM);
@@ -270,7 +260,7 @@ MB_BOTH(memblock_alloc, find_only)
     struct memblock_request req = {.size = PAGE_SIZE};
     struct memblock_result where, got;
 
-    have(f);
+    fixture_add(f);
     EXPECT_EQ(memblock_find(&f->mb, &req, &where), 0);
     EXPECT_LIST(&f->mb.reserved, 0, 0);
     EXPECT_EQ(memblock_alloc(&f->mb, &req, &got), 0);
@@ -281,7 +271,7 @@ MB_BOTH(memblock_alloc, zalloc)
 {
     u8 *p;
 
-    have(f);
+    fixture_add(f);
     memset(fixture_phys + START, 0xa5, MEM);
     p = memblock_zalloc(&f->mb, 100, 4);
     REQUIRE_TRUE(p != NULL);

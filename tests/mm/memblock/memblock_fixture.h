@@ -4,8 +4,8 @@
  * ends with memblock_verify().
  * SPDX-License-Identifier: MIT
  */
-#ifndef PERCH_TESTS_MEMBLOCK_FIXTURE_H
-#define PERCH_TESTS_MEMBLOCK_FIXTURE_H
+#ifndef PERCH_TESTS_MM_MEMBLOCK_MEMBLOCK_FIXTURE_H
+#define PERCH_TESTS_MM_MEMBLOCK_MEMBLOCK_FIXTURE_H
 
 #include "kernel/base/ktest.h"
 #include "kernel/base/string.h"
@@ -58,6 +58,17 @@ static inline void fixture_init_sized(struct fixture *f, u32 slots)
 static inline void fixture_init(struct fixture *f)
 {
     fixture_init_sized(f, INIT_REGIONS);
+}
+
+/* The memory of most cases exists. */
+static inline void fixture_add(struct fixture *f)
+{
+    EXPECT_EQ(memblock_add(&f->mb, START, MEM), 0);
+}
+
+static inline void fixture_reserve(struct fixture *f, u64 base, u64 size)
+{
+    EXPECT_EQ(memblock_reserve(&f->mb, base, size), 0);
 }
 
 /* One case: a body with a fresh fixture, verified at the end. */

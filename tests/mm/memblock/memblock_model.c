@@ -12,6 +12,7 @@
 #include "kernel/base/ktest.h"
 #include "kernel/base/string.h"
 #include "mm/memblock/memblock.h"
+#include "tests/host/random.h"
 #include "tests/host/shim.h"
 
 #define UNIT   512ULL
@@ -42,10 +43,7 @@ static u8 phys[UNITS * UNIT] ALIGNED(4096);
 
 static u32 rnd(struct model *m, u32 below)
 {
-    m->rng ^= m->rng << 13;
-    m->rng ^= m->rng >> 7;
-    m->rng ^= m->rng << 17;
-    return (u32)((m->rng >> 20) % below);
+    return (u32)((random_xorshift(&m->rng) >> 20) % below);
 }
 
 static void *to_virt(void *ctx, u64 pa)

@@ -33,21 +33,11 @@ static u64 alloc(struct fixture *f, u64 size, u64 min_addr, u64 max_addr, bool e
     return 0;
 }
 
-static void have(struct fixture *f)
-{
-    EXPECT_EQ(memblock_add(&f->mb, START, MEM), 0);
-}
-
-static void taken(struct fixture *f, u64 base, u64 size)
-{
-    EXPECT_EQ(memblock_reserve(&f->mb, base, size), 0);
-}
-
 RANGE_CASE(simple)
 {
     u64 min = START + 256, max = min + 512;
 
-    have(f);
+    fixture_add(f);
     EXPECT_EQ(alloc(f, 128, min, max, exact), up ? min : max - 128);
     EXPECT_LIST(&f->mb.reserved, 1, 128);
 }
@@ -56,7 +46,7 @@ RANGE_CASE(misaligned)
 {
     u64 min = START + 128 + (up ? 2 : 0), max = START + 640 + (up ? 0 : 2);
 
-    have(f);
+    fixture_add(f);
     EXPECT_EQ(alloc(f, 128, min, max, exact), up ? min + LINE - 2 : max - 128 - 2);
     EXPECT_LIST(&f->mb.reserved, 1, 128);
 }
@@ -65,7 +55,7 @@ RANGE_CASE(exact_address)
 {
     u64 min = START + 1024;
 
-    have(f);
+    fixture_add(f);
     EXPECT_EQ(alloc(f, 1024, min, min + 1024, exact), min);
     EXPECT_LIST(&f->mb.reserved, 1, 1024);
 }
@@ -75,14 +65,14 @@ RANGE_CASE(narrow_range)
 {
     u64 min = START + 512, max = min + LINE;
 
-    have(f);
+    fixture_add(f);
     EXPECT_EQ(alloc(f, 256, min, max, exact), up ? START : max - 256);
     EXPECT_LIST(&f->mb.reserved, 1, 256);
 }
 
 RANGE_CASE(low_max)
 {
-    have(f);
+    fixture_add(f);
     EXPECT_EQ(alloc(f, 1024, START, START + LINE, exact), 0);
     EXPECT_LIST(&f->mb.reserved, 0, 0);
 }
@@ -91,8 +81,8 @@ RANGE_CASE(min_reserved)
 {
     u64 max = END, min = max - 64;
 
-    have(f);
-    taken(f, min - 128, 128);
+    fixture_add(f);
+    fixture_reserve(f, min - 128, 128);
     EXPECT_EQ(alloc(f, 64, min, max, exact), min);
     EXPECT_LIST(&f->mb.reserved, 1, 192);
     EXPECT_REGION(&f->mb.reserved, 0, min - 128, 192);
@@ -102,8 +92,8 @@ RANGE_CASE(max_reserved)
 {
     u64 max = END - 128, min = max - 64;
 
-    have(f);
-    taken(f, max, 128);
+    fixture_add(f);
+    fixture_reserve(f, max, 128);
     EXPECT_EQ(alloc(f, 64, min, max, exact), min);
     EXPECT_LIST(&f->mb.reserved, 1, 192);
     EXPECT_REGION(&f->mb.reserved, 0, min, 192);
@@ -115,9 +105,9 @@ RANGE_CASE(reserved_with_space)
     u64 r1 = END - 128, r2 = r1 - 128 - 64;
     u64 min = r2 + 64, max = r1;
 
-    have(f);
-    taken(f, r1, 128);
-    taken(f, r2, 64);
+    fixture_add(f);
+    fixture_reserve(f, r1, 128);
+    fixture_reserve(f, r2, 64);
     EXPECT_EQ(alloc(f, 64, min, max, exact), up ? min : max - 64);
     EXPECT_LIST(&f->mb.reserved, 2, 256);
     EXPECT_REGION(&f->mb.reserved, 0, r2, up ? 128 : 64);
@@ -128,9 +118,9 @@ RANGE_CASE(reserved_full_merge)
 {
     u64 r1 = END - 128, r2 = r1 - 64 - 64;
 
-    have(f);
-    taken(f, r1, 128);
-    taken(f, r2, 64);
+    fixture_add(f);
+    fixture_reserve(f, r1, 128);
+    fixture_reserve(f, r2, 64);
     EXPECT_EQ(alloc(f, 64, r2 + 64, r1, exact), r2 + 64);
     EXPECT_LIST(&f->mb.reserved, 1, 256);
     EXPECT_REGION(&f->mb.reserved, 0, r2, 256);
@@ -141,9 +131,9 @@ RANGE_CASE(reserved_no_space)
 {
     u64 r1 = END - 128, r2 = r1 - 128 - 64;
 
-    have(f);
-    taken(f, r1, 128);
-    taken(f, r2, 64);
+    fixture_add(f);
+    fixture_reserve(f, r1, 128);
+    fixture_reserve(f, r2, 64);
     EXPECT_EQ(alloc(f, 256, r2 + 64, r1, exact), up ? START : r2 - 256);
     EXPECT_LIST(&f->mb.reserved, up ? 3 : 2, 448);
 }
@@ -153,9 +143,9 @@ RANGE_CASE(reserved_all)
 {
     u64 r1 = END - 256 - 128, r2 = r1 - 128; /* hole [r2, r1) */
 
-    have(f);
-    taken(f, START, r2 - START);
-    taken(f, r1, 128);
+    fixture_add(f);
+    fixture_reserve(f, START, r2 - START);
+    fixture_reserve(f, r1, 128);
     EXPECT_EQ(alloc(f, 256, r2, r1, exact), 0);
     EXPECT_LIST(&f->mb.reserved, 2, r2 - START + 128);
 }
@@ -164,7 +154,7 @@ RANGE_CASE(cap_max)
 {
     u64 min = END - 1024;
 
-    have(f);
+    fixture_add(f);
     EXPECT_EQ(alloc(f, 256, min, END + 256, exact), up ? min : END - 256);
     EXPECT_LIST(&f->mb.reserved, 1, 256);
 }
@@ -173,7 +163,7 @@ RANGE_CASE(cap_min)
 {
     u64 max = END - 1024;
 
-    have(f);
+    fixture_add(f);
     EXPECT_EQ(alloc(f, 1024, START - 256, max, exact), up ? START : max - 1024);
     EXPECT_LIST(&f->mb.reserved, 1, 1024);
 }

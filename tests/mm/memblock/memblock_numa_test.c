@@ -52,11 +52,6 @@ static void eight_nodes(struct fixture *f)
     EXPECT_LIST(&f->mb.memory, NODES, MEM);
 }
 
-static void taken(struct fixture *f, u64 base, u64 size)
-{
-    EXPECT_EQ(memblock_reserve(&f->mb, base, size), 0);
-}
-
 /* The base, or 0 when it fails; the node told must be the node of the memory. */
 static u64 alloc_list(struct fixture *f, u64 size, u64 min, u64 max, const s32 *nodes, u32 nr,
                       bool exact)
@@ -123,7 +118,7 @@ NODE_CASE(node_reserved)
     u64 size = node_size(2);
 
     eight_nodes(f);
-    taken(f, node_base(2), size);
+    fixture_reserve(f, node_base(2), size);
     EXPECT_EQ(alloc(f, size, START, END, 2, exact), exact ? 0 : in_node(up ? 0 : 6, size, up));
 }
 
@@ -132,7 +127,7 @@ NODE_CASE(part_reserved)
     u64 half = node_size(4) / 2, size = half / 2;
 
     eight_nodes(f);
-    taken(f, node_base(4), half);
+    fixture_reserve(f, node_base(4), half);
     EXPECT_EQ(alloc(f, size, START, END, 4, exact), up ? node_base(4) + half : node_end(4) - size);
     EXPECT_EQ(f->mb.reserved.cnt, up ? 1 : 2);
 }
@@ -143,7 +138,7 @@ static void part_reserved_too_much(struct fixture *f, bool up, bool exact)
     u64 size = node_size(4) / 2 + LINE;
 
     eight_nodes(f);
-    taken(f, node_base(4), node_size(4) / 2);
+    fixture_reserve(f, node_base(4), node_size(4) / 2);
     EXPECT_EQ(alloc(f, size, START, END, 4, exact), exact ? 0 : in_node(up ? 0 : 7, size, up));
 }
 
@@ -213,8 +208,8 @@ NODE_CASE(reserved_full_merge)
     u64 below = node_size(5) / 2, above = node_size(7) / 2;
 
     eight_nodes(f);
-    taken(f, node_base(6) - below, below);
-    taken(f, node_end(6), above);
+    fixture_reserve(f, node_base(6) - below, below);
+    fixture_reserve(f, node_end(6), above);
     EXPECT_EQ(alloc(f, node_size(6), node_base(6), node_end(6), 6, exact), node_base(6));
     EXPECT_LIST(&f->mb.reserved, 1, below + node_size(6) + above);
     EXPECT_EQ(memblock_node_reserved(&f->mb, 5), below);
@@ -228,8 +223,8 @@ NODE_CASE(split_all_reserved)
     u64 hole = node_end(6) - 256;
 
     eight_nodes(f);
-    taken(f, START, hole - START);
-    taken(f, hole + 512, END - hole - 512);
+    fixture_reserve(f, START, hole - START);
+    fixture_reserve(f, hole + 512, END - hole - 512);
     EXPECT_EQ(alloc_list(f, 512, hole, hole + 512, NULL, 0, exact), 0);
     EXPECT_EQ(alloc_list(f, 256, hole, hole + 512, NULL, 0, exact), up ? hole : hole + 256);
 }
@@ -277,7 +272,7 @@ MB_BOTH(memblock_list, node_before_min_addr)
 
     eight_nodes(f);
     EXPECT_EQ(alloc_list(f, LINE, node_base(3), 0, list, 2, true), in_node(1, LINE, up));
-    taken(f, node_base(1), node_size(1));
+    fixture_reserve(f, node_base(1), node_size(1));
     EXPECT_EQ(alloc_list(f, LINE, node_base(3), 0, list, 2, true), in_node(6, LINE, up));
 }
 
@@ -313,9 +308,9 @@ static void check_last(struct fixture *f, bool up, u32 flag)
     EXPECT_EQ(memblock_mark(&f->mb, node_base(3), node_size(3), flag), 0);
     EXPECT_EQ(memblock_mark(&f->mb, node_base(7), node_size(7), flag), 0);
     EXPECT_EQ(alloc_list(f, 1024, 0, 0, list, 2, false), in_node(5, 1024, up));
-    taken(f, node_base(4), node_size(4) + node_size(5) + rest);
+    fixture_reserve(f, node_base(4), node_size(4) + node_size(5) + rest);
     EXPECT_EQ(alloc_list(f, 1024, 0, 0, list, 1, false), in_node(up ? 0 : 2, 1024, up));
-    taken(f, START, node_base(3) - START);
+    fixture_reserve(f, START, node_base(3) - START);
     EXPECT_EQ(alloc_list(f, 1024, 0, 0, list, 2, false), in_node(3, 1024, up));
     EXPECT_EQ(alloc_list(f, 1024, 0, 0, list, 1, true),
               up ? node_base(3) + 1024 : node_end(3) - 2048);
@@ -368,7 +363,7 @@ MB_BOTH(memblock_list, mirror_first)
 MB_CASE(memblock_list, accounting_after_set_node)
 {
     EXPECT_EQ(memblock_add(&f->mb, START, MEM), 0);
-    taken(f, START + MEM / 2 - 256, 512);
+    fixture_reserve(f, START + MEM / 2 - 256, 512);
     EXPECT_EQ(memblock_node_reserved(&f->mb, NODE_NONE), 512);
     EXPECT_EQ(memblock_set_node(&f->mb, START, MEM / 2, 0), 0);
     EXPECT_EQ(memblock_set_node(&f->mb, START + MEM / 2, MEM / 2, 1), 0);

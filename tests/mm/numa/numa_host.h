@@ -3,8 +3,8 @@
  * tables and numa_build(), with malloc behind it.
  * SPDX-License-Identifier: MIT
  */
-#ifndef PERCH_TESTS_NUMA_HOST_H
-#define PERCH_TESTS_NUMA_HOST_H
+#ifndef PERCH_TESTS_MM_NUMA_NUMA_HOST_H
+#define PERCH_TESTS_MM_NUMA_NUMA_HOST_H
 
 #include <stdlib.h>
 

@@ -2,8 +2,8 @@
  * Topologies of made-up tables: what their tests begin and end with.
  * SPDX-License-Identifier: MIT
  */
-#ifndef PERCH_TESTS_NUMA_MADE_UP_H
-#define PERCH_TESTS_NUMA_MADE_UP_H
+#ifndef PERCH_TESTS_MM_NUMA_NUMA_MADE_UP_H
+#define PERCH_TESTS_MM_NUMA_NUMA_MADE_UP_H
 
 #include "tests/host/shim.h"
 #include "tests/mm/numa/numa_host.h"

@@ -4,6 +4,7 @@
  * SPDX-License-Identifier: MIT
  */
 #include "kernel/base/ktest.h"
+#include "tests/host/random.h"
 #include "tests/host/shim.h"
 #include "tests/mm/numa/numa_host.h"
 #include "tests/mm/numa/numa_lookup.h"
@@ -18,8 +19,7 @@ struct entry {
 
 static u32 random_below(u64 *state, u32 n)
 {
-    *state = *state * 6364136223846793005ULL + 1442695040888963407ULL;
-    return (u32)(*state >> 33) % n;
+    return (u32)(random_lcg(state) >> 33) % n;
 }
 
 /* Fills owner[] (NODE_NONE: no entry); returns true when ranges of two nodes overlap. */

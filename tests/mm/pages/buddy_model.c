@@ -7,6 +7,7 @@
  */
 #include <time.h>
 #include "kernel/base/ktest.h"
+#include "tests/host/random.h"
 #include "tests/mm/pages/buddy_rig.h"
 
 #define MIB   SZ_1M
@@ -31,10 +32,7 @@ static u64 seed;
 
 static u32 rnd(u32 below)
 {
-    seed ^= seed << 13;
-    seed ^= seed >> 7;
-    seed ^= seed << 17;
-    return (u32)((seed >> 20) % below);
+    return (u32)((random_xorshift(&seed) >> 20) % below);
 }
 
 static void mark(u64 pa, u32 pages, u8 to)

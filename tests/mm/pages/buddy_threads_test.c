@@ -5,6 +5,7 @@
  */
 #include <pthread.h>
 #include "kernel/base/ktest.h"
+#include "tests/host/random.h"
 #include "tests/mm/pages/buddy_rig.h"
 
 #define MIB SZ_1M
@@ -23,8 +24,7 @@ struct worker {
 
 static u32 rnd(u32 *seed)
 {
-    *seed = *seed * 1664525 + 1013904223;
-    return *seed >> 8;
+    return random_lcg32(seed) >> 8;
 }
 
 /* Marks the first word of each page it holds; finds another's mark if two got the same page. */

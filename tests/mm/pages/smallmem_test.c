@@ -7,6 +7,7 @@
 #include <pthread.h>
 #include "kernel/base/ktest.h"
 #include "mm/pages/smallmem.h"
+#include "tests/host/random.h"
 #include "tests/host/shim.h"
 #include "tests/mm/pages/buddy_rig.h"
 
@@ -176,8 +177,7 @@ KTEST(smallmem, wrong_frees_are_refused)
 
 static u32 rnd(u32 *seed)
 {
-    *seed = *seed * 1664525 + 1013904223;
-    return *seed >> 8;
+    return random_lcg32(seed) >> 8;
 }
 
 static size_t random_size(u32 *seed)

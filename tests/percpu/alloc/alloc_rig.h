@@ -166,35 +166,10 @@ static inline bool rig_holds(const struct alloc_rig *r, const void *ptr, size_t 
     return true;
 }
 
-/* ---- everything the allocator remembers, as one number --------------------------------------- */
-
-static inline u64 rig_mix(u64 h, const void *p, size_t n)
+/* Bytes in this CPU's magazines. */
+static inline u32 rig_cached(const struct alloc_rig *r, u32 cpu)
 {
-    for (size_t i = 0; i < n; i++)
-        h = (h ^ ((const u8 *)p)[i]) * 0x100000001b3ULL;
-    return h;
-}
-
-/* Chunks and magazines; not the counts of what was refused. */
-static inline u64 rig_state(const struct alloc_rig *r)
-{
-    u64 h = 0xcbf29ce484222325ULL;
-
-    for (u32 n = 0; n < r->a.chunks_end; n++) {
-        const struct pcpu_dchunk *ch = r->a.chunks[n];
-        const struct pcpu_chunk *c = ch ? &ch->c : NULL;
-
-        if (!c)
-            continue;
-        h = rig_mix(h, c, sizeof(*c));
-        h = rig_mix(h, ch->memory, pcpu_chunk_bytes(c->nr_blocks));
-        for (u32 b = 0; b < c->nr_blocks; b++)
-            if (c->blocks[b])
-                h = rig_mix(h, c->blocks[b], sizeof(*c->blocks[b]));
-    }
-    for (u32 i = 0; i < r->a.nr_mags; i++)
-        h = rig_mix(h, r->a.all_mags[i], r->a.all_mags[i]->memory_bytes);
-    return h;
+    return (u32)(r->a.own_mags[cpu]->quota - r->a.own_mags[cpu]->headroom);
 }
 
 #define EXPECT_VALID(r)                                                                            \

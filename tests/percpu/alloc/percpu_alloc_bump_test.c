@@ -1,14 +1,10 @@
 /*
- * Bump regions: how objects lie that no magazine stocks, and what stays when they go.
+ * Bump regions: where objects are placed that no magazine stocks, and what remains after a free.
  * SPDX-License-Identifier: MIT
  */
 #include "percpu/alloc/alloc_lookup.h"
+#include "tests/host/random.h"
 #include "tests/percpu/alloc/alloc_rig.h"
-
-static u32 cached(const struct alloc_rig *r, u32 cpu)
-{
-    return (u32)(r->a.own_mags[cpu]->quota - r->a.own_mags[cpu]->headroom);
-}
 
 static u64 populated(struct alloc_rig *r)
 {
@@ -51,15 +47,15 @@ KTEST(percpu_alloc_bump, sizes_that_are_not_stocked_are_cut_from_a_bump_region)
     for (u32 i = 1; i < 64; i++)
         beside += (u8 *)ptr[0][i - 1] + 8 * i == ptr[0][i];
     EXPECT_GE(beside, 60);
-    EXPECT_TRUE(cached(r, 0) > 0);
+    EXPECT_TRUE(rig_cached(r, 0) > 0);
     pcpu_trim(&r->a);
-    EXPECT_EQ(cached(r, 0), 0);
+    EXPECT_EQ(rig_cached(r, 0), 0);
     /* Atomic callers too: what they leave of a bump region is not lost to the next ones. */
     EXPECT_LE(one_of_each(r, PCPU_ATOMIC, ptr[1]), 64 * 260 / 4096 + 3);
     /* Each CPU has its own. */
     host_cpu_number = 1;
     EXPECT_LE(one_of_each(r, 0, ptr[2]), 64 * 260 / 4096 + 3);
-    EXPECT_TRUE(cached(r, 0) > 0 && cached(r, 1) > 0);
+    EXPECT_TRUE(rig_cached(r, 0) > 0 && rig_cached(r, 1) > 0);
     host_cpu_number = 0;
     EXPECT_LE(one_of_each(r, 0, ptr[3]), 64 * 260 / 4096 + 3);
     for (u32 i = 0; i < 4; i++)
@@ -115,11 +111,11 @@ static void overflow(bool idle)
     for (u32 i = 0; i < 10; i++)
         pcpu_free(&r->a, ptr[i]);
     (idle ? pcpu_idle_work : pcpu_balance)(&r->a);
-    EXPECT_TRUE(cached(r, 0) > 0); /* few were freed: they may serve again */
+    EXPECT_TRUE(rig_cached(r, 0) > 0); /* few were freed: they may serve again */
     pcpu_free_bulk(&r->a, N - 10, ptr + 10);
-    EXPECT_TRUE(cached(r, 0) > 0);
+    EXPECT_TRUE(rig_cached(r, 0) > 0);
     EXPECT_TRUE((idle ? pcpu_idle_work : pcpu_balance)(&r->a));
-    EXPECT_EQ(cached(r, 0), 0);
+    EXPECT_EQ(rig_cached(r, 0), 0);
     EXPECT_VALID(r);
     rig_end(r);
 }
@@ -171,8 +167,7 @@ KTEST(percpu_alloc_bump, the_oldest_go_and_so_do_their_pages)
     for (u32 i = 0; i < N; i++) {
         u32 size;
 
-        x = x * 6364136223846793005ULL + 1442695040888963407ULL;
-        size = 8 + (u32)(x >> 33) % 505;
+        size = 8 + (u32)(random_lcg(&x) >> 33) % 505;
         ptr[i] = pcpu_alloc(&r->a, size, 8, 0);
         REQUIRE_TRUE(ptr[i] != NULL);
         bytes += i < FREED ? 0 : align_up(size, 8);

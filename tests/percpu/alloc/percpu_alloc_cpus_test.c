@@ -5,14 +5,14 @@
  */
 #include "percpu/alloc/alloc_chunks.h"
 #include "percpu/alloc/alloc_magazines.h"
+#include "tests/host/random.h"
 #include "tests/percpu/alloc/alloc_rig.h"
 
 static u32 seed = 12345;
 
 static u32 rnd(u32 n)
 {
-    seed = seed * 1664525 + 1013904223;
-    return (u32)((u64)(seed >> 4) * n >> 28);
+    return (u32)((u64)(random_lcg32(&seed) >> 4) * n >> 28);
 }
 
 /* ---- how much is cached ---------------------------------------------------------------------- */
@@ -68,11 +68,6 @@ KTEST(percpu_alloc_cpus, quota)
     quota_of(&(struct world_shape){.nr_nodes = 4, .nr_cpus = 128}, 4 * 32768);
 }
 
-static u32 cached(const struct alloc_rig *r, u32 cpu)
-{
-    return (u32)(r->a.own_mags[cpu]->quota - r->a.own_mags[cpu]->headroom);
-}
-
 /* A CPU that parks keeps nothing, and what it was asked to do is not lost. */
 KTEST(percpu_alloc_cpus, parking)
 {
@@ -86,9 +81,9 @@ KTEST(percpu_alloc_cpus, parking)
     for (u32 i = 0; i < 500; i++)
         rig_fill(r, ptr[i], 8 + i, i);
     pcpu_free_bulk(&r->a, 500, ptr);
-    EXPECT_TRUE(cached(r, 3) > 0);
+    EXPECT_TRUE(rig_cached(r, 3) > 0);
     pcpu_cpu_parking(&r->a);
-    EXPECT_EQ(cached(r, 3), 0);
+    EXPECT_EQ(rig_cached(r, 3), 0);
     EXPECT_VALID(r);
 
     while (n < ARRAY_SIZE(ptr) && (ptr[n] = pcpu_alloc(&r->a, 64, 8, PCPU_ATOMIC)))

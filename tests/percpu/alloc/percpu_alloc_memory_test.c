@@ -3,6 +3,7 @@
  * a trim leaves, large pages, other nodes, pressure.
  * SPDX-License-Identifier: MIT
  */
+#include "tests/host/random.h"
 #include "tests/percpu/alloc/alloc_rig.h"
 
 static const struct world_shape small = {.nr_nodes = 2, .nr_cpus = 4};
@@ -294,8 +295,7 @@ KTEST(percpu_alloc_memory, churn)
     for (u32 step = 0; step < 30000; step++) {
         u32 i, size;
 
-        seed = seed * 1664525 + 1013904223;
-        i = (seed >> 8) % N;
+        i = (random_lcg32(&seed) >> 8) % N;
         if (ptr[i]) {
             pcpu_free(&r->a, ptr[i]);
             ptr[i] = NULL;

@@ -5,6 +5,7 @@
  * SPDX-License-Identifier: MIT
  */
 #include <string.h>
+#include "tests/host/random.h"
 #include "tests/percpu/alloc/alloc_rig.h"
 
 #define MAX_OBJECTS  4000u
@@ -36,8 +37,7 @@ static u64 rng;
 
 static u32 rnd(u32 n)
 {
-    rng = rng * 6364136223846793005ULL + 1442695040888963407ULL;
-    return (u32)((rng >> 32) * n >> 32);
+    return (u32)((random_lcg(&rng) >> 32) * n >> 32);
 }
 
 static bool one_in(u32 n)

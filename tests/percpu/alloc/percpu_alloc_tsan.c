@@ -5,6 +5,7 @@
  * SPDX-License-Identifier: MIT
  */
 #include "tests/host/cpus.h"
+#include "tests/host/random.h"
 #include "tests/percpu/alloc/alloc_rig.h"
 
 #define WORKERS 4u /* CPUs 0..3 from the start; two more come later */
@@ -168,8 +169,7 @@ static _Thread_local u32 seed;
 
 static u32 rnd(u32 n)
 {
-    seed = seed * 1664525 + 1013904223;
-    return (u32)((u64)(seed >> 4) * n >> 28);
+    return (u32)((u64)(random_lcg32(&seed) >> 4) * n >> 28);
 }
 
 static bool holds(const struct object *o)

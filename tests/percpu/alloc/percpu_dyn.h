@@ -1,7 +1,6 @@
 /*
- * What the suites of the dynamic per-CPU allocator share: the machine as a suite found it and as it
- * has to leave it, patterns that tell every word of every copy apart, numbers that follow from the
- * run's seed, and the log looked at.
+ * What the suites of the dynamic per-CPU allocator share: the state that a suite found and must
+ * leave, patterns that differ in every word of every copy, and random numbers from the run's seed.
  * Header only; boot CPU unless a function says otherwise.
  * SPDX-License-Identifier: MIT
  */

@@ -1,7 +1,7 @@
 /*
- * The dynamic allocator and CPUs that park and wake while others allocate and free: what a CPU that
- * goes had ready goes back, its copies stay; and (suite first_online, which runs before the suite
- * `park` starts what is left) CPUs that come for the first time.
+ * The dynamic allocator and CPUs that park and wake while others allocate and free: a parked
+ * CPU's magazines are drained, its copies stay. Suite first_online: CPUs that start for the first
+ * time. It runs before the suite `park`, which starts all others.
  * SPDX-License-Identifier: MIT
  */
 #include "smp/run/park.h"

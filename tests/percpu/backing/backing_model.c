@@ -12,6 +12,7 @@
 #include "kernel/base/ktest.h"
 #include "percpu/backing/backing_internal.h"
 #include "tests/host/percpu_world.h"
+#include "tests/host/random.h"
 #include "tests/host/shim.h"
 
 #define CHUNKS     2
@@ -40,10 +41,7 @@ static struct model m;
 
 static u32 rnd(u32 below)
 {
-    m.seed ^= m.seed << 13;
-    m.seed ^= m.seed >> 7;
-    m.seed ^= m.seed << 17;
-    return (u32)(m.seed % below);
+    return (u32)(random_xorshift(&m.seed) % below);
 }
 
 /* ---- the table against the memory ------------------------------------------------------------ */
@@ -237,7 +235,7 @@ static void do_create(struct chunk *c)
         return;
     c->live = true;
     for (u32 cpu = 0; cpu < m.w.shape.nr_cpus; cpu++)
-        c->served[cpu] = world_is_backed(&m.w, cpu);
+        c->served[cpu] = m.w.backed[cpu / 64] >> (cpu % 64) & 1;
 }
 
 static void do_empty(struct chunk *c)

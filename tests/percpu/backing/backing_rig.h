@@ -1,6 +1,6 @@
 /*
  * For the tests of the memory behind a chunk: one world with one chunk, and short names for what is
- * done to it. end() returns what is populated and looks that nothing is left. Header only, for the
+ * done to it. end() returns what is populated and checks that nothing remains. Header only, for the
  * programs beside it.
  * SPDX-License-Identifier: MIT
  */
@@ -80,7 +80,7 @@ static inline void end(void)
 
 static inline u8 *page(u32 cpu, u32 block)
 {
-    return world_unit(&w, &b, cpu) + block * PAGE_SIZE;
+    return (u8 *)(uintptr_t)(b.base + w.fc.unit_off[cpu]) + block * PAGE_SIZE;
 }
 
 static inline bool all_are(const u8 *p, u8 value)
@@ -90,15 +90,6 @@ static inline bool all_are(const u8 *p, u8 value)
             return false;
     }
     return true;
-}
-
-static inline s32 page_node(u32 cpu, u32 block)
-{
-    u64 pa;
-
-    if (pcpu_backing_lookup(&b, cpu, block * PAGE_SIZE, &pa))
-        return NODE_NONE;
-    return w.page_ops.node_of(&w, pa);
 }
 
 static const struct world_shape two_by_four = {.nr_nodes = 2, .nr_cpus = 8};

@@ -1,10 +1,19 @@
 /*
- * The memory behind a chunk, on a machine whose units are real memory: what is populated is zero,
- * local and everybody's own, what is not faults, and every page's way back. The world itself fails
- * a case whose page was given back early, mapped twice, or lost.
+ * The memory behind a chunk, on a machine whose units are real memory. What is populated is zero,
+ * on its CPU's node, and shared with no other CPU; what is not faults; every page goes back. The
+ * world fails a case whose page was given back early, mapped twice, or lost.
  * SPDX-License-Identifier: MIT
  */
 #include "tests/percpu/backing/backing_rig.h"
+
+static s32 page_node(u32 cpu, u32 block)
+{
+    u64 pa;
+
+    if (pcpu_backing_lookup(&b, cpu, block * PAGE_SIZE, &pa))
+        return NODE_NONE;
+    return w.page_ops.node_of(&w, pa);
+}
 
 /* ---- layout ---------------------------------------------------------------------------------- */
 

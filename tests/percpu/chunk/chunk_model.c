@@ -1,7 +1,7 @@
 /*
- * Random life of chunks against a model with one byte per granule. What the model says of an
- * allocation (where, how many), of a growth and of a return must be what the chunk does; after an
- * operation (of big chunks: after every so many) all maps are compared and pcpu_chunk_verify() must
+ * Random life of chunks against a model with one byte per granule. The chunk must do what
+ * the model predicts of each allocation (place, number), growth and return. After an operation (of
+ * big chunks: every check_every operations) all maps are compared, and pcpu_chunk_verify() must
  * agree.
  * SPDX-License-Identifier: MIT
  */

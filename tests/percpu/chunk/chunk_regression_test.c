@@ -3,6 +3,7 @@
  * block, a hint of the largest hole and where scanning may begin, which is not always true.
  * SPDX-License-Identifier: MIT
  */
+#include "tests/host/random.h"
 #include "tests/percpu/chunk/chunk_rig.h"
 
 #define B       PCPU_BLOCK_GRANULES
@@ -73,10 +74,7 @@ struct churn {
 
 static u32 rnd(struct churn *c, u32 below)
 {
-    c->seed ^= c->seed << 13;
-    c->seed ^= c->seed >> 7;
-    c->seed ^= c->seed << 17;
-    return (u32)(c->seed % below);
+    return (u32)(random_xorshift(&c->seed) % below);
 }
 
 /* Is there a place, by trying every one? */

@@ -1,6 +1,6 @@
 /*
  * A chunk with its memory for a hosted test: rig_make() and rig_free() around every case. Block
- * metadata is filled with rubbish first, so that what is said to be initialised is.
+ * metadata is filled with rubbish first, so that a missing initialisation shows.
  * SPDX-License-Identifier: MIT
  */
 #ifndef PERCH_TESTS_PERCPU_CHUNK_CHUNK_RIG_H
@@ -42,24 +42,6 @@ static inline void rig_make(struct chunk_rig *r, u32 nr_blocks)
     pcpu_chunk_init(&r->c, nr_blocks, r->memory);
 }
 
-/* start and end in bytes. */
-static inline void rig_make_region(struct chunk_rig *r, u32 nr_blocks, size_t start, size_t end)
-{
-    memset(r, 0, sizeof(*r));
-    r->memory = rig_rubbish(pcpu_chunk_bytes(nr_blocks));
-    for (size_t b = start / PCPU_BLOCK_SIZE; b * PCPU_BLOCK_SIZE < end; b++)
-        r->meta[b] = rig_rubbish(sizeof(struct pcpu_block));
-    pcpu_chunk_init_region(&r->c, nr_blocks, r->memory, start, end,
-                           &r->meta[start / PCPU_BLOCK_SIZE]);
-}
-
-/* BUSY -> POPULATED. */
-static inline void rig_populated(struct chunk_rig *r, u32 block)
-{
-    r->meta[block] = rig_meta();
-    pcpu_chunk_populate_done(&r->c, 1, &block, &r->meta[block]);
-}
-
 /* The lowest n UNPOPULATED blocks at once. */
 static inline void rig_populate(struct chunk_rig *r, u32 n)
 {
@@ -70,23 +52,6 @@ static inline void rig_populate(struct chunk_rig *r, u32 n)
     for (u32 i = 0; i < n; i++)
         metas[i] = r->meta[blocks[i]] = rig_meta();
     pcpu_chunk_populate_done(&r->c, n, blocks, metas);
-}
-
-/* BUSY -> UNPOPULATED; the metadata must come back. */
-static inline void rig_unpopulated(struct chunk_rig *r, u32 block)
-{
-    struct pcpu_block *meta;
-
-    pcpu_chunk_unpopulate_done(&r->c, 1, &block, &meta);
-    EXPECT_TRUE(meta == r->meta[block]);
-    if (meta) {
-        struct pcpu_block *clean = rig_meta();
-
-        EXPECT_EQ(memcmp(meta, clean, sizeof(*clean)), 0);
-        free(clean);
-    }
-    free(r->meta[block]);
-    r->meta[block] = NULL;
 }
 
 static inline void rig_free(struct chunk_rig *r)

@@ -10,6 +10,41 @@
 #define OFF(g)  ((g)*PCPU_GRANULE)
 #define OWNED   PCPU_TAG_OWNED
 
+/* start and end in bytes. */
+static void make_region(struct chunk_rig *r, u32 nr_blocks, size_t start, size_t end)
+{
+    memset(r, 0, sizeof(*r));
+    r->memory = rig_rubbish(pcpu_chunk_bytes(nr_blocks));
+    for (size_t b = start / PCPU_BLOCK_SIZE; b * PCPU_BLOCK_SIZE < end; b++)
+        r->meta[b] = rig_rubbish(sizeof(struct pcpu_block));
+    pcpu_chunk_init_region(&r->c, nr_blocks, r->memory, start, end,
+                           &r->meta[start / PCPU_BLOCK_SIZE]);
+}
+
+/* BUSY -> POPULATED. */
+static void populated(struct chunk_rig *r, u32 block)
+{
+    r->meta[block] = rig_meta();
+    pcpu_chunk_populate_done(&r->c, 1, &block, &r->meta[block]);
+}
+
+/* BUSY -> UNPOPULATED; the metadata must come back. */
+static void unpopulated(struct chunk_rig *r, u32 block)
+{
+    struct pcpu_block *meta;
+
+    pcpu_chunk_unpopulate_done(&r->c, 1, &block, &meta);
+    EXPECT_TRUE(meta == r->meta[block]);
+    if (meta) {
+        struct pcpu_block *clean = rig_meta();
+
+        EXPECT_EQ(memcmp(meta, clean, sizeof(*clean)), 0);
+        free(clean);
+    }
+    free(r->meta[block]);
+    r->meta[block] = NULL;
+}
+
 /* ---- creation and states --------------------------------------------------------------------- */
 
 KTEST(chunk, fresh_of_every_size)
@@ -41,7 +76,7 @@ KTEST(chunk, life_of_a_block)
     EXPECT_EQ(pcpu_chunk_max_any(&r.c), 2 * B); /* somebody else's */
     EXPECT_SOUND(&r);
 
-    rig_populated(&r, 0);
+    populated(&r, 0);
     EXPECT_EQ(r.c.state[0], PCPU_POPULATED);
     EXPECT_TRUE(r.c.nr_populated == 1 && r.c.nr_busy == 0 && r.c.nr_empty == 1);
     EXPECT_EQ(r.c.free_granules, B);
@@ -65,7 +100,7 @@ KTEST(chunk, life_of_a_block)
     EXPECT_EQ(pcpu_chunk_free(&r.c, 1, &(u32){0}), 1);
 
     EXPECT_EQ(pcpu_chunk_take_empty(&r.c, 4, blocks), 1);
-    rig_unpopulated(&r, 0);
+    unpopulated(&r, 0);
     EXPECT_EQ(r.c.state[0], PCPU_UNPOPULATED);
     EXPECT_EQ(r.c.nr_busy, 0);
     EXPECT_EQ(pcpu_chunk_max_any(&r.c), 3 * B);
@@ -81,10 +116,10 @@ KTEST(chunk, population_that_fails)
     rig_make(&r, 2);
     EXPECT_EQ(pcpu_chunk_grow_reserve(&r.c, 2, blocks), 2);
     EXPECT_EQ(pcpu_chunk_max_any(&r.c), 0);
-    rig_unpopulated(&r, 0); /* it has none, and none comes back */
+    unpopulated(&r, 0); /* it has none, and none comes back */
     EXPECT_EQ(pcpu_chunk_max_any(&r.c), B);
     EXPECT_SOUND(&r);
-    rig_populated(&r, 1);
+    populated(&r, 1);
     EXPECT_EQ(pcpu_chunk_max_any(&r.c), 2 * B);
     EXPECT_EQ(pcpu_chunk_max_populated(&r.c), B);
     EXPECT_EQ(rig_alloc(&r, 2, 2, TAG_8), OFF(B));
@@ -101,12 +136,12 @@ KTEST(chunk, reserve_from_below_return_from_above)
     EXPECT_EQ(pcpu_chunk_grow_reserve(&r.c, 3, blocks), 3);
     EXPECT_TRUE(blocks[0] == 0 && blocks[1] == 1 && blocks[2] == 2);
     for (u32 i = 0; i < 3; i++)
-        rig_populated(&r, i);
+        populated(&r, i);
     EXPECT_EQ(pcpu_chunk_grow_reserve(&r.c, 8, blocks), 4);
     EXPECT_TRUE(blocks[0] == 3 && blocks[3] == 6);
     EXPECT_EQ(pcpu_chunk_grow_reserve(&r.c, 8, blocks), 0);
     for (u32 i = 3; i < 7; i++)
-        rig_populated(&r, i);
+        populated(&r, i);
     EXPECT_EQ(rig_alloc(&r, 5 * B, 1, PCPU_TAG_BIG), 0);
     EXPECT_EQ(rig_alloc(&r, B + 1, 1, PCPU_TAG_BIG), OFF(5 * B));
     EXPECT_EQ(pcpu_chunk_take_empty(&r.c, 8, blocks), 0);
@@ -134,7 +169,7 @@ KTEST(chunk, grow_takes_the_lowest_hole)
     EXPECT_TRUE(first == 1 && count == 2 && busy == 1);
     EXPECT_EQ(r.c.state[2], PCPU_BUSY);
     EXPECT_SOUND(&r);
-    rig_populated(&r, 2);
+    populated(&r, 2);
     EXPECT_EQ(rig_alloc(&r, 101, 1, PCPU_TAG_BIG), OFF(2 * B - 100));
 
     /* What fits already needs no block. */
@@ -180,15 +215,15 @@ KTEST(chunk, grow_over_a_partly_populated_hole)
     /* Blocks 1 and 2 are populated and empty, block 1 goes back: a gap in the middle. */
     pcpu_chunk_take_empty(&r.c, 2, (u32[2]){0});
     pcpu_chunk_unpopulate_cancel(&r.c, 1, &(u32){2});
-    rig_unpopulated(&r, 1);
+    unpopulated(&r, 1);
     EXPECT_EQ(pcpu_chunk_grow(&r.c, 3 * B, 1, &first, &count, &busy), 0);
     EXPECT_TRUE(first == 0 && count == 4 && busy == 2);
     EXPECT_EQ(r.c.state[1], PCPU_BUSY);
     EXPECT_EQ(r.c.state[3], PCPU_BUSY);
     EXPECT_SOUND(&r);
-    rig_populated(&r, 3);
+    populated(&r, 3);
     EXPECT_SOUND(&r);
-    rig_populated(&r, 1);
+    populated(&r, 1);
     EXPECT_EQ(rig_alloc(&r, 3 * B, 1, PCPU_TAG_BIG), OFF(10));
     EXPECT_SOUND(&r);
     rig_free(&r);
@@ -202,7 +237,7 @@ KTEST(chunk, region_hides_its_edges)
     u32 blocks[8];
 
     /* The dynamic area of a first chunk: from inside block 2 to inside block 5 of 8. */
-    rig_make_region(&r, 8, 2 * 4096 + 1236, 5 * 4096 + 20);
+    make_region(&r, 8, 2 * 4096 + 1236, 5 * 4096 + 20);
     EXPECT_EQ(r.c.nr_absent, 4);
     EXPECT_EQ(r.c.nr_populated, 4);
     EXPECT_EQ(r.c.nr_empty, 2);
@@ -233,7 +268,7 @@ KTEST(chunk, region_of_every_shape)
             struct chunk_rig r;
             u32 size = (edges[j] - edges[i]) / 4, offs[5];
 
-            rig_make_region(&r, 3, edges[i], edges[j]);
+            make_region(&r, 3, edges[i], edges[j]);
             EXPECT_EQ(r.c.free_granules, size);
             EXPECT_EQ(pcpu_chunk_max_any(&r.c), size);
             EXPECT_SOUND(&r);

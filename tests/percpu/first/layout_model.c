@@ -4,7 +4,9 @@
  * distance matrices. Then the first chunk itself on random machines, byte by byte.
  * SPDX-License-Identifier: MIT
  */
-#include "tests/percpu/first/first_chunk_rig.h"
+#include "tests/percpu/first/first_chunk_rig.h" /* first: it asks for the GNU functions */
+
+#include "tests/host/random.h"
 
 #define MAX_CPUS 8
 
@@ -225,8 +227,7 @@ KTEST(layout_model, all_nodes_of_6_to_8_cpus)
 static u64 seed;
 static u32 random_below(u32 n)
 {
-    seed = seed * 6364136223846793005ULL + 1442695040888963407ULL;
-    return (u32)(seed >> 33) % n;
+    return (u32)(random_lcg(&seed) >> 33) % n;
 }
 
 KTEST(layout_model, random_matrices_up_to_8_cpus)

@@ -1,6 +1,6 @@
 /*
- * local_t: every operation's value and result, and wrapping. Also under TSan, with readers
- * elsewhere.
+ * local_t: every operation's value and result, and wrapping; under TSan, with readers
+ * on other CPUs.
  * Also run under TSan.
  * SPDX-License-Identifier: MIT
  */

@@ -10,11 +10,7 @@
 static struct percpu_counter counter;
 static DEFINE_PER_CPU(s64, expected); /* what this CPU has added */
 
-#define FINE()                                                                                     \
-    do {                                                                                           \
-        const char *why_ = percpu_counter_verify(&counter);                                        \
-        EXPECT_STREQ(why_ ? why_ : "", "");                                                        \
-    } while (0)
+#define FINE() EXPECT_STREQ(percpu_counter_verify(&counter) ?: "", "")
 
 static u32 rounds(void)
 {

@@ -1,5 +1,5 @@
 /*
- * The per-CPU counter: bound, exact sum, limits, groups, and threads as CPUs. Also under TSan.
+ * The per-CPU counter: bound, exact sum, limits, groups, and threads as CPUs.
  * Also run under TSan.
  * SPDX-License-Identifier: MIT
  */
@@ -8,14 +8,10 @@
 #include "tests/host/shim.h"
 #include "tests/percpu/sync/sync_rig.h"
 
-#define CPUS 4
-#define ADDS 20000
-#define BIG  24 /* CPUs on 2 nodes: enough for the node level */
-#define FINE(c)                                                                                    \
-    do {                                                                                           \
-        const char *why_ = percpu_counter_verify(c);                                               \
-        EXPECT_STREQ(why_ ? why_ : "", "");                                                        \
-    } while (0)
+#define CPUS    4
+#define ADDS    20000
+#define BIG     24 /* CPUs on 2 nodes: enough for the node level */
+#define FINE(c) EXPECT_STREQ(percpu_counter_verify(c) ?: "", "")
 
 static struct sync_rig rig;
 

@@ -15,11 +15,7 @@ static _Atomic bool stop, alive;
 static _Atomic u32 released;
 static DEFINE_PER_CPU(u64, uses);
 
-#define FINE()                                                                                     \
-    do {                                                                                           \
-        const char *why_ = percpu_ref_verify(&ref);                                                \
-        EXPECT_STREQ(why_ ? why_ : "", "");                                                        \
-    } while (0)
+#define FINE() EXPECT_STREQ(percpu_ref_verify(&ref) ?: "", "")
 
 static void on_release(struct percpu_ref *r)
 {

@@ -1,6 +1,6 @@
 /*
  * Per-CPU references: every switch of mode, what is refused, too many puts, and threads that take
- * and drop references while one is killed. Also under TSan.
+ * and drop references while one is killed.
  * Also run under TSan.
  * SPDX-License-Identifier: MIT
  */
@@ -9,12 +9,8 @@
 #include "tests/host/shim.h"
 #include "tests/percpu/sync/sync_rig.h"
 
-#define CPUS 4
-#define FINE(r)                                                                                    \
-    do {                                                                                           \
-        const char *why_ = percpu_ref_verify(r);                                                   \
-        EXPECT_STREQ(why_ ? why_ : "", "");                                                        \
-    } while (0)
+#define CPUS    4
+#define FINE(r) EXPECT_STREQ(percpu_ref_verify(r) ?: "", "")
 
 static struct sync_rig rig;
 static _Atomic u32 released, confirmed;

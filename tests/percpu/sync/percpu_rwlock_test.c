@@ -1,6 +1,6 @@
 /*
- * The per-CPU reader-writer lock: who excludes whom, the queue, errors, and threads. Also under
- * TSan, which sees a reader and a writer that are not ordered by the lock.
+ * The per-CPU reader-writer lock: exclusion, the queue, errors, and threads. TSan sees a
+ * reader and a writer that the lock does not order.
  * Also run under TSan.
  * SPDX-License-Identifier: MIT
  */
@@ -10,13 +10,9 @@
 #include "tests/host/shim.h"
 #include "tests/percpu/sync/sync_rig.h"
 
-#define CPUS   4
-#define WRITES 200
-#define FINE(l)                                                                                    \
-    do {                                                                                           \
-        const char *why_ = percpu_rwlock_verify(l);                                                \
-        EXPECT_STREQ(why_ ? why_ : "", "");                                                        \
-    } while (0)
+#define CPUS    4
+#define WRITES  200
+#define FINE(l) EXPECT_STREQ(percpu_rwlock_verify(l) ?: "", "")
 
 static struct sync_rig rig;
 static struct percpu_rwlock lock;

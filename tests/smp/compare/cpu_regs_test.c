@@ -1,5 +1,5 @@
 /*
- * Registers of all CPUs, compared: one line for a register, whoever differs.
+ * Registers of all CPUs, compared: one line for each register, whichever CPUs differ.
  * SPDX-License-Identifier: MIT
  */
 #include "smp/compare/cpu_regs.h"

@@ -9,6 +9,7 @@
 
 #include "kernel/base/ktest.h"
 #include "smp/compare/tsc_sync_core.h"
+#include "tests/host/random.h"
 
 #define MAX_CPUS   512
 #define MAX_EVENTS (64 * MAX_CPUS)
@@ -23,8 +24,7 @@ static u64 seed;
 
 static u64 rnd(void)
 {
-    seed = seed * 6364136223846793005ULL + 1442695040888963407ULL;
-    return seed >> 20;
+    return random_lcg(&seed) >> 20;
 }
 
 /* The addition happens at `at`; the readings lie so much around it. */

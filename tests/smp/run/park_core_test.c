@@ -1,7 +1,7 @@
 /*
  * CPUs that park and wake while all of them unmap, shoot down, reuse and read pages: a machine of
  * threads with page tables and TLBs in software. A CPU fills its TLB also while it is halted, as a
- * real one may. Nobody may ever reach a frame that belongs to another page by now.
+ * real one may. No CPU may ever reach a frame that belongs to another page by then.
  * Also run under TSan.
  * SPDX-License-Identifier: MIT
  */

@@ -1,5 +1,5 @@
 /*
- * CPUs that leave and come back at run time, and CPUs that start for the first time after the boot.
+ * CPUs that park and wake at run time, and CPUs that start for the first time after the boot.
  * SPDX-License-Identifier: MIT
  */
 #include "smp/run/park.h"

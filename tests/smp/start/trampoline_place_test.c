@@ -1,5 +1,5 @@
 /*
- * The trampoline's pages, with page after page below 1 MiB taken by somebody else.
+ * The trampoline's pages, when more and more pages below 1 MiB are in use.
  * SPDX-License-Identifier: MIT
  */
 #include "kernel/base/firmware.h"

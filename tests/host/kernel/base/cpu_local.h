@@ -5,8 +5,8 @@
  * The per-CPU operations are those of tools/library/this_cpu.h.
  * SPDX-License-Identifier: MIT
  */
-#ifndef PERCH_HOST_CPU_LOCAL_H
-#define PERCH_HOST_CPU_LOCAL_H
+#ifndef PERCH_TESTS_HOST_KERNEL_BASE_CPU_LOCAL_H
+#define PERCH_TESTS_HOST_KERNEL_BASE_CPU_LOCAL_H
 
 #include <sched.h>
 #include <stdatomic.h>

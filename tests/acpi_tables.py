@@ -1,15 +1,19 @@
-"""Made-up ACPI tables as bytes, for tests of `perch acpi`: numbers are sections of ACPI 6.5.
+"""Made-up ACPI tables as bytes: numbers are sections of ACPI 6.5.
 
+Put together from the specification and from nothing of tools/, which is tested with them.
 SPDX-License-Identifier: MIT
 """
 import struct
 
 
+def header(signature, revision=1):
+    """5.2.6; seal() fills in length and checksum."""
+    return struct.pack("<4sIBB6s8sI4sI", signature.encode(), 0, revision, 0, b"PERCH ",
+                       b"TESTING ", 1, b"PRCH", 1)
+
+
 def table(signature, body, revision=1):
-    """5.2.6: header, body, checksum."""
-    raw = bytearray(struct.pack("<4sIBB6s8sI4sI", signature.encode(), 36 + len(body), revision, 0,
-                                b"PERCH ", b"TESTING ", 1, b"PRCH", 1) + body)
-    return seal(raw)
+    return seal(header(signature, revision) + body)
 
 
 def seal(raw):
