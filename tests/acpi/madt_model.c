@@ -1,7 +1,7 @@
 /*
  * The MADT against a model that looks at every pair of entries: tables out of order, with holes,
- * repeats, hundreds of disabled entries, ids without a CPU, no id 0, both types of entry mixed. Then the
- * CPU numbers that follow from it, with the boot CPU anywhere in the table, or missing.
+ * repeats, hundreds of disabled entries, ids without a CPU, no id 0, both types of entry mixed.
+ * Then the CPU numbers that follow from it, with the boot CPU anywhere in the table, or missing.
  * SPDX-License-Identifier: MIT
  */
 #include "kernel/base/ktest.h"

@@ -34,11 +34,16 @@ def test_one_test_compiles_few_files(tmp_path, target, limit):
 
 
 def test_the_median_is_low(tmp_path):
+    """The largest are the allocator's: its own 27 sources, and the machine that they run on."""
     each = {}
     text = compiled_lists(tmp_path)
     for test, source in text:
         each.setdefault(test, []).append(source)
-    assert len(each) > 80 and statistics.median(map(len, each.values())) <= 14
+    counts = {test: len(sources) for test, sources in each.items()}
+    assert len(counts) > 80 and statistics.median(counts.values()) <= 14
+    over = [test for test, count in counts.items()
+            if count > (50 if "/percpu/" in test else 40)]
+    assert not over, over
 
 
 def compiled_lists(tmp_path):

@@ -1,7 +1,7 @@
 /*
  * A machine for the tests of the first chunk: physical memory that is a file, with nodes and a real
- * memblock over it, CPUs on nodes, and the callbacks that the builders need. Each can
- * be made to fail at its k-th call. Pages can be mapped anywhere, so that the page-mapped chunk is real.
+ * memblock over it, CPUs on nodes, and the callbacks that the builders need. Each can be made to
+ * fail at its k-th call. Pages can be mapped anywhere, so that the page-mapped chunk is real.
  * One machine per program; header only, for the programs beside it.
  * SPDX-License-Identifier: MIT
  */
