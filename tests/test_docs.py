@@ -241,7 +241,7 @@ def first_cells(page, head):
 
 def option_keys():
     source = (ROOT / "kernel/base/options.c").read_text("utf-8")
-    return set(re.findall(r'^ +(?:KEY|FIELD)\("(\w+)"', source, re.M))
+    return set(re.findall(r'^ +(?:FIELD\(|\{)"(\w+)", set_', source, re.M))
 
 
 def test_every_key_of_the_command_line_has_its_row():

@@ -30,7 +30,7 @@ CASES = {
 FILES = {  # machines of tests/qemu, for what is not as it should be
     "unlisted": "acpi-cpu-unlisted",
     "overlap": "acpi-overlap",
-    "absent": "linux-hotplug-4of8-2n",
+    "absent": "linux/linux-hotplug-4of8-2n",
     "offline": "maxcpus-option",
     "bios": "grub-bios",
     "hmat": "hmat",
