@@ -43,7 +43,7 @@ void apic_send(u32 apic_id, u32 order);
 /* Sends an NMI to all other CPUs, by which a panic stops them. May be called from an NMI. */
 void apic_send_nmi_others(void);
 
-/* Signals the end of an interrupt. Every handler calls it, except for spurious interrupts and NMIs. */
+/* Signals the end of an interrupt. All handlers call it, except those of spurious ones and NMIs. */
 void apic_eoi(void);
 
 /* Reads and clears the error status (SDM vol. 3, 11.5.3); 0: no error. */

@@ -200,7 +200,7 @@ static int map_trampoline(const struct smp_config *config)
     return err;
 }
 
-/* Unless left_out, or a late processor, which must find code that stops it, needs the pages. */
+/* Keeps the pages for left_out, and for late processors, which must find code that stops them. */
 static void release_trampoline(const struct bringup *b)
 {
     const struct smp_ops *ops = b->config->ops;
