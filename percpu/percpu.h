@@ -6,8 +6,8 @@
  * others read as zeroes, and a write to one is a fault whose report names it.
  *
  * Context. Without PCPU_ATOMIC: thread context, interrupts on; the call may populate memory and
- * make a chunk. With it, and for every free: any context but NMI. Any CPU that is online. No call
- * sleeps; none holds a lock while it populates or clears. Before percpu_alloc_init() only static
+ * make a chunk. With it, and for every free: any context but NMI. Any online CPU. No call sleeps,
+ * and none holds a lock while it populates or clears. Before percpu_alloc_init() only static
  * variables exist.
  * SPDX-License-Identifier: MIT
  */
