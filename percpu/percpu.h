@@ -3,11 +3,11 @@
  * every possible CPU's unit, at a per-CPU pointer: per_cpu_ptr(p, cpu) is CPU cpu's copy, and
  * this_cpu_*(*p) works on this CPU's copy in one instruction. A new object is zero in every unit
  * that is backed. Dynamic memory is backed for CPUs that have been online once; the copies of
- * others read as zeroes, and a write to one is a fault that names it.
+ * others read as zeroes, and a write to one is a fault whose report names it.
  *
  * Context. Without PCPU_ATOMIC: thread context, interrupts on; the call may populate memory and
- * make a chunk. With it, and for every free: any context but NMI. Any CPU that is online. No call
- * sleeps; none holds a lock while it populates or clears. Before percpu_alloc_init() only static
+ * make a chunk. With it, and for every free: any context but NMI. Any online CPU. No call sleeps,
+ * and none holds a lock while it populates or clears. Before percpu_alloc_init() only static
  * variables exist.
  * SPDX-License-Identifier: MIT
  */
@@ -24,7 +24,7 @@
 
 /*
  * size bytes (1 to a whole unit) at a multiple of align (a power of two, up to a unit). NULL: bad
- * size or align, or no memory. The first 16 failures write a line, except a lack of memory under
+ * size or align, or no memory. The first 16 failures write a line, except lack of memory under
  * PCPU_ATOMIC; struct percpu_stats counts all of them. An alignment above 64 KiB holds for the
  * copies, not for the pointer's own value.
  */
@@ -34,18 +34,18 @@ void *percpu_alloc(size_t size, size_t align, u32 flags);
 #define alloc_percpu_flags(type, flags)                                                            \
     ((type *)percpu_alloc(sizeof(type), __alignof__(type), flags))
 
-/* Allocates n objects of one size into ptrs[0..]; returns how many (fewer: no memory). */
+/* Allocates n objects of one size into ptrs[0..]; returns how many (fewer than n: no memory). */
 u32 percpu_alloc_bulk(size_t size, size_t align, u32 flags, u32 n, void **ptrs);
 
 /*
- * NULL is allowed. A pointer that is not an object's start (never was, freed before, inside of an
+ * NULL is allowed. A pointer that is not an object's start (never one, freed before, inside an
  * object, a static variable) is refused: a line names it and its kind, bad_free grows, nothing else
  * changes.
  */
 void percpu_free(void *ptr);
 void percpu_free_bulk(u32 n, void **ptrs);
 
-/* Usable bytes at ptr; 0: it is not an allocated object. */
+/* Usable bytes at ptr; 0: not an allocated object. */
 size_t percpu_size(const void *ptr);
 
 /* ---- addresses ------------------------------------------------------------------------------- */
@@ -67,14 +67,14 @@ struct percpu_location {
 
 /*
  * The chunk, CPU and offset of an address of a CPU's copy (a result of per_cpu_ptr). O(1) in CPUs
- * and chunks. -ENOENT: no per-CPU address, or an unused unit.
+ * and chunks. -ENOENT: not such an address, or in an unused unit.
  */
 int percpu_decode(const void *addr, struct percpu_location *loc) MUST_CHECK;
 
 /* Is addr in a CPU's unit (static, reserved or dynamic; populated or not)? */
 bool is_percpu_address(const void *addr);
 
-/* Physical address behind an address of a CPU's copy; ~0: not backed, or no such address. */
+/* Physical address behind an address of a CPU's copy; ~0: not backed, or not such an address. */
 u64 per_cpu_ptr_to_phys(const void *addr);
 
 /* ---- upkeep ---------------------------------------------------------------------------------- */
@@ -98,7 +98,7 @@ struct percpu_stats {
     u64 nr_chunks; /* the first one included */
     u64 chunks_made, chunks_returned;
     u64 populated_blocks;        /* pages per unit, all chunks, the first one's dynamic part too */
-    u64 empty_blocks;            /* populated ones without an object */
+    u64 empty_blocks;            /* populated blocks without an object */
     u64 free_bytes;              /* per unit, in populated blocks */
     u64 cached_bytes;            /* per unit, in magazines */
     u64 cached_limit;            /* per unit, the most that all magazines together hold */

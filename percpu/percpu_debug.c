@@ -14,7 +14,7 @@
 static struct pcpu_allocator allocator;
 static struct pcpu_debug debug;
 
-/* A return address may be past its function: the byte before it is in the call. */
+/* A return address may be past the caller's end; the byte before it is in the call. */
 static int site_name(void *ctx, uintptr_t site, char *buf, size_t size)
 {
     u64 offset = 0;

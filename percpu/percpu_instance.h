@@ -13,7 +13,7 @@ int percpu_alloc_init(const struct pcpu_alloc_config *config) MUST_CHECK;
 
 struct pcpu_allocator *percpu_allocator(void);
 
-/* Of the debug build; else NULL. */
+/* NULL unless this is the debug build. */
 struct pcpu_debug;
 struct pcpu_debug *percpu_debugger(void);
 
@@ -21,8 +21,8 @@ struct pcpu_debug *percpu_debugger(void);
 int percpu_cpu_first_online(u32 cpu) MUST_CHECK;
 
 /*
- * May a chunk begin at base? In the debug build, not where a pointer into it, used as an address,
- * would not fault. Also called within percpu_alloc_init().
+ * May a chunk begin at base? In the debug build, only if every pointer into it, used as an address,
+ * would fault. Also called within percpu_alloc_init().
  */
 bool percpu_base_usable(u64 base);
 

@@ -1,6 +1,6 @@
 /*
- * Calls that go straight to the kernel's one instance. In both builds; percpu.c (normal) and
- * percpu_debug.c have the others.
+ * The calls of percpu.h that are the same in both builds: they go straight to the kernel's one
+ * instance. percpu.c (normal build) and percpu_debug.c have the others.
  * SPDX-License-Identifier: MIT
  */
 #include "percpu/percpu_instance.h"

@@ -17,7 +17,7 @@
 
 /* ---- objects without a magazine -------------------------------------------------------------- */
 
-/* An object of no class, from the chunks. */
+/* Takes an object without a class from the chunks. */
 static void *alloc_direct(struct pcpu_allocator *a, u32 size, u32 align, u32 flags)
 {
     struct pcpu_request r = {.size = size, .align = align, .n = 1, .tag = DIRECT_TAG};
@@ -46,7 +46,7 @@ static void *alloc_reserved(struct pcpu_allocator *a, u32 size, u32 align)
     return n ? (void *)(ch->ptr + off) : NULL;
 }
 
-/* A failure is counted and written to the log. */
+/* Counts the failure and logs it. */
 static void *failed(struct pcpu_allocator *a, size_t size, size_t align, u32 flags, const char *why)
 {
     pcpu_count(&a->nr_failed, 1);
@@ -59,7 +59,7 @@ static void *failed(struct pcpu_allocator *a, size_t size, size_t align, u32 fla
     return NULL;
 }
 
-/* An atomic caller expects failures: no line, but the reserve grows for the next call. */
+/* An atomic caller expects failures: logs no line, but makes the reserve grow. */
 static void *no_memory(struct pcpu_allocator *a, size_t size, size_t align, u32 flags)
 {
     if (flags & PCPU_ATOMIC) {
@@ -153,7 +153,7 @@ static NOINLINE void refuse_free(struct pcpu_allocator *a, uintptr_t ptr)
         pr_err("percpu: free of %p refused: %s", (void *)ptr, what);
 }
 
-/* An object without a magazine is cleared and goes back to its chunk. */
+/* Clears an object without a magazine and gives it back to its chunk. */
 static NOINLINE void free_direct(struct pcpu_allocator *a, uintptr_t ptr)
 {
     u8 *tag = pcpu_tag_of(a, ptr); /* it is still the caller's */
@@ -167,7 +167,7 @@ static NOINLINE void free_direct(struct pcpu_allocator *a, uintptr_t ptr)
     pcpu_give_back(a, &e, 1);
 }
 
-/* The tag of an object that the user owns, so that it stays, as its chunk does; else NULL. */
+/* The tag of an object that the user owns: so it and its chunk stay. NULL: no such object. */
 static u8 *owned_tag(const struct pcpu_allocator *a, uintptr_t ptr)
 {
     u64 irq = local_irq_save();
@@ -228,7 +228,7 @@ size_t pcpu_size(struct pcpu_allocator *a, const void *ptr)
 
 /* ---- many at once ---------------------------------------------------------------------------- */
 
-/* Objects of one class from the chunks, a batch per lock. */
+/* Takes objects of one class from the chunks, a batch per lock. */
 static u32 bulk_of_class(struct pcpu_allocator *a, u32 class, u32 flags, u32 n, void **ptrs)
 {
     struct pcpu_request r = {

@@ -41,7 +41,7 @@ struct pcpu_alloc_config {
  */
 int pcpu_init(struct pcpu_allocator *a, const struct pcpu_alloc_config *config) MUST_CHECK;
 
-/* Gives everything back. There are no objects, no CPU allocates. For the library and tests. */
+/* Gives everything back. No object exists, and no CPU allocates. For the library and tests. */
 void pcpu_destroy(struct pcpu_allocator *a);
 
 void *pcpu_alloc(struct pcpu_allocator *a, size_t size, size_t align, u32 flags);
@@ -59,11 +59,11 @@ u64 pcpu_to_phys(struct pcpu_allocator *a, u64 addr);
  * Thread context, no lock.
  */
 bool pcpu_balance(struct pcpu_allocator *a);
-/* What an idle CPU does: the work posted to it, the clearing of its magazines. As above. */
+/* An idle CPU's work: what was posted to it, and clearing its magazines. Otherwise as above. */
 bool pcpu_idle_work(struct pcpu_allocator *a);
 /* Is there anything for pcpu_idle_work()? Interrupts off. */
 bool pcpu_idle_pending(struct pcpu_allocator *a);
-/* In an allocation that may populate: a bounded piece of work that no idle CPU took. */
+/* For allocations that may populate: does a bounded piece of work that no idle CPU took. */
 void pcpu_safe_point(struct pcpu_allocator *a);
 /* Gives back what is not in use (percpu_trim()); returns pages. */
 u64 pcpu_trim(struct pcpu_allocator *a);

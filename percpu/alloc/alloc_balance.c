@@ -1,7 +1,7 @@
 /*
  * Deferred work: fills the reserve, promotes ranges, returns empty blocks and chunks. An idle CPU
- * does it when it is woken for it; else percpu_balance(), or a safe point of the CPU that has the
- * bits. Thread context, interrupts on, no lock held at the start. See alloc.h.
+ * is woken to do it; else percpu_balance() does it, or a safe point on the CPU that has the bits.
+ * Thread context, interrupts on, no lock held at the start. See alloc.h.
  * SPDX-License-Identifier: MIT
  */
 #include "kernel/base/print.h"
@@ -24,10 +24,10 @@ static u64 atomic_demand(struct pcpu_allocator *a)
 }
 
 /*
- * The target follows demand: the bytes that PCPU_ATOMIC calls asked for since the last decay, and a
- * quarter more. A balance for PCPU_WORK_RETURN decays the target by a quarter, down to the minimum,
- * and forgets the demand. The first such balances after a growth do not decay it, so that bursts of
- * demand find the reserve ready.
+ * The target follows demand: the bytes that PCPU_ATOMIC calls asked for since the last decay, plus
+ * a quarter. A balance for PCPU_WORK_RETURN decays the target by a quarter, down to the minimum,
+ * and forgets the demand. After a growth, the first PCPU_RESERVE_HOLD such balances do not decay
+ * it, so that bursts of demand find the reserve ready.
  */
 static void set_target(struct pcpu_allocator *a, bool decay)
 {
@@ -72,7 +72,7 @@ static bool promote_ready(struct pcpu_allocator *a)
 
 /* ---- balance --------------------------------------------------------------------------------- */
 
-/* This CPU's work and that of the bits in more. balance_mutex held. */
+/* Does the work of this CPU's bits and of the bits in more. balance_mutex held. */
 static bool balance_locked(struct pcpu_allocator *a, u32 more, u32 max_return)
 {
     u32 bits = atomic_exchange_explicit(&a->work[cpu_number()], 0, memory_order_acquire) | more;
@@ -91,7 +91,7 @@ static bool balance_locked(struct pcpu_allocator *a, u32 more, u32 max_return)
     return done;
 }
 
-/* One CPU at a time. */
+/* False also when another CPU balances. */
 static bool balance(struct pcpu_allocator *a, u32 max_return, _Atomic u64 *counter)
 {
     bool done;
@@ -119,7 +119,7 @@ bool pcpu_balance(struct pcpu_allocator *a)
     return done;
 }
 
-/* Were there frees since the last tidy? nr_free shows it, at no cost to a free. */
+/* Were objects freed since the last tidy? Compares nr_free, so that a free costs nothing more. */
 static bool freed_since(struct pcpu_allocator *a, bool tidy)
 {
     u64 irq;

@@ -8,11 +8,11 @@
 #include "percpu/alloc/alloc_lookup.h"
 #include "percpu/chunk/clear.h"
 
-#define SHORT_SORT 23u /* insertion alone is as good up to here */
+#define SHORT_SORT 23u /* up to here insertion alone is as fast */
 
 /* ---- out of a chunk -------------------------------------------------------------------------- */
 
-/* One lock: objects, or a bump region. 0: the chunk is gone, or has no room for the first. */
+/* Takes objects, or a bump region, with one lock. 0: no such chunk, or no room for the first. */
 static u32 take_from(struct pcpu_allocator *a, u32 number, const struct pcpu_request *r,
                      struct pcpu_entry *batch)
 {
@@ -36,9 +36,9 @@ static u32 take_from(struct pcpu_allocator *a, u32 number, const struct pcpu_req
 }
 
 /*
- * From the lowest chunk with room among those whose hint has this DRAINING bit (set or clear);
- * *others: chunks of the other kind have room. A hint is exact for the moment when it was written:
- * a chunk that has just got room is found, unless its lock is still held.
+ * Takes from the lowest chunk with room, among those whose hint has this DRAINING bit (set or
+ * clear). *others: chunks of the other kind have room. A hint was exact when it was written, so a
+ * chunk with new room is found as soon as its lock is free.
  */
 static ALWAYS_INLINE u32 take_populated(struct pcpu_allocator *a, const struct pcpu_request *r,
                                         u64 draining, struct pcpu_entry *batch, bool *others)
@@ -82,7 +82,7 @@ u32 pcpu_take(struct pcpu_allocator *a, const struct pcpu_request *r, u32 flags,
 
 /* ---- clearing -------------------------------------------------------------------------------- */
 
-/* Objects that lie one after the other are cleared as one piece. */
+/* Adjacent objects are cleared as one piece. */
 struct pieces {
     u32 n;
     bool words; /* whole 8-byte words; else a piece begins at its mid */
@@ -95,8 +95,8 @@ static void add_clear_piece(struct pieces *p, uintptr_t start, uintptr_t end)
 }
 
 /*
- * The longest start of the batch that lies in the first chunk, or outside of it; how many objects.
- * `any`: both are cleared in the same units.
+ * Collects the first objects of the batch, as long as all are in the first chunk or all outside it;
+ * returns how many. `any`: takes both, because they are cleared in the same units.
  */
 static u32 collect_pieces(const struct pcpu_allocator *a, const struct pcpu_entry *batch, u32 n,
                           u32 size, bool any, struct pieces *out)
@@ -152,7 +152,7 @@ static NOINLINE void clear_pieces(const struct pieces *p, u64 delta, const u64 *
     }
 }
 
-/* The first chunk's objects have copies that can be written for every possible CPU. */
+/* Every possible CPU's copy of the first chunk's objects is backed, so all are cleared. */
 u64 pcpu_clear_batch(struct pcpu_allocator *a, const struct pcpu_entry *batch, u32 n, u32 size)
 {
     u32 live = atomic_load_explicit(&a->nr_live, memory_order_acquire), done;
@@ -196,8 +196,8 @@ static ALWAYS_INLINE bool in_order(const struct pcpu_entry *batch, u32 n, bool a
 }
 
 /*
- * Sorts by address. Objects are often freed in the order of their addresses or in the reverse of
- * it. Any other order takes Shell's sort, of at most PCPU_BATCH_MAX entries.
+ * Sorts by address. Objects are often freed in the order of their addresses, or in reverse. For any
+ * other order: Shell's sort, of at most PCPU_BATCH_MAX entries.
  */
 static void sort_batch(struct pcpu_entry *batch, u32 n)
 {
@@ -219,14 +219,14 @@ static void sort_batch(struct pcpu_entry *batch, u32 n)
     sort_pass(batch, n, 1);
 }
 
-/* Offsets of the entries from batch[0] on that lie in its chunk; how many. */
+/* Offsets of the entries in batch[0]'s chunk, from batch[0] on; returns how many. */
 static u32 same_chunk(struct pcpu_allocator *a, const struct pcpu_entry *batch, u32 n,
                       struct pcpu_dchunk **ch, u32 *offs)
 {
     u32 same = 0;
 
     *ch = pcpu_chunk_of(a, batch[0].ptr, &offs[0]);
-    /* Magazines hold nothing of the reserved area, whose pointers look like the first chunk's. */
+    /* No magazine holds reserved-area objects, whose pointers are in the first chunk's range. */
     while (++same < n && batch[same].ptr - (*ch)->ptr < a->unit_size)
         offs[same] = (u32)(batch[same].ptr - (*ch)->ptr);
     return same;

@@ -11,7 +11,7 @@
 struct pcpu_request {
     u32 size, align, n;
     u8 tag;
-    struct pcpu_bump *bump; /* not NULL: a region of at least size, up to max, goes here */
+    struct pcpu_bump *bump; /* not NULL: take a region of size to max granules into it */
     u32 max;
 };
 

@@ -1,5 +1,5 @@
 /*
- * The allocator's chunks: by number and by address, made and given back. See alloc_chunks.h.
+ * The allocator's chunks: finding them, making them, giving them back. See alloc_chunks.h.
  * SPDX-License-Identifier: MIT
  */
 #include "percpu/alloc/alloc_chunks.h"
@@ -73,7 +73,7 @@ static struct pcpu_leaf *make_leaf(struct pcpu_allocator *a, u64 slot)
     return leaf;
 }
 
-/* The flat table has the slots of the first unit: a per-CPU pointer leads there. */
+/* The flat table covers the first unit's slots: a per-CPU pointer + delta is an address there. */
 static void set_flat(struct pcpu_allocator *a, u64 base, struct pcpu_dchunk *chunk)
 {
     u64 start = base - a->window_base, last = (start + a->unit_size - 1) >> PCPU_SLOT_SHIFT;
@@ -129,7 +129,7 @@ static void free_dchunk(struct pcpu_allocator *a, struct pcpu_dchunk *ch)
     pcpu_meta_free(a, ch, sizeof(*ch));
 }
 
-/* The hint comes first: from the store of the pointer on, others find the chunk and write it. */
+/* The hint comes first: once the pointer is stored, others find the chunk and write its hint. */
 static void publish(struct pcpu_allocator *a, struct pcpu_dchunk *ch)
 {
     ch->live = true;
@@ -174,7 +174,7 @@ static int make_chunk(struct pcpu_allocator *a)
     return 0;
 }
 
-/* Another CPU may have made a chunk while this one waited. The first chunk is never populated. */
+/* True: another CPU has just made a chunk with room. The first chunk is never populated. */
 static bool room_for(const struct pcpu_allocator *a, u32 need)
 {
     for (u32 n = PCPU_CHUNK_DYNAMIC; n < pcpu_chunks_end(a); n++)
@@ -183,7 +183,7 @@ static bool room_for(const struct pcpu_allocator *a, u32 need)
     return false;
 }
 
-/* Are there unpopulated blocks, for the reserve to grow into? */
+/* Are there unpopulated blocks for the reserve? */
 static bool room_for_reserve(struct pcpu_allocator *a)
 {
     bool room = false;
@@ -230,13 +230,13 @@ static void unlink_chunk(struct pcpu_allocator *a, struct pcpu_dchunk *ch)
 
     atomic_store_explicit(&a->hint[ch->number], 0, memory_order_relaxed);
     atomic_store_explicit(&a->chunks[ch->number], NULL, memory_order_release);
-    /* Each number below the end costs a search for room 9 instructions. */
+    /* A search for room takes 9 instructions for each number below the end. */
     while (end > PCPU_CHUNK_DYNAMIC && !pcpu_chunk_number(a, end - 1))
         end--;
     atomic_store_explicit(&a->chunks_end, end, memory_order_release);
     set_slots(a, ch->base, NULL);
     pcpu_backing_destroy(&ch->backing);
-    if (pcpu_wait_for_readers(a)) /* else it stays: a CPU may still read it */
+    if (pcpu_wait_for_readers(a)) /* else leaked: a CPU may still read it */
         free_dchunk(a, ch);
     pcpu_count(&a->chunks_returned, 1);
 }

@@ -1,6 +1,6 @@
 /*
- * Behind the magazines: chunks by number, their blocks, populated and returned, the metadata of
- * blocks, and the work that is deferred.
+ * The parts behind the magazines: chunks by number, population and return of their blocks, the
+ * metadata of blocks, and deferred work.
  * SPDX-License-Identifier: MIT
  */
 #ifndef PERCH_PERCPU_ALLOC_ALLOC_CHUNKS_H
@@ -13,13 +13,10 @@
 /* Posts PCPU_WORK_* bits to an idle CPU, or to this one for its next safe point. Any context. */
 void pcpu_defer(struct pcpu_allocator *a, u32 bits);
 
-/* The same for a CPU that parks: another CPU does it. */
+/* The same for a CPU that parks: always posts to another CPU. */
 void pcpu_defer_elsewhere(struct pcpu_allocator *a, u32 bits);
 
-/*
- * Tries balance_mutex. False: another CPU holds it and takes over this CPU's bits: it adopts them
- * when it unlocks.
- */
+/* Tries balance_mutex. False: another CPU holds it, and adopts this CPU's bits when it unlocks. */
 bool pcpu_balance_trylock(struct pcpu_allocator *a);
 void pcpu_balance_unlock(struct pcpu_allocator *a);
 
@@ -36,9 +33,9 @@ struct pcpu_locked {
     u32 empty; /* value of nr_empty at the lock */
 };
 
-/* False: chunk n is gone. Interrupts are off until pcpu_unlock_chunk(). */
+/* False: no chunk n. Interrupts are off until pcpu_unlock_chunk(). */
 bool pcpu_lock_chunk(struct pcpu_allocator *a, u32 n, struct pcpu_locked *l);
-/* The same for a chunk that cannot go: it has objects, or BUSY blocks of the caller's. */
+/* The same for a chunk that cannot be freed: it has objects, or the caller's BUSY blocks. */
 void pcpu_lock_pinned(struct pcpu_allocator *a, u32 n, struct pcpu_locked *l);
 /* Publishes what changed: the hint and the number of empty blocks. */
 void pcpu_unlock_chunk(struct pcpu_allocator *a, struct pcpu_locked *l);
@@ -53,8 +50,8 @@ int pcpu_make_chunk(struct pcpu_allocator *a, u32 size, u32 align) MUST_CHECK;
 void pcpu_drop_chunk(struct pcpu_allocator *a, u32 n);
 
 /*
- * Waits until no lookup sees what was taken out of the tables before: they run with interrupts off.
- * False: a CPU did not answer. Thread context, interrupts on.
+ * Waits until no lookup can see what was removed from the tables before. Lookups run with
+ * interrupts off. False: a CPU did not answer. Thread context, interrupts on.
  */
 bool pcpu_wait_for_readers(struct pcpu_allocator *a) MUST_CHECK;
 
@@ -67,7 +64,7 @@ static inline u32 pcpu_chunks_end(const struct pcpu_allocator *a)
     return atomic_load_explicit(&a->chunks_end, memory_order_acquire);
 }
 
-/* NULL: none. With balance_mutex held it stays. */
+/* NULL: no chunk n. While balance_mutex is held, it is not freed. */
 static inline struct pcpu_dchunk *pcpu_chunk_number(const struct pcpu_allocator *a, u32 n)
 {
     return atomic_load_explicit(&a->chunks[n], memory_order_acquire);
@@ -105,7 +102,7 @@ static inline s64 pcpu_empty_blocks(const struct pcpu_allocator *a)
 /* Makes populated room for an object (granules). -ENOMEM, -ENOSPC. Thread context, IRQs on. */
 int pcpu_grow(struct pcpu_allocator *a, u32 size, u32 align) MUST_CHECK;
 
-/* Populates up to n blocks for the reserve; how many. Thread context, interrupts on. */
+/* Populates up to n blocks for the reserve; returns how many. Thread context, interrupts on. */
 u32 pcpu_grow_reserve(struct pcpu_allocator *a, u32 n);
 
 /* After an allocation from the chunks: fills the reserve, or with PCPU_ATOMIC defers that. */
@@ -116,13 +113,13 @@ void pcpu_reserve_check(struct pcpu_allocator *a, u32 flags);
 #define PCPU_RETURN_BATCH 64u /* blocks returned at a time */
 
 /*
- * Returns empty blocks above `keep`, at most max, and chunks that are empty after it. How many
- * blocks. balance_mutex held.
+ * Gives back empty blocks above `keep`, at most max, and chunks that are empty then. Returns the
+ * number of blocks. balance_mutex held.
  */
 u64 pcpu_return_empty(struct pcpu_allocator *a, u32 keep, u32 max);
 
 /*
- * Memory is short: gives unpopulated pages of reservations and unused metadata back. False: none
+ * Memory is short: gives back unpopulated pages of reservations and unused metadata. False: none
  * was found. Thread context, interrupts on.
  */
 bool pcpu_reclaim(struct pcpu_allocator *a);
@@ -130,16 +127,16 @@ bool pcpu_reclaim_locked(struct pcpu_allocator *a); /* balance_mutex held */
 
 /* ---- metadata of blocks, in a pool (alloc_metadata.c) ---------------------------------------- */
 
-/* Clean metadata for n blocks, all or nothing, and back. Any context. */
+/* Gets clean metadata for n blocks, all or nothing; puts it back. Any context. */
 bool pcpu_metas_get(struct pcpu_allocator *a, u32 n, struct pcpu_block **metas);
 void pcpu_metas_put(struct pcpu_allocator *a, u32 n, struct pcpu_block **metas);
 
-/* Metadata that lookups may still see waits here, until it is released. balance_mutex held. */
+/* Keeps metadata that lookups may still see until it is released. balance_mutex held. */
 void pcpu_metas_retire(struct pcpu_allocator *a, u32 n, struct pcpu_block **metas);
-/* Retired metadata goes into the pool, after a cross-call. Interrupts on. */
+/* Puts retired metadata into the pool, after a cross-call. Interrupts on. */
 void pcpu_metas_release(struct pcpu_allocator *a);
 
-/* Gives memory that is entirely unused back; returns pieces. */
+/* Gives back pieces of memory that are entirely unused; returns how many. */
 u32 pcpu_metas_trim(struct pcpu_allocator *a);
 
 /* NULL, or which invariant of the pool is broken. No CPU may use the pool. */

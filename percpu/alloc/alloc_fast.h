@@ -3,8 +3,8 @@
  * constants (percpu.c). They touch this CPU's magazines and the object's tag, and take no lock. The
  * slow paths in alloc.c do everything else.
  *
- * m is the CPU's set of magazines, read with interrupts off. Where sets are shared it is no_room,
- * in which every class is empty and full at once, so that both fast paths miss.
+ * m is the CPU's set of magazines, read with interrupts off. For shared sets it is no_room, in
+ * which every class is both empty and full, so that both fast paths miss.
  * For percpu/alloc/alloc.c, percpu/alloc/alloc_magazines.c and percpu/percpu.c only.
  * SPDX-License-Identifier: MIT
  */
@@ -15,7 +15,7 @@
 
 #define PCPU_ALIGN_1_2_4_8 0x116u /* a bit for each */
 
-/* Does the fast path serve this call? Only 8-byte steps: other sizes are rare or large. */
+/* Does the fast path serve this call? Other sizes and alignments are rare or large. */
 static ALWAYS_INLINE bool pcpu_alloc_is_fast(size_t size, size_t align, u32 flags)
 {
     return likely(size - 1 < PCPU_STEP_MAX && align <= 8 && (PCPU_ALIGN_1_2_4_8 >> align & 1) &&
@@ -40,16 +40,16 @@ static ALWAYS_INLINE void *pcpu_alloc_fast(struct pcpu_mags *m, u32 class)
 enum pcpu_free_result { PCPU_FREED, PCPU_NOT_FREED, PCPU_OVER_QUOTA };
 
 /*
- * The slow paths (alloc.c), interrupts as the caller had them. alloc: everything but a hit in a
- * magazine. free, r is not PCPU_FREED: large objects, pointers outside of the flat table, shared
+ * The slow paths (alloc.c), with interrupts as the caller had them. alloc: everything but a hit in
+ * a magazine. free (r is not PCPU_FREED): large objects, pointers outside the flat table, shared
  * and full magazines, wrong frees.
  */
 void *pcpu_alloc_slow(struct pcpu_allocator *a, size_t size, size_t align, u32 flags);
 void pcpu_free_slow(struct pcpu_allocator *a, uintptr_t ptr, enum pcpu_free_result r);
 
 /*
- * Interrupts off. PCPU_NOT_FREED: nothing was done, the slow path finds out why. Large objects
- * always end there, because TAG_BIG has no room, and pointers that the flat table does not cover.
+ * Interrupts off. PCPU_NOT_FREED: nothing was done; the slow path finds out why. It also serves
+ * large objects, because TAG_BIG has no room, and pointers that the flat table does not cover.
  */
 static ALWAYS_INLINE enum pcpu_free_result pcpu_free_fast(struct pcpu_allocator *a,
                                                           struct pcpu_mags *m, uintptr_t ptr)

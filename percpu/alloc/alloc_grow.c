@@ -1,13 +1,13 @@
 /*
- * Population: more blocks for an object without room, or for the reserve. Blocks are BUSY, and this
- * CPU's own, while they get memory under no lock but the chunk's map mutex.
+ * Population: more blocks for an object without room, or for the reserve. While blocks get memory
+ * they are BUSY and belong to this CPU; only the chunk's map mutex is held.
  * SPDX-License-Identifier: MIT
  */
 #include "percpu/alloc/alloc_chunks.h"
 
 #define GROW_BATCH 128u
 
-/* BUSY blocks become unpopulated again. At most GROW_BATCH. */
+/* Makes BUSY blocks unpopulated again. At most GROW_BATCH. */
 static void unpopulate_busy(struct pcpu_allocator *a, u32 number, const u32 *blocks, u32 n)
 {
     struct pcpu_block *none[GROW_BATCH];
@@ -18,7 +18,7 @@ static void unpopulate_busy(struct pcpu_allocator *a, u32 number, const u32 *blo
     pcpu_unlock_chunk(a, &l);
 }
 
-/* BUSY blocks of chunk number `number` become populated, or none of them. At most GROW_BATCH. */
+/* Makes BUSY blocks populated, all or none. At most GROW_BATCH. */
 static int populate_batch(struct pcpu_allocator *a, struct pcpu_dchunk *ch, const u32 *blocks,
                           u32 n)
 {
@@ -48,7 +48,7 @@ static int populate_batch(struct pcpu_allocator *a, struct pcpu_dchunk *ch, cons
     return 0;
 }
 
-/* BUSY blocks become populated, batch by batch. After a failure the rest is unpopulated again. */
+/* Populates BUSY blocks batch by batch. After a failure the rest is unpopulated again. */
 static int populate_hole(struct pcpu_allocator *a, struct pcpu_dchunk *ch, const u32 *blocks, u32 n)
 {
     int err = 0;
@@ -79,9 +79,9 @@ static u32 list_busy(const struct pcpu_chunk *c, u32 first, u32 count, u32 *bloc
 
 /*
  * Growth ahead: empty blocks that a populating call leaves, because many blocks at once cost little
- * more than one. A 32nd of the first 512 populated ones and an eighth of the others; the limit in
- * pages bounds what one call clears. Without it, populating a page of a unit on 1 CPU, 1 node is
- * 1,081 instructions instead of 198; with a constant 8, 610.
+ * more than one. The number is a 32nd of the first 512 populated blocks and an eighth of the
+ * others; the limit in pages bounds what one call clears. Without growth ahead, populating a page
+ * of a unit on 1 CPU, 1 node is 1,081 instructions instead of 198; with a constant 8, 610.
  */
 static u32 grow_ahead(struct pcpu_allocator *a)
 {
@@ -106,7 +106,7 @@ static u32 reserve_missing(struct pcpu_allocator *a)
     return empty < target / 2 ? (u32)(MAX(target, (s64)grow_ahead(a)) - empty) : 0;
 }
 
-/* Blocks that a call should add if its object takes `used` of the empty ones. */
+/* Blocks that a call should add if its object takes `used` empty blocks. */
 static u32 ahead_missing(struct pcpu_allocator *a, u32 used)
 {
     s64 empty = MAX(pcpu_empty_blocks(a) - (s64)used, 0), target = pcpu_reserve_target(a);
@@ -140,8 +140,8 @@ static u32 add_reserve(struct pcpu_allocator *a, struct pcpu_chunk *c, u32 first
 }
 
 /*
- * Grows in chunk n. -ENOSPC: no hole. The list of blocks of a large object does not fit the stack:
- * it takes metadata memory.
+ * Grows in chunk n. -ENOSPC: no hole. A large object's list of blocks does not fit the stack, so it
+ * is in metadata memory.
  */
 static int grow_in(struct pcpu_allocator *a, u32 n, u32 size, u32 align, bool reserve)
 {
@@ -172,7 +172,7 @@ static int grow_in(struct pcpu_allocator *a, u32 n, u32 size, u32 align, bool re
     return err;
 }
 
-/* In the lowest chunk with a hole, draining ones last, as pcpu_take() does. */
+/* Grows in the lowest chunk with a hole, draining chunks last, as pcpu_take() does. */
 static int grow_somewhere(struct pcpu_allocator *a, u32 size, u32 align, bool reserve)
 {
     int err = -ENOSPC;
@@ -233,7 +233,7 @@ static u32 reserve_in(struct pcpu_allocator *a, u32 n, u32 max)
     return got && !populate_batch(a, ch, blocks, got) ? got : 0;
 }
 
-/* One round over the chunks; returns populated blocks. */
+/* One round over the chunks; returns how many blocks it populated. */
 static u32 reserve_round(struct pcpu_allocator *a, u32 n)
 {
     u32 done = 0;

@@ -1,5 +1,5 @@
 /*
- * An instance of the allocator is made and destroyed; CPUs come online and park. See alloc.h.
+ * An instance of the allocator: making it, destroying it, CPUs that start and park. See alloc.h.
  * SPDX-License-Identifier: MIT
  */
 #include "kernel/base/bitmap.h"
@@ -90,7 +90,7 @@ static void init_units(struct pcpu_allocator *a)
     atomic_store_explicit(&a->nr_live, live, memory_order_release);
 }
 
-/* Real pages for cpu in all chunks. The work of a failed try is kept, not repeated. */
+/* Backs cpu with real pages in all chunks. A second try continues where the first one failed. */
 static int back_cpu(struct pcpu_allocator *a, u32 cpu)
 {
     int err = 0;
@@ -106,8 +106,8 @@ static int back_cpu(struct pcpu_allocator *a, u32 cpu)
 }
 
 /*
- * Population serves the CPU as soon as its bit is set, clearing when all its pages are backed:
- * until then they are fresh, since a CPU that never ran has written to none of its copies.
+ * Population serves the CPU as soon as its bit is set. Clearing serves it only when all its pages
+ * are backed: until then they are clean, because a CPU that never ran has written to no copy.
  */
 int pcpu_cpu_first_online(struct pcpu_allocator *a, u32 cpu)
 {

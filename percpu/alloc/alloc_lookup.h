@@ -14,7 +14,7 @@ static inline struct pcpu_leaf *pcpu_leaf_of(const struct pcpu_allocator *a, u64
     return atomic_load_explicit(&a->dir[slot / PCPU_LEAF_SLOTS], memory_order_acquire);
 }
 
-/* The chunk with an area in the 2 MiB slot of this address of the window; NULL: none. */
+/* The chunk that touches the 2 MiB slot of this window address; NULL: none. */
 static inline struct pcpu_dchunk *pcpu_chunk_at(const struct pcpu_allocator *a, u64 va)
 {
     u64 slot = (va - a->window_base) >> PCPU_SLOT_SHIFT;
@@ -96,7 +96,7 @@ static inline void pcpu_set_tag(u8 *tag, u32 value)
     __atomic_store_n(tag, (u8)value, __ATOMIC_RELAXED);
 }
 
-/* The place in the hash of the first chunk's slot with this address; slot 0: it is not entered. */
+/* The place in the hash of the first chunk's slot with this address; slot 0: no entry. */
 static inline struct pcpu_fc_slot *pcpu_find_fc_slot(const struct pcpu_allocator *a, u64 va)
 {
     u64 slot = va >> PCPU_SLOT_SHIFT;

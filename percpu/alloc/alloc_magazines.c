@@ -2,8 +2,8 @@
  * Magazines: small stocks of ready objects, one set per CPU (or per group on large machines), so
  * that most allocations and frees touch no memory that another CPU uses. See alloc_magazines.h.
  *
- * Long work (clearing, chunks, population) is done on a batch that was taken out first, with
- * interrupts as the caller had them.
+ * Long work (clearing, chunks, population) runs with interrupts as the caller had them, on a batch
+ * that was first taken out of its magazine.
  * SPDX-License-Identifier: MIT
  */
 #include "percpu/alloc/alloc_magazines.h"
@@ -11,7 +11,7 @@
 #include "percpu/alloc/alloc_fast.h"
 #include "percpu/alloc/alloc_set.h"
 
-#define STOCK_FROM     8u     /* below this refill the bump region serves the class */
+#define STOCK_FROM     8u     /* refills below this: the bump region serves the class */
 #define SPILL          16u    /* entries that leave a full magazine at a time */
 #define EVICT_PART     8      /* the share of the quota that is free after an eviction */
 #define IN_PLACE_BYTES 65536u /* of all units: about 8,000 instructions with interrupts off */
@@ -40,7 +40,7 @@ static u32 nr_dirty(const struct pcpu_mag *mag)
     return (u32)(mag->cap - mag->dirty);
 }
 
-/* Takes up to n dirty entries out in the order of their frees, often that of their addresses. */
+/* Takes out up to n dirty entries in the order of their frees, often also of their addresses. */
 static u32 pull_dirty(struct pcpu_mags *m, u32 class, u32 n, struct pcpu_entry *out)
 {
     struct pcpu_mag *mag = &m->mag[class];
@@ -66,14 +66,14 @@ static u32 pull_clean(struct pcpu_mags *m, u32 class, u32 n, struct pcpu_entry *
     return got;
 }
 
-/* Makes room for n entries, as far as the memory goes. */
+/* Makes room for n entries, or for fewer if the memory is full. */
 static void mag_make_room(struct pcpu_mag *mag, u32 n)
 {
     if (mag->clean + n > mag->dirty && mag->cap < mag->max)
         unshift(mag);
 }
 
-/* In the set: one counter for all CPUs would need a locked instruction for each batch. */
+/* Counts in the set: one counter for all CPUs would need a locked instruction for each batch. */
 static void count_cleared(struct pcpu_allocator *a, u64 bytes)
 {
     u64 irq;
@@ -84,8 +84,8 @@ static void count_cleared(struct pcpu_allocator *a, u64 bytes)
 }
 
 /*
- * Puts clean objects into the magazine; those without room go to the chunks. The first is on top,
- * so that a batch from a chunk is handed out in the order of addresses.
+ * Puts clean objects into the magazine, or into the chunks when it is full. The first is on top, so
+ * that a batch from a chunk is handed out in the order of addresses.
  */
 static void put_clean(struct pcpu_allocator *a, u32 class, struct pcpu_entry *batch, u32 n)
 {
@@ -115,9 +115,8 @@ static void put_clean(struct pcpu_allocator *a, u32 class, struct pcpu_entry *ba
 /* ---- a miss ---------------------------------------------------------------------------------- */
 
 /*
- * Objects that this refill asks for: twice the last number if the class missed not long ago, else
- * half of it. So a class in demand is stocked, and a rare one does not push the others out. 1: do
- * not stock it.
+ * Returns the number of objects to ask for: twice the last number if the class missed recently,
+ * else half. So a class in demand is stocked, and a rare one does not displace others. 1: no stock.
  */
 static u32 adapt(struct pcpu_mags *m, u32 class)
 {
@@ -137,8 +136,8 @@ static u32 adapt(struct pcpu_mags *m, u32 class)
 }
 
 /*
- * Makes the dirty entries the class's clean ones: clears them where they are, with interrupts off,
- * if they are enough and little to clear.
+ * Turns the dirty entries into clean ones: clears them in place, with interrupts off. Only if they
+ * are at least `enough` and few enough to clear quickly.
  */
 static bool clear_in_place(struct pcpu_allocator *a, struct pcpu_mags *m, u32 class, u32 enough)
 {
@@ -157,8 +156,8 @@ static bool clear_in_place(struct pcpu_allocator *a, struct pcpu_mags *m, u32 cl
 }
 
 /*
- * Up to n objects from the chunks. own: the caller has objects already; it does not populate for
- * more. Without them it gets one of these.
+ * Takes up to n objects from the chunks. own: the caller already has objects, so this does not
+ * populate for more. Else one of the new objects is the caller's and is counted.
  */
 static u32 refill(struct pcpu_allocator *a, u32 class, u32 n, u32 flags, u32 own,
                   struct pcpu_entry *batch)
@@ -187,8 +186,8 @@ static u32 refill(struct pcpu_allocator *a, u32 class, u32 n, u32 flags, u32 own
 }
 
 /*
- * From what this CPU has (own: it has some): the dirty entries, cleared, and up to `need` objects
- * of the bump region. If these are too few, from the chunks.
+ * Serves a miss from this CPU's set (own: it has something): clears its dirty entries, and adds
+ * objects of the bump region up to `need`. If these are too few, takes objects from the chunks.
  */
 static NOINLINE void *from_batch(struct pcpu_allocator *a, u32 class, u32 flags, u32 need, bool own)
 {
@@ -213,7 +212,7 @@ static NOINLINE void *from_batch(struct pcpu_allocator *a, u32 class, u32 flags,
     n += more;
     if (!n)
         return NULL;
-    /* With PCPU_NOZERO the first one may be dirty. */
+    /* With PCPU_NOZERO this one may be dirty. */
     pcpu_set_tag(batch[0].tag, class | PCPU_TAG_OWNED);
     put_clean(a, class, batch + 1, n - 1);
     return (void *)batch[0].ptr;
@@ -322,7 +321,7 @@ void pcpu_mag_put(struct pcpu_allocator *a, uintptr_t ptr)
         pcpu_mag_evict(a);
 }
 
-/* One batch of several classes, round robin from the end of the last one. True: again. */
+/* Evicts one batch of several classes, round robin across calls. True: call again. */
 static bool evict_some(struct pcpu_allocator *a, bool all)
 {
     struct outgoing out;
@@ -370,7 +369,7 @@ void pcpu_mag_drain_all(struct pcpu_allocator *a)
         ;
 }
 
-/* A shared set may be drained by another CPU: then this one need not. */
+/* Does nothing while another CPU drains the shared set. */
 static bool drain_overflowed(struct pcpu_allocator *a)
 {
     struct pcpu_mags *own = a->own_mags[cpu_number()], *m;
@@ -388,7 +387,7 @@ static bool drain_overflowed(struct pcpu_allocator *a)
     return overflowed;
 }
 
-/* Clears in place, so that no caller finds the objects gone. Large batches wait for a miss. */
+/* Clears in place, so that the objects stay available. Large batches wait for a miss. */
 bool pcpu_mag_tidy(struct pcpu_allocator *a)
 {
     bool done = drain_overflowed(a);

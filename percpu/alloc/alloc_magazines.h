@@ -1,5 +1,5 @@
 /*
- * Magazines past the fast path: misses, full ones, eviction, drains, bump regions.
+ * Magazines past the fast path: misses, full magazines, eviction, drains, bump regions.
  * SPDX-License-Identifier: MIT
  */
 #ifndef PERCH_PERCPU_ALLOC_ALLOC_MAGAZINES_H
@@ -9,19 +9,19 @@
 
 /* ---- magazines (alloc_magazines.c); the set is not entered ----------------------------------- */
 
-/* A miss: clears, refills, populates. NULL: no memory. */
+/* Serves a miss: clears, refills, populates. NULL: no memory. */
 void *pcpu_mag_alloc_slow(struct pcpu_allocator *a, u32 class, u32 flags);
-/* Puts a freed object into its magazine; a full one first gives some of it to the chunks. */
+/* Puts a freed object into its magazine; a full one first gives some objects to the chunks. */
 void pcpu_mag_put(struct pcpu_allocator *a, uintptr_t ptr);
 
 /* The set is over its quota: gives objects back to the chunks until an eighth is free. */
 void pcpu_mag_evict(struct pcpu_allocator *a);
-/* Gives everything that this CPU's set holds back, a shared one's too. */
+/* Gives back everything that this CPU's set holds, even a shared one. */
 void pcpu_mag_drain_all(struct pcpu_allocator *a);
 /*
- * Idle time and pcpu_balance(): drains the set if a magazine was full since the last refill, since
- * more is freed than allocated then. Clears the dirty entries of classes without clean ones, in
- * place. True: something was done.
+ * For idle time and pcpu_balance(): drains the set if a magazine was full since the last refill,
+ * because then more is freed than allocated. Clears the dirty entries of classes without clean
+ * ones, in place. True: something was done.
  */
 bool pcpu_mag_tidy(struct pcpu_allocator *a);
 /* Waits until all drains of pcpu_mag_tidy() are done. Thread context, no lock held. */
@@ -31,20 +31,20 @@ void pcpu_mag_wait_drained(struct pcpu_allocator *a);
 
 /* The next object of the set's region, owned and counted; NULL: too little room. Set entered. */
 void *pcpu_bump_alloc(const struct pcpu_allocator *a, struct pcpu_mags *m, u32 class);
-/* Up to n objects without an owner; how many. Set entered. */
+/* Takes up to n objects without an owner; returns how many. Set entered. */
 u32 pcpu_bump_alloc_many(const struct pcpu_allocator *a, struct pcpu_mags *m, u32 class, u32 n,
                          struct pcpu_entry *out);
 /* Takes the region out of the set; the caller gives its rest back. Set entered. */
 void pcpu_bump_detach(struct pcpu_mags *m, struct pcpu_bump *out);
 
-/* A new region of up to max bytes, in the place of one that has too little room. */
+/* A new region of up to max bytes, which replaces one with too little room. */
 struct pcpu_bump_request {
     u32 max;
     struct pcpu_bump ended;
-    bool over_quota; /* out: the set is, evict */
+    bool over_quota; /* out: evict */
 };
 void pcpu_bump_plan(struct pcpu_mags *m, struct pcpu_bump_request *new); /* set entered */
-/* Takes it from the chunks. Its first object, owned; NULL: no memory. The set is not entered. */
+/* Takes it from the chunks; returns its first object, owned. NULL: no memory. Set not entered. */
 void *pcpu_bump_renew(struct pcpu_allocator *a, u32 class, u32 flags,
                       struct pcpu_bump_request *new);
 

@@ -14,7 +14,7 @@
  */
 #define FEW  3u
 #define MANY 27u
-#define KEEP 64u /* up to this many free ones, free pieces are not searched for */
+#define KEEP 64u /* with at most this many free, unused pieces are not searched for */
 
 struct pcpu_meta {
     struct pcpu_block block; /* first: its address is that of the whole */
@@ -39,7 +39,7 @@ static void pool_push(struct pcpu_meta_pool *p, struct pcpu_meta *m)
     p->nr_free++;
 }
 
-/* A piece of clean metadata for n blocks or fewer; NULL: no memory. */
+/* Makes a piece of clean metadata for n blocks or fewer. NULL: no memory. */
 static struct meta_piece *new_piece(struct pcpu_allocator *a, u32 n)
 {
     struct meta_piece *piece = NULL;
@@ -64,7 +64,7 @@ static struct meta_piece *new_piece(struct pcpu_allocator *a, u32 n)
     return piece;
 }
 
-/* Takes up to n; how many. */
+/* Takes up to n; returns how many. */
 static u32 pool_take(struct pcpu_meta_pool *p, u32 n, struct pcpu_block **metas)
 {
     u64 flags = spin_lock_irqsave(&p->lock);
@@ -80,7 +80,7 @@ static u32 pool_take(struct pcpu_meta_pool *p, u32 n, struct pcpu_block **metas)
     return got;
 }
 
-/* Takes up to n of a new piece and puts the others into the pool; how many. */
+/* Takes up to n of a new piece, puts the others into the pool; returns how many. */
 static u32 use_piece(struct pcpu_meta_pool *p, struct meta_piece *piece, u32 n,
                      struct pcpu_block **metas)
 {
@@ -114,7 +114,7 @@ bool pcpu_metas_get(struct pcpu_allocator *a, u32 n, struct pcpu_block **metas)
     return true;
 }
 
-/* Takes the pieces that are entirely free out of the pool. The next search is at twice its size. */
+/* Removes entirely free pieces from the pool. The next search is at twice the pool's size. */
 static struct meta_piece *take_unused(struct pcpu_meta_pool *p)
 {
     struct pcpu_meta **at = &p->free;

@@ -49,7 +49,7 @@ void pcpu_defer_elsewhere(struct pcpu_allocator *a, u32 bits)
         a->ops->wake(a->ops->ctx, cpu);
 }
 
-/* Bits of other CPUs that found balance_mutex taken become this CPU's. */
+/* Takes over the bits of CPUs that found balance_mutex taken. */
 static void adopt_contended(struct pcpu_allocator *a)
 {
     u32 bits = atomic_exchange_explicit(&a->work_contended, 0, memory_order_acq_rel);
@@ -59,7 +59,7 @@ static void adopt_contended(struct pcpu_allocator *a)
 }
 
 /*
- * The CPU passes its bits to the holder, so that it need not try again. Both exchange
+ * This CPU passes its bits to the holder, so that it need not try again. Both CPUs exchange
  * work_contended: either the holder sees the bits, or this CPU sees the mutex unlocked.
  */
 bool pcpu_balance_trylock(struct pcpu_allocator *a)

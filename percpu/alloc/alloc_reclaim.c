@@ -8,7 +8,7 @@
 
 #define RETIRED_MAX 128u /* the metadata of this many blocks shares one cross-call */
 
-/* Empty blocks become BUSY, then unpopulated; those that could not go, populated again. */
+/* Makes empty blocks BUSY, then unpopulated; those not returned become populated again. */
 static u32 return_from(struct pcpu_allocator *a, u32 number, u32 max)
 {
     struct pcpu_block *metas[PCPU_RETURN_BATCH];

@@ -40,7 +40,7 @@ static struct pcpu_mags *new_set(struct pcpu_allocator *a, s32 node, u32 quota, 
     return m;
 }
 
-/* One set for n units of a group, those without a CPU left out. */
+/* Adds one set for n units of a group; unused units have no CPU. */
 static int add_set(struct pcpu_allocator *a, const u32 *cpus, u32 n, u32 quota, bool shared)
 {
     struct pcpu_mags *m = NULL;

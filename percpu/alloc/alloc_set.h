@@ -1,5 +1,5 @@
 /*
- * Sets of magazines: made, and entered by the CPU that uses one.
+ * Sets of magazines: making them, and entering the set of this CPU.
  * SPDX-License-Identifier: MIT
  */
 #ifndef PERCH_PERCPU_ALLOC_ALLOC_SET_H
@@ -46,8 +46,8 @@ static inline void pcpu_set_exit(struct pcpu_mags *m, u64 flags)
 }
 
 /*
- * Counts what PCPU_ATOMIC calls took past the magazines: the reserve follows it. Each set has its
- * own counter, which never decreases: a reader that resets it would need a locked instruction.
+ * Counts bytes that PCPU_ATOMIC calls took past the magazines; the reserve follows this demand.
+ * Each set has its own counter, which is never reset: that would need a locked instruction.
  */
 static inline void pcpu_count_demand(struct pcpu_allocator *a, u64 bytes)
 {

@@ -14,7 +14,7 @@
 #define PCPU_MAX_CHUNKS       4096u
 #define PCPU_BATCH_MAX        64u    /* entries moved at a time */
 #define PCPU_SHARED_FROM_CPUS 65u    /* from this many CPUs on, a group shares its magazines */
-#define PCPU_CACHE_PAGES      256u   /* of a unit, in all magazines; a set has at least one */
+#define PCPU_CACHE_PAGES      256u   /* of a unit, in all magazines; at least one per set */
 #define PCPU_CACHE_MAX_BYTES  32768u /* of a unit, in one CPU's magazines */
 #define PCPU_RESERVE_BOOT     10u    /* empty blocks for PCPU_ATOMIC at init and after a trim */
 #define PCPU_RESERVE_MIN      2u     /* the reserve never decays below this */
@@ -22,7 +22,7 @@
 #define PCPU_RESERVE_HOLD     4u   /* balances after a growth that do not decay the reserve */
 #define PCPU_GROW_AHEAD       8u   /* empty blocks that a populating call leaves, at least */
 #define PCPU_GROW_AHEAD_MAX   112u /* at most, when much is populated */
-#define PCPU_GROW_AHEAD_PAGES 128u /* limit in pages of all units: the call clears them */
+#define PCPU_GROW_AHEAD_PAGES 128u /* the same limit in pages of all units, which the call clears */
 #define PCPU_RETURN_SLACK     32u  /* empty blocks above reserve and growth that are kept */
 
 /* ---- chunks ---------------------------------------------------------------------------------- */
@@ -32,7 +32,7 @@ struct pcpu_dchunk {
     u64 base;      /* address of offset 0 */
     uintptr_t ptr; /* per-CPU pointer of offset 0 */
     u32 number;
-    bool fixed; /* part of the first chunk: never populated nor returned */
+    bool fixed; /* part of the first chunk: neither populated nor returned */
     bool live;  /* under lock */
     struct spinlock lock;
     struct pcpu_chunk c;
@@ -44,7 +44,7 @@ struct pcpu_dchunk {
 #define PCPU_CHUNK_RESERVED 1u
 #define PCPU_CHUNK_DYNAMIC  2u
 
-/* A chunk is found by 2 MiB slot. A leaf maps the slots of 1 GiB of the window to chunks. */
+/* Lookups find a chunk by 2 MiB slot. A leaf maps the slots of 1 GiB of the window. */
 #define PCPU_SLOT_SHIFT 21
 #define PCPU_LEAF_SLOTS 512u
 #define PCPU_FLAT_SLOTS 16384u /* 32 GiB: nearly all chunks, which are low in the window */
@@ -69,8 +69,8 @@ struct pcpu_entry {
 };
 
 /*
- * The objects of one class. entries[0..clean) are zero, entries[dirty..cap) are not, and the middle
- * is empty. The memory holds max entries; the window [entries, entries + cap) starts `shift`
+ * The objects of one class. entries[0..clean) are zero, entries[dirty..cap) need not be, and the
+ * middle is empty. The memory holds max entries; the window [entries, entries + cap) starts `shift`
  * entries into it. Moving the window turns dirty entries that were cleared in place into clean
  * ones.
  */
@@ -78,7 +78,7 @@ struct pcpu_mag {
     struct pcpu_entry *entries;
     u8 clean, dirty, cap;
     u8 refill;    /* entries of the next refill: doubles when misses follow each other closely */
-    s16 neg_size; /* minus the bytes of an object: what the fast free adds to headroom */
+    s16 neg_size; /* -(bytes of an object): the fast free adds it to headroom */
     u8 max, shift;
 };
 static_assert(sizeof(struct pcpu_mag) == 16, "indexed by a shift on the fast path");
@@ -98,7 +98,7 @@ struct pcpu_mags {
     bool shared; /* several CPUs use it: take the lock */
     struct spinlock lock;
     struct spinlock draining; /* held while idle time drains the set; interrupts on */
-    s64 headroom;             /* bytes of a unit up to the quota; below 0: evict */
+    s64 headroom;             /* bytes of a unit left of the quota; below 0: evict */
     s64 quota;                /* bytes of a unit */
     u32 victim;               /* class where the next eviction starts */
     u64 nr_alloc, nr_free;
@@ -109,7 +109,7 @@ struct pcpu_mags {
     bool overflowed;             /* a magazine was full since the last refill from the chunks */
     u16 clock;                   /* misses */
     u16 last_miss[PCPU_CLASSES]; /* value of clock at the class's last miss */
-    u64 atomic_bytes;            /* that PCPU_ATOMIC calls took past the magazines */
+    u64 atomic_bytes;            /* taken past the magazines by PCPU_ATOMIC calls */
     u64 memory_bytes;            /* of this struct with its entries */
     struct pcpu_mag mag[PCPU_TAG_BIG + 1]; /* by class; a number without a class has no room */
 };
@@ -196,18 +196,17 @@ struct pcpu_allocator {
     struct pcpu_meta_pool metas;
 
     /* The reserve. */
-    _Atomic s64 nr_empty; /* populated blocks without an object, but for the reserved area */
+    _Atomic s64 nr_empty; /* populated blocks without an object, except in the reserved area */
     _Atomic u32 reserve_target;
     _Atomic u32 grow_ahead; /* blocks that the last populating call left empty */
-    /* The rest under balance_mutex. */
+    /* Under balance_mutex: */
     u64 demand;       /* bytes that PCPU_ATOMIC calls asked for since the last decay */
     u64 demand_seen;  /* sum of all atomic_bytes at the last balance */
-    u32 reserve_hold; /* balances to come that do not decay the reserve */
+    u32 reserve_hold; /* how many further balances do not decay the reserve */
 
-    _Atomic u32 *work;       /* [nr_cpus] PCPU_WORK_* */
-    _Atomic u32 work_handed; /* bits that an idle CPU was woken for and has not started */
-    _Atomic u32
-        work_contended; /* bits of CPUs that found balance_mutex taken; the holder adopts them */
+    _Atomic u32 *work;             /* [nr_cpus] PCPU_WORK_* */
+    _Atomic u32 work_handed;       /* bits posted to an idle CPU that it has not started */
+    _Atomic u32 work_contended;    /* bits that the holder of balance_mutex adopts at its unlock */
     struct spinlock balance_mutex; /* one CPU balances at a time */
 
     /* Counters that change off the fast path. */

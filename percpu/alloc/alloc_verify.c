@@ -10,7 +10,7 @@
 
 /* ---- memory that must be zero ---------------------------------------------------------------- */
 
-/* In every unit that is cleared. */
+/* Checks every unit that the allocator clears. */
 static bool is_zero(struct pcpu_allocator *a, const struct pcpu_dchunk *ch, u32 off, u32 bytes)
 {
     const u64 *units = ch->fixed ? a->possible_off : a->live_off;
@@ -121,7 +121,7 @@ static const char *verify_mag(struct pcpu_allocator *a, const struct pcpu_mags *
     return bad;
 }
 
-/* A bump region is taken, of no object, and zero. */
+/* A bump region is taken and zero, and has no object. */
 static const char *verify_bump(struct pcpu_allocator *a, const struct pcpu_bump *b)
 {
     u32 off;

@@ -1,7 +1,7 @@
 /*
  * The magazines of this CPU in the kernel's instance: a per-CPU variable, read in one instruction.
- * The hosted library has a twin of this header, chosen by include path, because its per-CPU
- * variables have no section of their own. For percpu/percpu.c only.
+ * The hosted library has its own version of this header, chosen by include path, because its
+ * per-CPU variables have no section of their own. For percpu/percpu.c only.
  * SPDX-License-Identifier: MIT
  */
 #ifndef PERCH_PERCPU_ALLOC_CPU_MAGAZINES_H

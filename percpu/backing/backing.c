@@ -141,7 +141,7 @@ int pcpu_backing_lookup(const struct pcpu_backing *b, u32 cpu, u64 off, u64 *pa)
 
 /* ---- creation, destruction ------------------------------------------------------------------- */
 
-/* One piece for ranges, served and populated. */
+/* Allocates one piece for ranges, served and populated. */
 static int alloc_meta(struct pcpu_backing *b)
 {
     const struct pcpu_backing_layout *l = b->env->layout;

@@ -1,9 +1,8 @@
 /*
- * The memory behind one dynamic chunk: the page of each block in each unit, and its node. It
- * promises the allocator: a populated block has cleared pages in every unit of a CPU that has been
- * online once. They are on the CPU's node, else on the nearest node with memory, which is counted.
- * The other units map the block to one read-only zero page. An unpopulated block faults in every
- * unit.
+ * The memory behind one dynamic chunk: the page of each block in each unit, and its node. Promises
+ * the allocator: a populated block has cleared pages in every unit of a CPU that has been online
+ * once. They are on the CPU's node, else on the nearest node with memory, which is counted. The
+ * other units map the block to one read-only zero page. An unpopulated block faults in every unit.
  *
  * The chunk's part of a group is cut into aligned *ranges* of 2 MiB. When the first page of a range
  * is populated and its node has a free 2 MiB block, the range gets the block as a *reservation*;
@@ -13,15 +12,15 @@
  * Without a free block the range gets single 4 KiB pages. (Reservation-based superpages: Navarro,
  * Iyer, Druschel, Cox, OSDI 2002.) A range with an unused unit, or one that the group does not
  * fill, never has 512 pages, because unused units are never populated. A range with units of
- * several nodes (atoms below 2 MiB) gets single pages, each of its unit's node.
+ * several nodes (atoms below 2 MiB) gets single pages, each from its unit's node.
  *
  * Life of a page: buddy or reservation -> cleared through the direct map -> mapped -> (objects) ->
  * unmapped -> flushed on all CPUs -> back to the buddy or to its reservation. If the flush fails,
  * the pages are quarantined: counted, logged and never used again.
  *
  * Context: functions that change the chunk take its map mutex (thread context, interrupts on).
- * Functions that flush are marked. The caller decides about the state of blocks (chunk.h): it owns
- * BUSY blocks and passes only these. pcpu_backing_verify() and pcpu_backing_tally() are for tests
+ * Functions that flush are marked. The caller decides on the state of blocks (chunk.h); it owns
+ * BUSY blocks and passes only those. pcpu_backing_verify() and pcpu_backing_tally() are for tests
  * and for users of the allocator as a library.
  * CPU-local; hardware by ops.
  * SPDX-License-Identifier: MIT
@@ -63,7 +62,7 @@ struct pcpu_map_ops {
     /* As vspace_alloc_congruent. */
     int (*area_alloc)(void *ctx, const u64 *offsets, const u64 *sizes, u32 n, u64 align, u64 *base);
     void (*area_free)(void *ctx, u64 base, const u64 *offsets, u32 n);
-    /* Page tables for the slot at va, from node. close: nothing is mapped; flush frees them. */
+    /* Page tables for the slot at va, from node. close: nothing is mapped; a flush frees them. */
     int (*slot_open)(void *ctx, u64 va, s32 node, void **slot);
     void (*slot_close)(void *ctx, void *slot);
     /* Not present -> present: n pages from index on, contiguous memory at pa. Needs no flush. */

@@ -21,7 +21,7 @@
 /* Pages per call of the page source, and entries of a flush list: arrays on the stack. */
 #define PCPU_BATCH 32u
 
-/* A used unit's part of a range: its blocks [lo, hi); block b is the range's page b + delta. */
+/* A used unit's part of a range: blocks [lo, hi). Block b is the range's page b + delta. */
 struct pcpu_part {
     u32 lo, hi;
     s32 delta;
@@ -35,10 +35,10 @@ struct pcpu_range_shape {
     const struct pcpu_part *parts; /* by address */
     u32 nr_parts;
     s32 node;   /* of all its units; NODE_NONE: of several */
-    bool whole; /* every page is a used unit's */
+    bool whole; /* every page belongs to a used unit */
 };
 
-/* While the layout is made: a used unit. */
+/* A used unit, while the layout is computed. */
 struct pcpu_unit_place {
     u64 off; /* from the chunk's base */
     u32 cpu;
@@ -98,7 +98,7 @@ static inline void pcpu_count_populated(struct pcpu_backing *b, s32 node, u32 n,
 
 /* ---- flushing -------------------------------------------------------------------------------- */
 
-/* When the list is full, the last entry grows over the gap: it may flush more than needed. */
+/* When the list is full, its last entry grows, so that it may flush more than needed. */
 struct pcpu_flush_list {
     struct pcpu_flush_range r[PCPU_BATCH];
     u32 n;
@@ -121,10 +121,10 @@ bool pcpu_range_reserve(struct pcpu_backing *b, struct pcpu_range *r);
 /* Ends the reservation: pages neither real nor leaving go to the buddy. Returns how many. */
 u32 pcpu_range_break(struct pcpu_backing *b, struct pcpu_range *r);
 
-/* Logs, once per node, that its pages are from another node. */
+/* Logs, once per node, that pages for its units are from another node. */
 void pcpu_warn_fallback(struct pcpu_backing_env *env, s32 node, s32 from);
 
-/* The page in the range of this block of the part's unit. */
+/* Index in the range of this block's page in the part's unit. */
 static inline u32 pcpu_part_index(const struct pcpu_part *part, u32 block)
 {
     return (u32)((s32)block + part->delta);

@@ -7,7 +7,7 @@
 #include "kernel/base/sort.h"
 #include "percpu/backing/backing_internal.h"
 
-/* Sorts ranges by start and units by offset: both are the first member. */
+/* Sorts ranges by start, and units by offset: each the first member. */
 static int compare_first(const void *a, const void *b, UNUSED void *ctx)
 {
     u64 x = *(const u64 *)a, y = *(const u64 *)b;

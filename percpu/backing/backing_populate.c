@@ -1,7 +1,8 @@
 /*
  * Population of a chunk. First it allocates all pages. Only then does it write page table entries,
  * so a failure never has to undo a mapping that a CPU may use. Single pages wait in a list, linked
- * by their first words. Ranges, and so nodes, follow each other: clear, map, count. See backing.h.
+ * by their first words. Then it clears, maps and counts range by range, and so node by node. See
+ * backing.h.
  * SPDX-License-Identifier: MIT
  */
 #include "percpu/backing/backing_internal.h"
@@ -29,12 +30,12 @@ struct populate {
     u32 n;
     struct page_list list;
     struct pending pending;
-    /* Pages done for this node, but not counted: all, and those on the node. */
+    /* Pages mapped for this node, but not counted yet: all, and those on the node. */
     s32 node;
     u32 done, local;
 };
 
-/* The first index in p->blocks of a block >= this one. */
+/* Index of the first of p->blocks >= block. */
 static u32 lower_bound(const struct populate *p, u32 block)
 {
     u32 lo = 0, hi = p->n;
@@ -50,7 +51,7 @@ static u32 lower_bound(const struct populate *p, u32 block)
     return lo;
 }
 
-/* [*i, *end): the p->blocks in this part. Nearly always all blocks. */
+/* [*i, *end): indices of the p->blocks in this part, nearly always all. */
 static inline void blocks_in(const struct populate *p, const struct pcpu_part *part, u32 *i,
                              u32 *end)
 {
@@ -193,7 +194,7 @@ static inline u64 next_page(struct populate *p)
     return pa;
 }
 
-/* Maps n single pages from index on: neighbours in memory by one call. */
+/* Maps n single pages from index on, with one call for pages that are neighbours in memory. */
 static void fill_single(struct populate *p, struct pcpu_range *r, u32 index, u32 n)
 {
     while (n) {
@@ -219,7 +220,7 @@ static inline void mark_real(struct pcpu_range *r, u32 index, u32 n)
         bitmap_set(r->real, index, n);
 }
 
-/* One unit's part of a range: runs of neighbouring blocks. */
+/* Maps one unit's part of a range, by runs of neighbouring blocks. */
 static inline void fill_part(struct populate *p, struct pcpu_range *r, const struct pcpu_part *part)
 {
     bool served = bitmap_test_bit(p->b->served, part->cpu);
@@ -286,7 +287,7 @@ static int populate_locked(struct pcpu_backing *b, const u32 *blocks, u32 n)
     return 0;
 }
 
-/* Ascending, in the unit, and unpopulated: else a new page would replace one in use. */
+/* The blocks ascend, are in the unit and unpopulated: else a new page would replace one in use. */
 static bool may_populate(const struct pcpu_backing *b, const u32 *blocks, u32 n)
 {
     for (u32 i = 1; i < n; i++)

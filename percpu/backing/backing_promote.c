@@ -25,7 +25,7 @@ static bool promote_range(struct pcpu_backing *b, struct pcpu_range *r)
     return r->promoted;
 }
 
-/* The result of the flush does not matter: a range that stays stale is in the next flush. */
+/* Ignores the result of the flush: a range that stays stale is in the next flush. */
 u32 pcpu_backing_promote(struct pcpu_backing *b)
 {
     struct pcpu_range *r;
@@ -62,7 +62,7 @@ static u64 stock_take(struct pcpu_backing *b, struct stock *stock, s32 node, u32
     return stock->n ? stock->pas[--stock->n] : 0;
 }
 
-/* A page to replace the zero page at index. 0: no memory. */
+/* Takes a page that replaces the zero page at index. 0: no memory. */
 static u64 page_for(struct pcpu_backing *b, struct pcpu_range *r, u32 index, struct stock *stock,
                     s32 node, u32 max)
 {

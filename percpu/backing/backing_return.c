@@ -8,7 +8,7 @@
 
 #include "kernel/base/print.h"
 
-/* Unmapped pages before their flush. A full list (cap) is flushed at once. */
+/* Pages that are unmapped but not flushed. At cap single pages the list is flushed. */
 struct leaving {
     struct pcpu_backing *b;
     struct pcpu_flush_list flush;
@@ -43,7 +43,7 @@ static void release_range(struct leaving *lv, struct pcpu_range *r)
     r->nr_leaving = 0;
 }
 
-/* Quarantines the leaving pages. The reservation can never be whole again, so it ends. */
+/* Quarantines the leaving pages. The reservation ends, because it can never be whole again. */
 static void quarantine_range(struct leaving *lv, struct pcpu_range *r)
 {
     struct pcpu_backing *b = lv->b;

@@ -52,7 +52,7 @@ static const char *check_page(struct pcpu_backing *b, const struct pcpu_range *r
     return NULL;
 }
 
-/* All 512 pages of the range, those of no used unit, too. */
+/* Checks all 512 pages of the range, also those that belong to no used unit. */
 static const char *check_pages(struct pcpu_backing *b, const struct pcpu_range *r)
 {
     DECLARE_BITMAP(owned, PCPU_RANGE_PAGES);

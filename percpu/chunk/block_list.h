@@ -1,7 +1,7 @@
 /*
  * Lists of blocks (pages of the offset space) for population and return. In chunk.h and backing.h
- * they are in ascending order. A list is a few runs of neighbours, nearly always one; the code
- * works run by run. Pure; any context.
+ * they are in ascending order. A list consists of a few runs of neighbours, nearly always one; the
+ * code works run by run. Pure; any context.
  * SPDX-License-Identifier: MIT
  */
 #ifndef PERCH_PERCPU_CHUNK_BLOCK_LIST_H

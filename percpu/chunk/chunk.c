@@ -26,7 +26,7 @@ size_t pcpu_chunk_bytes(u32 nr_blocks)
     return align_up(bytes, 64);
 }
 
-/* Everything but states and tree. */
+/* Sets everything but states and tree. */
 static void init_arrays(struct pcpu_chunk *c, u32 nr_blocks, void *memory)
 {
     struct pcpu_tree_node *node = memory;
@@ -51,7 +51,7 @@ void pcpu_chunk_init(struct pcpu_chunk *c, u32 nr_blocks, void *memory)
     pcpu_tree_init(c);
 }
 
-/* A block of the region [c->start, c->end); its rest outside of the region is hidden. */
+/* A block of the region [c->start, c->end). Its granules outside the region are hidden. */
 static void init_region_block(struct pcpu_chunk *c, u32 block, struct pcpu_block *b)
 {
     u32 base = block << BLOCK_GRANULE_SHIFT;

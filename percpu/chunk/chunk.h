@@ -1,8 +1,8 @@
 /*
  * The bookkeeping of one chunk: the taken granules of its units, the starts of objects, the states
- * of blocks, and an exact summary of the free space. It promises the allocator: if a chunk has a
- * fitting hole, it is found; the lowest one is taken (but see PCPU_CHUNK_TRIES); the units
- * themselves are neither read nor written.
+ * of blocks, and an exact summary of the free space. It promises the allocator: a fitting hole is
+ * found if the chunk has one, and it is the lowest (but see PCPU_CHUNK_TRIES); the units themselves
+ * are neither read nor written.
  *
  * A granule is 4 bytes. A block is a page of the offset space: the same page in every unit. Offsets
  * and sizes are in granules unless stated otherwise.
@@ -12,7 +12,7 @@
  * bytes, if many holes are large enough but not aligned, and no hole fits at any start.
  *
  * Block states: UNPOPULATED -> BUSY -> POPULATED, and back through BUSY. A BUSY block belongs to
- * the caller who populates or returns it, outside of the chunk's lock. ABSENT blocks do not belong
+ * the caller that populates or returns it, outside of the chunk's lock. ABSENT blocks do not belong
  * to the chunk (in the first chunk). Objects are in POPULATED blocks only.
  *
  * Summary: a tree over the blocks, eight children to a node (chunk_tree.h). Runs cross blocks. BUSY
@@ -22,14 +22,14 @@
  *
  * Invariants (pcpu_chunk_verify recomputes everything by brute force):
  *  - a set bit of the allocation map belongs to exactly one object, bump region or hidden edge;
- *    each object begins at a tag and covers its size in set bits; all other tags are 0, but for the
+ *    each object begins at a tag and covers its size in set bits; all other tags are 0, except the
  *    size bytes of a big object;
  *  - the tree and all counters agree with maps and states; a BUSY block in a return (take_empty)
  *    has metadata without taken granules.
  *
  * Pure. The caller holds the chunk's lock, except for pcpu_chunk_tag() and pcpu_chunk_object_size()
- * on an object it owns or makes in its bump region. Any context. Allocates nothing: block metadata
- * and the chunk's arrays come from the caller.
+ * of an object that it owns or makes in its bump region. Any context. Allocates nothing: block
+ * metadata and the chunk's arrays come from the caller.
  * SPDX-License-Identifier: MIT
  */
 #ifndef PERCH_PERCPU_CHUNK_CHUNK_H
@@ -90,7 +90,7 @@ u32 pcpu_chunk_take_empty(struct pcpu_chunk *c, u32 max, u32 *blocks);
 
 /*
  * n blocks BUSY -> UNPOPULATED: after their return, or after a failed population. metas[i]: the
- * clean metadata of each, for the caller to free or to use again; NULL: it had none.
+ * clean metadata of each, for the caller to free or to use again; NULL: the block had none.
  */
 void pcpu_chunk_unpopulate_done(struct pcpu_chunk *c, u32 n, const u32 *blocks,
                                 struct pcpu_block **metas);
@@ -120,8 +120,9 @@ static inline u32 pcpu_chunk_max_any(const struct pcpu_chunk *c)
 u32 pcpu_chunk_alloc(struct pcpu_chunk *c, u32 size, u32 align, u8 tag, u32 n, u32 *offs);
 
 /*
- * A bump region is taken granules without an object. Its owner makes objects one behind the other
- * by writing their tags, without the chunk's lock (classes of 8-byte steps, size_class.h).
+ * A bump region is a run of taken granules without an object. Its owner makes objects in it, one
+ * after another, by writing their tags, without the chunk's lock (classes of 8-byte steps,
+ * size_class.h).
  * take: the region begins in the lowest populated hole for size granules at a multiple of 8 bytes.
  * It takes the hole, up to max granules and to the end of the block in which size ends; sizes are
  * even. Returns its granules, and its byte offset in *off. 0: nothing fits.
@@ -136,7 +137,7 @@ u32 pcpu_chunk_give_bump(struct pcpu_chunk *c, u32 off, u32 n);
  */
 u32 pcpu_chunk_free(struct pcpu_chunk *c, u32 n, const u32 *offs);
 
-/* The tag byte at a byte offset (multiple of 4), NULL when its block has no metadata. */
+/* The tag byte at a byte offset (multiple of 4); NULL: its block has no metadata. */
 static inline u8 *pcpu_chunk_tag(const struct pcpu_chunk *c, u32 off)
 {
     struct pcpu_block *b = c->blocks[off >> PCPU_BLOCK_SHIFT];

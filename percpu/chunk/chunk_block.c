@@ -24,7 +24,7 @@ static u32 longest_ones(u64 x)
     /* With only one run, the carry clears all bits. */
     if (!((x + (x & -x)) & x))
         return 64 - (u32)__builtin_clzll(x) - (u32)__builtin_ctzll(x);
-    /* x: the starts of runs of `run` ones. First run is doubled, then smaller steps are added. */
+    /* x: the starts of runs of `run` ones. Doubles `run` first, then adds smaller steps. */
     for (u64 t; (t = x & x >> run); run *= 2)
         x = t;
     for (u32 step = run / 2; step; step /= 2) {
@@ -123,7 +123,7 @@ void pcpu_block_give(struct pcpu_block *b, u32 lo, u32 hi, u32 *begin, u32 *end)
     }
 }
 
-/* A one at each start of size (at most 64) ones in x. */
+/* Has a one at each start of size (at most 64) ones in x. */
 static inline u64 starts_of(u64 x, u32 size)
 {
     u32 step;
@@ -144,7 +144,7 @@ u32 pcpu_block_find(const struct pcpu_block *b, u32 from, u32 size)
     for (;;) {
         u32 at = w * 64;
 
-        /* The word before has already checked the run that ends at its end. */
+        /* The run that ends before this word has been checked with the word before. */
         if (x == FULL) {
             while (++w < PCPU_BLOCK_WORDS && b->taken[w] == FULL)
                 ;

@@ -48,7 +48,7 @@ static inline u32 pcpu_block_run_end(const struct pcpu_block *b, u32 g)
     return w * 64 + (u32)__builtin_ctzll(x);
 }
 
-/* The start of the free run that ends at g; g itself when the granule below is taken. */
+/* The start of the free run that ends at g; g itself if the granule below is taken. */
 static inline u32 pcpu_block_run_begin(const struct pcpu_block *b, u32 g)
 {
     u32 w = g >> 6;

@@ -25,7 +25,7 @@ static void edit_begin(struct edit *e, struct pcpu_chunk *c)
     e->block = NO_BLOCK;
 }
 
-/* The longest run of a block with max_cut. */
+/* The longest run of a block for which max_cut is set. */
 static u32 max_after_cut(const struct edit *e)
 {
     u32 others = e->b->free - e->rest;
@@ -36,8 +36,8 @@ static u32 max_after_cut(const struct edit *e)
 }
 
 /*
- * Updates nr_empty for a populated block, which had had_free free granules before. 1: it became
- * empty; -1: it was empty before.
+ * Updates nr_empty for a populated block with had_free free granules before the change. 1: it
+ * became empty; -1: it was empty before.
  */
 static inline s32 count_leaf(struct pcpu_chunk *c, u32 block, u32 had_free)
 {
@@ -156,7 +156,7 @@ static inline void take(struct edit *e, const struct pcpu_hole *h, u32 hi)
     take_in_block(e, start, lo, hi - base, MIN(h->end - base, PCPU_BLOCK_GRANULES));
 }
 
-/* Bytes without PCPU_TAG_OWNED, so that a free of a pointer to them finds no object. */
+/* Size bytes lack PCPU_TAG_OWNED, so that a free of a pointer to one finds no object. */
 static void write_size(struct pcpu_chunk *c, u32 g, u32 size)
 {
     for (u32 i = 1; i <= 4; i++, size >>= 7)
@@ -189,7 +189,7 @@ static u32 take_small(struct edit *e, const struct pcpu_hole *h, u32 size, u32 a
     return done;
 }
 
-/* Takes up to n objects in the hole, one behind the other. */
+/* Takes up to n adjacent objects in the hole. */
 static u32 take_hole(struct edit *e, const struct pcpu_hole *h, u32 size, u8 tag, u32 n, u32 *offs)
 {
     u32 done = 0, g = h->at;
@@ -300,7 +300,7 @@ static inline void give(struct pcpu_block *b, u32 lo, u32 hi, struct pcpu_runs *
 }
 
 /*
- * Frees granules in the blocks behind `first`, which has the runs *now; updates the tree once.
+ * Frees granules in the blocks after `first`, which has the runs *now; updates the tree once.
  * Returns how many blocks became empty.
  */
 static NOINLINE u32 give_beyond(struct pcpu_chunk *c, u32 first, const struct pcpu_runs *now,
@@ -321,7 +321,7 @@ static NOINLINE u32 give_beyond(struct pcpu_chunk *c, u32 first, const struct pc
     return emptied;
 }
 
-/* Frees the objects in the block of the first one. Returns how many. */
+/* Frees those objects that begin in the block of the first one. Returns how many. */
 static u32 free_in_block(struct pcpu_chunk *c, u32 n, const u32 *offs, u32 *emptied)
 {
     u32 block = offs[0] >> PCPU_BLOCK_SHIFT, first = block << BLOCK_GRANULE_SHIFT, i = 0,

@@ -72,7 +72,7 @@ static int add_size(void *ctx, u32 off, u32 size, UNUSED u8 tag)
     return 0;
 }
 
-/* The smallest size such that at least half of the objects are not larger. */
+/* The smallest size for which at least half of the objects are not larger. */
 static u32 median(const struct pcpu_chunk *c, const struct sizes *all)
 {
     u32 lo = all->min, hi = all->max;
@@ -89,7 +89,7 @@ static u32 median(const struct pcpu_chunk *c, const struct sizes *all)
     return lo;
 }
 
-/* Start of the lowest hole at or above g; the unit's end when there is none. */
+/* Start of the lowest hole at or above g; the unit's end if none. */
 static u32 next_hole(const struct pcpu_chunk *c, u32 g)
 {
     return MIN(hole_run(c, false, g, 1), c->nr_blocks << BLOCK_GRANULE_SHIFT);

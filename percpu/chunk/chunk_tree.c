@@ -146,8 +146,8 @@ static_assert(sizeof(struct pcpu_tree_node) == 4 * sizeof(u64), "four words");
 typedef u64 __attribute__((may_alias)) node_word;
 
 /*
- * Writes n (maybe many) equal nodes in words of 8 bytes. Inlined, the compiler would store field by
- * field.
+ * Writes n equal nodes, maybe many, in words of 8 bytes. If inlined, the compiler would store field
+ * by field.
  */
 static NOINLINE void fill(struct pcpu_tree_node *nodes, u32 n, const struct pcpu_tree_node *like)
 {
@@ -182,9 +182,9 @@ static ALWAYS_INLINE struct pcpu_tree_node above_same(struct pcpu_tree_node chil
 }
 
 /*
- * Makes the leaves first..last equal to this one. pop: their populated runs change, too. On each
- * level, all nodes over such leaves alone are equal as well; only the node at each end is computed
- * from its children. An ancestor of the next run's first block is updated with that run.
+ * Makes the leaves first..last equal to `like`. pop: their populated runs change, too. On each
+ * level, nodes whose leaves all changed are equal as well; only the node at each end is computed
+ * from its children. An ancestor of `next`, the next run's first block, is updated with that run.
  */
 static void set_run(struct pcpu_chunk *c, u32 first, u32 last, u32 next, struct pcpu_tree_node like,
                     bool pop)
@@ -260,7 +260,7 @@ void pcpu_tree_init_region(struct pcpu_chunk *c)
 
 /* ---- a node after one child changed ---------------------------------------------------------- */
 
-/* A child changed from *was to *is. True: the node changed. Avoids to read all children. */
+/* A child changed from *was to *is. True: the node changed. Avoids reading all children. */
 static ALWAYS_INLINE bool child_changed(struct pcpu_runs *node, const struct pcpu_tree_node *child,
                                         bool any, u32 len, const struct pcpu_runs *was,
                                         const struct pcpu_runs *is)
@@ -326,7 +326,7 @@ u32 pcpu_tree_next_unpopulated(const struct pcpu_chunk *c, u32 from)
 {
     u32 i = from, level = 0;
 
-    /* Upwards until a node >= i has one. For i = 8 * x, node x of the next level starts at i. */
+    /* Climbs until a node >= i has one. For i = 8 * x, node x of the next level starts at i. */
     for (; level < c->height; level++) {
         while (i % FANOUT && !c->level[level][i].nr_unpopulated)
             i++;

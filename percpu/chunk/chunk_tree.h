@@ -25,7 +25,7 @@ static ALWAYS_INLINE const struct pcpu_runs *pcpu_node_runs(const struct pcpu_tr
     return any ? &node->all : &node->pop;
 }
 
-/* Nodes of a level. Each parent has all eight children, some of them beyond the blocks. */
+/* Nodes of a level. Each parent has all eight children, even beyond the last block. */
 u32 pcpu_tree_nodes(u32 nr_blocks, u32 height, u32 level);
 
 /* Writes all nodes of a chunk whose blocks are all UNPOPULATED. */

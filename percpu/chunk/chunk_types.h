@@ -1,6 +1,6 @@
 /*
  * The data of one chunk's bookkeeping (percpu/chunk/chunk.h): blocks, the tree over them, the
- * chunk. The functions, each file on top of the one before: chunk_block.h (one block), chunk_tree.h
+ * chunk. The functions, in files that build on each other: chunk_block.h (one block), chunk_tree.h
  * (all blocks), chunk_hole.h (the search), chunk.h.
  *
  * Sizes and offsets are in granules of 4 bytes unless stated otherwise. A unit is smaller than 2^28

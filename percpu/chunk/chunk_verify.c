@@ -1,7 +1,6 @@
 /*
- * Checks the invariants of a chunk by brute force, from the maps alone. It has no function in
- * common with the code that keeps the summaries. For tests, and for users of the allocator as a
- * library.
+ * Checks the invariants of a chunk by brute force, from the maps alone. It shares no function with
+ * the code that keeps the summaries. For tests, and for users of the allocator as a library.
  * SPDX-License-Identifier: MIT
  */
 #include "kernel/base/string.h"
@@ -13,7 +12,7 @@ struct check {
     const struct pcpu_chunk *c;
     u32 end;        /* granules of the unit */
     u64 bump;       /* taken granules without an object */
-    u32 rest;       /* granules of the current object still to come */
+    u32 rest;       /* granules of the current object not seen yet */
     u32 size_bytes; /* the first of these have tag bytes with its size */
 };
 
@@ -132,7 +131,7 @@ static const char *verify_words(const struct pcpu_block *b)
     return b->free == free ? NULL : "free granules of a block";
 }
 
-/* True: 16 granules without a tag, all free or all inside one object. Saves verify_granule(). */
+/* True: 16 granules without a tag, all free or all in one object: they need no verify_granule(). */
 static bool is_plain(const struct check *l, const struct pcpu_block *b, u32 base, u32 i)
 {
     static const u8 none[16];

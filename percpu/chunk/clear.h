@@ -73,8 +73,8 @@ static inline struct pcpu_piece pcpu_piece(uintptr_t start, uintptr_t end)
 }
 
 /*
- * Clears the piece at an offset of off bytes. It jumps into a row of stores, so that objects of all
- * common sizes have the same small overhead.
+ * Clears the piece at an offset of off bytes. Jumps into a row of stores, so that all common sizes
+ * have the same small overhead.
  */
 static ALWAYS_INLINE void pcpu_clear_piece(const struct pcpu_piece *p, u64 off)
 {

@@ -67,7 +67,7 @@ static struct pcpu_debug_record *release_oldest(struct pcpu_debug *d)
     return r;
 }
 
-/* Removes objects over the limits. Returns a list by ->next for really_free(), without the lock. */
+/* Removes objects over the limits; returns them, linked by ->next, for really_free() unlocked. */
 static struct pcpu_debug_record *release(struct pcpu_debug *d, u64 objects, u64 bytes)
 {
     struct pcpu_debug_record *list = NULL;
@@ -281,7 +281,7 @@ int pcpu_debug_cpu_first_online(struct pcpu_debug *d, u32 cpu)
     return 0;
 }
 
-/* One object over all of the first chunk's dynamic area, so that no pointer is in the image. */
+/* One object fills the first chunk's dynamic area, so that no pointer is in the kernel image. */
 static void hold_first_chunk(struct pcpu_debug *d)
 {
     struct pcpu_locked l;

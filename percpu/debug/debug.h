@@ -11,8 +11,8 @@
  *  - wrong frees: the report of a double free names both frees. The report about a pointer into an
  *    object names the object;
  *  - leaks: live objects by call site (pcpu_debug_leaks());
- *  - a pointer used without per_cpu_ptr() faults, because no page is mapped at the pointer itself,
- *    which is checked. The first chunk's dynamic area is not used, because its pointers are
+ *  - a pointer used without per_cpu_ptr() faults, because no page is mapped at the pointer itself;
+ *    this is checked. The first chunk's dynamic area is not used, because its pointers are
  *    addresses in the kernel image. Pointers of PCPU_RESERVED memory are in the image on purpose
  *    and are not checked.
  *
@@ -76,7 +76,7 @@ struct pcpu_debug_config {
 struct pcpu_debug_stats {
     u64 live_objects, live_bytes;             /* bytes of a unit, without zones */
     u64 quarantine_objects, quarantine_bytes; /* with zones */
-    u64 checks;                               /* of an object in all units */
+    u64 checks;                               /* checks of one object in all its units */
     u64 refused;                              /* wrong frees */
     u64 damage;                               /* since pcpu_debug_forgive() */
 };
@@ -90,14 +90,14 @@ struct pcpu_debug {
     struct pcpu_debug_record *oldest, *newest; /* the quarantine */
     u32 *cpus;                                 /* [nr_cpus]; the first nr_units have patterns */
     u32 nr_units;
-    u32 held_offset; /* the object over the first chunk's dynamic area; 0: none */
+    u32 held_offset; /* the object that fills the first chunk's dynamic area; 0: none */
     u64 nr_lines;    /* lines about damage and wrong frees */
     struct pcpu_debug_stats st;
 };
 
 /*
- * On top of a, before its first allocation. One CPU, thread context, interrupts on. -ENOMEM.
- * destroy: after the last free, before pcpu_destroy().
+ * Initialises d on top of a, before a's first allocation. One CPU, thread context, interrupts on.
+ * -ENOMEM. destroy: after the last free, before pcpu_destroy().
  */
 int pcpu_debug_init(struct pcpu_debug *d, struct pcpu_allocator *a,
                     const struct pcpu_debug_config *config) MUST_CHECK;

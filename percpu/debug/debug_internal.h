@@ -11,7 +11,7 @@
 #include "percpu/alloc/alloc_lookup.h"
 #include "percpu/debug/debug.h"
 
-#define PCPU_DEBUG_LINES 64 /* limit of lines about damage and wrong frees */
+#define PCPU_DEBUG_LINES 64 /* most lines about damage and wrong frees */
 
 /* ---- patterns (debug_pattern.c) -------------------------------------------------------------- */
 
@@ -33,10 +33,10 @@ void pcpu_debug_mark(struct pcpu_debug *d, const struct pcpu_debug_record *r);
 void pcpu_debug_fill(struct pcpu_debug *d, const struct pcpu_debug_record *r, uintptr_t start,
                      u32 size, u8 byte);
 
-/* True: zones and poison are whole in all units. Else *find: damage on the lowest such CPU. */
+/* True: zones and poison are whole in all units. Else *find: damage on the lowest damaged CPU. */
 bool pcpu_debug_whole(struct pcpu_debug *d, const struct pcpu_debug_record *r,
                       struct pcpu_debug_find *find);
-/* True: all of it is zero, zones too. find->part: the body; find->off: from ptr - front. */
+/* True: the object and its zones are zero. find->part: the body; find->off: from ptr - front. */
 bool pcpu_debug_zero(struct pcpu_debug *d, const struct pcpu_debug_record *r,
                      struct pcpu_debug_find *find);
 

@@ -52,7 +52,7 @@ void pcpu_debug_fill(struct pcpu_debug *d, const struct pcpu_debug_record *r, ui
 
 /* ---- checking -------------------------------------------------------------------------------- */
 
-/* Index of the first other byte, or n. Compares words where p + i is aligned. */
+/* Index of the first byte that differs, or n. Compares words where p + i is aligned. */
 static u32 first_other(const u8 *p, u32 n, u8 byte)
 {
     u64 word = byte * 0x0101010101010101ULL;

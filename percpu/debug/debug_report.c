@@ -142,13 +142,13 @@ bool pcpu_debug_say_wrong(struct pcpu_debug *d, uintptr_t ptr, uintptr_t site)
 
 /* ---- leaks ----------------------------------------------------------------------------------- */
 
-/* The sum of the objects of one site. */
+/* All objects of one site. */
 struct site_sum {
     uintptr_t site;
     u64 objects, bytes;
 };
 
-/* The lowest site > above with an object; sum->objects 0: none. */
+/* Sums up the lowest site > above that has an object; sum->objects 0: no such site. */
 static void next_site(const struct pcpu_debug *d, uintptr_t above, struct site_sum *sum)
 {
     struct pcpu_debug_record *r = NULL;
@@ -302,7 +302,7 @@ int pcpu_debug_describe(struct pcpu_debug *d, u64 addr, char *buf, size_t size)
 
     if (!d->a)
         return 0;
-    /* This CPU, or a stopped one, may hold the lock at the fault. */
+    /* Only tries: this CPU, or a stopped one, may hold the lock at the fault. */
     irq = local_irq_save();
     if (spin_trylock(&d->lock)) {
         r = around(d, addr);

@@ -37,7 +37,7 @@ int pcpu_page_first_chunk(const struct pcpu_env *env, size_t reserved_size, pcpu
 
 /*
  * For users of the allocator as a library (docs/porting.md): embedded with default arguments. Atoms
- * are one page, there are no distances, memory comes from env->alloc.
+ * are one page, distances are not used, and memory is from env->alloc.
  */
 static inline int pcpu_plain_first_chunk(const struct pcpu_env *env, size_t reserved_size,
                                          s64 dyn_size, struct pcpu_first_chunk *out)
@@ -61,7 +61,7 @@ struct pcpu_fc_request {
     pcpu_distance_fn cpu_distance_fn;
     pcpu_alloc_fn alloc_fn;
     pcpu_free_fn free_fn;
-    int embed_err; /* out: 0 when made, or not tried */
+    int embed_err; /* out: 0: made, or not tried */
     int page_err;  /* out: the same */
 };
 

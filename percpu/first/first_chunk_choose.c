@@ -1,6 +1,5 @@
 /*
- * Chooses which first chunk to build: percpu_alloc=, and the fall-back to page size; see
- * first_chunk.h.
+ * Chooses the first chunk to build: percpu_alloc= and the fall-back to pages; see first_chunk.h.
  * SPDX-License-Identifier: MIT
  */
 #include "kernel/base/print.h"

@@ -1,7 +1,7 @@
 /*
  * The embedded first chunk; see first_chunk.h. The order of the steps matters: allocate all blocks,
  * check, fill, and only then give parts of the blocks back. So no block can lie in a hole of
- * another one, and an undo frees whole blocks only.
+ * another, and an undo frees only whole blocks.
  * SPDX-License-Identifier: MIT
  */
 #include "percpu/first/first_chunk.h"
@@ -61,7 +61,7 @@ static int take_area(struct embed *e, u32 group)
     return 0;
 }
 
-/* From the last to the first, so that memblock's region table goes back through the same states. */
+/* Frees the last block first, so that memblock's region table returns through the same states. */
 static void undo_areas(struct embed *e)
 {
     while (e->nr_areas) {
@@ -108,7 +108,7 @@ static void give_back(const struct embed *e, struct pcpu_first_chunk *out, u8 *p
                 (unsigned long long)size, cpu);
 }
 
-/* Cannot fail. Fills the units and gives back the memory that they do not need. */
+/* Fills the units and gives back the memory that they do not need. Cannot fail. */
 static void fill_and_trim(const struct embed *e, struct pcpu_first_chunk *out)
 {
     size_t unit_size = e->ai->unit_size, size_sum = pcpu_size_sum(e->ai);

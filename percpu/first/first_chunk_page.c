@@ -88,7 +88,7 @@ static void undo(struct paged *p)
 
 static int prepare(const struct paged *p)
 {
-    /* Most pages of a unit are neighbours: one border per unit, to take and to give back. */
+    /* Neighbouring pages merge, so a unit counts as one call to take and one to give back. */
     return p->env->prepare ? p->env->prepare(p->env->ctx, 2ULL * p->ai->nr_units + 16) : 0;
 }
 

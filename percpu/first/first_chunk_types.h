@@ -19,7 +19,7 @@
 #define PCPU_LOCAL_DISTANCE 10       /* this in both directions: same group */
 #define PCPU_NO_CPU         (~0U)    /* in a unit map: an unused unit */
 
-/* Distance between two possible CPUs. Need not be symmetric, nor 10 only within a node. */
+/* Distance between two possible CPUs. Need not be symmetric; may be 10 between nodes, too. */
 typedef int (*pcpu_distance_fn)(void *ctx, u32 from, u32 to);
 
 /*
@@ -45,14 +45,14 @@ struct pcpu_page_ops {
     void (*unmap)(void *ctx, void *va);
 };
 
-/* The environment of the builders, who only read it. Every callback is called with ctx. */
+/* The environment of the builders, which only read it. Every callback gets ctx. */
 struct pcpu_env {
     void *ctx;
     u32 nr_cpus; /* possible CPUs are 0..nr_cpus-1 */
 
     const void *static_start; /* the template, page aligned */
     size_t template_size;     /* bytes copied from it into each unit */
-    size_t static_size;       /* of the static area; the part behind the template is 0 */
+    size_t static_size;       /* of the static area; zero behind the template */
 
     u64 window_size; /* bytes of virtual address space for dynamic chunks */
 
@@ -77,8 +77,8 @@ struct pcpu_group {
 };
 
 /*
- * A layout. Invariants: every possible CPU is in exactly one cpu_map once, in ascending order in
- * its group; unit_size is a multiple of the page and divides alloc_size, which is a multiple of
+ * A layout. Invariants: every possible CPU is in exactly one cpu_map, once; the CPUs of a cpu_map
+ * ascend; unit_size is a multiple of the page and divides alloc_size, which is a multiple of
  * atom_size; static + reserved + dyn is a multiple of the page and at most unit_size.
  */
 struct pcpu_alloc_info {
@@ -102,8 +102,8 @@ struct pcpu_region {
 
 /*
  * The finished first chunk. A CPU's unit begins at base_addr + unit_off[cpu] and holds the static,
- * the reserved and the dynamic area, one behind the other. [0, size_sum) is backed and holds the
- * template and zeroes at first. [size_sum, unit_size) does not belong to the chunk.
+ * the reserved and the dynamic area, in this order. [0, size_sum) is backed; at first it holds the
+ * template and zeroes. [size_sum, unit_size) does not belong to the chunk.
  */
 struct pcpu_first_chunk {
     u8 *base_addr; /* start of the lowest group */

@@ -84,8 +84,8 @@ static bool divides_block(u64 alloc, u64 upa)
 
 /*
  * Units per block. The search goes downwards and ends when the number of blocks would grow. For n
- * CPUs, a candidate may leave at most n/3 units unused. Above n + n/3 units per block too many are
- * always unused, so the search starts there. 1 is always possible.
+ * CPUs, a candidate may leave at most n/3 units unused. With more than n + n/3 units per block too
+ * many are unused, so the search starts there. 1 is always possible.
  */
 static u64 find_units_per_block(const struct sizes *s, const struct grouping *g, u32 nr_cpus)
 {
@@ -127,7 +127,7 @@ static void fill_maps(struct pcpu_alloc_info *ai, const struct grouping *g)
     }
 }
 
-/* One block of memory: the struct, its groups, their maps. */
+/* Allocates the struct, its groups and their maps as one block. */
 static struct pcpu_alloc_info *new_alloc_info(const struct pcpu_env *env, const struct grouping *g,
                                               u64 upa, u64 unit_size, u32 nr_units)
 {

@@ -2,7 +2,7 @@
  * Decides the layout of a chunk from the possible CPUs, their distances and the requested sizes. It
  * has the rules of Linux's pcpu_build_alloc_info, so that layouts can be compared line by line.
  * CPUs with local distance in both directions form a group. Units are as large as possible without
- * more blocks; at most a quarter of the units is unused. For the builders of the first chunk, and
+ * more blocks. At most a quarter of the units is unused. For the builders of the first chunk, and
  * for `perch layout`, which calls it without a machine. Pure; boot CPU only (the environment's
  * allocator is not locked).
  * SPDX-License-Identifier: MIT
@@ -12,7 +12,7 @@
 
 #include "percpu/first/first_chunk_types.h"
 
-/* Counts fit 32 bits. No machine has as many CPUs. */
+/* Keeps all counts within 32 bits. No machine has that many CPUs. */
 #define PCPU_MAX_CPUS (1U << 20)
 
 /*

@@ -9,8 +9,8 @@
 #include "percpu/first/layout.h"
 
 #define MAP_PREFIX  "pcpu-alloc: "
-#define SHORT_LINE  256 /* on the stack; the longest line without other memory */
-#define LINE_TARGET 60  /* columns of blocks per line in Linux */
+#define SHORT_LINE  256 /* buffer on the stack; longer lines need other memory */
+#define LINE_TARGET 60  /* Linux's width of the blocks on a line */
 #define MAX_DASHES  8
 
 /* A line under construction, cut off at size. */

@@ -1,6 +1,6 @@
 /*
- * Log lines about the layout of the first chunk, in Linux's form and widths: tools and people know
- * them from dmesg.
+ * Log lines about the layout of the first chunk, in Linux's form and widths, which tools and people
+ * know from dmesg.
  * Pure; any CPU, any context in which log_line() may be called.
  * SPDX-License-Identifier: MIT
  */

@@ -44,7 +44,7 @@ struct percpu_setup {
 
     /*
      * pcpu_make_first_chunk(), and memblock_alloc() and memblock_give_back() for the units, or the
-     * caller's functions around them.
+     * caller's wrappers of these.
      */
     int (*make)(const struct pcpu_env *env, struct pcpu_fc_request *req,
                 struct pcpu_first_chunk *out);
@@ -55,7 +55,7 @@ struct percpu_setup {
     void (*describe_tables)(void *unit, struct percpu_switch *sw);
 
     u64 fallback_bytes; /* out: bytes on another node than the CPU's */
-    u64 last_bytes;     /* out: bytes of MEMBLOCK_LAST memory: no plain DRAM was left */
+    u64 last_bytes;     /* out: bytes of MEMBLOCK_LAST memory, used when no plain DRAM is free */
 };
 
 /* Fills __per_cpu_offset with values that fault when used too early; kernel_main calls it first. */

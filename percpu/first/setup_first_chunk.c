@@ -1,6 +1,6 @@
 /*
  * Checks a layout and makes the first chunk's tables; see setup_first_chunk.h. Linux's
- * pcpu_setup_first_chunk has most of these checks; the others are what its callers take for
+ * pcpu_setup_first_chunk has most of these checks; the others check what its callers take for
  * granted.
  * SPDX-License-Identifier: MIT
  */
@@ -11,7 +11,7 @@
 #include "percpu/first/layout.h"
 #include "percpu/first/layout_print.h"
 
-/* Returns the text of a condition that does not hold. */
+/* Returns from the caller with the text of a condition that does not hold. */
 #define CHECK(cond)                                                                                \
     do {                                                                                           \
         if (!(cond))                                                                               \
@@ -80,7 +80,7 @@ static const char *check_info(const struct pcpu_env *env, const struct pcpu_allo
     return bad ? bad : check_groups(ai);
 }
 
-/* All tables in one block, the widest entries first. */
+/* Allocates all tables as one block, the widest entries first. */
 static int new_tables(const struct pcpu_env *env, const struct pcpu_alloc_info *ai,
                       struct pcpu_first_chunk *fc)
 {
@@ -135,7 +135,7 @@ static const char *fill_tables(const struct pcpu_env *env, const struct pcpu_all
     return NULL;
 }
 
-/* The static area is rounded up to an allocation unit; the dynamic area is shorter by that. */
+/* Rounding the static area up to an allocation unit shortens the dynamic area. */
 static void fill_regions(const struct pcpu_alloc_info *ai, struct pcpu_first_chunk *fc)
 {
     size_t static_end = align_up(ai->static_size, PCPU_MIN_ALLOC_SIZE);

@@ -1,8 +1,8 @@
 /*
- * Turns a layout and its memory into the first chunk: makes the tables from CPU to unit. It checks
- * first what the rest of the per-CPU code relies on, because a wrong unit map corrupts memory much
- * later. For the builders behind first_chunk.h. pcpu_first_chunk_verify() is for tests and for
- * users of the allocator as a library. Pure; boot CPU only.
+ * Turns a layout and its memory into the first chunk: makes the tables from CPU to unit. First it
+ * checks all that the rest of the per-CPU code relies on, because a wrong unit map would corrupt
+ * memory much later. For the builders behind first_chunk.h. pcpu_first_chunk_verify() is for tests
+ * and for users of the allocator as a library. Pure; boot CPU only.
  * SPDX-License-Identifier: MIT
  */
 #ifndef PERCH_PERCPU_FIRST_SETUP_FIRST_CHUNK_H

@@ -2,8 +2,8 @@
  * The slow paths of the per-CPU counter; see counter.h.
  *
  * Locks: one per node and counter, interrupts off. A fold takes its own node's lock. An exact sum
- * takes all locks, in order of nodes. No CPU writes another one's part unless that CPU is parked:
- * add has no LOCK prefix, so it would overwrite the change.
+ * takes all locks, in order of nodes. No CPU writes another CPU's part unless that CPU is parked:
+ * its add has no LOCK prefix and would overwrite the change.
  * SPDX-License-Identifier: MIT
  */
 #include "percpu/sync/counter.h"

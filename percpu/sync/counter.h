@@ -136,7 +136,7 @@ void percpu_counter_sync(struct percpu_counter *c);
 
 /*
  * Adds amount unless the sum would pass limit (upwards if amount > 0, else downwards). True: added.
- * If all adds are limited adds, the limit is never passed, however many CPUs add.
+ * If all adds are limited, the sum never passes the limit, however many CPUs add.
  */
 bool percpu_counter_limited_add(struct percpu_counter *c, s64 limit, s64 amount);
 

@@ -3,7 +3,7 @@
  *
  * Invariant, lock held: references = count - (biased ? BIAS : 0) + (biased ? words - base : 0).
  * Biased and ATOMIC: a switch to atomic waits for its grace period, or the grace period failed. The
- * count may change in every mode. Only the words must not change during their sum.
+ * count may change in every mode. Only while the words are summed, they must not change.
  * SPDX-License-Identifier: MIT
  */
 #include "percpu/sync/ref.h"

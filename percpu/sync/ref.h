@@ -8,8 +8,8 @@
  * check the mode and add to their word inside the CPU guard (kernel/base/cpu_local.h). A switch to
  * atomic changes the mode word and waits for a grace period. After it no CPU is between check and
  * addition, so the words no longer change, and their sum is added to the count. Words are never
- * cleared, but compared with their last sum (modulo 2^64). So no CPU writes another CPU's memory,
- * and CPUs may go online and offline at any time: their words still count.
+ * cleared: only the difference from their last sum counts (modulo 2^64). So no CPU writes another
+ * CPU's memory, and CPUs may go online and offline at any time: their words still count.
  *
  * If the grace period fails (a CPU does not answer), the count keeps its bias and cannot become 0:
  * the object stays, and the call returns the error and may be repeated.

@@ -1,9 +1,9 @@
 /*
- * The slow sides of the per-CPU reader-writer lock; see rwlock.h.
+ * The slow paths of the per-CPU reader-writer lock; see rwlock.h.
  *
- * Why a sum of 0 means no reader: after the closing of the gate and the grace period, no word can
- * grow. The loop reads each word once, and the word is never greater later. So at the end of the
- * loop the number of readers is at most the sum.
+ * Why a sum of 0 means no reader: once the gate is closed and the grace period is over, no word can
+ * grow. The loop reads each word once, and the word is never greater afterwards. So at the end of
+ * the loop the number of readers is at most the sum.
  * SPDX-License-Identifier: MIT
  */
 #include "percpu/sync/rwlock.h"
@@ -55,7 +55,7 @@ void percpu_down_read_slow(struct percpu_rwlock *l)
     bool got;
 
     queue_enter(l);
-    got = percpu_down_read_trylock(l); /* open: only the head of the queue closes the gate */
+    got = percpu_down_read_trylock(l); /* the gate is open: only the head of the queue closes it */
     ASSERT(got);
     queue_leave(l);
 }

@@ -10,7 +10,7 @@
 #include "smp/call/nmi_send.h"
 #include "smp/start/cpus.h"
 
-/* A silent CPU is asked by NMI where it is; this is the question and its answer. */
+/* An NMI asks a silent CPU where it is: the question and the answer. */
 struct nmi_question {
     _Atomic bool asked;
     _Atomic u64 rip; /* 0: no answer yet */

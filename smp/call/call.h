@@ -18,9 +18,9 @@
 
 /*
  * Runs fn(arg) on cpu, which may be this one. 0; -ENODEV: cpu is not online, or went off-line
- * before it ran fn; -ETIMEDOUT: cpu answered neither the interrupt nor an NMI (fn never runs), or
- * fn does not return; a log line names where the CPU is; -EBUSY: an earlier call made by this CPU
- * has not returned yet.
+ * before fn ran; -ETIMEDOUT: cpu answered neither the interrupt nor an NMI (fn never runs), or fn
+ * does not return; a log line has the CPU's RIP if it is known; -EBUSY: an earlier call made by
+ * this CPU has not returned yet.
  */
 int smp_call_on(u32 cpu, void (*fn)(void *arg), void *arg) MUST_CHECK;
 

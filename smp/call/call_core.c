@@ -3,7 +3,8 @@
  *
  * Order: a caller sets its bit in the word, then the word's bit in the summary. The target clears
  * the summary, then the word. A caller that finds the summary empty sends the IPI. So under any
- * interleaving the target checks a word after its bit is set; checking an empty word is harmless.
+ * interleaving the target checks a word after a bit in it is set; checking an empty word is
+ * harmless.
  * SPDX-License-Identifier: MIT
  */
 #include "smp/call/call_core.h"
@@ -112,7 +113,7 @@ static int abandon(const struct call_ops *ops, u32 self, const struct call_targe
             result->first_failed = cpu;
         atomic_fetch_sub_explicit(&own->pending, 1, memory_order_acq_rel);
     }
-    /* The rest have begun the request and are not done; which targets they are is unknown. */
+    /* The other targets have begun the request but are not done; their numbers are unknown. */
     if (pending(own)) {
         result->hangs = result->failed == 0;
         result->failed += pending(own);

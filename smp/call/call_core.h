@@ -10,7 +10,7 @@
  *
  * A target that does not answer in time gets an NMI. If that does not help, the caller takes itself
  * out of the set by one atomic operation, so the target never runs a request whose caller has given
- * up. If the target has already taken the request and hangs in it, the caller's one request stays
+ * up. If the target has already taken the request and hangs in it, the caller's only request stays
  * in use until the target is done: further calls return -EBUSY.
  *
  * A CPU may go off-line at any time. It first leaves the online set and then refuses the callers in
@@ -50,7 +50,7 @@ struct call_ops {
     struct call_cpu *(*of)(void *ctx, u32 cpu);
     void (*kick)(void *ctx, u32 cpu);   /* make cpu call call_serve() soon */
     void (*nmi)(void *ctx, u32 cpu);    /* the same for a CPU that did not react to kick */
-    u64 (*now)(void *ctx);              /* ticks; called once per turn of a wait: may yield */
+    u64 (*now)(void *ctx);              /* ticks; called in every turn of a wait, so it may yield */
     void (*serve)(void *ctx);           /* call_serve() for this CPU, as its interrupt does */
     bool (*online)(void *ctx, u32 cpu); /* sequentially consistent */
     void *ctx;

@@ -1,10 +1,10 @@
 /*
  * The hardware under smp/call/call_core.h, for both kinds of request: cross-CPU calls
  * (smp/call/call.h) and TLB shoot-downs (smp/call/tlb.h). Each kind has its own requests and its
- * own vector, so that a shoot-down gets through where a call does not. Both send the same IPI, read
+ * own vector, so that a shoot-down gets through while a call hangs. Both send the same IPI, read
  * the same clock and ask the same online set.
  *
- * Context: an online CPU; the functions say the rest.
+ * Context: an online CPU; more at each function.
  * SPDX-License-Identifier: MIT
  */
 #ifndef PERCH_SMP_CALL_CALL_HW_H
@@ -18,7 +18,7 @@ struct call_kind {
     u8 vector;
 };
 
-/* Ticks; some seconds, until the boot knows the clock. */
+/* Ticks, a few seconds: the deadline until the boot knows the clock. */
 #define CALL_FIRST_DEADLINE (1ULL << 34)
 
 /* Initialises kind `k`: its per-CPU requests, its vector, and what to do about a silent CPU. */
@@ -39,12 +39,12 @@ bool call_hw_online(void *ctx, u32 cpu);
 /* Runs the requests that wait for this CPU. True: there was one. Interrupts off. */
 bool call_kind_serve(const struct call_kind *kind);
 
-/* This CPU has left the online set: its waiting callers learn that nothing runs. Interrupts off. */
+/* This CPU has left the online set: refuses its waiting callers. Interrupts off. */
 void call_kind_refuse(const struct call_kind *kind);
 
 /*
- * How long a caller waits before the NMI, and again before it fails, in TSC ticks; the time starts
- * anew when a target has finished. Set by the boot; tests shorten it. Returns the old value.
+ * How long a caller waits before the NMI, and again before it fails, in TSC ticks; the time
+ * restarts when a target has finished. Set by the boot; tests shorten it. Returns the old value.
  */
 static inline u64 call_kind_set_deadline(struct call_kind *kind, u64 ticks)
 {

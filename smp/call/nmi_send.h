@@ -1,7 +1,7 @@
 /*
  * NMIs between CPUs. An NMI carries no number, and two may merge into one. So a sender first stores
- * its reason where the handler finds it. A mark per CPU, set while an NMI of ours is on its way,
- * tells our NMIs from those of a panic (apic_send_nmi_others()) and of the machine.
+ * its reason where the handler finds it. A mark per CPU, set while such an NMI is on its way,
+ * distinguishes our NMIs from a panic's (apic_send_nmi_others()) and from the machine's.
  * SPDX-License-Identifier: MIT
  */
 #ifndef PERCH_SMP_CALL_NMI_SEND_H
@@ -16,7 +16,7 @@
 void smp_nmi_send(u32 cpu);
 
 /*
- * The handler's first step, on the CPU that got the NMI. True: it is one of ours, so the handler
+ * The handler's first step, on the CPU that got the NMI. True: the NMI is ours, so the handler
  * checks every reason.
  */
 bool smp_nmi_arrived(void);

@@ -1,6 +1,6 @@
 /*
- * Grace periods; see quiesce.h. A call may interrupt its target inside the guard. Then it notes
- * nothing, and the target is called again until it was seen outside the guard once.
+ * Grace periods; see quiesce.h. A call that interrupts its target inside the guard notes nothing.
+ * The target is called again until it was seen outside the guard once.
  * SPDX-License-Identifier: MIT
  */
 #include "smp/call/quiesce.h"

@@ -1,8 +1,8 @@
 /*
  * Grace periods by cross-call. When smp_quiesce() returns 0, every CPU that was online has been
- * outside its guard (cpu_guard_enter, kernel/base/cpu_local.h) since the call began. So if the
- * caller changed a word before, a CPU that read the old value inside its guard has finished with
- * it, with visible effects, and every later read sees the change. This is `quiesce` of struct
+ * outside its guard (cpu_guard_enter, kernel/base/cpu_local.h) since the call began. If the caller
+ * changed a word before, a CPU that read the old value inside its guard has left the guard, its
+ * effects are visible, and every later read sees the change. This is `quiesce` of struct
  * percpu_lib.
  *
  * A CPU that comes online during the call is not waited for: the change was made before the online

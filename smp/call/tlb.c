@@ -12,8 +12,8 @@
 #include "smp/start/cpus.h"
 
 /*
- * The work is kept per CPU, not on the caller's stack. A target that took the request and was then
- * held up by its host reads it after the caller has given up.
+ * The work is kept per CPU, not on the caller's stack. A target that its host stopped after it took
+ * the request may read it after the caller has given up.
  */
 static DEFINE_PER_CPU_ALIGNED(struct call_cpu, tlb_call);
 static DEFINE_PER_CPU(struct tlb_work, tlb_work);
@@ -23,7 +23,7 @@ static DEFINE_PER_CPU(bool, tlb_in_nmi);
 static void kick_by_nmi(void *ctx, u32 cpu)
 {
     (void)ctx;
-    smp_nmi_send(cpu); /* the reason is in tlb_call: the handler looks at every caller's bit */
+    smp_nmi_send(cpu); /* the reason is in tlb_call: the handler checks every caller's bit */
 }
 
 struct call_kind tlb_calls = CALL_KIND(tlb_calls, &tlb_call, VEC_TLB, kick_by_nmi);
@@ -45,7 +45,7 @@ static void drop_local(const struct tlb_work *work)
     }
 }
 
-/* Counts before the caller sees the request as done. */
+/* On a target: drops, and counts before the caller sees the request as done. */
 static void drop_requested(void *arg)
 {
     drop_local(arg);
@@ -96,7 +96,7 @@ static int shoot_down(const struct tlb_work *work)
     this_cpu_inc(tlb_stats.shootdowns);
     this_cpu_add(tlb_stats.pages, work->pages);
     this_cpu_add(tlb_stats.full, work->full);
-    /* A CPU that is not in the set we read below must see the page tables as they are now. */
+    /* A CPU that is not in the set read below must see the page tables as they are now. */
     atomic_thread_fence(memory_order_seq_cst);
     drop_local(work);
     if (!others_online(words))

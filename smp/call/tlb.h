@@ -8,7 +8,7 @@
  * The requests are separate from those of smp/call/call.h and have their own vector. They take no
  * lock; several CPUs may shoot down at the same time, and each serves the others while it waits. A
  * CPU that does not answer the interrupt gets an NMI, whose handler flushes and answers. So a CPU
- * that keeps interrupts off for long delays a shoot-down but does not fail it.
+ * that keeps interrupts off can delay a shoot-down but not make it fail.
  *
  * Context: thread context on an online CPU, interrupts on. This is asserted: with interrupts off
  * two CPUs could wait for each other. The caller holds no lock that another CPU may wait for with
@@ -38,7 +38,7 @@ int tlb_shootdown(u64 start, u64 end) MUST_CHECK;
 int tlb_shootdown_all(void) MUST_CHECK;
 
 struct tlb_stats {
-    u64 shootdowns;  /* calls with something to drop */
+    u64 shootdowns;  /* calls that had something to drop */
     u64 pages;       /* pages dropped one by one */
     u64 full;        /* calls that dropped everything */
     u64 remote;      /* calls that interrupted other CPUs */

@@ -1,10 +1,10 @@
 /*
  * The plan of one shoot-down: which pages each CPU drops one by one, or that it drops everything.
- * Promises that every page of every range is dropped, with as few instructions as that takes.
+ * Promises that every page of every range is dropped, by as few instructions as possible.
  *
  * One INVLPG drops the translation of its page, whatever page size the CPU has cached, and all
  * entries of the paging-structure caches, whatever their address (Intel SDM vol. 3, 4.10.4.1; AMD
- * APM vol. 2, 5.5.2, while EFER.TCE is clear; Perch never sets it). So one INVLPG is also enough
+ * APM vol. 2, 5.5.2, while EFER.TCE is clear; Perch never sets it). So one INVLPG is enough even
  * after a table page was unlinked.
  *
  * Pure; any context.

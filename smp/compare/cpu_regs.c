@@ -113,7 +113,7 @@ static void list_add(struct cpu_list *l, u32 cpu)
     l->count++;
 }
 
-/* MTRRs that were never set are all 0, which also means that they are off. */
+/* MTRRs that were never set are all 0, and so are off. */
 static bool mtrrs_are_reset(const struct cpu_regs *r)
 {
     u64 any = 0;

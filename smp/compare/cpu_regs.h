@@ -2,7 +2,7 @@
  * Compares registers that must or should be the same on every CPU: MTRRs, PAT, CR0, CR4, EFER and
  * the microcode revision. Promises a finding of one line for each register that differs, whatever
  * the number of CPUs: the line names the register, two CPUs with their values, and the CPUs that
- * differ from CPU 0. The values are those in force: Perch has written PAT, CR0, CR4 and EFER itself
+ * differ from CPU 0. The values are those in use: Perch has written PAT, CR0, CR4 and EFER itself
  * by then; the MTRRs are the firmware's.
  *
  * Sources: SDM vol. 3, 12.11 (MTRRs), 12.11.8 (the same on all processors), 12.12 (PAT), 10.11.6
@@ -53,8 +53,8 @@ u32 cpu_reg_msr(u32 reg);
 /*
  * Makes the findings from regs[n], by CPU number; returns how many. O(n).
  * hypervisor: CPUs whose MTRRs are all as after reset, while CPU 0's are not, share one finding of
- * class INFO. QEMU's INIT clears the MTRRs and a real CPU's does not (SDM vol. 3, table 10-1), so
- * that is no fault of the firmware.
+ * class INFO. QEMU's INIT clears the MTRRs, a real CPU's does not (SDM vol. 3, table 10-1); the
+ * firmware is not at fault.
  */
 u32 cpu_regs_compare(const struct cpu_regs *regs, u32 n, bool hypervisor);
 

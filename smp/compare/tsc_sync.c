@@ -14,8 +14,8 @@
 #define OWN_EVENTS     2 /* the caller's, before and after the call */
 
 /*
- * Real CPUs spread their events over at least the time until the last CPU has answered the call,
- * and so widely that the counter is mostly free: CPUs that queue for it give wider bounds.
+ * Real CPUs spread their events: over at least the time until the last CPU has answered the call,
+ * and so widely that the counter is mostly free. CPUs that queue for it give wider bounds.
  */
 #define SPREAD_US        400
 #define SPREAD_NS_EVENT  150
@@ -86,7 +86,7 @@ static u64 gap_of(const struct tsc_sync_work *work)
     return spread_us * (work->tsc_hz / 1000000) / EVENTS_PER_CPU;
 }
 
-/* If most CPUs differ from the reference, it is the odd one: tries another reference. */
+/* If most CPUs differ from the reference, that one is wrong: tries another. */
 static void solve(const struct readings *r, u32 n, struct tsc_bounds *bounds, u32 *ref,
                   struct tsc_sync *result)
 {

@@ -27,10 +27,10 @@ struct tsc_sync_work {
 u64 tsc_sync_size(u32 nr_ids, u32 online);
 
 /*
- * Measures. *ref: the reference; it is the calling CPU, unless more than half of the CPUs differ
- * from that one. Takes about half a millisecond on real CPUs, and from about 80 CPUs up 5 us per
- * CPU; under a hypervisor with many CPUs only the time of the readings. 0; errors of
- * smp_call_all(): then the memory stays in use for good.
+ * Measures. *ref: the reference. It is the calling CPU, unless more than half of the CPUs differ
+ * from it. Takes about half a millisecond on real CPUs, and from about 80 CPUs up 5 us per CPU;
+ * under a hypervisor with many CPUs only the time of the readings. 0; errors of smp_call_all():
+ * then the memory stays in use for good.
  */
 int tsc_sync_measure(const struct tsc_sync_work *work, u32 *ref,
                      struct tsc_sync *result) MUST_CHECK;

@@ -47,9 +47,9 @@ static bool lower_bound_to(struct solver *s, u32 cpu, bool reversed, s64 bound)
 }
 
 /*
- * Goes through the events in their order and lowers the upper bounds. `past` is the latest moment,
- * on the reference's clock, that certainly lies before the next event. Reversed: goes backwards and
- * negates all times, which raises the lower bounds. True: a bound has changed.
+ * Lowers the upper bounds, event by event in their order. `past` is the latest moment, on the
+ * reference's clock, that is certainly before the next event. Reversed: goes backwards and negates
+ * all times, which raises the lower bounds. True: a bound has changed.
  */
 static bool sweep(struct solver *s, bool reversed)
 {

@@ -9,8 +9,8 @@
  * compared through others, and no CPU waits for another: the measurement takes the same time on 2
  * CPUs and on 4,096, and always ends.
  *
- * Promises that the true offset is within the bounds, while the TSCs count at one rate during the
- * measurement. The bounds are the narrower the better the CPUs' events are mixed.
+ * Promises that the true offset is within the bounds, if the TSCs count at one rate during the
+ * measurement. The better the CPUs' events are mixed, the narrower the bounds.
  *
  * Pure; any context; nothing allocates. Time: number of events times a few sweeps.
  * SPDX-License-Identifier: MIT
@@ -38,7 +38,7 @@ struct tsc_bounds {
 
 struct tsc_sync {
     u32 cpus;           /* CPUs with at least one event */
-    u32 out_of_sync;    /* CPUs whose offset is certainly not 0 */
+    u32 out_of_sync;    /* CPUs whose bounds exclude an offset of 0 */
     u32 worst_cpu;      /* the CPU with the largest certain offset; 0 when none is */
     s64 worst;          /* its bound closer to 0: the offset is at least this large */
     u32 widest_cpu;     /* the CPU with the widest bounds */

@@ -18,7 +18,7 @@ const struct cpu_idle_ops *cpu_idle_set_ops(const struct cpu_idle_ops *ops)
     return atomic_exchange_explicit(&idle_ops, ops, memory_order_acq_rel);
 }
 
-/* Interrupts off. True: they were on in between, so the caller checks everything again. */
+/* Interrupts off. True: they were on for a while, so the caller checks everything again. */
 static bool parked_or_worked(void)
 {
     const struct cpu_idle_ops *ops = atomic_load_explicit(&idle_ops, memory_order_acquire);

@@ -15,7 +15,7 @@
 struct cpu_idle_ops {
     /*
      * Is there work for this CPU? Interrupts off, short. Code that makes it true for another CPU
-     * calls cpu_kick() afterwards. While it is true the CPU does not sleep, so it must be true only
+     * calls cpu_kick() afterwards. The CPU does not sleep while it is true, so it must be true only
      * for work that work() can do now.
      */
     bool (*pending)(void *ctx);

@@ -1,7 +1,7 @@
 /*
  * Which CPUs are idle now, for code that has work to hand out. The choice for the per-CPU
  * allocator's deferred work is in kernel/platform/percpu_cpus.c. Only a hint: a CPU found here may
- * be busy a moment later; then the work waits until it is idle again.
+ * become busy; then the work waits until it is idle again.
  * SPDX-License-Identifier: MIT
  */
 #ifndef PERCH_SMP_RUN_IDLE_SET_H

@@ -1,5 +1,5 @@
-; Where a parked CPU waits. An NMI ends the HLT. One that arrives after the CMP and before the HLT
-; would not; so the NMI handler moves such a CPU back to park_halt (cpu_park_nmi, smp/run/park.c).
+; Where a parked CPU waits. An NMI ends the HLT, but not if it arrives after the CMP and before the
+; HLT: then the NMI handler moves the CPU back to park_halt (cpu_park_nmi, smp/run/park.c).
 ; SPDX-License-Identifier: MIT
 
 section .text

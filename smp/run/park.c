@@ -23,7 +23,7 @@
 
 static DEFINE_PER_CPU(struct park_cpu, park_cpu);
 
-/* Held by the one request under way, and while hooks change. Always by try, never by waiting. */
+/* Held by the one request under way, and while hooks change. Only tried, never waited for. */
 static struct spinlock under_way = SPINLOCK_INIT;
 static const struct cpu_hooks *hooks[MAX_HOOKS];
 static u32 nr_hooks;

@@ -49,8 +49,8 @@ int cpu_park_request(u32 cpu) MUST_CHECK;
 
 /*
  * Brings a parked CPU back, or starts one that never ran; returns when its hooks have run.
- * -EEXIST: it is online; -ENODEV: it is not possible, or cannot be started; -ETIMEDOUT: it did not
- * answer (a log line names the stage where a first start stopped); or an error of first_online.
+ * -EEXIST: it is online; -ENODEV: not a possible CPU, or it cannot be started; -ETIMEDOUT: it did
+ * not answer (a log line names the stage where a first start stopped); or an error of first_online.
  */
 int cpu_wake(u32 cpu) MUST_CHECK;
 
@@ -59,7 +59,7 @@ u32 cpus_parked(void);
 
 /* ---- for the idle loop and the vectors ------------------------------------------------------- */
 
-/* This CPU is asked to park, or must run its hooks after a first start. Any context. */
+/* True: this CPU is asked to park, or must run its hooks after a first start. Any context. */
 bool cpu_park_asked(void);
 
 /* Does what was asked; returns when the CPU is online again. Idle loop, interrupts on. */

@@ -41,7 +41,7 @@ static void on_spurious(struct trap_frame *frame)
     (void)frame;
 }
 
-/* True: it was one of ours, and all reasons were checked. */
+/* True: the NMI was ours, and all reasons were checked. */
 static bool on_nmi(struct trap_frame *frame)
 {
     bool ours = smp_nmi_arrived();

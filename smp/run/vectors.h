@@ -16,7 +16,7 @@
 int smp_init_vectors(void (*set_handler)(u8 vector, trap_handler fn),
                      int (*nmi_register)(bool (*fn)(struct trap_frame *))) MUST_CHECK;
 
-/* For a test, which checks for none: local APIC errors so far on all CPUs. Any context. */
+/* For tests, which expect 0: local APIC errors so far, on all CPUs. Any context. */
 u64 smp_apic_errors(void);
 
 #endif

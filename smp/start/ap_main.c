@@ -24,7 +24,7 @@ void smp_ap_main(struct smp_record *rec, u32 ticket)
     rec->online_tsc = rdtsc();
     if (!bringup_claim(rec, ticket))
         cpu_halt_forever();
-    /* First into the set, then the flush: smp/run/park_core.h has the reason. */
+    /* Enters the set before the flush: smp/run/park_core.h has the reason. */
     cpumap_set(&cpu_map, CPU_ONLINE, rec->cpu);
     flush_tlb_local();
     bringup_reach(rec, STAGE_ONLINE);

@@ -78,8 +78,8 @@ static void xapic_wait_icr(void)
 }
 
 /*
- * xAPIC: an order takes two writes. An interrupt handler that sends too must not run between them.
- * An NMI may: its handler sends only in a panic, which ends the machine.
+ * xAPIC: an order takes two writes. An interrupt handler, which may send too, must not run between
+ * them. An NMI may: its handler sends only in a panic.
  */
 void apic_send(u32 apic_id, u32 order)
 {
@@ -142,7 +142,7 @@ u32 apic_timer_left(void)
     return reg_read(REG_TIMER_CURRENT);
 }
 
-/* Faults are caught: firmware may have locked this CPU in another mode than the boot CPU. */
+/* Catches faults: firmware may have locked this CPU in another mode than the boot CPU. */
 static int enter_mode(void)
 {
     u64 steps[APIC_MAX_STEPS];

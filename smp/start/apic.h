@@ -32,18 +32,18 @@ enum apic_mode apic_mode(void);
 u32 apic_id(void);
 
 /*
- * Sends an order to one CPU: a vector from 16 up, which interrupts it there, or one of those below.
- * Returns when the APIC has accepted it. With APIC_NMI it may be called from an NMI.
+ * Sends an order to one CPU: an interrupt vector (16 and up), or one of the orders below. Returns
+ * when the APIC has accepted it. With APIC_NMI it may be called from an NMI.
  */
 void apic_send(u32 apic_id, u32 order);
 #define APIC_NMI           (4u << 8)
 #define APIC_INIT          (5u << 8)               /* resets the CPU to wait for a start-up */
 #define APIC_STARTUP(page) (6u << 8 | (u32)(page)) /* starts it in real mode at page << 12 */
 
-/* An NMI to all CPUs but this one: how a panic stops them. May be called from an NMI. */
+/* Sends an NMI to all other CPUs, by which a panic stops them. May be called from an NMI. */
 void apic_send_nmi_others(void);
 
-/* Signals the end of an interrupt. Every handler calls it, except spurious and NMI. */
+/* Signals the end of an interrupt. All handlers call it, except those of spurious ones and NMIs. */
 void apic_eoi(void);
 
 /* Reads and clears the error status (SDM vol. 3, 11.5.3); 0: no error. */

@@ -1,6 +1,6 @@
 /*
- * The mode of the local APICs: which one, how a CPU enters it, and which APIC ids it can reach. The
- * choice is made once, from the boot CPU's state and the machine's APIC ids.
+ * The mode of the local APICs: its choice, how a CPU enters it, and which APIC ids it can reach.
+ * The choice is made once, from the boot CPU's state and the machine's APIC ids.
  * Pure; any context. SDM vol. 3, 11.12 and figure 11-27.
  * SPDX-License-Identifier: MIT
  */
@@ -52,8 +52,8 @@ const char *apic_mode_text(enum apic_reason reason);
 
 /*
  * Fills in the values to write to IA32_APIC_BASE, one after the other, to enter the mode; base is
- * its value now. Returns how many. Disabled to x2APIC passes through xAPIC, and x2APIC to xAPIC
- * passes through disabled; other transitions fault.
+ * its value now. Returns how many. The way from disabled to x2APIC is through xAPIC, and from
+ * x2APIC to xAPIC through disabled; other transitions fault.
  */
 u32 apic_mode_steps(u64 base, enum apic_mode mode, u64 steps[APIC_MAX_STEPS]);
 

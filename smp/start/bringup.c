@@ -24,7 +24,7 @@ struct bringup {
     bool arrivals_unique; /* no two APIC ids share an arrival byte */
 };
 
-/* CPUs beyond max_cpus, ready to be started. The table is empty when no CPU can be started. */
+/* CPUs beyond max_cpus, ready to start. The table is empty when none can be started. */
 static struct {
     struct smp_config config;
     struct trampoline_table table; /* all of these CPUs; each start uses a table of one */
@@ -150,7 +150,7 @@ static struct trampoline_table part_of_table(const struct trampoline_table *all,
     };
 }
 
-/* The records of the CPUs to start, sorted by APIC id, then of those left out. */
+/* Fills records: first the CPUs to start, sorted by APIC id, then those left out. */
 static int build_table(struct bringup *b)
 {
     u32 limit = b->config->max_cpus ? b->config->max_cpus - 1 : NR_CPUS;
@@ -200,7 +200,7 @@ static int map_trampoline(const struct smp_config *config)
     return err;
 }
 
-/* Stays mapped for a late processor, which must find code that stops it, and for those left out. */
+/* Keeps the pages for left_out, and for late processors, which must find code that stops them. */
 static void release_trampoline(const struct bringup *b)
 {
     const struct smp_ops *ops = b->config->ops;
@@ -243,8 +243,8 @@ static int run_batch(struct bringup *b)
 }
 
 /*
- * A processor that was given up may still run through the trampoline, which is then never written
- * again. So the CPUs left out cannot be started any more.
+ * If a processor was given up, it may still enter the trampoline, which is then never written
+ * again. So the CPUs left out can no longer be started.
  */
 static int start_all(struct bringup *b)
 {
@@ -273,7 +273,7 @@ static void say_failed(const struct smp_record *rec)
     pr_err("%s", text);
 }
 
-/* How long the boot waited for all that failed: they share one deadline. */
+/* Logs how long the boot waited for all failed processors, which share one deadline. */
 static void say_given_up(const struct smp_config *config, const struct bringup_result *r)
 {
     u64 ms = config->tsc_hz / 1000;
@@ -284,7 +284,7 @@ static void say_given_up(const struct smp_config *config, const struct bringup_r
                 r->total_ticks / ms);
 }
 
-/* Sets online CPUs too: a processor may be between its claim and its own entry in the set. */
+/* Also enters CPUs in the online set: one may be between its claim and its own entry. */
 static void collect_result(const struct bringup *b)
 {
     const struct smp_record *first_failed = NULL;
@@ -327,7 +327,7 @@ int smp_bring_up(const struct smp_config *config, struct smp_result *result)
     *result = (struct smp_result){.online = 1};
     smp_ap_use(config->ops);
     left_out.config = *config;
-    left_out.config.faults = NULL; /* they are in the records; the list may go away */
+    left_out.config.faults = NULL; /* copied to the records; the list may go away */
     err = build_table(&b);
     result->prepare_ticks = rdtsc() - start;
     if (!err)
@@ -387,7 +387,7 @@ int smp_start_one(u32 cpu)
     err = run_batch(&b);
     if (!err && !result.batch.given_up)
         return 0;
-    left_out.table.count = 0; /* it may still come: the trampoline is not written again */
+    left_out.table.count = 0; /* it may still run: the trampoline is not written again */
     if (err)
         return err;
     say_failed(b.table.records);

@@ -2,7 +2,8 @@
  * Starts the application processors. Afterwards they are online and idle, each on its own stack,
  * per-CPU unit and descriptor tables. Promises that no dead, slow or unreachable processor stops
  * the boot: one that fails is named in the log and left out, and cannot come online later.
- * smp/start/bringup_batch.h starts them as a batch; smp/start/bringup_state.h is the record of one.
+ * smp/start/bringup_batch.h starts them as a batch; smp/start/bringup_state.h has the record of
+ * one.
  *
  * Context: boot CPU, once, after the per-CPU areas, the final page tables, the boot CPU's
  * descriptor tables and apic_init_boot(); interrupts on or off. Nothing allocates: the caller
@@ -55,7 +56,7 @@ struct smp_result {
     bool trampoline_in_use;           /* a processor may still enter it: its pages stay reserved */
     struct bringup_result batch;      /* ticks are the TSC's */
     u64 prepare_ticks;                /* before the first INIT: all stacks, tables, records */
-    u64 ap_ticks_min, ap_ticks_max;   /* from first instruction to online, of those online */
+    u64 ap_ticks_min, ap_ticks_max;   /* from first instruction to online, of online CPUs */
     const struct smp_record *records; /* one per CPU that was tried, sorted by APIC id */
     u32 nr_records;
 };
@@ -64,7 +65,7 @@ struct smp_result {
 u64 smp_table_size(u32 n);
 
 /*
- * Starts all possible CPUs of cpu_map up to max_cpus and waits for them. Those that answer are
+ * Starts all possible CPUs of cpu_map up to max_cpus and waits for them. CPUs that answer are
  * present and online afterwards; a log line names each of the others. 0, also when processors
  * failed: *result has the counts. -EINVAL: the trampoline or the table is out of reach, or two CPUs
  * have one APIC id; -ENOMEM: the trampoline cannot be mapped. On an error only the boot CPU runs.

@@ -117,7 +117,8 @@ struct silence {
 
 /*
  * Waits until all are online (true), or there was no progress for `ticks`. It polls one record, and
- * reads all records only a few times per deadline, to keep off the processors' cache lines.
+ * reads all records only a few times per deadline, so as not to disturb the processors' cache
+ * lines.
  */
 static bool wait_online(const struct bringup_batch *b, struct silence *s, u64 ticks)
 {

@@ -1,13 +1,13 @@
 /*
  * Starts many processors as one batch with one set of deadlines. All get INIT, then all get a
- * start-up IPI, then the silent ones get a second. Half-way through the deadline the processors
- * that are not online get INIT and start-up once more. At its end they get a last INIT and are left
- * out. So dead processors cost one deadline, whatever their number, and never stop the boot.
+ * start-up IPI, then silent ones get a second. Half-way through the deadline, processors that are
+ * not online get INIT and start-up once more. At its end they get a last INIT and are left out. So
+ * dead processors cost one deadline, whatever their number, and never stop the boot.
  *
  * The deadline restarts whenever a processor reaches a stage for the first time: on a busy
- * hypervisor a processor can be seconds late without being dead. The second INIT does no harm to a
- * processor that its host does not run at all. Reaching the same stage again is no progress, so a
- * stuck processor gains no time.
+ * hypervisor a processor can be seconds late without being dead. A second INIT does no harm to a
+ * processor that its host does not run. Reaching the same stage again is no progress, so a stuck
+ * processor gains no time.
  *
  * Pure: the boot CPU's side only, hardware by ops, times in ticks of ops->now. Boot CPU; allocates
  * nothing. It waits by reading the clock without PAUSE: in some emulators a PAUSE costs a round
@@ -26,8 +26,8 @@ struct bringup_ops {
     void (*send_startup)(void *ctx, u32 apic_id);
     u64 (*now)(void *ctx); /* ticks, monotone */
     /*
-     * Has the processor run its first instruction in this attempt? It can have, without having
-     * found its record. forget_arrival() clears the mark before an attempt.
+     * Has the processor run its first instruction in this attempt? It may have done so without
+     * finding its record. forget_arrival() clears the mark before an attempt.
      */
     bool (*arrived)(void *ctx, const struct smp_record *rec);
     void (*forget_arrival)(void *ctx, const struct smp_record *rec);
@@ -36,7 +36,7 @@ struct bringup_ops {
 /* All in ticks. */
 struct bringup_times {
     u64 init_wait;       /* between INIT and start-up, first attempt */
-    u64 retry_init_wait; /* the same, second attempt: an INIT on its way must have arrived */
+    u64 retry_init_wait; /* the same, second attempt: an earlier INIT must have arrived */
     u64 second_startup;  /* from the first start-up IPI to the second */
     u64 retry;           /* without progress until the second attempt */
     u64 deadline;        /* without progress until the end of both attempts */
@@ -72,8 +72,7 @@ bool bringup_old_cpu(const char *vendor, u32 family);
 
 /*
  * Starts all n processors. Afterwards each record is BRING_ONLINE or BRING_GIVEN_UP. A processor
- * that was given up waits after INIT, or ignores what it is sent; if it comes late, its claim
- * fails.
+ * that was given up waits after INIT, or ignores what it is sent. If it runs late, its claim fails.
  */
 void bringup_run(struct bringup_batch *batch, struct bringup_result *result);
 

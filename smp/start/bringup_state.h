@@ -1,7 +1,7 @@
 /*
  * The record of one application processor's start, shared by the boot CPU, the trampoline and the
- * processor. Promises that a processor the boot CPU gave up never goes online, however late it
- * comes, and that the last stage of a failed processor is known.
+ * processor. Promises that a given-up processor never goes online, however late it runs, and that
+ * the last stage of a failed processor is known.
  *
  * One word decides: attempt << 8 | state. The boot CPU offers the record. The trampoline reads the
  * word; this is the processor's ticket. At the end of its start the processor claims: it turns
@@ -23,7 +23,7 @@
 
 enum bring_state { BRING_IDLE, BRING_HELD, BRING_OFFERED, BRING_ONLINE, BRING_GIVEN_UP };
 
-/* What a processor has reached. Assembly writes the stages up to STAGE_KERNEL, C the rest. */
+/* How far a processor has come. Assembly writes the stages up to STAGE_KERNEL, C the rest. */
 enum bring_stage {
     STAGE_NONE,
     STAGE_REAL_MODE,      /* ran its first instruction */

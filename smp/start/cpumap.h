@@ -31,7 +31,7 @@ struct cpumap {
 
 /*
  * Makes CPUs 0..n-1 possible, with these APIC ids, and CPU 0, the caller, present and online. The
- * bring-up checks that the ids differ, when it sorts them. -EINVAL: n is 0 or above NR_CPUS.
+ * bring-up checks that the ids differ when it sorts them. -EINVAL: n is 0 or above NR_CPUS.
  */
 int cpumap_init(struct cpumap *map, const u32 *apic_ids, u32 n) MUST_CHECK;
 
@@ -45,7 +45,7 @@ bool cpumap_clear(struct cpumap *map, enum cpu_set set, u32 cpu);
 bool cpumap_test(const struct cpumap *map, enum cpu_set set, u32 cpu);
 u32 cpumap_count(const struct cpumap *map, enum cpu_set set);
 
-/* The first member at or after start; nr_ids when none is. */
+/* The first member at or after start; nr_ids: none. */
 u32 cpumap_next(const struct cpumap *map, enum cpu_set set, u32 start);
 
 #define for_each_cpu(cpu, map, set)                                                                \
@@ -58,7 +58,7 @@ static inline u64 cpumap_word(const struct cpumap *map, enum cpu_set set, u32 i)
     return atomic_load_explicit(&map->set[set][i], memory_order_seq_cst);
 }
 
-/* Copies a set into words[CPUMAP_WORDS]. Words are read one after the other, not at one time. */
+/* Copies a set into words[CPUMAP_WORDS]. The words are read one by one, not as one moment's set. */
 void cpumap_snapshot(const struct cpumap *map, enum cpu_set set, u64 *words);
 
 /* For tests: checks the invariants while no CPU changes the map. 0; -EINVAL after a log line. */

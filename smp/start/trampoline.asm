@@ -39,7 +39,7 @@ global trampoline_code
 trampoline_code:
 bits 16
     cli
-    rdtsc                               ; for the record's first_tsc
+    rdtsc                               ; for first_tsc in the record
     mov esi, eax
     mov edi, edx
     mov ax, cs

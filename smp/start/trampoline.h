@@ -1,8 +1,8 @@
 /*
  * The code page below 1 MiB where application processors begin, and the data page behind it: their
- * layout, and how the boot CPU fills them. The code takes all its addresses from the data page. It
- * uses no stack and no lock, so all processors can run it at once, and it writes only to the
- * processor's own record and arrival byte.
+ * layout, and how the boot CPU fills them. The code takes all addresses from the data page. It uses
+ * no stack and no lock, so all processors can run it at once, and it writes only to the processor's
+ * own record and arrival byte.
  *
  * Context: boot CPU, before any start-up IPI. While processors start, both pages are mapped at
  * their physical addresses: code read-execute, data read-write.
@@ -18,10 +18,10 @@
 
 #define TRAMPOLINE_SIZE (2 * PAGE_SIZE)
 
-/* APIC ids that are equal modulo ARRIVALS share a byte, which shows who has run in real mode. */
+/* One byte per APIC id (modulo ARRIVALS) shows that the processor has run in real mode. */
 #define ARRIVALS        2048
 #define ARRIVAL_SEEN    1
-#define ARRIVAL_STOPPED 2    /* halted because of: */
+#define ARRIVAL_STOPPED 2    /* halted because of ARRIVAL_STOP */
 #define ARRIVAL_STOP    0xff /* fault injection: halt in real mode */
 
 struct far_ptr32 {
