@@ -426,7 +426,7 @@ FUZZ_SECONDS ?= 60
 fuzz-%: $$(call named,$$*_fuzz,$(FUZZ_BINS))
 	@mkdir -p $(BUILD)/fuzz/corpus/$*
 	$(PYTHON) tests/fuzz/seeds.py $(BUILD)/fuzz/corpus
-	$< -max_total_time=$(FUZZ_SECONDS) -max_len=8192 -use_value_profile=1 $(BUILD)/fuzz/corpus/$*
+	$(or $<,$(error no test $@: make help)) -max_total_time=$(FUZZ_SECONDS) -max_len=8192 -use_value_profile=1 $(BUILD)/fuzz/corpus/$*
 
 # ---- programs for the host, on the kernel's own sources ----------------------------------------
 LAYOUT_SRCS := tools/layout/main.c tools/layout/json.c tools/layout/machine.c \
