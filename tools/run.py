@@ -55,7 +55,8 @@ def boot(machine, accel, gdb, log):
     with tempfile.TemporaryDirectory(prefix="perch-") as workdir:
         args = qemu.argv(machine, Path(workdir), accel=accel, gdb=gdb)
         if gdb:
-            print("perch: QEMU waits: gdb build/perch.elf -ex 'target remote :1234'", flush=True)
+            print("perch: QEMU waits: gdb build/perch.elf -x tools/gdb/perch.py "
+                  "-ex 'target remote :1234'", flush=True)
         result = qemu.run(args, None if gdb else machine.timeout, show, machine.until,
                           screen=qemu.Screen(workdir) if machine.screen and not gdb else None,
                           silence=None if gdb else silence_of(machine))

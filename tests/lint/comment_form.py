@@ -4,8 +4,8 @@
     comment_form.py [--root DIR]
 
 Finds a close on a line of its own behind a single line of text (a banner, most often), a licence line
-inside of a sentence, and a comment of several lines that does not open on a line of its own. One line
-per problem; status 1 when there is one.
+inside of a sentence, a banner of several lines, and a comment of several lines that does not open on a
+line of its own. One line per problem; status 1 when there is one.
 SPDX-License-Identifier: MIT
 """
 import argparse
@@ -29,7 +29,9 @@ def problems_of(text):
             continue
         lines = [one.strip() for one in comment.splitlines()]
         macro = any(one.endswith("\\") for one in lines)
-        if lines[0] != "/*" and lines[-1] == "*/" and len(lines) == 2:
+        if lines[0].startswith("/* ---"):
+            found.append((line, "a banner has one line"))
+        elif lines[0] != "/*" and lines[-1] == "*/" and len(lines) == 2:
             found.append((line + 1, "the comment's close is alone behind one line of text"))
         elif lines[0] != "/*" and lines[-1] == "*/" and not macro:
             found.append((line, "a comment of several lines opens on a line of its own"))

@@ -49,7 +49,8 @@ OPENS = "opens on a line of its own"
 
 
 @pytest.mark.parametrize("text, line, what", [
-    ("/* ---- a banner ------\n */\n", 2, ALONE),
+    ("/* ---- a banner ------\n */\n", 1, "a banner has one line"),
+    ("/* ---- a banner\n * ------ */\n", 1, "a banner has one line"),
     ("int x;\n    /* One line of text, and\n     */\n", 3, ALONE),
     ("/*\n * A module. Pure. SPDX-License-Identifier: MIT\n */\n", 2, INSIDE),
     ("/*\n * A module.\n * SPDX-License-Identifier: MIT and more.\n */\n", 3, INSIDE),

@@ -1,6 +1,6 @@
 """gdb commands for a stopped or dead Perch: it prints the kernel's structures.
 
-    gdb build/perch.elf -ex 'source tools/gdb/perch.py' -ex 'target remote :1234'
+    gdb build/perch.elf -x tools/gdb/perch.py -ex 'target remote :1234'
     (gdb) perch memblock | perch nodes | perch chunks | perch mags | perch log
 
 The commands only read memory, by the types of the image's debug information, and run nothing in

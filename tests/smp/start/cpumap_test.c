@@ -1,5 +1,5 @@
 /*
- * The CPU sets of smp/cpumap.
+ * The CPU sets of smp/start/cpumap.h.
  * SPDX-License-Identifier: MIT
  */
 #include <pthread.h>
