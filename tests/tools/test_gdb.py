@@ -34,7 +34,8 @@ def gdb_session(append, *commands):
         try:
             script = ["set pagination off", "set confirm off", "set tcp auto-retry on",
                       f"source {ROOT}/tools/gdb/perch.py", f"target remote {place}/gdb", *commands,
-                      "kill"]
+                      # gdb may say here that it killed the inferior: no command printed that.
+                      "echo @end\\n", "kill"]
             done = subprocess.run(["gdb", "-nx", "-batch", qemu.image(the_machine),
                                    *(word for line in script for word in ("-ex", line))],
                                   stdin=subprocess.DEVNULL, capture_output=True, text=True,
