@@ -113,6 +113,7 @@ PURE_SRCS := \
 
 # CPU-local: pure but for kernel/base/cpu_local.h, which has a hosted twin.
 LOCAL_SRCS := \
+	kernel/base/events.c \
 	kernel/base/log.c \
 	kernel/base/spinlock.c \
 	mm/pages/buddy.c \

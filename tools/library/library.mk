@@ -5,6 +5,7 @@
 LIBRARY_SRCS := $(filter percpu/%,$(PURE_SRCS) $(LOCAL_SRCS)) percpu/percpu.c percpu/percpu_passthrough.c \
 	$(filter mm/pages/buddy%,$(LOCAL_SRCS)) mm/map/vspace.c mm/map/vspace_congruent.c \
 	kernel/base/bitmap.c kernel/base/sort.c kernel/base/printf.c kernel/base/spinlock.c \
+	kernel/base/events.c \
 	$(wildcard tools/library/*.c)
 LIBRARY_HEADERS := $(wildcard percpu/*.h percpu/*/*.h kernel/base/*.h tools/library/*.h \
 	tools/library/kernel/base/*.h tools/library/percpu/alloc/*.h)
