@@ -19,6 +19,16 @@
 int memmap_normalise(const struct boot_mem_range *in, u32 n, u64 limit, struct boot_mem_range *out,
                      u32 capacity, u32 *count, u64 *clipped) MUST_CHECK;
 
+/*
+ * For a map in any order, as the loader gave it: is one byte of [base, end) memory that holds data
+ * (RAM of any kind, ACPI's included)? NVS and reserved ranges do not count: firmware lists device
+ * registers as such.
+ */
+bool memmap_is_ram(const struct boot_mem_range *in, u32 n, u64 base, u64 end);
+
+/* Is every byte of [base, end) in some range, of whatever type? */
+bool memmap_lists(const struct boot_mem_range *in, u32 n, u64 base, u64 end);
+
 /* Prints one line per range, as Linux: "BIOS-e820: [mem 0x...-0x...] usable". */
 void memmap_print(const struct boot_mem_range *map, u32 count);
 

@@ -13,6 +13,7 @@
 #include "kernel/platform/cpu_tables.h"
 #include "kernel/platform/early_window.h"
 #include "kernel/platform/idt.h"
+#include "kernel/platform/mmio.h"
 #include "kernel/platform/panic.h"
 #include "kernel/platform/stack.h"
 #include "kernel/report/placement.h"
@@ -48,6 +49,7 @@ static void read_boot_info(struct boot_state *s, enum boot_origin origin, u64 in
     int err = origin == BOOT_PVH ? pvh_parse(&early_window, info_phys, &s->info)
                                  : multiboot2_parse(&early_window, info_phys, &s->info);
 
+    mmio_rules_learn(&s->info);
     kernel_options_parse(&s->opt, s->info.cmdline);
     console_init(&s->opt, &s->info);
     /* For a benchmark, a stage's time does not include the serial line: stage_done() flushes. */

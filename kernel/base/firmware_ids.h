@@ -47,6 +47,7 @@
     X(XSDT_EMPTY,            "xsdt-empty",            FAIL, BUG,  "ACPI")                          \
     X(XSDT_UNUSABLE,         "xsdt-unusable",         FAIL, BUG,  "ACPI")                          \
     X(TABLE_UNREACHABLE,     "table-unreachable",     FAIL, BUG,  "ACPI")                          \
+    X(TABLE_UNLISTED,        "table-unlisted",        WARN, NOTE, "ACPI")                          \
     X(TABLE_LENGTH,          "table-length",          FAIL, BUG,  "ACPI")                          \
     X(TABLE_CHECKSUM,        "table-checksum",        FAIL, BUG,  "ACPI")                          \
     X(TABLE_TWICE,           "table-twice",           WARN, BUG,  "ACPI")                          \
@@ -54,6 +55,7 @@
     /* FADT and what it leads to */                                                                \
     X(FADT_SHORT,            "fadt-short",            FAIL, BUG,  "FACP")                          \
     X(FADT_LENGTH,           "fadt-length",           WARN, BUG,  "FACP")                          \
+    X(FADT_REGISTER,         "fadt-register",         FAIL, BUG,  "FACP")                          \
     X(DSDT_SIGNATURE,        "dsdt-signature",        FAIL, BUG,  "ACPI")                          \
     X(FACS_INVALID,          "facs-invalid",          FAIL, BUG,  "ACPI")                          \
     /* MADT */                                                                                     \

@@ -5,6 +5,7 @@
 #include "kernel/platform/early_window.h"
 #include "kernel/base/cpu.h"
 #include "kernel/base/print.h"
+#include "kernel/platform/mmio.h"
 #include "mm/map/address_map.h"
 
 #define PTE_PRESENT 0x1ULL
@@ -38,11 +39,17 @@ static const void *map_high(u64 pa, size_t len)
 static const void *early_map(void *ctx, u64 pa, size_t len)
 {
     (void)ctx;
-    if (len == 0 || pa + len < pa || pa + len > 1ULL << 52)
+    if (table_allowed(mmio_rules(), pa, len) == TABLE_NOWHERE)
         return NULL;
     if (pa + len <= BOOT_MAPPED_LIMIT)
         return phys_to_virt(pa);
     return map_high(pa, len);
 }
 
-const struct phys_window early_window = {early_map, NULL};
+static bool early_listed(void *ctx, u64 pa, size_t len)
+{
+    (void)ctx;
+    return table_allowed(mmio_rules(), pa, len) == TABLE_LISTED;
+}
+
+const struct phys_window early_window = {early_map, NULL, early_listed};

@@ -12,8 +12,8 @@
 #include "kernel/base/phys_window.h"
 
 /*
- * The window for the parsers of boot/ and acpi/. It returns NULL for a range that wraps, and for
- * more than 2 MiB at once above 4 GiB.
+ * The window for the parsers of boot/ and acpi/. It returns NULL for what table_allowed() forbids,
+ * and for more than 2 MiB at once above 4 GiB.
  */
 extern const struct phys_window early_window;
 

@@ -7,6 +7,7 @@
 #include "kernel/base/firmware.h"
 #include "kernel/base/print.h"
 #include "kernel/base/printf.h"
+#include "kernel/platform/mmio.h"
 #include "mm/map/address_map.h"
 
 #define CPUID_1G   (1u << 26) /* CPUID 80000001h EDX: SDM vol. 2, CPUID */
@@ -199,7 +200,7 @@ void paging_init(struct kernel_vm *vm, struct memblock *mb, const struct range *
 
 /* ---- users of virtual areas ------------------------------------------------------------------ */
 
-void *paging_map_mmio(struct kernel_vm *vm, u64 pa, u64 size, u32 cache, const char *name)
+static void *map_device(struct kernel_vm *vm, u64 pa, u64 size, u32 cache, const char *name)
 {
     struct vspace_map_args args = {
         .prot = PT_W | PT_G | cache, .node = NODE_NONE, .tag = {name, VAREA_NO_OWNER}};
@@ -213,6 +214,21 @@ void *paging_map_mmio(struct kernel_vm *vm, u64 pa, u64 size, u32 cache, const c
         return NULL;
     }
     return (void *)va;
+}
+
+void *paging_map_mmio(struct kernel_vm *vm, u64 pa, u64 size, u32 cache, const char *name)
+{
+    enum mmio_verdict v = mmio_allowed(mmio_rules(), pa, size);
+
+    if (v == MMIO_OK)
+        return map_device(vm, pa, size, cache, name);
+    pr_err("mmio: %s at 0x%lx refused: %s", name, pa, mmio_verdict_text(v));
+    return NULL;
+}
+
+void *paging_map_local_apic(struct kernel_vm *vm, u64 pa)
+{
+    return map_device(vm, pa, PAGE_SIZE, PT_UC, "local APIC");
 }
 
 int paging_map_stack(struct kernel_vm *vm, u64 pa, u64 size, const char *name, u32 cpu, u64 *top)

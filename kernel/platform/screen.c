@@ -9,6 +9,7 @@
 #include "kernel/base/printf.h"
 #include "kernel/base/spinlock.h"
 #include "kernel/base/string.h"
+#include "kernel/platform/mmio.h"
 #include "mm/map/address_map.h"
 
 #define DRAWING_US 500000 /* ten times what a whole screen takes on the slowest bus */
@@ -29,11 +30,13 @@ const char *screen_init(const struct boot_info *info)
 {
     const struct boot_framebuffer *fb = &info->fb;
     u64 end = fb->base + (u64)fb->pitch * fb->height;
+    enum mmio_verdict v;
 
     if (fb->kind == BOOT_FB_NONE)
         return "the loader gave none";
-    if (boot_info_in_ram(info, fb->base, end))
-        return "it lies in RAM";
+    v = mmio_allowed(mmio_rules(), fb->base, end - fb->base);
+    if (v != MMIO_OK)
+        return mmio_verdict_text(v);
     mode = (struct fb_mode){
         .width = fb->width,
         .height = fb->height,
