@@ -4,7 +4,7 @@
  */
 #include "kernel/base/mmio_allowed.h"
 
-/* A width that no 64-bit CPU has counts as the smallest one; 52 is the largest (SDM vol. 3, 4.1.4). */
+/* A width that no 64-bit CPU has counts as the smallest; 52 is the largest (SDM vol. 3, 4.1.4). */
 static u64 first_beyond(const struct mmio_rules *r)
 {
     return 1ULL << (r->phys_bits < 32 || r->phys_bits > 52 ? 36 : r->phys_bits);
