@@ -26,6 +26,13 @@ int memmap_normalise(const struct boot_mem_range *in, u32 n, u64 limit, struct b
  */
 bool memmap_is_ram(const struct boot_mem_range *in, u32 n, u64 base, u64 end);
 
+/*
+ * The first address of [base, end) that is not plain RAM (BOOT_MEM_RAM); end: all of it is. *type:
+ * what it is there; BOOT_MEM_TYPES: the map says nothing.
+ */
+u64 memmap_first_not_ram(const struct boot_mem_range *in, u32 n, u64 base, u64 end,
+                         enum boot_mem_type *type);
+
 /* Is every byte of [base, end) in some range, of whatever type? */
 bool memmap_lists(const struct boot_mem_range *in, u32 n, u64 base, u64 end);
 

@@ -23,6 +23,7 @@
     X(MEMORY_NONVOLATILE,    "memory-nonvolatile",    INFO, NOTE, "memory")                        \
     X(MEMORY_PERSISTENT,     "memory-persistent",     INFO, NOTE, "memory")                        \
     X(MEMORY_UNACCEPTED,     "memory-unaccepted",     INFO, NOTE, "memory")                        \
+    X(IMAGE_IN_RESERVED,     "image-in-reserved",     FAIL, NOTE, "memory")                        \
     X(MEMORY_LOW,            "memory-low",            WARN, NOTE, "memory")                        \
     /* what firmware left in the CPUs */                                                           \
     X(CPU_FIVE_LEVELS,       "cpu-five-levels",       INFO, NOTE, "CPU")                           \

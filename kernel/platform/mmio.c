@@ -6,9 +6,10 @@
 
 #include "boot/memmap.h"
 #include "kernel/base/cpu.h"
+#include "mm/map/address_map.h"
 #include "smp/start/apic_mode.h"
 
-extern char __image_start_phys[], __image_end_phys[]; /* linker.ld; absolute numbers */
+extern char __image_start_phys[], __image_end_phys[]; /* linker.ld; absolute numbers, as linked */
 
 static struct mmio_rules rules; /* phys_bits 0: nothing is known yet */
 
@@ -39,8 +40,8 @@ const struct mmio_rules *mmio_rules(void)
     if (rules.phys_bits)
         return &rules;
     rules.phys_bits = phys_bits();
-    rules.image =
-        (struct range){(u64)(uintptr_t)__image_start_phys, (u64)(uintptr_t)__image_end_phys};
+    rules.image = (struct range){(u64)(uintptr_t)__image_start_phys + image_delta,
+                                 (u64)(uintptr_t)__image_end_phys + image_delta};
     rules.apic = apic_page(rules.phys_bits);
     return &rules;
 }

@@ -19,18 +19,13 @@ u32 boot_entry_cr4 = 1;
 #define PAT_WC 0x01ULL
 
 /* linker.ld */
-extern char __image_start_phys[], __per_cpu_start[], __per_cpu_end[];
+extern char __per_cpu_start[], __per_cpu_end[];
 extern char __text_start[], __text_end[], __rodata_start[], __rodata_end[];
 extern char __ro_after_init_start[], __ro_after_init_end[];
 extern char __data_start[], __data_end[], __boot_stack_guard[];
 extern char __early_unit[], __early_unit_end[];
 
 static const struct kernel_vm *described; /* for paging_describe(), which has no argument for it */
-
-static u64 image_pa(const char *sym)
-{
-    return (u64)(uintptr_t)sym - KERNEL_BASE;
-}
 
 /* ---- memory for tables and area records ------------------------------------------------------ */
 
@@ -127,7 +122,7 @@ static struct kernel_section section(const char *start, const char *end, u32 pro
 {
     u64 va = (u64)(uintptr_t)start;
 
-    return (struct kernel_section){va, va - KERNEL_BASE,
+    return (struct kernel_section){va, image_to_phys(start),
                                    align_up((u64)(uintptr_t)end, PAGE_SIZE) - va, prot, name};
 }
 
@@ -150,7 +145,7 @@ static int map_image(struct kernel_vm *vm)
 /* The image without its data: no mapping of it may be writable. */
 static struct range image_ro(void)
 {
-    return (struct range){(u64)(uintptr_t)__image_start_phys, image_pa(__ro_after_init_end)};
+    return (struct range){mmio_rules()->image.start, image_to_phys(__ro_after_init_end)};
 }
 
 static void init_areas(struct kernel_vm *vm)
@@ -280,7 +275,7 @@ int paging_prove_wx(const struct kernel_vm *vm, struct wx_result *result)
     struct range ro = image_ro();
     u64 text = (u64)(uintptr_t)__text_start;
     struct wx_exec exec[2] = {
-        {{text, (u64)(uintptr_t)__text_end}, text - KERNEL_BASE},
+        {{text, (u64)(uintptr_t)__text_end}, image_to_phys(__text_start)},
         {{vm->trampoline_pa, vm->trampoline_pa + PAGE_SIZE}, vm->trampoline_pa},
     };
     struct wx_policy policy = {exec, vm->trampoline_pa ? 2 : 1, &ro, 1};

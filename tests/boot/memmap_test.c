@@ -56,6 +56,22 @@ KTEST(memmap, reserved_splits_ram)
     EXPECT_EQ(clipped, 0);
 }
 
+KTEST(memmap, where_a_range_stops_being_ram)
+{
+    static const struct boot_mem_range map[] = {
+        {0x300000, 0x400000, BOOT_MEM_RAM},
+        {0x100000, 0x300000, BOOT_MEM_RAM},
+        {0x280000, 0x281000, BOOT_MEM_NVS},
+    };
+    enum boot_mem_type type = BOOT_MEM_RAM;
+
+    EXPECT_EQ(memmap_first_not_ram(map, 3, 0x281000, 0x400000, &type), 0x400000);
+    EXPECT_EQ(memmap_first_not_ram(map, 3, 0x200000, 0x400000, &type), 0x280000);
+    EXPECT_EQ(type, BOOT_MEM_NVS);
+    EXPECT_EQ(memmap_first_not_ram(map, 3, 0x300000, 0x400001, &type), 0x400000);
+    EXPECT_EQ(type, BOOT_MEM_TYPES);
+}
+
 /* Where ranges overlap the stricter type wins here too, in whatever order they are. */
 KTEST(memmap, questions_to_a_raw_map)
 {
