@@ -33,6 +33,7 @@ PURE_SRCS := \
 	acpi/spcr.c \
 	acpi/srat.c \
 	acpi/uart.c \
+	boot/bios_area.c \
 	boot/boot_info.c \
 	boot/efi_memmap.c \
 	boot/memmap.c \

@@ -1,8 +1,8 @@
 ; From both entry points to 64-bit code in the higher half: CPU checks with readable text, boot page
 ; tables, long mode. Runs on the boot CPU only, interrupts off, paging off on entry, flat segments.
 ;
-; A Multiboot2 loader may put the image anywhere below 4 GiB, at a multiple of 2 MiB (docs/adr/0023).
-; Until paging is on, ESI is the distance from where the image is linked: an address is ESI + PHYS().
+; A Multiboot2 loader may put the image anywhere below 4 GiB, at a multiple of 2 MiB: docs/adr/0023.
+; Until paging is on, ESI is the distance from where it is linked, and ESI + PHYS() an address.
 ;
 ; Boot tables (docs/adr/0001): physical 0-4 GiB at 0 and at DIRECT_MAP_BASE with 2 MiB pages, the
 ; image at KERNEL_BASE + 2 MiB, and the page table of the early window, empty. They are writable
@@ -175,7 +175,7 @@ build_tables:
     loop .fill
     ret
 
-; ---- EDX = NUL-terminated text, as linked: prints it to COM1 and the debug console, then ends the run ----
+; ---- EDX = text, NUL at its end, as linked: to COM1 and the debug console; then the run ends ----
 boot_fail:
     add esi, edx
 .next:

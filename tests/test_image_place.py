@@ -1,4 +1,6 @@
-"""Where the loader puts the kernel: GRUB may take any free memory below 4 GiB (docs/adr/0023).
+"""Memory that is not the kernel's to take, as GRUB can arrange it.
+
+GRUB may put the kernel into any free memory below 4 GiB (docs/adr/0023).
 
 QEMU's machines have free memory at 2 MiB, so an image asks for another place by its own header: the least
 address of the relocatable tag is 64 MiB there. And an image whose tag no loader knows stands where
@@ -70,3 +72,15 @@ def test_image_in_memory_that_is_none(logs, tmp_path, monkeypatch):
          lambda image, at: struct.pack_into("<H", image, at, 0x7fff), "bios", append="run=report",
          expect=[r"memory: the loader has put Perch at \[mem 0x00200000-0x00.*\], where 0x300000 is "
                  "not in the memory map", '"severity":"fail","id":"image-in-reserved"'])
+
+
+def test_what_the_bios_keeps(logs, tmp_path, monkeypatch):
+    """Base memory of 525 KiB, while the memory map says 639: nothing is put behind it, not even the
+    trampoline, which takes the highest pages. GRUB writes the word when it needs the BIOS no more."""
+    config = iso.config
+    monkeypatch.setattr(iso, "MODULES", iso.MODULES + " memrw")
+    monkeypatch.setattr(iso, "config", lambda *args, **kw: config(*args, **kw).replace(
+        "    perch_mode\n}", "    perch_mode\n    write_word 0x413 0x20d\n}"))
+    boot("bios-area", logs, tmp_path, lambda image, at: None, "bios", append="run=report",
+         expect=[r"memory: the BIOS keeps \[mem 0x00083400-0x0009ffff\]",
+                 "smp: trampoline at 0x81000", "smp: Brought up 1 node, 2 CPUs"])

@@ -49,8 +49,9 @@ void uart_mmio_write(void *mmio, u32 reg, u8 val);
 bool uart_probe(const struct uart_ops *ops);
 
 /*
- * Sets 8N1, FIFO on, interrupts off. baud 0 keeps the divisor that firmware set. Returns 0, or
- * -EINVAL when no divisor gives baud within 3 %: then nothing has changed.
+ * Sets 8N1, FIFO on, interrupts off. baud 0 keeps the divisor that firmware set; a divisor of 0,
+ * with which nothing is sent, becomes 1. Returns 0, or -EINVAL when no divisor gives baud within
+ * 3 %: then nothing has changed.
  */
 int uart_init(struct uart *u, const struct uart_ops *ops, u32 baud);
 

@@ -5,10 +5,12 @@
  */
 #include "kernel/stages/stages.h"
 #include "kernel/stages/fail.h"
+#include "boot/bios_area.h"
 #include "kernel/base/firmware.h"
 #include "kernel/base/print.h"
 #include "kernel/base/sort.h"
 #include "kernel/platform/console.h"
+#include "kernel/platform/early_window.h"
 #include "kernel/platform/mmio.h"
 #include "mm/map/address_map.h"
 #include "mm/memblock/memory_attr.h"
@@ -86,6 +88,18 @@ static void check_image(struct boot_state *s, struct range image)
                          type == BOOT_MEM_TYPES ? "not in the memory map" : memmap_type_name(type));
 }
 
+static void reserve_bios_area(struct boot_state *s)
+{
+    struct range r = {BIOS_AREA_END, BIOS_AREA_END};
+
+    if (!s->info.efi_system_table && !s->info.efi.entries)
+        r.start = bios_area_start(&early_window);
+    if (range_empty(r))
+        return;
+    pr_info("memory: the BIOS keeps " RANGE_FMT, RANGE_ARG(r));
+    boot_reserve(s, r.start, r.end, "the BIOS's area");
+}
+
 void stage_memory(struct boot_state *s)
 {
     struct range image = mmio_rules()->image;
@@ -105,6 +119,7 @@ void stage_memory(struct boot_state *s)
     mark_attributes(s);
 
     boot_reserve(s, 0, PAGE_SIZE, "the first page");
+    reserve_bios_area(s);
     boot_reserve(s, image.start, image.end, "the image");
     for (u32 i = 0; i < s->info.n_reserved; i++) {
         const struct boot_reserved *r = &s->info.reserved[i];
