@@ -40,6 +40,6 @@ static inline void come_back_leave(struct come_back *c)
 
 /* A declaration: acts at the end of its block, after the end of what was begun behind it. */
 #define all_come_back()                                                                            \
-    __attribute__((cleanup(come_back_leave))) struct come_back come_back = come_back_note()
+    __attribute__((cleanup(come_back_leave), unused)) struct come_back come_back = come_back_note()
 
 #endif

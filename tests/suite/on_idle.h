@@ -121,7 +121,7 @@ static inline void on_idle_leave(struct on_idle **o)
  * of the block that ends the work too; the block's end does it otherwise.
  */
 #define on_idle_begin(o, fn, arg, again)                                                           \
-    __attribute__((cleanup(on_idle_leave))) struct on_idle *on_idle_begun =                        \
+    __attribute__((cleanup(on_idle_leave), unused)) struct on_idle *on_idle_begun =                \
         on_idle_start(o, fn, arg, again)
 
 #endif
