@@ -16,6 +16,7 @@ import acpi_tables as t
 
 ROOT = Path(__file__).resolve().parent.parent.parent
 DATA = ROOT / "tests/data/acpi"
+CASES_DIR = ROOT / "tests/data/cases"
 BUILD = ROOT / os.environ.get("BUILD", "build")
 PROGRAM = os.environ.get("PERCH_ACPI") or str(BUILD / "perch-acpi")
 EXPECTED = json.loads((DATA / "EXPECTED.json").read_text("utf-8"))
