@@ -188,6 +188,7 @@ HW_SRCS := \
 	kernel/platform/mmio.c \
 	kernel/platform/paging.c \
 	kernel/platform/panic.c \
+	kernel/platform/pat.c \
 	kernel/platform/percpu_cpus.c \
 	kernel/platform/percpu_fault.c \
 	kernel/platform/percpu_pages.c \

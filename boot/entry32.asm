@@ -246,6 +246,7 @@ section .boot_tables nobits alloc noexec write align=4096
 global boot_pml4
 boot_pml4:       resb 4096
 boot_pdpt_low:   resb 4096
+global boot_pd_low
 boot_pd_low:     resb 4 * 4096
 boot_pd_image:   resb 4096
 boot_pdpt_high:  resb 4096

@@ -103,8 +103,8 @@ static void add_screen(void)
         return;
     screen_text(mode, sizeof(mode));
     screen_sink = (struct log_sink){.name = "screen", .write = screen_write};
-    pr_info("console: screen: %s at 0x%lx: %s", mode, screen_memory().start,
-            add_sink(&screen_sink));
+    pr_info("console: screen: %s at 0x%lx: %s%s", mode, screen_memory().start,
+            add_sink(&screen_sink), screen_combines() ? ", write-combining" : "");
 }
 
 /* ---- UARTs ----------------------------------------------------------------------------------- */

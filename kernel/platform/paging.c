@@ -8,6 +8,7 @@
 #include "kernel/base/print.h"
 #include "kernel/base/printf.h"
 #include "kernel/platform/mmio.h"
+#include "kernel/platform/pat.h"
 #include "mm/map/address_map.h"
 
 #define CPUID_1G   (1u << 26) /* CPUID 80000001h EDX: SDM vol. 2, CPUID */
@@ -15,8 +16,6 @@
 
 /* CR4 as firmware or loader left it, written by boot/entry32.asm. Not 0, so that it is in .data. */
 u32 boot_entry_cr4 = 1;
-
-#define PAT_WC 0x01ULL
 
 /* linker.ld */
 extern char __per_cpu_start[], __per_cpu_end[];
@@ -158,18 +157,6 @@ static void init_areas(struct kernel_vm *vm)
         panic("virtual areas: bad window");
 }
 
-/*
- * PAT entry 1 (PWT alone) becomes write-combining instead of write-through, which is not used. The
- * other entries stay as at reset. No entry of the boot tables has PWT set, so no mapping changes.
- * The other CPUs start with this CPU's PAT (smp/start/trampoline.c). SDM vol. 3, 12.12.2, 12.12.4.
- */
-static void set_pat(void)
-{
-    u64 pat = rdmsr(MSR_PAT);
-
-    wrmsr(MSR_PAT, (pat & ~0xff00ULL) | PAT_WC << 8);
-}
-
 void paging_init(struct kernel_vm *vm, struct memblock *mb, const struct range *ranges, u32 n)
 {
     struct range ro = image_ro();
@@ -186,7 +173,7 @@ void paging_init(struct kernel_vm *vm, struct memblock *mb, const struct range *
     if (err)
         panic("page tables: error %d", err);
 
-    set_pat();
+    pat_set();
     write_cr3(vm->pt.root_pa);
     flush_tlb_local(); /* also drops global entries, should the boot tables have any */
     described = vm;

@@ -9,7 +9,9 @@
 #include "kernel/base/printf.h"
 #include "kernel/base/spinlock.h"
 #include "kernel/base/string.h"
+#include "kernel/platform/early_window.h"
 #include "kernel/platform/mmio.h"
+#include "kernel/platform/pat.h"
 #include "mm/map/address_map.h"
 
 #define DRAWING_US 500000 /* ten times what a whole screen takes on the slowest bus */
@@ -48,8 +50,11 @@ const char *screen_init(const struct boot_info *info)
         .text = fb->kind == BOOT_FB_TEXT,
     };
     memory = (struct range){fb->base, end};
-    if (end <= BOOT_MAPPED_LIMIT)
+    if (end <= BOOT_MAPPED_LIMIT) {
+        if (!mode.text) /* letters share their 2 MiB with RAM, and are few */
+            (void)early_window_combine(fb->base, end);
         screen_map(phys_to_virt(fb->base));
+    }
     return end <= BOOT_MAPPED_LIMIT && !ready ? "it is too small" : NULL;
 }
 
@@ -73,6 +78,13 @@ void screen_map(volatile void *mem)
 bool screen_ready(void)
 {
     return ready;
+}
+
+bool screen_combines(void)
+{
+    if (memory.end > BOOT_MAPPED_LIMIT)
+        return true; /* it is first drawn on through the final tables */
+    return early_window_type(memory.start) == PAT_WC && early_window_type(memory.end - 1) == PAT_WC;
 }
 
 int screen_text(char *buf, size_t size)
