@@ -106,6 +106,7 @@ PURE_SRCS := \
 	smp/call/call_core.c \
 	smp/call/tlb_core.c \
 	smp/compare/cpu_regs.c \
+	smp/compare/mtrr.c \
 	smp/compare/tsc_sync_core.c \
 	smp/run/park_core.c \
 	smp/start/apic_mode.c \

@@ -29,6 +29,8 @@
     /* what firmware left in the CPUs */                                                           \
     X(CPU_FIVE_LEVELS,       "cpu-five-levels",       INFO, NOTE, "CPU")                           \
     X(CPU_MTRR,              "cpu-mtrr",              WARN, BUG,  "CPU")                           \
+    X(MEMORY_UNCACHED,       "memory-uncached",       FAIL, BUG,  "MTRR")                          \
+    X(MEMORY_MIXED_PAGE,     "memory-mixed-page",     WARN, NOTE, "MTRR")                          \
     X(CPU_MTRR_RESET,        "cpu-mtrr-reset",        INFO, NOTE, "CPU")                           \
     X(CPU_PAT,               "cpu-pat",               WARN, NOTE, "CPU")                           \
     X(CPU_CONTROL,           "cpu-control",           WARN, NOTE, "CPU")                           \

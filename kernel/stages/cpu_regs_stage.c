@@ -9,14 +9,19 @@
 #include "kernel/base/print.h"
 #include "kernel/base/safe.h"
 #include "kernel/base/string.h"
+#include "kernel/base/firmware.h"
+#include "kernel/platform/mmio.h"
 #include "kernel/stages/fail.h"
 #include "kernel/stages/stages.h"
 #include "mm/map/address_map.h"
 #include "smp/call/call.h"
 #include "smp/compare/cpu_regs.h"
+#include "smp/compare/mtrr.h"
 #include "smp/start/cpus.h"
 
 #define MSR_BIOS_SIGN_ID 0x8b       /* SDM vol. 3, 10.11.7.1; AMD: PATCH_LEVEL */
+#define MSR_SYSCFG       0xc0010010 /* AMD64 APM vol. 2, 7.9.1, 7.9.4 */
+#define MSR_TOP_MEM2     0xc001001d
 #define CPUID_MTRR       (1u << 12) /* CPUID 1 EDX */
 #define CAP_VCNT         0xff
 #define CAP_FIX          (1u << 8)
@@ -122,6 +127,81 @@ static u32 odd_cpu(const char *list)
     return odd;
 }
 
+static bool is_amd(void)
+{
+    u32 a, b, c, d, a1;
+    struct cpu_id id;
+
+    cpuid(1, 0, &a1, &b, &c, &d);
+    cpuid(0, 0, &a, &b, &c, &d);
+    cpu_id_decode(&id, b, d, c, a1);
+    return strcmp(id.vendor, "AuthenticAMD") == 0 || strcmp(id.vendor, "HygonGenuine") == 0;
+}
+
+/* fail=uncached:ADDR */
+static void spoil_types(const struct boot_state *s, struct mtrr *m)
+{
+    const char *list = s->opt.fail, *text;
+    char item[OPT_TEXT_MAX];
+    u64 pa;
+
+    while ((text = fail_next(&list, "uncached:", item)))
+        if (parse_u64(text, &pa))
+            pr_warn("command line: fail=%s: not understood", item);
+        else
+            mtrr_spoil(m, (struct range){align_down(pa, SZ_1M), align_down(pa, SZ_1M) + SZ_1M});
+}
+
+/* The large leaves of the direct map over more than one type. */
+struct mixed {
+    const struct mtrr *m;
+    u64 count;
+    struct range first;
+};
+
+static int look_at_leaf(void *ctx, const struct pt_leaf *leaf)
+{
+    struct range r = {leaf->pa, leaf->pa + leaf->size};
+    struct mixed *x = ctx;
+
+    if (leaf->size == PAGE_SIZE || mtrr_uniform(x->m, r))
+        return 0;
+    if (!x->count++)
+        x->first = r;
+    return 0;
+}
+
+/*
+ * Memory types by the boot CPU's MTRRs. QEMU's qboot leaves them off, and an emulated CPU has no
+ * caches: that is no finding.
+ */
+static void check_memory_types(struct boot_state *s, const struct cpu_regs *boot_cpu)
+{
+    struct mtrr m;
+    struct mixed x = {.m = &m};
+    u64 syscfg, top;
+
+    if (!mtrr_decode(&m, boot_cpu, mmio_rules()->phys_bits) || (!m.on && cpu_has_hypervisor()))
+        return;
+    if (m.holes) {
+        pr_warn("cpu: an MTRR's mask has holes: memory types were not checked");
+        return;
+    }
+    if (is_amd() && rdmsr_safe(MSR_SYSCFG, &syscfg) == 0 && rdmsr_safe(MSR_TOP_MEM2, &top) == 0)
+        mtrr_amd(&m, syscfg, top);
+    spoil_types(s, &m);
+    if (mtrr_check_ram(&m, s->ram, s->ram_count) == 0)
+        pr_info("cpu: all RAM is write-back by %u MTRRs", m.count);
+    if (pagetable_walk(&s->vm.pt, DIRECT_MAP_BASE, DIRECT_MAP_BASE + DIRECT_MAP_SIZE, look_at_leaf,
+                       &x))
+        return;
+    if (x.count)
+        firmware_finding(
+            FW_MEMORY_MIXED_PAGE,
+            "%llu large pages have memory of more than one type, the first is " RANGE_FMT,
+            (ull)x.count, RANGE_ARG(x.first));
+}
+
 void stage_cpu_regs(struct boot_state *s)
 {
     u64 bytes = s->topo.cpu_count * sizeof(struct cpu_regs);
@@ -138,5 +218,6 @@ void stage_cpu_regs(struct boot_state *s)
     if (cpu_regs_compare(w.regs, s->topo.cpu_count, cpu_has_hypervisor()) == 0)
         pr_info("cpu: CR0, CR4, EFER, PAT, MTRRs and microcode (0x%llx) are alike on %u CPUs",
                 (ull)w.regs[0].value[CPU_REG_MICROCODE], cpus_online());
+    check_memory_types(s, &w.regs[0]);
     memblock_give_back(&s->mb, virt_to_phys(w.regs), bytes);
 }
