@@ -143,7 +143,7 @@ static void tick(void *arg)
     this_cpu_write(tick_random, random);
     this_cpu_inc(ticked);
     atomic_fetch_add(&rig.ticks, 1);
-    CHECK(&rig.t, lapic_timer_start(TICK_NS, tick, arg) == 0);
+    CHECK(&rig.t, lapic_timer_again(TICK_NS, tick, arg) == 0);
 }
 
 static void ticks_on(void)

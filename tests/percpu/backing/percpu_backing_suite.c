@@ -394,7 +394,7 @@ static void writer(void *arg)
     if (__atomic_load_n(&f->stop, __ATOMIC_ACQUIRE))
         tally_ran(&f->t);
     else
-        CHECK(&f->t, lapic_timer_start(PAUSE_NS * cpu_stride(), writer, f) == 0);
+        CHECK(&f->t, lapic_timer_again(PAUSE_NS * cpu_stride(), writer, f) == 0);
 }
 
 static void writer_start(void *arg)

@@ -106,7 +106,7 @@ static void writer(void *arg)
     if (__atomic_load_n(&r->stop, __ATOMIC_ACQUIRE))
         tally_ran(&r->t);
     else
-        CHECK(&r->t, lapic_timer_start(PAUSE_NS, writer, r) == 0);
+        CHECK(&r->t, lapic_timer_again(PAUSE_NS, writer, r) == 0);
 }
 
 static void writer_start(void *arg)
