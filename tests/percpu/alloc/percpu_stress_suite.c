@@ -8,6 +8,7 @@
 #include "tests/percpu/alloc/percpu_dyn.h"
 #include "tests/suite/lapic_timer.h"
 #include "tests/suite/on_idle.h"
+#include "tests/suite/speed.h"
 
 #define OWN_SLOTS    24u
 #define IRQ_SLOTS    8u
@@ -251,7 +252,7 @@ KTEST(percpu_stress, all_at_once)
 
     dyn_begin(&s);
     percpu_get_stats(&before);
-    rig = (struct stress_rig){.rounds = MAX(24000 / cpus_online(), 400u)};
+    rig = (struct stress_rig){.rounds = suite_rounds(MAX(24000 / cpus_online(), 400u), 400)};
     on_idle_begin(&o, work, NULL, false);
     others = start_others(&o);
     work(NULL);

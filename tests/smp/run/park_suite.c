@@ -6,6 +6,7 @@
 #include "smp/start/bringup.h"
 #include "tests/smp/call/tlb_area.h"
 #include "tests/suite/on_idle.h"
+#include "tests/suite/speed.h"
 
 static u32 some_other_cpu(void)
 {
@@ -205,7 +206,7 @@ KTEST(park, under_load)
 
     if (too_few(3))
         return;
-    rounds = online <= 16 ? ROUNDS : ROUNDS / 10;
+    rounds = suite_rounds(online <= 16 ? ROUNDS : ROUNDS / 10, ROUNDS / 10);
     on_idle_begin(&o, load_round, &l, true);
     for_each_online_cpu(cpu)
     {
