@@ -67,11 +67,20 @@ static bool scratch_holds(const struct uart_ops *ops, u8 val)
     return rd(ops, REG_SCR) == val;
 }
 
+/* A BMC may answer FFh for a moment, while it is busy. */
+static bool status_absent(const struct uart_ops *ops)
+{
+    for (u32 i = 0; i < 4; i++)
+        if (rd(ops, REG_LSR) != LSR_ABSENT)
+            return false;
+    return true;
+}
+
 bool uart_probe(const struct uart_ops *ops)
 {
     u8 scratch;
 
-    if (rd(ops, REG_LSR) == LSR_ABSENT)
+    if (status_absent(ops))
         return false;
     wr(ops, REG_LCR, LCR_8N1); /* DLAB off, or IER would be the divisor */
     wr(ops, REG_IER, 0);
@@ -131,17 +140,19 @@ int uart_init(struct uart *u, const struct uart_ops *ops, u32 baud)
     return 0;
 }
 
-/* Waits until these bits of the line status are set. */
+/* Waits until one of these bits of the line status is set. A stalled UART is looked at once. */
 static int wait_status(struct uart *u, u8 bits)
 {
     u64 limit = u->timeout_us ? u->timeout_us : UART_TIMEOUT_US;
-    u64 start = u->ops.time_us ? u->ops.time_us(u->ops.ctx) : 0;
+    u64 start = u->ops.time_us && !u->stalled ? u->ops.time_us(u->ops.ctx) : 0;
 
     for (u32 polls = 0;; polls++) {
         u8 lsr = rd(&u->ops, REG_LSR);
 
-        if (lsr != LSR_ABSENT && (lsr & bits) == bits)
+        if (lsr != LSR_ABSENT && (lsr & bits))
             return 0;
+        if (u->stalled)
+            return -ETIMEDOUT;
         if (u->ops.time_us ? u->ops.time_us(u->ops.ctx) - start > limit : polls > UART_MAX_POLLS)
             return -ETIMEDOUT;
     }
@@ -150,8 +161,9 @@ static int wait_status(struct uart *u, u8 bits)
 /* Waits until the holding register, and with it the FIFO, is empty. */
 static int wait_room(struct uart *u)
 {
-    int err = wait_status(u, LSR_THRE);
+    int err = wait_status(u, LSR_THRE | LSR_TEMT); /* a BMC may drop THRE */
 
+    u->stalled = err != 0;
     if (!err)
         u->room = u->fifo ? UART_FIFO_SIZE : 1;
     return err;
@@ -164,20 +176,18 @@ int uart_set_speed(struct uart *u, u32 baud)
     if (!baud_ok(baud, &divisor))
         return -EINVAL;
     /* A time-out here is ignored: the next write notices it. */
-    (void)wait_status(u, LSR_THRE | LSR_TEMT);
+    (void)wait_status(u, LSR_TEMT);
     set_divisor(&u->ops, divisor);
     return 0;
 }
 
-int uart_write(struct uart *u, const char *buf, size_t n)
+size_t uart_write(struct uart *u, const char *buf, size_t n)
 {
     for (size_t i = 0; i < n; i++) {
-        if (u->room == 0 && wait_room(u)) {
-            u->lost += n - i;
-            return -ETIMEDOUT;
-        }
+        if (u->room == 0 && wait_room(u))
+            return i;
         wr(&u->ops, REG_DATA, (u8)buf[i]);
         u->room--;
     }
-    return 0;
+    return n;
 }

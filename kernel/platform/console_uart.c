@@ -59,17 +59,11 @@ static u64 now_us(void *ctx)
     return uptime_us();
 }
 
-/* A UART that takes no more characters is dropped, with a line on the other consoles. */
 static int sink_write(void *ctx, const char *buf, size_t len)
 {
     struct port_uart *u = ctx;
-    int err = uart_write(&u->uart, buf, len);
 
-    if (err) {
-        u->sink.dead = true; /* before the line, which in a panic would come to this sink again */
-        pr_warn("console: %s takes no more characters: given up", u->name);
-    }
-    return err;
+    return (int)uart_write(&u->uart, buf, len);
 }
 
 /* ---- adding ---------------------------------------------------------------------------------- */
