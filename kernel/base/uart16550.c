@@ -25,6 +25,9 @@ enum {
 #define LSR_THRE             0x20
 #define LSR_TEMT             0x40 /* the shift register is empty too */
 #define LSR_ABSENT           0xff
+#define IIR_ZERO             0x10 /* 0 in every 16550; bit 5 is a 16750's large FIFO */
+#define MCR_ZERO             0x80
+#define LOOKS                20000 /* firmware's last 16 characters leave meanwhile */
 
 u8 uart_mmio_read(void *mmio, u32 reg)
 {
@@ -91,6 +94,40 @@ bool uart_probe(const struct uart_ops *ops)
         return false;
     wr(ops, REG_SCR, scratch);
     return true;
+}
+
+/*
+ * By reads alone: an idle transmitter, and the bits that are 0 in every 16550. With registers every
+ * 4 bytes a look at each byte sees zeros there, as the upper bytes of a register are 0. Every 4
+ * bytes of a UART with a register in each byte lies what follows it, mostly nothing: FFh.
+ */
+static bool looks_like_uart(const struct uart_ops *ops)
+{
+    bool idle = false;
+    u8 iir, mcr;
+
+    for (u32 i = 0; i < LOOKS && !idle; i++) {
+        u8 lsr = rd(ops, REG_LSR);
+
+        idle = lsr != LSR_ABSENT && (lsr & (LSR_THRE | LSR_TEMT));
+    }
+    iir = rd(ops, REG_IIR);
+    mcr = rd(ops, REG_MCR);
+    return idle && !(iir & IIR_ZERO) && !(mcr & MCR_ZERO);
+}
+
+bool uart_find_layout(const struct uart_ops *ops, void (*set)(void *ctx, u8 width, u8 stride))
+{
+    static const struct {
+        u8 width, stride;
+    } layouts[] = {{1, 1}, {4, 4}, {1, 4}};
+
+    for (u32 i = 0; i < ARRAY_SIZE(layouts); i++) {
+        set(ops->ctx, layouts[i].width, layouts[i].stride);
+        if (looks_like_uart(ops) && uart_probe(ops))
+            return true;
+    }
+    return false;
 }
 
 static bool baud_ok(u32 baud, u32 *divisor)

@@ -51,6 +51,14 @@ void uart_mmio_write(void *mmio, u32 reg, u8 val);
 bool uart_probe(const struct uart_ops *ops);
 
 /*
+ * For registers in memory at a distance that no table tells: finds their width and stride, of
+ * 8 bits every byte, 32 bits every 4 bytes, and 8 bits every 4 bytes. set() puts ops on a layout.
+ * Only where reads alone look like a UART is anything written, and the scratch register decides.
+ * False: no UART answers.
+ */
+bool uart_find_layout(const struct uart_ops *ops, void (*set)(void *ctx, u8 width, u8 stride));
+
+/*
  * Sets 8N1, FIFO on, interrupts off. baud 0 keeps the divisor that firmware set. Returns 0, or
  * -EINVAL when no divisor gives baud within 3 %: then nothing has changed.
  */

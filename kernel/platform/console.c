@@ -160,7 +160,8 @@ static void add_screen(void)
 static bool add_uart(const char *source, const struct uart_place *place)
 {
     if (place->mmio && boot_map &&
-        boot_info_in_ram(boot_map, place->base, place->base + 8ULL * place->stride)) {
+        boot_info_in_ram(boot_map, place->base,
+                         place->base + 8ULL * (place->any ? 4 : place->stride))) {
         console_uart_refuse(place, source, "that is RAM");
         return false;
     }
@@ -197,8 +198,12 @@ static u32 phys_bits(void)
 static bool add_from_table(const char *table, const struct acpi_uart *uart, enum firmware_id id)
 {
     struct acpi_uart here = *uart, *u = &here;
-    struct uart_place place = {
-        .base = u->base, .mmio = u->mmio, .width = u->width, .stride = u->stride, .baud = u->baud};
+    struct uart_place place = {.base = u->base,
+                               .mmio = u->mmio,
+                               .width = u->width,
+                               .stride = u->stride,
+                               .any = u->any,
+                               .baud = u->baud};
 
     if (u->verdict == ACPI_UART_OK) {
         bool in_ram =
@@ -215,7 +220,8 @@ static bool add_from_table(const char *table, const struct acpi_uart *uart, enum
         pr_info("console: %s: refused: %s", table, acpi_uart_verdict_text(u->verdict));
         return false;
     }
-    if (u->clock_hz ? u->clock_hz != 16 * UART_CLOCK : u->mmio)
+    place.pc = u->clock_hz ? u->clock_hz == 16 * UART_CLOCK : !u->mmio;
+    if (!place.pc)
         place.baud = 0;
     return add_uart(table, &place);
 }

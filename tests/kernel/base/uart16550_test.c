@@ -303,3 +303,81 @@ KTEST(uart16550, registers_in_memory)
         }
     }
 }
+
+/* ---- registers at a distance that no table tells --------------------------------------------- */
+
+/* A UART in memory, each register `every` bytes apart, and what lies behind it. */
+struct in_memory {
+    struct fake uart;
+    u32 every;
+    bool words_only;  /* bytes are not answered: FFh */
+    bool another;     /* a second UART follows, whose registers must not change */
+    u8 width, stride; /* of an access now */
+    u32 stray;        /* writes beside the registers */
+};
+
+static u8 mem_read(void *ctx, u32 reg)
+{
+    struct in_memory *m = ctx;
+    u32 at = reg * m->stride;
+
+    m->uart.now++;
+    if (m->words_only && m->width != 4)
+        return 0xff;
+    if (at >= 8 * m->every)
+        return m->another ? (at % 8 == 5 ? 0x60 : at % 8 == 2 ? 0xc1 : 0) : 0xff;
+    return at % m->every ? 0 : fake_read(&m->uart, at / m->every);
+}
+
+static void mem_write(void *ctx, u32 reg, u8 val)
+{
+    struct in_memory *m = ctx;
+    u32 at = reg * m->stride;
+
+    if (at % m->every || at >= 8 * m->every || (m->words_only && m->width != 4))
+        m->stray++;
+    else
+        fake_write(&m->uart, at / m->every, val);
+}
+
+static void mem_set(void *ctx, u8 width, u8 stride)
+{
+    struct in_memory *m = ctx;
+
+    m->width = width;
+    m->stride = stride;
+}
+
+static void find(struct in_memory m, bool found, u8 width, u8 stride)
+{
+    struct uart_ops ops = {mem_read, mem_write, fake_time, &m};
+    struct uart u;
+
+    ops.ctx = &m;
+    m.uart.reg[7] = 0x33;
+    EXPECT_EQ(uart_find_layout(&ops, mem_set), found);
+    EXPECT_EQ(m.stray, 0);
+    EXPECT_EQ(m.uart.sent, 0); /* nothing went to the wire by the search */
+    if (!found)
+        return;
+    EXPECT_EQ(m.width, width);
+    EXPECT_EQ(m.stride, stride);
+    EXPECT_EQ(m.uart.reg[7], 0x33);
+    EXPECT_EQ(uart_init(&u, &ops, 0), 0);
+    EXPECT_EQ(uart_write(&u, "hello", 5), 5);
+    EXPECT_TRUE(memcmp(m.uart.wire, "hello", 5) == 0);
+}
+
+KTEST(uart16550, finds_the_layout)
+{
+    find((struct in_memory){.every = 1}, true, 1, 1);
+    find((struct in_memory){.every = 1, .another = true}, true, 1, 1);
+    find((struct in_memory){.every = 1, .uart = {.polls_needed = 3000, .pending = 16}}, true, 1, 1);
+    find((struct in_memory){.every = 4}, true, 4, 4);
+    find((struct in_memory){.every = 4, .words_only = true}, true, 4, 4);
+    find((struct in_memory){.every = 4, .uart = {.polls_needed = 3000, .pending = 16}}, true, 4, 4);
+    find((struct in_memory){.every = 1, .uart = {.absent = true}}, false, 0, 0);
+    find((struct in_memory){.every = 4, .uart = {.absent = true}}, false, 0, 0);
+    find((struct in_memory){.every = 1, .uart = {.stuck = true}}, false, 0, 0);
+    find((struct in_memory){.every = 4, .uart = {.no_scratch = true}}, false, 0, 0);
+}
