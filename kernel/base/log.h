@@ -3,7 +3,7 @@
  * lock covers only the copy of one line into the ring, so that logging never waits for a device. A
  * CPU that finds the sinks free writes out the lines of all CPUs. A new sink gets all that the ring
  * holds; a sink that fails is not used again. A sink that takes only a part is stalled: it is asked
- * again at each line, and goes on in the ring where it stopped. Bytes that a sink lost, because they
+ * again at each line, and goes on in the ring where it stopped. Bytes that a sink lost, as they
  * were overwritten first, are counted (EVENT_CONSOLE_LOST), and a line on it reports them.
  *
  * Context: any CPU, any context. In an NMI that interrupted the copy on its own CPU, the line is
@@ -23,7 +23,7 @@
 struct log_sink {
     const char *name;
     /*
-     * Sends len bytes unchanged; lines end in CR LF. Returns how many it took, fewer: it is stalled.
+     * Sends len bytes unchanged; lines end in CR LF. Returns how many it took, fewer: it stalls.
      * Below 0: it failed, and is not called again.
      */
     int (*write)(void *ctx, const char *buf, size_t len);
@@ -58,7 +58,7 @@ struct log {
     struct spinlock lock;  /* buf, head */
     struct spinlock drain; /* of the CPU that writes to the sinks */
     u64 (*time_us)(void);  /* for stamps; NULL: 0 */
-    /* A sink has stalled: called once for each stall, after the drain, not in a panic. NULL: none. */
+    /* A sink has stalled: called once for each stall, after the drain, not in a panic. May be NULL. */
     void (*on_stall)(struct log_sink *sink);
     struct log_sink *sinks[LOG_MAX_SINKS];
     u32 nr_sinks;

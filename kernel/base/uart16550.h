@@ -1,9 +1,9 @@
 /*
  * A 16550-compatible UART, for output only: probe, set-up and transmission. Every wait is bounded,
  * so that a dead UART does not hang the machine. One that takes nothing for its time-out is
- * stalled: a BMC whose serial-over-LAN has no reader, a host that does not read a virtual port. Each
+ * stalled: a BMC whose serial-over-LAN has no reader, a host that reads no virtual port. Each
  * write then looks once, without a wait, and goes on when there is room again. Ports, memory and
- * test devices use the same driver, through struct uart_ops. It sends bytes unchanged: the log makes
+ * test devices use this driver, through struct uart_ops. It sends bytes unchanged: the log makes
  * CR LF, in next_piece_crlf() of log.c, for all sinks.
  *
  * Pure; one caller at a time (the log's drain lock). Register layout and bits:
