@@ -58,7 +58,7 @@ struct log {
     struct spinlock lock;  /* buf, head */
     struct spinlock drain; /* of the CPU that writes to the sinks */
     u64 (*time_us)(void);  /* for stamps; NULL: 0 */
-    /* A sink has stalled: called once for each stall, after the drain, not in a panic. May be NULL. */
+    /* A sink has stalled: called once for each stall, after the drain, not in a panic. Or NULL. */
     void (*on_stall)(struct log_sink *sink);
     struct log_sink *sinks[LOG_MAX_SINKS];
     u32 nr_sinks;
