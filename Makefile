@@ -45,6 +45,7 @@ PURE_SRCS := \
 	kernel/base/console_spec.c \
 	kernel/base/cpu_id.c \
 	kernel/base/crc32.c \
+	kernel/base/event_kinds.c \
 	kernel/base/fb_text.c \
 	kernel/base/firmware.c \
 	kernel/base/font.c \
@@ -57,6 +58,7 @@ PURE_SRCS := \
 	kernel/base/uart16550.c \
 	kernel/bench/bench_stat.c \
 	kernel/platform/power_ways.c \
+	kernel/report/outcome.c \
 	kernel/report/report_json.c \
 	mm/map/direct_map.c \
 	mm/map/pagetable.c \
