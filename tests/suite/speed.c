@@ -1,6 +1,6 @@
 /*
- * The speed of a CPU; see speed.h. The quickest of some tries counts, because a host may take the CPU
- * away in the middle of the others.
+ * The speed of a CPU; see speed.h. The quickest of some tries counts, because a host may take the
+ * CPU away in the middle of the others.
  * SPDX-License-Identifier: MIT
  */
 #include "tests/suite/speed.h"
