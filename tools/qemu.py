@@ -269,9 +269,11 @@ def wait(process, timeout, silence, result, start):
             pass
 
 
-def run(args, timeout, on_line=None, until="", measure=False, screen=None, silence=None):
+def run(args, timeout, on_line=None, until="", measure=False, screen=None, silence=None,
+        started=None):
     """Starts QEMU, reads its log until it ends or the time (seconds; None: no limit) is over.
 
+    started: called once QEMU runs, for a word with its monitor.
     silence: the run is over after as many seconds without a new line (not with until or screen).
     screen: a Screen; the run is over a short time after a page of Perch's is on it.
     until: a regular expression; QEMU waits if it still runs a short time after such a line.
@@ -302,6 +304,8 @@ def run(args, timeout, on_line=None, until="", measure=False, screen=None, silen
     for reader in readers:
         reader.start()
     try:
+        if started:
+            started()
         if until and seen.wait(timeout):
             timeout = STILL_THERE
         if screen:

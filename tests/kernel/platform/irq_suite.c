@@ -2,7 +2,9 @@
  * Interrupts: the PIT runs but its interrupt is masked, and each CPU's own timer fires once.
  * SPDX-License-Identifier: MIT
  */
+#include "kernel/base/events.h"
 #include "kernel/platform/idt.h"
+#include "smp/start/apic.h"
 #include "tests/suite/lapic_timer.h"
 #include "tests/suite/kutil.h"
 
@@ -50,7 +52,7 @@ static u8 pic1_read(u8 ocw3)
  */
 KTEST(irq, pit_is_masked)
 {
-    u64 unexpected = idt_unexpected_count();
+    u64 unexpected = event_total(EVENT_IRQ_UNEXPECTED);
     bool requested = false;
 
     EXPECT_TRUE(local_irqs_enabled());
@@ -70,7 +72,7 @@ KTEST(irq, pit_is_masked)
     EXPECT_TRUE(requested);
     EXPECT_EQ(inb(PIC1_DATA), 0xff);
     EXPECT_EQ(inb(PIC2_DATA), 0xff);
-    EXPECT_EQ(idt_unexpected_count(), unexpected);
+    EXPECT_EQ(event_total(EVENT_IRQ_UNEXPECTED), unexpected);
 }
 
 #define TIMER_NS 1000000ULL
@@ -150,4 +152,35 @@ KTEST(irq, timer_cancelled)
     EXPECT_EQ(smp_call_all(timer_set_and_cancel, &t), 0);
     udelay(2 * TIMER_NS / 1000);
     EXPECT_TALLY(&t, 0);
+}
+
+#define UNUSED_VECTOR 0xfc
+
+static void send_unused(void *arg)
+{
+    u64 before = event_total(EVENT_IRQ_UNEXPECTED), flags = local_irq_save();
+    struct deadline d = deadline_start(100000);
+
+    apic_send(apic_id(), UNUSED_VECTOR);
+    local_irq_enable();
+    while (event_total(EVENT_IRQ_UNEXPECTED) == before && !deadline_passed(&d))
+        cpu_relax();
+    local_irq_restore(flags);
+    CHECK(arg, event_total(EVENT_IRQ_UNEXPECTED) == before + 1);
+    CHECK(arg, !apic_in_service(UNUSED_VECTOR));
+    event_excuse(EVENT_IRQ_UNEXPECTED, event_total(EVENT_IRQ_UNEXPECTED) - before);
+    tally_ran(arg);
+}
+
+/* Without its EOI it would stay in service, and hold back every vector of its class and below. */
+KTEST(irq, unexpected_ends)
+{
+    u64 nmis = event_total(EVENT_CALL_NMI);
+    struct tally t = {0};
+    u32 cpu;
+
+    for_each_online_cpu(cpu) EXPECT_EQ(smp_call_on(cpu, send_unused, &t), 0);
+    EXPECT_TALLY(&t, cpus_online());
+    for_each_online_cpu(cpu) EXPECT_EQ(smp_call_on(cpu, send_unused, &t), 0);
+    EXPECT_EQ(event_total(EVENT_CALL_NMI), nmis);
 }
