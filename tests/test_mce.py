@@ -66,10 +66,12 @@ CASES = [
           "end of panic"), forbid=("during a panic", r"panic: CPU [02]", r"CPU [02]: bank")),
     Case("amd", [mce(1, 2, FATAL, MCIP)], (r"panic: CPU 1: machine check",
                                            BANK.format(1, 2, CORRUPT, MEMORY, FATAL)), cpu="EPYC"),
-    # The banks of two CPUs, found by the look at the end.
-    Case("corrected", [mce(0, 2, CORRECTED, 0), mce(2, 5, CORRECTED, 0)],
-         (rf"mce: CPU 0: 1 error: bank 2: corrected: {CACHE}; status {CORRECTED:#x}, address 0x12345000",
-          rf"mce: CPU 2: 1 error: bank 5: corrected: {CACHE}"), status=33),
+    # Nothing tells the CPU: its bank is looked into before the report and before the verdict.
+    Case("corrected-boot-cpu", [mce(0, 2, CORRECTED, 0)],
+         (rf"mce: CPU 0: 1 error: bank 2: corrected: {CACHE}; status {CORRECTED:#x}, "
+          "address 0x12345000",), status=33),
+    Case("corrected-ap", [mce(2, 5, CORRECTED, 0)],
+         (rf"mce: CPU 2: 1 error: bank 5: corrected: {CACHE}",), status=33),
     Case("left-by-firmware", [], (r"CPU: CPU 0: 1 machine check banks are full from before: bank 7: corrected",
                                   r"CPU: CPU 1: 2 machine check banks are full from before: bank 4: corrected"),
          before=[mce(0, 7, CORRECTED, 0), mce(1, 4, CORRECTED, 0), mce(1, 6, CORRECTED, 0)],

@@ -118,11 +118,32 @@ bool panic_on_other_cpu(void)
     return cpu != NO_CPU && cpu != cpu_number();
 }
 
+/*
+ * Before the text: in a panic the log ignores its locks, so a CPU that still runs would write into
+ * the report. All share one deadline; those that do not answer are not waited for.
+ */
+static void stop_and_wait(void)
+{
+    struct deadline d = deadline_start(STOP_US);
+    u32 cpu;
+
+    stop_others();
+    for_each_online_cpu(cpu)
+    {
+        const u64 *at = per_cpu_ptr(&stopped_at, cpu);
+
+        while (cpu != cpu_number() && !__atomic_load_n(at, __ATOMIC_ACQUIRE))
+            if (deadline_passed(&d))
+                return;
+    }
+}
+
 /* Returns only on the CPU that reports. False: it panicked again while it reported. */
 static bool panic_enter(u64 rip)
 {
     u32 none = NO_CPU;
     u32 self = cpu_number();
+    bool first;
 
     local_irq_disable();
     if (!__atomic_compare_exchange_n(&panic_cpu, &none, self, false, __ATOMIC_ACQ_REL,
@@ -131,8 +152,11 @@ static bool panic_enter(u64 rip)
         __atomic_store_n(this_cpu_ptr(&stopped_at), rip, __ATOMIC_RELEASE);
         cpu_halt_forever();
     }
+    first = panic_depth++ == 0;
+    if (first && stop_others)
+        stop_and_wait();
     console_panic_mode();
-    return panic_depth++ == 0;
+    return first;
 }
 
 static void print_stopped(u32 cpu, u64 rip)
@@ -148,31 +172,18 @@ static void print_stopped(u32 cpu, u64 rip)
         pr_err("CPU %u was at [<%016lx>]", cpu, rip);
 }
 
-/* All other CPUs share one deadline. */
 static void print_others(void)
 {
-    struct deadline d = deadline_start(STOP_US);
     u32 cpu;
 
-    for_each_online_cpu(cpu)
-    {
-        const u64 *at = per_cpu_ptr(&stopped_at, cpu);
-
-        if (cpu == cpu_number())
-            continue;
-        while (!__atomic_load_n(at, __ATOMIC_ACQUIRE) && !deadline_passed(&d))
-            cpu_relax();
-        print_stopped(cpu, __atomic_load_n(at, __ATOMIC_ACQUIRE));
-    }
+    for_each_online_cpu(cpu) if (cpu != cpu_number())
+        print_stopped(cpu, __atomic_load_n(per_cpu_ptr(&stopped_at, cpu), __ATOMIC_ACQUIRE));
 }
 
 static NORETURN void panic_leave(bool where)
 {
-    if (panic_depth == 1 && stop_others) {
-        stop_others();
-        if (where)
-            print_others();
-    }
+    if (panic_depth == 1 && stop_others && where)
+        print_others();
     pr_err("---[ end of panic ]---");
     if (panic_depth == 1 && end_run) {
         panic_depth++;
