@@ -147,3 +147,20 @@ def test_mce(case, logs, tmp_path):
     problems, _ = verdict.judge(machine, result)
     problems += [f"monitor: {answer}" for answer in answers if answer.get("return") != ""]
     assert not problems, "\n".join(problems) + f"\nthe end of {log}:\n{result.tail()}"
+
+
+def test_a_panic_leaves_firmwares_cpus_alone(logs, tmp_path):
+    """maxcpus=1 on UEFI: OVMF's own code still runs on the other CPUs. An NMI would wake them, and where
+    Perch has overwritten their tables, that is a triple fault. QEMU's log has each NMI taken."""
+    machine = machines.Machine(
+        name="mce-firmwares-cpus", reason="a panic beside CPUs of the firmware", cpus=4, mem="512M",
+        firmware="uefi", needs=["ovmf"], timeout=240, append="exit=off maxcpus=1 run=report fail=panic",
+        online=1, status=37, until="---. end of panic", expect=["panic: CPU 0: fail=panic"],
+        qemu=["-d", "int", "-D", str(tmp_path / "int.log")])
+    qemu.check_needs(machine)
+    result = qemu.run(qemu.argv(machine, tmp_path), machine.timeout, until=machine.until)
+    (logs / f"{machine.name}.log").write_text(result.text, encoding="utf-8")
+    problems, _ = verdict.judge(machine, result)
+    with open(tmp_path / "int.log", encoding="utf-8", errors="replace") as lines:
+        problems += [f"NMI: {line.strip()}" for line in lines if re.match(r" *\d+: v=02 ", line)]
+    assert not problems, "\n".join(problems) + f"\n{result.tail()}"

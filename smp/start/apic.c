@@ -108,6 +108,11 @@ bool apic_in_service(u8 vector)
     return reg_read(REG_ISR + vector / 32 * 0x10) >> vector % 32 & 1;
 }
 
+bool apic_nmi_pin_open(void)
+{
+    return !(reg_read(REG_LVT_LINT1) & LVT_MASKED);
+}
+
 enum apic_mode apic_mode(void)
 {
     return apic.mode;

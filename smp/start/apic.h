@@ -53,6 +53,9 @@ void apic_eoi(void);
  */
 bool apic_in_service(u8 vector);
 
+/* For tests: is this CPU's NMI pin (LINT1) open? */
+bool apic_nmi_pin_open(void);
+
 /* Reads and clears the error status (SDM vol. 3, 11.5.3); 0: no error. */
 u32 apic_error(void);
 

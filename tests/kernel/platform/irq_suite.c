@@ -184,3 +184,18 @@ KTEST(irq, unexpected_ends)
     for_each_online_cpu(cpu) EXPECT_EQ(smp_call_on(cpu, send_unused, &t), 0);
     EXPECT_EQ(event_total(EVENT_CALL_NMI), nmis);
 }
+
+static void look_at_nmi_pin(void *arg)
+{
+    CHECK(arg, apic_nmi_pin_open() == (cpu_number() == 0));
+    tally_ran(arg);
+}
+
+/* An NMI from outside comes to the boot CPU alone: one CPU reports it. */
+KTEST(irq, nmi_pin_of_the_boot_cpu)
+{
+    struct tally t = {0};
+
+    EXPECT_EQ(smp_call_all(look_at_nmi_pin, &t), 0);
+    EXPECT_TALLY(&t, cpus_online());
+}
