@@ -1,10 +1,10 @@
 /*
- * A panic: text, registers and stack trace with names; then the other CPUs are stopped and the run
- * ends. panic() itself is declared in kernel/base/print.h. The first CPU to panic reports. It first
- * stops the others with an NMI, so that none writes into its text: kernel/stages/smp_stage.c gives smp_nmi_stop_others() to
- * panic_set_stop_others(). Each CPU that gets this NMI enters panic_trap() and halts there. An NMI
- * from outside (a BMC's diagnostic button) is a panic too; then one line says for each other CPU
- * where it was.
+ * A panic: text, registers and stack trace with names; then the run ends. panic() itself is
+ * declared in kernel/base/print.h. The first CPU to panic reports. It first stops the others with
+ * an NMI, so that none writes into its text: kernel/stages/smp_stage.c gives smp_nmi_stop_others()
+ * to panic_set_stop_others(). Each CPU that gets this NMI enters panic_trap() and halts there. An
+ * NMI from outside (a BMC's diagnostic button) is a panic too; then one line says for each other
+ * CPU where it was.
  * Context: any CPU, any context, NMI included.
  * SPDX-License-Identifier: MIT
  */
