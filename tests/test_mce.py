@@ -43,6 +43,7 @@ class Case:
     append: str = "run=report,test:percpu*"
     before: list = field(default_factory=list)  # for the monitor, before the first instruction
     forbid: tuple = ()
+    verdict: str = "all held"
 
 
 BANK = ("machine check: CPU {}: bank {}: uncorrected, {}: {}; status {:#018x}, "
@@ -69,9 +70,11 @@ CASES = [
     # Nothing tells the CPU: its bank is looked into before the report and before the verdict.
     Case("corrected-boot-cpu", [mce(0, 2, CORRECTED, 0)],
          (rf"mce: CPU 0: 1 error: bank 2: corrected: {CACHE}; status {CORRECTED:#x}, "
-          "address 0x12345000",), status=33),
+          "address 0x12345000", f"events: mce-corrected 1 "), status=39,
+         verdict=r"held, but: .*mce-corrected.*"),
     Case("corrected-ap", [mce(2, 5, CORRECTED, 0)],
-         (rf"mce: CPU 2: 1 error: bank 5: corrected: {CACHE}",), status=33),
+         (rf"mce: CPU 2: 1 error: bank 5: corrected: {CACHE}",), status=39,
+         verdict=r"held, but: .*mce-corrected.*"),
     Case("left-by-firmware", [], (r"CPU: CPU 0: 1 machine check banks are full from before: bank 7: corrected",
                                   r"CPU: CPU 1: 2 machine check banks are full from before: bank 4: corrected"),
          before=[mce(0, 7, CORRECTED, 0), mce(1, 4, CORRECTED, 0), mce(1, 6, CORRECTED, 0)],
@@ -130,6 +133,7 @@ def test_mce(case, logs, tmp_path):
     machine = machines.Machine(
         name=f"mce-{case.name}", reason="errors from outside", cpus=case.cpus, cpu=case.cpu, mem="256M",
         append=case.append, expect=list(case.expect), forbid=list(case.forbid), status=case.status,
+        verdict=case.verdict, events=["mce-corrected"] if case.status == 39 else [],
         qemu=[*monitor.args(), *(["-S"] if case.before else [])])
     qemu.check_needs(machine)
     said = []
