@@ -175,9 +175,10 @@ static void send_unused(void *arg)
 KTEST(irq, unexpected_ends)
 {
     u64 nmis = event_total(EVENT_CALL_NMI);
-    struct tally t = {0};
+    static struct tally t;
     u32 cpu;
 
+    t = (struct tally){0};
     ktest_expect_event(EVENT_IRQ_UNEXPECTED);
     for_each_online_cpu(cpu) EXPECT_EQ(smp_call_on(cpu, send_unused, &t), 0);
     EXPECT_TALLY(&t, cpus_online());
@@ -194,8 +195,9 @@ static void look_at_nmi_pin(void *arg)
 /* An NMI from outside comes to the boot CPU alone: one CPU reports it. */
 KTEST(irq, nmi_pin_of_the_boot_cpu)
 {
-    struct tally t = {0};
+    static struct tally t;
 
+    t = (struct tally){0};
     EXPECT_EQ(smp_call_all(look_at_nmi_pin, &t), 0);
     EXPECT_TALLY(&t, cpus_online());
 }
