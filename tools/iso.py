@@ -9,10 +9,11 @@ SPDX-License-Identifier: MIT
 import hashlib
 import os
 import shutil
-import subprocess
 import sys
 import tempfile
 from pathlib import Path
+
+import child
 
 CONFIG = Path(__file__).resolve().parent.parent / "boot/grub.cfg"
 # Modules for the menu, for an administrator at its command line, and for GRUB's own start;
@@ -57,10 +58,9 @@ def make(elf, out, cmdline=None, gfx=""):
         shutil.copyfile(elf, Path(tree, "root/boot/perch.elf"))
         (grub / "grub.cfg").write_text(config(cmdline, gfx), encoding="utf-8")
         image = Path(tree, "perch.iso")
-        done = subprocess.run(
+        done = child.output(
             ["grub-mkrescue", f"--install-modules={MODULES}", "--locales=", "--fonts=", "--themes=",
-             "-o", str(image), str(Path(tree, "root")), "--", "-volid", "PERCH"],
-            capture_output=True, text=True)
+             "-o", str(image), str(Path(tree, "root")), "--", "-volid", "PERCH"])
         if done.returncode or not image.exists():
             words = (done.stdout + done.stderr).splitlines()
             raise IsoError("grub-mkrescue: " + "\n".join(words[-5:]))
@@ -71,8 +71,8 @@ def make(elf, out, cmdline=None, gfx=""):
 def netboot(elf, cmdline, directory, uefi=False):
     """A TFTP directory with GRUB for BIOS and UEFI; returns the file to boot, relative to it."""
     Path(directory).mkdir(parents=True)
-    done = subprocess.run(["grub-mknetdir", f"--net-directory={directory}", "--subdir=boot/grub",
-                           "--locales=", "--fonts="], capture_output=True, text=True)
+    done = child.output(["grub-mknetdir", f"--net-directory={directory}", "--subdir=boot/grub",
+                         "--locales=", "--fonts="])
     if done.returncode:
         raise IsoError("grub-mknetdir: " + "\n".join(done.stderr.splitlines()[-5:]))
     shutil.copyfile(elf, Path(directory, "boot/perch.elf"))

@@ -11,6 +11,7 @@ from dataclasses import dataclass, field, fields
 from pathlib import Path
 
 import acpi_replay
+import pace
 
 ROOT = Path(__file__).resolve().parent.parent
 MIB = 1 << 20
@@ -82,7 +83,7 @@ class Machine:
     append: str = ""
     acpi: list = field(default_factory=list)      # tables of tests/data/asl by name
     tables: str = ""              # a machine of tests/data/acpi (or a directory) to replay
-    timeout: int = 90
+    timeout: int = 90             # about how long it takes on a quiet host: long ones first
     status: int = 33
     shutdown: str = ""            # QMP's reason for QEMU's end: guest-shutdown, guest-reset
     until: str = ""               # regular expression: after this line the run never ends
@@ -130,6 +131,10 @@ class Machine:
             out[pxm] = [(a, b) for a, b in parts if a < b and (a >= high or a < low)]
             offset = end
         return out
+
+    def limits(self):
+        """(seconds without a new line, seconds in all) after which a quiet host gives it up."""
+        return pace.limits(self.present(), self.timeout)
 
     # ---- what the kernel must find ---------------------------------------------------
 

@@ -19,6 +19,7 @@ STAMP = re.compile(r"^\[ *\d+\.\d{6}\] ?")
 BAD = [re.compile(r"^UBSAN:"), re.compile(r"\bpanic\b", re.I), re.compile(r"assertion failed")]
 PLACED = re.compile(r"^percpu: cpu (\d+) node (\d+) unit \[mem 0x([0-9a-f]+)-0x([0-9a-f]+)\]"
                     r" node (\d+) (\w+)")
+SAID = re.compile(r"^perch: (all held|held, but: .+|FAILED: .+)$")
 BOOTED = re.compile(r"^Perch \S+: booted by ")
 BROUGHT = re.compile(r"^smp: Brought up (\d+) nodes?, (\d+) CPUs?$")
 
@@ -50,6 +51,12 @@ def _screen(machine, result):
     if problems:
         problems += [f"screen| {line}" for line in result.page if line]
     return problems
+
+
+def said(text):
+    """The kernel's verdict: "all held", "held, but: ..." or "FAILED: ..."; "": none."""
+    found = [match[1] for match in map(SAID.match, lines_of(text)) if match]
+    return found[-1] if found else ""
 
 
 def _exit(machine, result):
