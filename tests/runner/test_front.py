@@ -49,7 +49,11 @@ def perch(world, *args, **more):
                           **{"stdout": subprocess.PIPE, "stderr": subprocess.PIPE, **more})
 
 
-FAILED = LOG.replace("  ok 1 c\nok 2", "  not ok 1 c\nnot ok 2")
+def skip_without_packages(text):
+    if "missing packages" in text:
+        pytest.skip("not everything that `perch test` needs is installed")
+
+
 # Words, more of the environment, status, how the last line begins.
 STATUS = [
     (RUN, {}, 0, "perch: run: all held"),
@@ -93,10 +97,9 @@ STATUS = [
                          ids=[f"{n}-{words[0]}-{s[2]}" for n, s in enumerate(STATUS)
                               for words in s[:1]])
 def test_status(world, words, more, status, last):
-    if words[0] == "test" and "missing packages" in perch(world, "test").stdout:
-        pytest.skip("not everything that `perch test` needs is installed")
-    done = perch(world, *words, **{"stderr": subprocess.STDOUT}) if not more else perch(
-        {**world, **more}, *words, **{"stderr": subprocess.STDOUT})
+    done = perch({**world, **more}, *words, stderr=subprocess.STDOUT)
+    if "missing packages" not in last:
+        skip_without_packages(done.stdout)
     assert done.returncode == status, done.stdout
     assert done.stdout.splitlines()[-1].startswith(last), done.stdout
     assert "Traceback" not in done.stdout
@@ -145,8 +148,8 @@ def start(world, verb, in_terminal):
 @pytest.mark.parametrize("verb", CHILDREN)
 def test_no_child_outlives_perch(world, verb, how):
     """QEMU, what make starts, and what pytest starts; and the temporary folder goes."""
-    if verb == "test" and "missing packages" in perch(world, "test").stdout:
-        pytest.skip("not everything that `perch test` needs is installed")
+    if verb == "test":
+        skip_without_packages(perch(world, "test").stdout)
     Path(world["FAKE_PID"]).unlink(missing_ok=True)
     pid, terminal = start(world, verb, how == "terminal")
     there = Path(world["FAKE_PID"])
@@ -200,8 +203,7 @@ def test_a_pipe_that_is_closed(world, verb):
     os.close(reader)
     with os.fdopen(writer, "wb") as pipe:
         done = perch({**world, **more}, *words, stdout=pipe)
-    if "missing packages" in done.stderr:
-        pytest.skip("not everything that `perch test` needs is installed")
+    skip_without_packages(done.stderr)
     assert (done.returncode, done.stderr) == (3, f"perch: {verb}: stdout: Broken pipe\n")
     fake = Path(world["FAKE_PID"])
     assert not fake.exists() or soon(lambda: gone(fake.read_text(encoding="ascii").strip()))
@@ -211,6 +213,7 @@ def test_a_pipe_that_is_closed(world, verb):
 @pytest.mark.parametrize("verb", ["run", "test", "iso", "bench"])
 def test_a_full_disk(world, verb):
     words, more = CHILDREN.get(verb, (("iso",), {}))
+    skip_without_packages(perch(world, *words).stdout) if verb == "test" else None
     with open("/dev/full", "wb") as full:
         done = perch({**world, **more}, *words, stdout=full)
     assert (done.returncode, done.stderr) == (
