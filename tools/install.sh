@@ -115,7 +115,7 @@ apt_log() { mkdir -p "${BUILD:-build}" && echo "${BUILD:-build}/apt.log"; }
 # How much apt would fetch and unpack for these packages: "12.3 MB to fetch, 45.6 MB on disk".
 apt_size() {
     apt install --assume-no --no-install-recommends "$@" </dev/null 2>/dev/null | sed -n -E \
-        -e 's/^Need to get (.*\/)?([0-9.,]+ [kMG]?B) of archives.*/\2 to fetch/p' \
+        -e 's/^Need to get ([0-9.,]+ [kMG]?B).*/\1 to fetch/p' \
         -e 's/^After this operation, ([0-9.,]+ [kMG]?B) of additional.*/\1 on disk/p' |
         paste -s -d, | sed 's/,/, /'
 }
