@@ -97,7 +97,7 @@ apt() {
 
 @pytest.mark.parametrize("refused, status", [("nothing", 0), ("ovmf", 1), ("update", 0)])
 def test_apt_is_quiet_behind_a_line_a_group(shell, tmp_path, refused, status):
-    done = shell(f"{APT} os_is() {{ false; }}; install_packages clang gcc make ovmf qemu-system-x86",
+    done = shell(f"{APT} os_is() {{ false; }}; install_packages gdb gcc make ovmf qemu-system-x86",
                  BUILD=str(tmp_path), REFUSED=refused)
     lines = done.stdout.splitlines()
     assert done.returncode == status and "NOISE" not in lines and done.stderr == ""
@@ -106,7 +106,7 @@ def test_apt_is_quiet_behind_a_line_a_group(shell, tmp_path, refused, status):
         assert [line.rpartition(":")[0] for line in lines[1:]] == [
             f"perch: installing {words} (1.5 MB to fetch, 7 MB on disk)" for words in (
                 "the build: gcc make", "QEMU: qemu-system-x86", "the boot image: ovmf",
-                "the tests: clang")]
+                "the tests: gdb")]
     else:
         assert any("failed; the end of" in line for line in lines) and "    NOISE" in lines
     assert "NOISE" in (tmp_path / "apt.log").read_text()
