@@ -68,6 +68,10 @@ def chosen(env):
     if (get("ACCEL") or "tcg") not in ("tcg", "kvm"):
         raise machines.MachineError(f"unknown accelerator {get('ACCEL')!r}: tcg or kvm")
     machine.append = f"{machine.append} {get('APPEND') or ''}".strip()
+    if machine.verdict == "all held":  # what a machine file expects when it says nothing
+        machine.verdict = ""
+    if machine.status == 33 and machine.option("exit", "isa-debug") != "isa-debug":
+        machine.status = 0  # a power-off: the last line decides
     return machine
 
 
@@ -137,11 +141,16 @@ def main(env, log=None):
         problems[0] += f"; running: {case}"
     for problem in problems:
         child.write(f"perch: run: {problem}")
-    if problems:
-        return last(f"FAILED after {result.seconds:.1f} s: {problems[0]}", child.FAILED)
-    return last(f"all held in {result.seconds:.1f} s: CPUs {machine.cpus_online()}, "
-                f"nodes {machine.nodes_online()}, {passed} cases passed, {skipped} skipped",
-                child.HELD)
+    word, seconds = verdict.said(result.text), f"{result.seconds:.1f} s"
+    if word.startswith("FAILED"):
+        return last(f"{word} (after {seconds})", child.FAILED)
+    if problems or machine.panics():
+        why = problems[0] if problems else "a panic, as the machine file expects it"
+        return last(f"FAILED: {why} (after {seconds})", child.FAILED)
+    but = word.startswith("held, but")
+    return last(f"{word or 'all held, without an end'} (in {seconds}: "
+                f"CPUs {machine.cpus_online()}, nodes {machine.nodes_online()}, {passed} cases passed, "
+                f"{skipped} skipped)", child.HELD_BUT if but and env.get("STRICT") else child.HELD)
 
 
 if __name__ == "__main__":

@@ -49,6 +49,9 @@ def perch(world, *args, **more):
                           **{"stdout": subprocess.PIPE, "stderr": subprocess.PIPE, **more})
 
 
+DOUBT = LOG.replace("perch: all held", "perch: held, but: 2 firmware failures")
+
+
 def skip_without_packages(text):
     if "missing packages" in text:
         pytest.skip("not everything that `perch test` needs is installed")
@@ -57,6 +60,8 @@ def skip_without_packages(text):
 # Words, more of the environment, status, how the last line begins.
 STATUS = [
     (RUN, {}, 0, "perch: run: all held"),
+    ((*RUN, "--strict"), {"FAKE_LOG": "DOUBT", "FAKE_STATUS": "39"}, 4, "perch: run: held, but: 2"),
+    (RUN, {"FAKE_LOG": "DOUBT", "FAKE_STATUS": "39"}, 0, "perch: run: held, but: 2"),
     (RUN, {"FAKE_STATUS": "35"}, 1, "perch: run: FAILED"),
     (RUN, {"FAKE_STATUS": "0"}, 1, "perch: run: FAILED"),
     (("run", "--mem", "1"), {}, 2, "perch: run: --mem 1: from 8M"),
@@ -97,6 +102,9 @@ STATUS = [
                          ids=[f"{n}-{words[0]}-{s[2]}" for n, s in enumerate(STATUS)
                               for words in s[:1]])
 def test_status(world, words, more, status, last):
+    if more.get("FAKE_LOG"):
+        Path(world["FAKE_LOG"]).write_text(DOUBT, encoding="utf-8")
+        more = {"FAKE_STATUS": more["FAKE_STATUS"]}
     done = perch({**world, **more}, *words, stderr=subprocess.STDOUT)
     if "missing packages" not in last:
         skip_without_packages(done.stdout)

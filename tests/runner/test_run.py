@@ -10,7 +10,7 @@ import sys
 import pytest
 
 from conftest import ROOT
-from test_runner import LOG
+from test_runner import LOG, MACHINE
 
 
 
@@ -33,7 +33,7 @@ def test_a_slow_run_is_not_given_up(run):
     pace = 8 / len(LOG.splitlines())
     done = run(LOG, PERCH_SILENCE="6", FAKE_PACE=str(pace))
     assert done.returncode == 0, done.stdout
-    assert "all held in" in done.stdout.splitlines()[-1]
+    assert "all held (in" in done.stdout.splitlines()[-1]
 
 
 def test_a_silent_run_is_given_up(run):
@@ -52,7 +52,7 @@ def test_good_run(run, tmp_path):
 
 
 @pytest.mark.parametrize("old, new, more, words", [
-    ("ok 1 c\nok 2", "not ok 1 c\nnot ok 2", {"FAKE_STATUS": "35"}, "a test failed"),
+    ("ok 1 c\nok 2", "not ok 1 c\nnot ok 2", {"FAKE_STATUS": "35"}, "35 (FAILED)"),
     ("Brought up 2", "Brought up 3", {}, "brought up 3 nodes"),
 ])
 def test_bad_run(run, old, new, more, words):
@@ -117,3 +117,41 @@ def test_the_log_is_written_line_by_line(run, tmp_path):
     done = run(LOG, LOG=str(tmp_path / "kept"), PERCH_SILENCE="3", FAKE_SLEEP="60")
     assert done.returncode == 1
     assert (tmp_path / "kept").read_text(encoding="utf-8") == LOG
+
+
+DOUBT = LOG.replace("perch: all held", "perch: held, but: 2 firmware failures")
+RED = LOG.replace("perch: all held", "perch: FAILED: 1 of 4 CPUs did not start")
+
+
+@pytest.mark.parametrize("log, status, strict, want, words", [
+    (LOG, "33", "1", 0, "all held (in "),
+    (DOUBT, "39", "", 0, "held, but: 2 firmware failures (in "),
+    (DOUBT, "39", "1", 4, "held, but: 2 firmware failures (in "),
+    (RED, "35", "1", 1, "FAILED: 1 of 4 CPUs did not start (after "),
+    (RED, "33", "", 1, "FAILED: 1 of 4 CPUs did not start (after "),
+    (LOG, "37", "", 1, "FAILED: QEMU status 37 (panic)"),
+])
+def test_the_kernels_verdict_is_the_runners(run, log, status, strict, want, words):
+    done = run(log, FAKE_STATUS=status, STRICT=strict)
+    assert done.returncode == want, done.stdout
+    assert done.stdout.splitlines()[-1].startswith(f"perch: run: {words}")
+
+
+def test_a_failure_that_a_machine_file_expects_is_one(run, tmp_path):
+    """Of `perch test` that is a pass; who runs the machine is told what the kernel says."""
+    text = MACHINE + 'verdict = "FAILED: .* did not start"\n'
+    (tmp_path / "red.machine").write_text(text, encoding="utf-8")
+    done = run(RED, FAKE_STATUS="35", TOPOLOGY=str(tmp_path / "red.machine"), **SHAPE)
+    assert done.returncode == 1
+    assert done.stdout.splitlines()[-1].startswith("perch: run: FAILED: 1 of 4 CPUs did not start")
+
+
+def test_end_without_a_last_line(run):
+    """QEMU's status 0 is that of a power-off and of a triple fault: the last line decides."""
+    cut = LOG.replace("perch: all held\n", "\n")
+    assert run(LOG, APPEND="exit=off", FAKE_STATUS="0").returncode == 0
+    for log, more in ((cut, {"APPEND": "exit=off", "FAKE_STATUS": "0"}), (LOG, {"FAKE_STATUS": "0"}),
+                      (cut, {"FAKE_STATUS": "33"})):
+        done = run(log, **more)
+        assert done.returncode == 1, done.stdout
+        assert done.stdout.splitlines()[-1].startswith("perch: run: FAILED: ")
