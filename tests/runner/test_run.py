@@ -97,10 +97,10 @@ KTAP version 1
   1..9
   ok 1 a_cancelled_timer_does_not_fire
 """
-    done = run(log, PERCH_NOTICE="1", PERCH_SILENCE="4", FAKE_SLEEP="60")
+    done = run(log, PERCH_NOTICE="1", PERCH_SILENCE="12", FAKE_SLEEP="90")
     said = [line for line in done.stdout.splitlines() if "no new line" in line]
     case = "smp.call_all_runs_once_on_every_cpu"
-    assert any(re.search(r"^perch: run: no new line for [1-9] s \(given up after 4 s\); running: "
+    assert any(re.search(r"^perch: run: no new line for \d+ s \(given up after 12 s\); running: "
                          + case, line) for line in said), said
     assert f"running: {case}" in done.stdout.splitlines()[-1]
 
@@ -114,7 +114,7 @@ def test_a_log_that_cannot_be_written(run):
 
 def test_the_log_is_written_line_by_line(run, tmp_path):
     """It has what came, although the run is given up, and although nobody waits for its end."""
-    done = run(LOG, LOG=str(tmp_path / "kept"), PERCH_SILENCE="3", FAKE_SLEEP="60")
+    done = run(LOG, LOG=str(tmp_path / "kept"), PERCH_SILENCE="12", FAKE_SLEEP="90")
     assert done.returncode == 1
     assert (tmp_path / "kept").read_text(encoding="utf-8") == LOG
 
