@@ -78,11 +78,14 @@ def limits(cpus, takes=0, slower=1):
 
 
 class Limit:
-    """Of one run. limits: Machine.limits(), for a quiet host; None: no limit at all."""
+    """Of one run. limits: Machine.limits(), for a quiet host; one number: seconds in all, on any host;
+    None: no limit at all."""
 
     def __init__(self, limits, qemu, accel="tcg"):
         self.limits, self.qemu, self.accel = limits, qemu, accel
         self.fixed = os.environ.get("PERCH_SILENCE")
+        if isinstance(limits, (int, float)):
+            self.fixed, self.limits = limits, (limits, limits)
         self.factor = 1.0 if self.fixed or limits is None else factor(qemu, accel)
 
     def seconds(self):

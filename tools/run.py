@@ -67,6 +67,7 @@ def chosen(env):
         machine.firmware = get("FIRMWARE")
     if (get("ACCEL") or "tcg") not in ("tcg", "kvm"):
         raise machines.MachineError(f"unknown accelerator {get('ACCEL')!r}: tcg or kvm")
+    machine.emulator = get("ACCEL") or "tcg"
     machine.append = f"{machine.append} {get('APPEND') or ''}".strip()
     if machine.verdict == "all held":  # what a machine file expects when it says nothing
         machine.verdict = ""

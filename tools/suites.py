@@ -41,6 +41,8 @@ class Running:
             self.suite = None
 
     def case(self):
-        """`suite.case`; "" outside of the suites."""
+        """`suite.case`, or which it comes after when the sources do not tell; "" outside of the suites."""
+        if not self.suite:
+            return ""
         later = [name for name in cases().get(self.suite, ()) if name > self.done]
-        return f"{self.suite}.{later[0]}" if later else ""
+        return f"{self.suite}.{later[0]}" if later else f"{self.suite}, after {self.done or 'its plan'}"

@@ -31,13 +31,14 @@ KINDS = {
     "qemu": ["tests/test_qemu.py", "tests/test_damage.py", "tests/test_acpi_high.py", "-k", "{}"],
     "huge": ["tests/test_qemu.py", "-k", "{}"],
     "bochs": ["tests/test_bochs.py", "-k", "{}"],
+    "kvm": ["tests/test_kvm.py", "-k", "{}"],
     "tools": ["tests/tools", "-k", "{}"],
     "docs": ["tests/test_docs.py", "-k", "{}"],
     "runner": ["tests/runner", "-k", "{}"],
     "lint": ["tests/lint", "-k", "{}"],
     "fuzz": ["tests/fuzz", "-k", "{}"],
 }
-BOOTS = ("all", "kernel", "qemu", "huge", "docs", "tools")  # kinds whose limits follow the host
+BOOTS = ("all", "kernel", "qemu", "huge", "kvm", "docs", "tools")  # kinds whose limits follow the host
 CLOSING = re.compile(r"^(\d+) passed, (\d+) failed(?:, (\d+) skipped)?$")
 NO_TESTS = 5  # pytest's status
 
@@ -54,6 +55,8 @@ def environment(kind, pattern):
     env = dict(os.environ)
     if kind == "kernel":
         env["PERCH_KTEST"] = pattern
+    if kind == "kvm":
+        env["PERCH_KVM"] = "always"
     if kind == "huge":
         env["PERCH_MACHINES"] = "tests/qemu/huge"
     return env
