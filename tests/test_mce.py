@@ -143,7 +143,7 @@ def test_mce(case, logs, tmp_path):
             said.append(line)
             answers.extend(monitor.say(*case.commands))
 
-    result = qemu.run(qemu.argv(machine, tmp_path), machine.timeout, on_line=on_line,
+    result = qemu.run(qemu.argv(machine, tmp_path), machine.limits(), on_line=on_line,
                       started=lambda: case.before and answers.extend(
                           monitor.say(*case.before, "cont")))
     log = logs / f"{machine.name}.log"
@@ -158,11 +158,11 @@ def test_a_panic_leaves_firmwares_cpus_alone(logs, tmp_path):
     Perch has overwritten their tables, that is a triple fault. QEMU's log has each NMI taken."""
     machine = machines.Machine(
         name="mce-firmwares-cpus", reason="a panic beside CPUs of the firmware", cpus=4, mem="512M",
-        firmware="uefi", needs=["ovmf"], timeout=240, append="exit=off maxcpus=1 run=report fail=panic",
+        firmware="uefi", needs=["ovmf"], append="exit=off maxcpus=1 run=report fail=panic",
         online=1, status=37, until="---. end of panic", expect=["panic: CPU 0: fail=panic"],
         qemu=["-d", "int", "-D", str(tmp_path / "int.log")])
     qemu.check_needs(machine)
-    result = qemu.run(qemu.argv(machine, tmp_path), machine.timeout, until=machine.until)
+    result = qemu.run(qemu.argv(machine, tmp_path), machine.limits(), until=machine.until)
     (logs / f"{machine.name}.log").write_text(result.text, encoding="utf-8")
     problems, _ = verdict.judge(machine, result)
     with open(tmp_path / "int.log", encoding="utf-8", errors="replace") as lines:
