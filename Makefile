@@ -51,6 +51,7 @@ PURE_SRCS := \
 	kernel/base/firmware.c \
 	kernel/base/font.c \
 	kernel/base/glob.c \
+	kernel/base/mce.c \
 	kernel/base/mmio_allowed.c \
 	kernel/base/options.c \
 	kernel/base/printf.c \
@@ -185,6 +186,7 @@ HW_SRCS := \
 	kernel/platform/findings_store.c \
 	kernel/platform/kernel_percpu_lib.c \
 	kernel/platform/legacy_irq.c \
+	kernel/platform/machine_check.c \
 	kernel/platform/mmio.c \
 	kernel/platform/paging.c \
 	kernel/platform/panic.c \

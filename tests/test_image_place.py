@@ -47,7 +47,7 @@ def boot(name, logs, tmp_path, change, firmware, **more):
     if firmware == "uefi":
         code, _ = qemu.ovmf()
         args += ["-drive", f"if=pflash,format=raw,readonly=on,file={code}"]
-    result = qemu.run(args, machine.timeout)
+    result = qemu.run(args, machine.limits())
     log = logs / f"{name}.log"
     log.write_text(result.text, encoding="utf-8")
     problems, _ = verdict.judge(machine, result)
