@@ -51,6 +51,7 @@ PURE_SRCS := \
 	kernel/base/firmware.c \
 	kernel/base/font.c \
 	kernel/base/glob.c \
+	kernel/base/mce.c \
 	kernel/base/mmio_allowed.c \
 	kernel/base/options.c \
 	kernel/base/printf.c \
@@ -186,6 +187,7 @@ HW_SRCS := \
 	kernel/platform/findings_store.c \
 	kernel/platform/kernel_percpu_lib.c \
 	kernel/platform/legacy_irq.c \
+	kernel/platform/machine_check.c \
 	kernel/platform/mmio.c \
 	kernel/platform/paging.c \
 	kernel/platform/panic.c \
@@ -295,7 +297,7 @@ CC_GUARD := $(if $(findstring clang,$(shell $(CC) --version 2>/dev/null)),$(CLAN
 LD := $(CROSS_COMPILE)ld
 
 KERNEL_C := $(PURE_SRCS) $(LOCAL_SRCS) $(HW_SRCS) $(SHARED_SRCS) $(SUITES) tests/suite/gs_ops.c \
-	tests/suite/lapic_timer.c tests/suite/on_idle.c
+	tests/suite/lapic_timer.c tests/suite/on_idle.c tests/suite/speed.c
 
 # percpu.h has two implementations: percpu_debug.c in the debug kernel, percpu.c in the others.
 PLAIN := percpu/percpu_debug.c

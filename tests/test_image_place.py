@@ -36,6 +36,7 @@ def boot(name, logs, tmp_path, change, firmware, **more):
     """Boots an image whose tag was changed by change(bytes, offset); returns the log's text."""
     machine = machines.Machine(name=name, reason="where the image lies", cpus=2, mem="512M",
                                firmware="bios", timeout=240, **more)
+    machines.set_status(machine)
     image = bytearray(qemu.image(machine).read_bytes())
     change(image, relocatable_tag(image))
     (tmp_path / "changed.elf").write_bytes(image)
@@ -46,7 +47,7 @@ def boot(name, logs, tmp_path, change, firmware, **more):
     if firmware == "uefi":
         code, _ = qemu.ovmf()
         args += ["-drive", f"if=pflash,format=raw,readonly=on,file={code}"]
-    result = qemu.run(args, machine.timeout)
+    result = qemu.run(args, machine.limits())
     log = logs / f"{name}.log"
     log.write_text(result.text, encoding="utf-8")
     problems, _ = verdict.judge(machine, result)
@@ -70,6 +71,7 @@ def test_image_in_memory_that_is_none(logs, tmp_path, monkeypatch):
                         + config(*args, **kw))
     boot("image-in-reserved", logs, tmp_path,
          lambda image, at: struct.pack_into("<H", image, at, 0x7fff), "bios", append="run=report",
+         verdict="held, but: 1 firmware failure",
          expect=[r"memory: the loader has put Perch at \[mem 0x00200000-0x00.*\], where 0x300000 is "
                  "not in the memory map", '"severity":"fail","id":"image-in-reserved"'])
 

@@ -2,6 +2,7 @@
  * Interrupts: the PIT runs but its interrupt is masked, and each CPU's own timer fires once.
  * SPDX-License-Identifier: MIT
  */
+#include "kernel/base/events.h"
 #include "kernel/platform/idt.h"
 #include "tests/suite/lapic_timer.h"
 #include "tests/suite/kutil.h"
@@ -50,7 +51,7 @@ static u8 pic1_read(u8 ocw3)
  */
 KTEST(irq, pit_is_masked)
 {
-    u64 unexpected = idt_unexpected_count();
+    u64 unexpected = event_total(EVENT_IRQ_UNEXPECTED);
     bool requested = false;
 
     EXPECT_TRUE(local_irqs_enabled());
@@ -70,7 +71,7 @@ KTEST(irq, pit_is_masked)
     EXPECT_TRUE(requested);
     EXPECT_EQ(inb(PIC1_DATA), 0xff);
     EXPECT_EQ(inb(PIC2_DATA), 0xff);
-    EXPECT_EQ(idt_unexpected_count(), unexpected);
+    EXPECT_EQ(event_total(EVENT_IRQ_UNEXPECTED), unexpected);
 }
 
 #define TIMER_NS 1000000ULL
@@ -150,4 +151,44 @@ KTEST(irq, timer_cancelled)
     EXPECT_EQ(smp_call_all(timer_set_and_cancel, &t), 0);
     udelay(2 * TIMER_NS / 1000);
     EXPECT_TALLY(&t, 0);
+}
+
+#define LOAD_NS    20000ULL
+#define LOAD_TICKS 400u
+#define LOAD_STEPS 20000u
+
+static struct load {
+    struct tally t;
+    volatile u32 ticks, steps;
+} load;
+
+/* Takes ten times as long as the time after which it wants to come again. */
+static void load_tick(void *arg)
+{
+    struct load *l = arg;
+
+    udelay(10 * LOAD_NS / 1000);
+    l->ticks++;
+    if (l->ticks < LOAD_TICKS) /* without an end it would be a hang, not a failure */
+        CHECK(&l->t, lapic_timer_again(LOAD_NS, load_tick, l) == 0);
+}
+
+/* A load of interrupts, each dearer than its period, leaves time to what it interrupts. */
+KTEST(irq, a_load_leaves_room)
+{
+    struct deadline d = deadline_start(1000000);
+
+    if (lapic_timer_hz() == 0) {
+        ktest_skip("the local APIC's timer could not be measured");
+        return;
+    }
+    load = (struct load){.ticks = 0};
+    REQUIRE_EQ(lapic_timer_start(LOAD_NS, load_tick, &load), 0);
+    while ((load.steps < LOAD_STEPS || load.ticks < 3) && !deadline_passed(&d))
+        load.steps++;
+    lapic_timer_cancel();
+    EXPECT_GE(load.steps, LOAD_STEPS);
+    EXPECT_GE(load.ticks, 3);
+    EXPECT_LE(load.ticks, LOAD_TICKS - 1);
+    EXPECT_TALLY(&load.t, 0);
 }
