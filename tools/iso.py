@@ -86,7 +86,7 @@ def make(elf, out, cmdline=None, gfx=""):
         done = child.output(
             ["grub-mkrescue", f"--install-modules={MODULES}", "--locales=", "--fonts=", "--themes=",
              "-o", str(image), str(Path(tree, "root")), "--", "-volid", "PERCH"],
-            capture_output=True, text=True, env=fixed(tree, content))
+            env=fixed(tree, content))
         if done.returncode or not image.exists():
             words = (done.stdout + done.stderr).splitlines()
             raise IsoError("grub-mkrescue: " + "\n".join(words[-5:]))
