@@ -15,9 +15,11 @@ import iso
 import machine as machines
 import qemu
 import verdict
+from alive import Alive
 
 # Without a new line, and one more for each CPU: a machine of 1,024 takes long, but is not silent.
 SECONDS_OF_SILENCE = 300
+SECONDS_TO_A_WORD = 20  # without a new line: then the runner says where the run is
 WHOLE_RUN = 10  # times as long: the limit for a run that never ends
 
 
@@ -49,10 +51,14 @@ def silence_of(machine):
 
 def boot(machine, accel, gdb, log):
     """Runs it with the log on standard output; returns qemu.Result."""
+    alive = Alive(float(os.environ.get("PERCH_ALIVE") or SECONDS_TO_A_WORD),
+                  lambda text: print(f"perch: run: {text}", flush=True))
+
     def show(line):
+        alive.line(line)
         print(line, flush=True)
 
-    with tempfile.TemporaryDirectory(prefix="perch-") as workdir:
+    with tempfile.TemporaryDirectory(prefix="perch-") as workdir, alive:
         args = qemu.argv(machine, Path(workdir), accel=accel, gdb=gdb)
         if gdb:
             print("perch: QEMU waits: gdb build/perch.elf -x tools/gdb/perch.py "
@@ -82,6 +88,7 @@ def main():
         if accel not in ("tcg", "kvm"):
             raise machines.MachineError(f"unknown accelerator {accel!r}: tcg or kvm")
         machine = chosen()
+        machine.emulator = accel
         qemu.check_needs(machine)
         result = boot(machine, accel, bool(get("GDB")), get("LOG"))
     except (machines.MachineError, qemu.Missing, iso.IsoError, ValueError, OSError) as error:

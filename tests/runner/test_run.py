@@ -37,6 +37,13 @@ def test_a_slow_run_is_not_given_up(run):
     assert "all held in" in done.stdout.splitlines()[-1]
 
 
+def test_a_slow_case_shows_that_it_lives(run):
+    """The suite and the case that runs, while no line comes."""
+    log = LOG[:LOG.index("  ok 2 b")]
+    done = run(log, PERCH_SILENCE="8", PERCH_ALIVE="1", FAKE_SLEEP="60")
+    assert "s without a new line: suite one, case 2 of 2, after a\n" in done.stdout
+
+
 def test_a_silent_run_is_given_up(run):
     done = run(LOG, PERCH_SILENCE="3", FAKE_SLEEP="60")
     assert done.returncode == 1
