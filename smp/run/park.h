@@ -70,7 +70,7 @@ u32 cpus_parked(void);
  *  - who writes: the CPU itself, one up before it leaves the online set, one down after the full
  *    flush by which it comes back;
  *  - who reads: a CPU that has unlinked tables and whose shoot-down has returned;
- *  - which order: all sequentially consistent. If the shoot-down did not see the CPU in the set, the
+ *  - which order: sequentially consistent. If the shoot-down did not see the CPU in the set, the
  *    CPU counted before; and if it does not count any more, it has flushed.
  */
 bool cpus_unflushed(void);
