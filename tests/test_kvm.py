@@ -24,7 +24,7 @@ def test_kvm(cpus, logs, tmp_path, record_property):
                     f"{answer.seconds() / 60:.0f} minutes")
     machine = kvm.machine_of(cpus)
     silence = answer.limit(machine.timeout)
-    result = qemu.run(qemu.argv(machine, tmp_path, accel="kvm"), 20 * silence, silence=silence)
+    result = qemu.run(qemu.argv(machine, tmp_path, accel="kvm"), (silence, 20 * silence))
     log = Path(logs, f"{machine.name}.log")
     log.write_text(result.text, encoding="utf-8")
     problems, cases = verdict.judge(machine, result)
