@@ -65,8 +65,9 @@ def fixed(tree, content):
         path.chmod(0o755)
     drawn = int(hashlib.sha256(content).hexdigest()[:8], 16)
     path = os.environ.get("PATH", os.defpath)
-    return {**os.environ, "PERCH_TREE": str(tree), "TMPDIR": str(temporary), "SOURCE_DATE_EPOCH": str(10**9 + drawn % 10**9), "TZ": "UTC", "LC_ALL": "C.UTF-8",
-            "PERCH_PATH": path, "PATH": f"{programs}{os.pathsep}{path}"}
+    return {**os.environ, "PERCH_TREE": str(tree), "TMPDIR": str(temporary), "TZ": "UTC", "LC_ALL": "C.UTF-8",
+            "SOURCE_DATE_EPOCH": str(10**9 + drawn % 10**9), "PERCH_PATH": path,
+            "PATH": f"{programs}{os.pathsep}{path}"}
 
 
 def make(elf, out, cmdline=None, gfx=""):
