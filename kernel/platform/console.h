@@ -39,6 +39,9 @@ void console_hold(bool hold);
 /* Writes out the lines that are held back. Any CPU, any context. */
 void console_flush(void);
 
+/* Lines at warning and error level so far that no test expected. Any CPU. */
+u64 console_alarms(void);
+
 /*
  * For tests, which check what was logged: the log's position now, and how often a text occurs from
  * a position on (0: from the start; the ring keeps 256 KiB).
