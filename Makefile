@@ -33,6 +33,7 @@ PURE_SRCS := \
 	acpi/spcr.c \
 	acpi/srat.c \
 	acpi/uart.c \
+	boot/bios_area.c \
 	boot/boot_info.c \
 	boot/efi_memmap.c \
 	boot/memmap.c \
@@ -50,6 +51,8 @@ PURE_SRCS := \
 	kernel/base/firmware.c \
 	kernel/base/font.c \
 	kernel/base/glob.c \
+	kernel/base/mce.c \
+	kernel/base/mmio_allowed.c \
 	kernel/base/options.c \
 	kernel/base/printf.c \
 	kernel/base/refclock.c \
@@ -183,8 +186,11 @@ HW_SRCS := \
 	kernel/platform/findings_store.c \
 	kernel/platform/kernel_percpu_lib.c \
 	kernel/platform/legacy_irq.c \
+	kernel/platform/machine_check.c \
+	kernel/platform/mmio.c \
 	kernel/platform/paging.c \
 	kernel/platform/panic.c \
+	kernel/platform/pat.c \
 	kernel/platform/percpu_cpus.c \
 	kernel/platform/percpu_fault.c \
 	kernel/platform/percpu_pages.c \

@@ -13,6 +13,8 @@
 #include "kernel/platform/cpu_tables.h"
 #include "kernel/platform/early_window.h"
 #include "kernel/platform/idt.h"
+#include "kernel/platform/machine_check.h"
+#include "kernel/platform/mmio.h"
 #include "kernel/platform/panic.h"
 #include "kernel/platform/stack.h"
 #include "kernel/report/placement.h"
@@ -48,6 +50,7 @@ static void read_boot_info(struct boot_state *s, enum boot_origin origin, u64 in
     int err = origin == BOOT_PVH ? pvh_parse(&early_window, info_phys, &s->info)
                                  : multiboot2_parse(&early_window, info_phys, &s->info);
 
+    mmio_rules_learn(&s->info);
     kernel_options_parse(&s->opt, s->info.cmdline);
     console_init(&s->opt, &s->info);
     /* For a benchmark, a stage's time does not include the serial line: stage_done() flushes. */
@@ -80,6 +83,7 @@ void kernel_main(enum boot_origin origin, u64 info_phys)
     percpu_offsets_poison();
     early_traps();
     read_boot_info(s, origin, info_phys);
+    machine_check_init_boot();
     stage_done("boot_info");
 
     name_machine(s);

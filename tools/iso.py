@@ -22,7 +22,7 @@ CONFIG = Path(__file__).resolve().parent.parent / "boot/grub.cfg"
 # with all of GRUB's modules the image is twice as large.
 PARTS = "acorn amiga apple bsd dfly dvh gpt msdos plan sun sunpc".split()
 MODULES = " ".join(["multiboot2", "serial", "normal", "echo", "test", "configfile", "ls", "cat",
-                    "halt", "reboot", "lsacpi", "lsmmap", "all_video", "fat", "iso9660",
+                    "halt", "reboot", "iorw", "lsacpi", "lsmmap", "all_video", "fat", "iso9660",
                     *(f"part_{p}" for p in PARTS)])
 
 
@@ -65,8 +65,9 @@ def fixed(tree, content):
         path.chmod(0o755)
     drawn = int(hashlib.sha256(content).hexdigest()[:8], 16)
     path = os.environ.get("PATH", os.defpath)
-    return {**os.environ, "PERCH_TREE": str(tree), "TMPDIR": str(temporary), "SOURCE_DATE_EPOCH": str(10**9 + drawn % 10**9), "TZ": "UTC", "LC_ALL": "C.UTF-8",
-            "PERCH_PATH": path, "PATH": f"{programs}{os.pathsep}{path}"}
+    return {**os.environ, "PERCH_TREE": str(tree), "TMPDIR": str(temporary), "TZ": "UTC", "LC_ALL": "C.UTF-8",
+            "SOURCE_DATE_EPOCH": str(10**9 + drawn % 10**9), "PERCH_PATH": path,
+            "PATH": f"{programs}{os.pathsep}{path}"}
 
 
 def make(elf, out, cmdline=None, gfx=""):
@@ -86,7 +87,7 @@ def make(elf, out, cmdline=None, gfx=""):
         done = child.output(
             ["grub-mkrescue", f"--install-modules={MODULES}", "--locales=", "--fonts=", "--themes=",
              "-o", str(image), str(Path(tree, "root")), "--", "-volid", "PERCH"],
-            capture_output=True, text=True, env=fixed(tree, content))
+            env=fixed(tree, content))
         if done.returncode or not image.exists():
             words = (done.stdout + done.stderr).splitlines()
             raise IsoError("grub-mkrescue: " + "\n".join(words[-5:]))

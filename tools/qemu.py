@@ -365,10 +365,12 @@ class Run:
         self.result.seconds = self.now()
 
 
-def run(args, limits, on_line=None, until="", measure=False, screen=None, on_silence=None):
+def run(args, limits, on_line=None, until="", measure=False, screen=None, on_silence=None,
+        started=None):
     """Starts QEMU and reads its log until it ends or nothing new comes any more.
 
     limits: Machine.limits(), when to give up on a quiet host; None: never. pace.py scales them.
+    started: called once QEMU runs, for a word with its monitor.
     on_line: called with each line. on_silence(seconds, limit): after NOTICE seconds, and at each doubling.
     screen: a Screen; the run is over a short time after a page of Perch's is on it.
     until: a regular expression; QEMU waits if it still runs a short time after such a line.
@@ -379,6 +381,8 @@ def run(args, limits, on_line=None, until="", measure=False, screen=None, on_sil
                           stderr=subprocess.PIPE, start_new_session=True)
     it = Run(process, limit, on_line, on_silence, until, screen, result, measure)
     try:
+        if started:
+            started()
         it.to_the_end()
     finally:
         it.close()

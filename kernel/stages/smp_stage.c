@@ -13,11 +13,14 @@
 #include "kernel/platform/cpu_tables.h"
 #include "kernel/platform/idt.h"
 #include "kernel/platform/legacy_irq.h"
+#include "kernel/platform/machine_check.h"
+#include "kernel/platform/mmio.h"
 #include "kernel/platform/panic.h"
 #include "mm/map/address_map.h"
 #include "smp/start/apic.h"
 #include "smp/start/bringup.h"
 #include "smp/call/call.h"
+#include "smp/call/nmi_send.h"
 #include "smp/start/cpus.h"
 #include "smp/run/idle.h"
 #include "smp/call/tlb.h"
@@ -44,6 +47,7 @@ static void op_load_tables(void)
 {
     cpu_tables_load();
     idt_load();
+    machine_check_init_cpu();
 }
 
 static int op_map_identity(void *ctx, u64 pa, bool exec)
@@ -75,9 +79,23 @@ static void legacy_interrupt(struct trap_frame *frame)
     legacy_irq_ack((u8)frame->vector);
 }
 
+static void end_unexpected(struct trap_frame *frame)
+{
+    if (apic_in_service((u8)frame->vector))
+        apic_eoi();
+}
+
+static void corrected_error(struct trap_frame *frame)
+{
+    (void)frame;
+    apic_eoi();
+    machine_check_cmci();
+}
+
 static void *map_apic(void *ctx, u64 pa, u64 size)
 {
-    return paging_map_mmio(ctx, pa, size, PT_UC, "local APIC");
+    (void)size;
+    return paging_map_local_apic(ctx, pa);
 }
 
 static void mask_legacy(struct boot_state *s)
@@ -87,9 +105,10 @@ static void mask_legacy(struct boot_state *s)
     legacy_irq_mask_8259();
     for (u32 v = 0; v < 16; v++)
         idt_set_handler((u8)(VEC_LEGACY_BASE + v), legacy_interrupt);
+    madt_drop_ioapics(&s->madt, mmio_rules());
     for (u32 i = 0; i < s->madt.ioapic_count; i++) {
-        void *regs =
-            paging_map_mmio(&s->vm, s->madt.ioapics[i].address, PAGE_SIZE, PT_UC, "I/O APIC");
+        void *regs = paging_map_mmio(&s->vm, s->madt.ioapics[i].address, MADT_IOAPIC_BYTES, PT_UC,
+                                     "I/O APIC");
         if (regs)
             lines += legacy_irq_mask_ioapic(regs);
     }
@@ -112,7 +131,9 @@ static void init_interrupts(struct boot_state *s)
         err = smp_init_vectors(idt_set_handler, nmi_register);
     if (err)
         panic("local APIC: error %d", err);
-    panic_set_stop_others(apic_send_nmi_others);
+    idt_set_unexpected(end_unexpected);
+    idt_set_handler(VEC_CMCI, corrected_error);
+    panic_set_stop_others(smp_nmi_stop_others);
 }
 
 /* ---- the other CPUs -------------------------------------------------------------------------- */
@@ -264,6 +285,7 @@ void stage_smp(struct boot_state *s)
             pr_err("smp: the other CPUs cannot be started (%d)", err);
         note_smp(&result);
     }
+    machine_check_report_left();
     local_irq_enable();
     if (config.trampoline_pa)
         retire_trampoline(s, &config, &result);
