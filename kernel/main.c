@@ -54,7 +54,7 @@ static void read_boot_info(struct boot_state *s, enum boot_origin origin, u64 in
     kernel_options_parse(&s->opt, s->info.cmdline);
     console_init(&s->opt, &s->info);
     /* For a benchmark, a stage's time does not include the serial line: stage_done() flushes. */
-    console_hold(kernel_options_run(&s->opt, "bench", NULL, 0));
+    console_hold(kernel_options_run(&s->opt, "bench", NULL));
     pr_info("Perch %s: booted by %s (%s)", perch_version,
             s->info.loader[0] ? s->info.loader : "an unnamed loader",
             origin == BOOT_PVH ? "PVH" : "Multiboot2");

@@ -65,18 +65,46 @@ void end_map_registers(struct boot_state *s)
     power_map_registers(&s->vm);
 }
 
+/* Lines about the firmware are findings of this run, not alarms of Perch. */
+static u64 alarms(void)
+{
+    const struct firmware_findings *f = firmware_found();
+    u64 lines = 0;
+
+    for (u32 id = 0; id < FIRMWARE_NR_IDS; id++)
+        if (firmware_kind(id)->class != FIRMWARE_INFO)
+            lines += f->shown[id] + (f->count[id] > f->shown[id]);
+    return console_alarms() - lines;
+}
+
+static u32 globs_empty; /* globs of run= that matched nothing */
+
+static void count_empty_globs(const char *what, const char *globs, bool (*matches)(const char *))
+{
+    char glob[OPT_RUN_MAX];
+
+    while (list_next(&globs, glob, sizeof(glob))) {
+        if (matches(glob))
+            continue;
+        pr_err("run=%s:%s matches nothing", what, glob);
+        globs_empty++;
+    }
+}
+
 static void run_tests(struct boot_state *s)
 {
     struct ktest_totals *totals = &summary.tests;
-    char glob[64];
+    char globs[OPT_RUN_MAX];
 
-    if (!kernel_options_run(&s->opt, "test", glob, sizeof(glob)))
+    if (!kernel_options_run(&s->opt, "test", globs))
         return;
     totals->on_result = summary_case;
     totals->ctx = &summary;
     totals->judge_events = true;
+    totals->alarms = alarms;
     totals->allowed_events = s->opt.events;
-    ktest_run(glob[0] ? glob : NULL, totals);
+    count_empty_globs("test", globs, ktest_matches);
+    ktest_run(globs, totals);
     pr_info("test: %u passed, %u failed, %u skipped", totals->passed, totals->failed,
             totals->skipped);
     if (totals->passed == 0)
@@ -85,13 +113,14 @@ static void run_tests(struct boot_state *s)
 
 static void run_bench(struct boot_state *s)
 {
-    char glob[64];
+    char globs[OPT_RUN_MAX];
 
-    if (!kernel_options_run(&s->opt, "bench", glob, sizeof(glob)))
+    if (!kernel_options_run(&s->opt, "bench", globs))
         return;
-    if (!glob[0] || glob_match(glob, "boot"))
+    count_empty_globs("bench", globs, bench_matches);
+    if (glob_list_match(globs, "boot"))
         stage_times_print();
-    bench_percpu(s, glob);
+    bench_percpu(s, globs);
 }
 
 static void poll_self(void *arg)
@@ -114,7 +143,8 @@ static void count_run(struct outcome_counts *c, const struct boot_state *s)
 
     c->cpus_wanted = s->opt.maxcpus ? MIN(s->opt.maxcpus, possible) : possible;
     c->cpus_online = cpus_online();
-    c->tests_asked = kernel_options_run(&s->opt, "test", NULL, 0);
+    c->tests_asked = kernel_options_run(&s->opt, "test", NULL);
+    c->globs_empty = globs_empty;
     c->passed = summary.tests.passed;
     c->failed = summary.tests.failed;
     c->units_wrong = s->placement.wrong;
@@ -161,7 +191,7 @@ void stage_run(struct boot_state *s)
 {
     summary.lava = s->opt.lava;
     poll_machine_checks();
-    if (kernel_options_run(&s->opt, "report", NULL, 0))
+    if (kernel_options_run(&s->opt, "report", NULL))
         report_print(s);
     fail_late(&s->opt);
     run_tests(s);

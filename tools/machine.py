@@ -23,7 +23,7 @@ AMD_HOLE = 0xfd00000000  # hw/i386/pc.c: RAM that would cross it begins at 1 TiB
 BUSY_EVENTS = ("ap-retry", "call-nmi", "tlb-nmi")
 VERDICTS = (("FAILED", 35), ("held, but", 39))
 SLOWER = 5  # a machine with `slow` has one thread, and time of its own
-ROOM = 16 * MIB  # a node below this may be too small for its CPUs' units: the nearest node serves
+ROOM = 16 * MIB  # a node below this may be too small for its CPUs' units: see Machine.room()
 
 
 class MachineError(Exception):
@@ -36,6 +36,11 @@ def size(text):
     if not match:
         raise MachineError(f"not a size: {text!r}")
     return int(match.group(1)) << {"K": 10, "": 20, "M": 20, "G": 30, "T": 40}[match.group(2)]
+
+
+def size_of(text):
+    """A size of the kernel's command line: '64K' -> bytes; a bare number is bytes."""
+    return int(text) if text.isdigit() else size(text.upper())
 
 
 def cpu_list(text):
@@ -203,25 +208,35 @@ class Machine:
         return 10 if a == b else given.get((a, b), given.get((b, a), 20))
 
     def homes(self, cpu):
-        """The nodes whose memory may hold this CPU's unit: its own, or the nearest with room."""
+        """The nodes whose memory may hold this CPU's unit: its own, and while none has room, the next
+        nearest. The kernel's rule is in kernel/report/placement.c (better_could_serve)."""
         ranges, own = self.node_ranges(), self.cpu_node(cpu)
         room = {n: sum(b - a for a, b in parts) for n, parts in ranges.items()}
-        if room.get(own, 0) >= ROOM:
-            return {own}
-        others = [n for n in room if n != own and room[n] >= ROOM]
-        nearest = min((self.distance(own, n) for n in others), default=0)
-        near = {n for n in others if self.distance(own, n) == nearest}
-        return near | ({own} if own in room else set())
+        tiers, out = {}, set()
+        for node in room:
+            tiers.setdefault(-1 if node == own else self.distance(own, node), set()).add(node)
+        for distance in sorted(tiers):
+            out |= tiers[distance]
+            if any(room[node] >= self.room() for node in tiers[distance]):
+                break
+        return out
+
+    def room(self):
+        """A node with so much memory must serve its own CPUs: ROOM, and four times the atom of an
+        embedded chunk."""
+        paged = self.page_mode or self.option("percpu_alloc") == "page"
+        return ROOM + 4 * (4096 if paged else size_of(self.option("percpu_atom", "2M")))
 
     def cpus_online(self):
         given = map(self.option, ("maxcpus", "nr_cpus", "possible_cpus"))
-        limits = [int(value) for value in given if value]
+        limits = [max(int(value), 1) for value in given if (value or "").isdigit()]
         return self.online if self.online >= 0 else min([self.present()] + limits)
 
     def kernel_possible(self):
         """CPUs that are possible to the kernel: those present that nr_cpus= leaves."""
         given = map(self.option, ("nr_cpus", "possible_cpus"))
-        return min([self.present()] + [int(value) for value in given if value])
+        return min([self.present()] + [max(int(value), 1) for value in given
+                                       if (value or "").isdigit()])
 
     def no_pm1(self):
         return self.machine.startswith("microvm") or "acpi=off" in self.machine
@@ -230,7 +245,12 @@ class Machine:
         return self.status == 37
 
     def nodes_online(self):
-        return self.nodes_up if self.nodes_up >= 0 else len(set(self.numbering().values()))
+        """As in the kernel, and in Linux: a node comes up that has memory or a CPU that runs."""
+        if self.nodes_up >= 0:
+            return self.nodes_up
+        memory = {node for node, parts in self.node_ranges().items() if parts}
+        return len(memory | {self.cpu_node(cpu) for cpu in range(self.kernel_possible())
+                             if cpu < self.cpus_online()})
 
     def runs_tests(self):
         return any(w.split(":")[0] == "test" for w in self.option("run", "report,test").split(","))

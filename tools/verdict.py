@@ -175,6 +175,8 @@ def _placement(machine, lines):
     taken = sorted((first, last, cpu) for cpu, parts in seen.items() for first, last in parts)
     problems += [f"units of CPUs {a[2]} and {b[2]} overlap"
                  for a, b in zip(taken, taken[1:]) if b[0] <= a[1]]
+    if "in the wrong place" in machine.verdict:  # on purpose, and then it must be so
+        return [] if problems else ["every unit is where it should be"]
     return problems[:8]
 
 

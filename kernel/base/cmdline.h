@@ -89,9 +89,9 @@ struct kernel_options {
 void kernel_options_parse(struct kernel_options *o, const char *cmdline);
 
 /*
- * Is `what` in run=? glob (may be NULL) gets the text after its ':', or "": "test:percpu.*" gives
- * "percpu.*".
+ * Is `what` in run=? globs (may be NULL) gets the texts after each ':' of it, separated by commas,
+ * or "" when it is there without a glob: "test:smp.*,report,test:gs.*" gives "smp.*,gs.*".
  */
-bool kernel_options_run(const struct kernel_options *o, const char *what, char *glob, size_t size);
+bool kernel_options_run(const struct kernel_options *o, const char *what, char globs[OPT_RUN_MAX]);
 
 #endif

@@ -23,6 +23,7 @@
     X(NODE_FALLBACK,    "node-fallback",    NOTED, "page taken from another node than asked for")  \
     X(PAGE_MODE,        "page-mode",        NOTED, "first chunk built of single pages instead")    \
     X(PAGES_LOST,       "pages-lost",       DOUBT, "page quarantined after a failed flush")        \
+    X(ADDRESSES_LOST,   "addresses-lost",   DOUBT, "addresses of a chunk that no flush freed")     \
     X(LOG_LOST,         "log-lost",         NOTED, "line that the log dropped")                    \
     X(CONSOLE_STALLED,  "console-stalled",  NOTED, "console that took nothing for its time-out")   \
     X(CONSOLE_LOST,     "console-lost",     DOUBT, "byte of the log that a console never took")    \

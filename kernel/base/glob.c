@@ -5,6 +5,8 @@
  */
 #include "kernel/base/glob.h"
 
+#include "kernel/base/string.h"
+
 bool glob_match(const char *pattern, const char *text)
 {
     const char *star = NULL, *star_text = NULL;
@@ -26,4 +28,26 @@ bool glob_match(const char *pattern, const char *text)
     while (*pattern == '*')
         pattern++;
     return *pattern == '\0';
+}
+
+bool glob_list_match(const char *list, const char *text)
+{
+    char pattern[GLOB_MAX];
+
+    if (!*list)
+        return true;
+    for (;;) {
+        const char *comma = strchr(list, ',');
+        size_t len = comma ? (size_t)(comma - list) : strlen(list);
+
+        if (len < sizeof(pattern)) {
+            memcpy(pattern, list, len);
+            pattern[len] = '\0';
+            if (glob_match(pattern, text))
+                return true;
+        }
+        if (!comma)
+            return false;
+        list = comma + 1;
+    }
 }

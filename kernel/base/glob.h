@@ -9,6 +9,11 @@
 
 #include "kernel/base/types.h"
 
+#define GLOB_MAX 256 /* a longer pattern of a list, with its NUL, matches nothing */
+
 bool glob_match(const char *pattern, const char *text);
+
+/* Does a pattern of this list, separated by commas, match? An empty list matches everything. */
+bool glob_list_match(const char *list, const char *text);
 
 #endif

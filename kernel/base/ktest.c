@@ -44,7 +44,7 @@ static bool selected(const struct ktest_case *c, const char *glob)
     if (!glob || !*glob)
         return true;
     ksnprintf(full, sizeof(full), "%s.%s", c->suite, c->name);
-    return glob_match(glob, full);
+    return glob_list_match(glob, full);
 }
 
 /* By suite, then name, then position in the section. */
@@ -120,19 +120,30 @@ static void judge_events(const u64 before[EVENT_NR_IDS], u64 allowed)
     }
 }
 
+static void judge_alarms(u64 lines)
+{
+    if (lines)
+        ktest_fail("log", 0, "%llu warnings or errors that the case did not announce", (ull)lines);
+}
+
 static void run_case(const struct ktest_case *c, u32 number, struct ktest_totals *totals)
 {
     enum ktest_result result = KTEST_PASSED;
-    u64 events[EVENT_NR_IDS];
+    u64 events[EVENT_NR_IDS], alarms = 0;
 
     __atomic_store_n(&current.failures, 0, __ATOMIC_RELAXED);
     current.skip_reason = NULL;
     current.expected_events = 0;
     for (u32 id = 0; id < EVENT_NR_IDS; id++)
         events[id] = unexcused(id);
+    if (totals->alarms)
+        alarms = totals->alarms();
     c->run();
+    log_expect(false);
     if (totals->judge_events)
         judge_events(events, totals->allowed_events);
+    if (totals->alarms)
+        judge_alarms(totals->alarms() - alarms);
     if (__atomic_load_n(&current.failures, __ATOMIC_RELAXED)) {
         result = KTEST_FAILED;
         totals->failed++;
@@ -169,6 +180,11 @@ static ktest_iter run_suite(ktest_iter first, u32 number, const char *glob,
     else
         log_raw("ok %u %s", number, (*first)->suite);
     return c;
+}
+
+bool ktest_matches(const char *glob)
+{
+    return next_case(NULL, glob) != NULL;
 }
 
 void ktest_run(const char *glob, struct ktest_totals *totals)
@@ -214,4 +230,9 @@ void ktest_skip(const char *reason)
 void ktest_expect_event(enum event_id id)
 {
     current.expected_events |= 1ULL << id;
+}
+
+void ktest_expect_lines(void)
+{
+    log_expect(true);
 }

@@ -39,16 +39,24 @@ struct ktest_totals {
      */
     bool judge_events;
     u64 allowed_events;
+    /*
+     * The number of lines at warning and error level so far that no case announced: a case in which
+     * it rises fails. NULL: not judged.
+     */
+    u64 (*alarms)(void);
     /* Called after each case's line. May be NULL. */
     void (*on_result)(void *ctx, const char *suite, const char *name, enum ktest_result result);
     void *ctx;
 };
 
 /*
- * Runs every case whose "suite.name" matches glob (NULL: all; '*' and '?' as in a shell), prints
- * KTAP by log_raw() and adds the results to *totals.
+ * Runs every case whose "suite.name" matches one of the globs, separated by commas (NULL: all; '*'
+ * and '?' as in a shell), prints KTAP by log_raw() and adds the results to *totals.
  */
-void ktest_run(const char *glob, struct ktest_totals *totals);
+void ktest_run(const char *globs, struct ktest_totals *totals);
+
+/* Does this glob match a case? */
+bool ktest_matches(const char *glob);
 
 void ktest_fail(const char *file, int line, const char *fmt, ...) PRINTF(3, 4);
 void ktest_note(const char *fmt, ...) PRINTF(1, 2);
@@ -59,6 +67,12 @@ void ktest_skip(const char *reason); /* the case returns after it */
  * they are excused.
  */
 void ktest_expect_event(enum event_id id);
+
+/*
+ * From here to its end this case causes lines at warning or error level on purpose: they begin with
+ * "expected: " in the log, and do not fail it.
+ */
+void ktest_expect_lines(void);
 
 #define EXPECT_TRUE(cond)  ((cond) ? (void)0 : ktest_fail(__FILE__, __LINE__, "expected %s", #cond))
 #define EXPECT_FALSE(cond) EXPECT_TRUE(!(cond))

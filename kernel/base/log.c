@@ -65,6 +65,7 @@ static void put_line(struct log *log, const char *line, u64 len)
 
     if (!lock_log(log, &flags)) {
         __atomic_fetch_add(&log->dropped_lines, 1, __ATOMIC_RELAXED);
+        event_count(EVENT_LOG_LOST);
         return;
     }
     copy_in(log, line, len);

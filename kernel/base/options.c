@@ -50,8 +50,8 @@ static bool set_run(void *field, const char *value)
             *colon = '\0';
         if (!set_choice(&index, sizeof(index), 0, names, item))
             return false;
-        if (colon && strcmp(item, "test") != 0 && strcmp(item, "bench") != 0)
-            return false; /* only these two take a glob */
+        if (colon && ((strcmp(item, "test") != 0 && strcmp(item, "bench") != 0) || !colon[1]))
+            return false; /* only these two take a glob, and an empty one would match nothing */
     }
     return copy_text(field, OPT_RUN_MAX, value);
 }
@@ -97,7 +97,7 @@ static bool set_percpu_dyn(void *field, const char *value)
         *dyn = -1;
         return true;
     }
-    if (parse_size(value, &v) || v > (u64)INT64_MAX)
+    if (parse_size(value, &v) || v < 20 * SZ_1K || v > SZ_1M)
         return false;
     *dyn = (s64)v;
     return true;
@@ -108,7 +108,7 @@ static bool set_percpu_atom(void *field, const char *value)
 {
     u64 v;
 
-    if (parse_size(value, &v) || !is_pow2(v) || v < PAGE_SIZE)
+    if (parse_size(value, &v) || !is_pow2(v) || v < PAGE_SIZE || v > 16 * SZ_1M)
         return false;
     *(u64 *)field = v;
     return true;
@@ -183,48 +183,55 @@ static bool set_events(void *field, const char *value)
     return true;
 }
 
-static bool set_size(void *field, const char *value)
+/* The first chunk needs multiples of its granule; 1 MiB is more than any kernel's static area. */
+static bool set_area(void *field, const char *value)
 {
-    return parse_size(value, field) == 0;
+    u64 v;
+
+    if (parse_size(value, &v) || v % 8 != 0 || v > SZ_1M)
+        return false;
+    *(u64 *)field = v;
+    return true;
 }
 
 static bool set_text(void *field, const char *value)
 {
-    return copy_text(field, OPT_TEXT_MAX, value);
+    return *value && copy_text(field, OPT_TEXT_MAX, value);
 }
 
-#define FIELD(key_, set_, field_)                                                                  \
+#define FIELD(key_, set_, field_, takes_)                                                          \
     {                                                                                              \
-        (key_), (set_), offsetof(struct kernel_options, field_)                                    \
+        (key_), (set_), offsetof(struct kernel_options, field_), (takes_)                          \
     }
 
 static const struct {
     const char *key;
     bool (*set)(void *field, const char *value);
-    size_t offset; /* of the field; 0: the setter gets the whole struct */
+    size_t offset;     /* of the field; 0: the setter gets the whole struct */
+    const char *takes; /* the values it accepts, for a user */
 } options[] = {
-    FIELD("run", set_run, run),
-    FIELD("end", set_end, end),
-    FIELD("exit", set_exit, exit_isa_debug),
-    {"console", set_console, 0},
-    FIELD("percpu_alloc", set_percpu_alloc, percpu_alloc),
-    FIELD("percpu_reserved", set_size, percpu_reserved),
-    FIELD("percpu_dyn", set_percpu_dyn, percpu_dyn),
-    FIELD("percpu_atom", set_percpu_atom, percpu_atom),
-    FIELD("percpu_static", set_size, percpu_static),
-    FIELD("percpu_promote", set_bool, percpu_promote),
-    FIELD("numa", set_bool, numa),
-    FIELD("nr_cpus", set_cpus, nr_cpus),
-    FIELD("possible_cpus", set_cpus, possible_cpus),
-    FIELD("maxcpus", set_maxcpus, maxcpus),
-    FIELD("loglevel", set_loglevel, loglevel),
-    {"seed", set_seed, 0},
-    FIELD("events", set_events, events),
-    FIELD("strict", set_strict, strict_firmware),
-    FIELD("hotplug", set_bool, hotplug),
-    FIELD("fail", set_text, fail),
-    FIELD("soak", set_text, soak),
-    FIELD("lava", set_bool, lava),
+    FIELD("run", set_run, run, "a list of report, test, test:GLOB, bench, bench:GLOB"),
+    FIELD("end", set_end, end, "poweroff, reset, halt, shell, wait"),
+    FIELD("exit", set_exit, exit_isa_debug, "isa-debug, off"),
+    {"console", set_console, 0, "up to 8 of 1 to 63 characters each"},
+    FIELD("percpu_alloc", set_percpu_alloc, percpu_alloc, "auto, embed, page"),
+    FIELD("percpu_reserved", set_area, percpu_reserved, "0 to 1M, a multiple of 8"),
+    FIELD("percpu_dyn", set_percpu_dyn, percpu_dyn, "auto, 20K to 1M"),
+    FIELD("percpu_atom", set_percpu_atom, percpu_atom, "a power of 2, 4K to 16M"),
+    FIELD("percpu_static", set_area, percpu_static, "0 to 1M, a multiple of 8"),
+    FIELD("percpu_promote", set_bool, percpu_promote, "on, off"),
+    FIELD("numa", set_bool, numa, "on, off"),
+    FIELD("nr_cpus", set_cpus, nr_cpus, "1 to 4294967295"),
+    FIELD("possible_cpus", set_cpus, possible_cpus, "1 to 4294967295"),
+    FIELD("maxcpus", set_maxcpus, maxcpus, "0 to 4294967295"),
+    FIELD("loglevel", set_loglevel, loglevel, "0 to 8"),
+    {"seed", set_seed, 0, "a number"},
+    FIELD("events", set_events, events, "a list of events"),
+    FIELD("strict", set_strict, strict_firmware, "firmware"),
+    FIELD("hotplug", set_bool, hotplug, "on, off"),
+    FIELD("fail", set_text, fail, "1 to 63 characters"),
+    FIELD("soak", set_text, soak, "1 to 63 characters"),
+    FIELD("lava", set_bool, lava, "on, off"),
 };
 
 static void set_defaults(struct kernel_options *o)
@@ -247,7 +254,8 @@ static void apply(struct kernel_options *o, const char *key, const char *value)
         if (!value)
             value = "";
         if (!options[i].set((char *)o + options[i].offset, value))
-            pr_warn("command line: bad value \"%s\" for %s, ignored", value, key);
+            pr_warn("command line: bad value \"%s\" for %s, ignored: it takes %s", value, key,
+                    options[i].takes);
         return;
     }
     pr_warn("command line: unknown key \"%s\", ignored", key);
@@ -263,10 +271,12 @@ void kernel_options_parse(struct kernel_options *o, const char *cmdline)
         apply(o, c.words[i].key, c.words[i].value);
 }
 
-bool kernel_options_run(const struct kernel_options *o, const char *what, char *glob, size_t size)
+bool kernel_options_run(const struct kernel_options *o, const char *what, char globs[OPT_RUN_MAX])
 {
     const char *list = o->run;
-    char item[sizeof(o->run)];
+    char item[sizeof(o->run)], all[OPT_RUN_MAX] = "";
+    bool found = false, every = false;
+    size_t len = 0;
 
     while (list_next(&list, item, sizeof(item))) {
         char *colon = strchr(item, ':');
@@ -275,9 +285,13 @@ bool kernel_options_run(const struct kernel_options *o, const char *what, char *
             *colon = '\0';
         if (strcmp(item, what) != 0)
             continue;
-        if (glob)
-            kscnprintf(glob, size, "%s", colon ? colon + 1 : "");
-        return true;
+        found = true;
+        every |= !colon;
+        if (colon)
+            len +=
+                (size_t)kscnprintf(all + len, sizeof(all) - len, "%s%s", len ? "," : "", colon + 1);
     }
-    return false;
+    if (globs)
+        kscnprintf(globs, OPT_RUN_MAX, "%s", every ? "" : all);
+    return found;
 }

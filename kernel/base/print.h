@@ -22,6 +22,12 @@ enum log_level {
 /* One stamped line: "[    0.001234] text". */
 void log_line(enum log_level level, const char *fmt, ...) PRINTF(2, 3);
 
+/*
+ * For the test harness: while on, a line at warning or error level begins with "expected: ", as the
+ * running test causes it on purpose.
+ */
+void log_expect(bool on);
+
 /* One line at column 0 without a time stamp: KTAP, benchmarks, the report. */
 void log_raw(const char *fmt, ...) PRINTF(1, 2);
 

@@ -134,7 +134,10 @@ void bench_step_end(struct bench_steps *sum);
 /* Allocates the arena when run= names this benchmark. Without memory, a warning. */
 void bench_reserve(struct boot_state *s);
 
-/* Runs the parts that glob names: "percpu" or "" for all, "percpu.trace" for one. */
-void bench_percpu(struct boot_state *s, const char *glob);
+/* Does this glob match a benchmark, the boot's included? */
+bool bench_matches(const char *glob);
+
+/* Runs the parts that a list of globs names: "percpu" or "" for all, "percpu.trace" for one. */
+void bench_percpu(struct boot_state *s, const char *globs);
 
 #endif

@@ -32,26 +32,27 @@ static const struct {
     {"percpu.wall", bench_wall, false},
 };
 
-static bool wanted(const char *glob, u32 part)
+/* Is this part in the list of globs? "percpu", and an empty list, name what always runs. */
+static bool wanted(const char *globs, u32 part)
 {
-    if (!glob[0] || strcmp(glob, "percpu") == 0)
-        return parts[part].always;
-    return glob_match(glob, parts[part].name);
+    if (parts[part].always && glob_list_match(globs, "percpu"))
+        return true;
+    return globs[0] && glob_list_match(globs, parts[part].name);
 }
 
-static bool any_wanted(const char *glob)
+static bool any_wanted(const char *globs)
 {
     for (u32 i = 0; i < ARRAY_SIZE(parts); i++)
-        if (wanted(glob, i))
+        if (wanted(globs, i))
             return true;
     return false;
 }
 
 void bench_reserve(struct boot_state *s)
 {
-    char glob[64];
+    char globs[OPT_RUN_MAX];
 
-    if (!kernel_options_run(&s->opt, "bench", glob, sizeof(glob)) || !any_wanted(glob))
+    if (!kernel_options_run(&s->opt, "bench", globs) || !any_wanted(globs))
         return;
     arena = small_alloc(&s->small, NODE_NONE, sizeof(*arena));
     if (arena)
@@ -235,11 +236,16 @@ static void measure_settle(struct bench *b)
     log_raw("bench: overhead settle=%llu", (ull)b->settle_cost);
 }
 
-void bench_percpu(struct boot_state *s, const char *glob)
+bool bench_matches(const char *glob)
+{
+    return any_wanted(glob) || glob_match(glob, "boot");
+}
+
+void bench_percpu(struct boot_state *s, const char *globs)
 {
     struct bench *b = arena;
 
-    if (!any_wanted(glob))
+    if (!any_wanted(globs))
         return;
     if (!b) {
         log_raw("bench: skipped: no memory for the samples");
@@ -253,7 +259,7 @@ void bench_percpu(struct boot_state *s, const char *glob)
         s->first_chunk.static_area.end - s->first_chunk.static_area.start, (ull)bench_populated());
     measure_overhead(b);
     for (u32 i = 0; i < ARRAY_SIZE(parts); i++) {
-        if (wanted(glob, i))
+        if (wanted(globs, i))
             parts[i].run(b);
         if (i == 0) /* the first part needs a cold start */
             measure_settle(b);

@@ -7,6 +7,7 @@
 #include "kernel/base/deadline.h"
 #include "kernel/base/events.h"
 #include "kernel/base/log.h"
+#include "kernel/base/printf.h"
 #include "kernel/base/string.h"
 #include "kernel/base/uart16550.h"
 #include "kernel/platform/console_uart.h"
@@ -30,12 +31,34 @@ static bool spcr_wanted, dbg2_wanted, screen_wanted;
 static const char *screen_why = "the loader's information was not read yet";
 static u64 panic_mark; /* position in the log where a panic begins */
 
+static bool expected; /* log_expect() */
+static u64 alarms;    /* lines at warning and error level that nobody expected */
+
+void log_expect(bool on)
+{
+    __atomic_store_n(&expected, on, __ATOMIC_RELAXED);
+}
+
+u64 console_alarms(void)
+{
+    return __atomic_load_n(&alarms, __ATOMIC_RELAXED);
+}
+
 void log_line(enum log_level level, const char *fmt, ...)
 {
+    bool alarm = level == LOG_ERR || level == LOG_WARN;
+    char text[LOG_LINE_MAX];
     va_list ap;
 
     va_start(ap, fmt);
-    log_vline(&the_log, level, true, fmt, ap);
+    if (alarm && __atomic_load_n(&expected, __ATOMIC_RELAXED)) {
+        ksnprintf(text, sizeof(text), "expected: %s", fmt);
+        log_vline(&the_log, level, true, text, ap);
+    } else {
+        log_vline(&the_log, level, true, fmt, ap);
+        if (alarm)
+            __atomic_fetch_add(&alarms, 1, __ATOMIC_RELAXED);
+    }
     va_end(ap);
 }
 

@@ -39,6 +39,9 @@ void console_hold(bool hold);
 /* Writes out the lines that are held back. Any CPU, any context. */
 void console_flush(void);
 
+/* Lines at warning and error level so far that no test expected. Any CPU. */
+u64 console_alarms(void);
+
 /*
  * The same before the machine ends: waits for sinks that are stalled, until none has taken a
  * character for 10 s. What a sink has not taken then is lost, counted, and named on the others. Any

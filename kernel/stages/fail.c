@@ -58,6 +58,16 @@ bool fail_run(const struct kernel_options *o)
     return asked(o, "test");
 }
 
+bool fail_case(const struct kernel_options *o)
+{
+    return asked(o, "case");
+}
+
+bool fail_placement(const struct kernel_options *o)
+{
+    return asked(o, "placement");
+}
+
 u32 fail_power(const struct kernel_options *o)
 {
     return (u32)asked(o, "end_s5") << POWER_WAY_S5 |

@@ -29,6 +29,12 @@ void fail_late(const struct kernel_options *o);
 /* Was fail=test given? */
 bool fail_run(const struct kernel_options *o);
 
+/* For the kernel's own suite: was fail=case given? Its case fails then. */
+bool fail_case(const struct kernel_options *o);
+
+/* Was fail=placement given? Then the units of one block go to the farthest node. */
+bool fail_placement(const struct kernel_options *o);
+
 /* The ways to end a run that must fail, a bit for each enum power_way. */
 u32 fail_power(const struct kernel_options *o);
 

@@ -6,6 +6,7 @@
 #include "kernel/stages/fail.h"
 #include "kernel/stages/stage_times.h"
 #include "kernel/base/cpu.h"
+#include "kernel/base/events.h"
 #include "kernel/base/print.h"
 #include "kernel/platform/cpu_stacks.h"
 #include "kernel/platform/cpu_tables.h"
@@ -40,10 +41,21 @@ static struct {
 static int timed_alloc(struct memblock *mb, const struct memblock_request *req,
                        struct memblock_result *res)
 {
+    const struct boot_state *s = boot_state_get();
+    struct memblock_request wrong = *req;
     u64 start = rdtsc();
-    int err = memblock_alloc(mb, req, res);
+    int err;
 
+    if (fail_placement(&s->opt) && req->nr_nodes > 1 && req->nodes[0] != 0) {
+        wrong.nodes = &req->nodes[req->nr_nodes - 1];
+        wrong.nr_nodes = 1;
+        req = &wrong;
+    }
+    err = memblock_alloc(mb, req, res);
     spent.memblock += rdtsc() - start;
+    if (!err && req->nr_nodes && res->nid != req->nodes[0] &&
+        s->topo.nodes[req->nodes[0]].has_memory)
+        event_count(EVENT_NODE_FALLBACK);
     return err;
 }
 
@@ -63,11 +75,39 @@ static int timed_make(const struct pcpu_env *env, struct pcpu_fc_request *req,
     int err = pcpu_make_first_chunk(env, req, out);
 
     spent.build = rdtsc() - start;
+    if (!err && req->embed_err)
+        event_count(EVENT_PAGE_MODE);
     return err;
+}
+
+/*
+ * The areas' sizes by the command line, unless all units together would take more than a quarter of
+ * the memory: then the defaults, with a line.
+ */
+static void check_sizes(struct boot_state *s)
+{
+    struct kernel_options *o = &s->opt, usual;
+    u64 unit = o->percpu_static + o->percpu_reserved + (o->percpu_dyn < 0 ? 0 : (u64)o->percpu_dyn);
+    u64 most = memblock_phys_mem_size(&s->mb) / 4 / s->topo.cpu_count;
+
+    kernel_options_parse(&usual, "");
+    if (unit <= most ||
+        (o->percpu_static == usual.percpu_static && o->percpu_reserved == usual.percpu_reserved &&
+         o->percpu_dyn == usual.percpu_dyn))
+        return;
+    pr_warn(
+        "command line: percpu_static=, percpu_reserved= and percpu_dyn= ask for %llu KiB a CPU, "
+        "this machine has memory for %llu: ignored",
+        (ull)(unit / SZ_1K), (ull)(most / SZ_1K));
+    o->percpu_static = usual.percpu_static;
+    o->percpu_reserved = usual.percpu_reserved;
+    o->percpu_dyn = usual.percpu_dyn;
 }
 
 void stage_percpu(struct boot_state *s)
 {
+    check_sizes(s);
+
     struct percpu_setup setup = {
         .mb = &s->mb,
         .topo = &s->topo,

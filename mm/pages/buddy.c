@@ -4,6 +4,7 @@
  * SPDX-License-Identifier: MIT
  */
 #include "kernel/base/print.h"
+#include "kernel/base/events.h"
 #include "mm/pages/buddy_types.h"
 
 /* The most frequent request: one page, lowest first; NO_PA: none. */
@@ -85,9 +86,15 @@ static void count_request(struct buddy *b, s32 wanted, u64 fallen_back, u64 fail
 {
     if (wanted == NODE_NONE)
         return;
-    if (fallen_back)
+    if (fallen_back) {
+        const struct buddy_zone *z = b->nodes[wanted]->zone;
+
         atomic_fetch_add_explicit(&b->nodes[wanted]->fallen_back, fallen_back,
                                   memory_order_relaxed);
+        /* That a node without memory is served by the nearest is no accident. */
+        if (z[0].declared + z[1].declared)
+            event_add(EVENT_NODE_FALLBACK, fallen_back);
+    }
     if (failed)
         atomic_fetch_add_explicit(&b->nodes[wanted]->failed, failed, memory_order_relaxed);
 }

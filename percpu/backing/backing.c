@@ -6,6 +6,7 @@
 #include "percpu/backing/backing_internal.h"
 
 #include "kernel/base/print.h"
+#include "kernel/base/events.h"
 #include "kernel/base/string.h"
 
 /* ---- flushing -------------------------------------------------------------------------------- */
@@ -200,11 +201,13 @@ static void release_space(struct pcpu_backing *b)
         maps->slot_close(maps->ctx, r->slot);
         pcpu_flush_add(&list, va, va + PCPU_RANGE_SIZE);
     }
-    if (pcpu_flush_do(b, &list) == 0)
+    if (pcpu_flush_do(b, &list) == 0) {
         maps->area_free(maps->ctx, b->base, l->span_off, l->nr_spans);
-    else
+    } else {
+        event_count(EVENT_ADDRESSES_LOST);
         pr_err("percpu: a CPU did not answer: the addresses of chunk %#llx are not used again",
                (unsigned long long)b->base);
+    }
     b->nr_ranges = 0;
 }
 

@@ -7,6 +7,7 @@
 #include "percpu/backing/backing_internal.h"
 
 #include "kernel/base/print.h"
+#include "kernel/base/events.h"
 
 /* Pages that are unmapped but not flushed. At cap single pages the list is flushed. */
 struct leaving {
@@ -161,8 +162,10 @@ static void clear_blocks(struct pcpu_backing *b, const u32 *blocks, u32 n)
     settle(&lv);
     if (many)
         b->env->meta_free(b->env->meta_ctx, many, most * sizeof(u64));
-    if (lv.lost)
+    if (lv.lost) {
+        event_add(EVENT_PAGES_LOST, lv.lost);
         pr_err("percpu: a CPU did not answer the flush: %u pages are not used again", lv.lost);
+    }
     for (u32 i = 0; i < n; i++)
         bitmap_clear_bit(b->populated, blocks[i]);
 }

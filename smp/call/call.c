@@ -6,6 +6,7 @@
 
 #include "kernel/base/cpu.h"
 #include "kernel/base/cpu_local.h"
+#include "kernel/base/events.h"
 #include "kernel/base/print.h"
 #include "mm/map/address_map.h"
 #include "smp/call/nmi_send.h"
@@ -28,6 +29,7 @@ static void ask_by_nmi(void *ctx, u32 cpu)
     (void)ctx;
     atomic_store_explicit(&q->rip, 0, memory_order_relaxed);
     atomic_store_explicit(&q->asked, true, memory_order_seq_cst);
+    event_count(EVENT_CALL_NMI);
     smp_nmi_send(cpu);
 }
 

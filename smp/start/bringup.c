@@ -5,6 +5,7 @@
 #include "smp/start/bringup.h"
 
 #include "kernel/base/cpu.h"
+#include "kernel/base/events.h"
 #include "kernel/base/cpu_id.h"
 #include "kernel/base/cpu_local.h"
 #include "kernel/base/firmware.h"
@@ -238,6 +239,7 @@ static int run_batch(struct bringup *b)
     if (err)
         return err;
     bringup_run(&batch, &b->result->batch);
+    event_add(EVENT_AP_RETRY, b->result->batch.retried);
     b->result->unknown = atomic_load(&b->data->unknown);
     return 0;
 }

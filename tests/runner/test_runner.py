@@ -300,6 +300,27 @@ def test_too_old_qemu_is_a_skip_with_the_reason(monkeypatch, boot):
         qemu.check_needs(machine)
 
 
+def test_where_a_unit_may_be():
+    """Its own node; while no node so far has room, the next nearest too. And who comes up."""
+    small = machines.blocks(4, 8, "8M")
+    assert small.homes(2) == {0, 1, 2, 3}
+    mixed = machines.blocks(3, 3, "96M")
+    mixed.node[1].mem = 2 << 20
+    assert mixed.homes(1) == {0, 1, 2} and mixed.homes(0) == {0}
+    mixed.node[1].mem = 0
+    assert mixed.homes(1) == {0, 2} and mixed.nodes_online() == 3
+    mixed.append = "maxcpus=1"
+    assert mixed.nodes_online() == 2
+    paged = machines.blocks(2, 2, "40M")
+    assert paged.homes(0) == {0, 1}
+    paged.append = "percpu_alloc=page"
+    assert paged.homes(0) == {0}
+    lost = machines.of_tables(ROOT / "tests/data/cases/14b-memoryless-and-empty", "2G")
+    assert (lost.nodes_online(), lost.cpus_online(), lost.homes(1)) == (2, 2, {0})
+    paged.append = "maxcpus=0 nr_cpus=x"
+    assert paged.cpus_online() == 1
+
+
 def test_memory_model_of_both_boards():
     """Where QEMU puts the nodes: the hole below 4 GiB differs by board and size."""
     machine = machines.blocks(2, 2, "3G")

@@ -39,7 +39,7 @@ static void check_options(const struct kernel_options *o)
         ASSERT(ends(o->consoles[i], OPT_TEXT_MAX));
     ASSERT(ends(o->fail, sizeof(o->fail)) && ends(o->soak, sizeof(o->soak)));
     ASSERT(o->end <= END_WAIT && o->percpu_alloc <= PERCPU_ALLOC_PAGE);
-    if (kernel_options_run(o, "test", glob, sizeof(glob)))
+    if (kernel_options_run(o, "test", glob))
         ASSERT(ends(glob, sizeof(glob)));
 }
 

@@ -3,6 +3,7 @@
  * SPDX-License-Identifier: MIT
  */
 #include "kernel/base/cmdline.h"
+#include "kernel/base/events.h"
 #include "kernel/base/errno.h"
 #include "kernel/base/ktest.h"
 #include "kernel/base/string.h"
@@ -169,15 +170,65 @@ KTEST(options, exit_off_again)
 
 KTEST(options, run_list)
 {
-    char glob[32] = "x";
+    char glob[OPT_RUN_MAX] = "x";
 
     kernel_options_parse(&o, "run=tables,test:percpu.*,report");
-    EXPECT_TRUE(kernel_options_run(&o, "test", glob, sizeof(glob)));
+    EXPECT_TRUE(kernel_options_run(&o, "test", glob));
     EXPECT_STREQ(glob, "percpu.*");
-    EXPECT_TRUE(kernel_options_run(&o, "report", glob, sizeof(glob)));
+    EXPECT_TRUE(kernel_options_run(&o, "report", glob));
     EXPECT_STREQ(glob, "");
-    EXPECT_TRUE(kernel_options_run(&o, "tables", NULL, 0));
-    EXPECT_FALSE(kernel_options_run(&o, "bench", glob, sizeof(glob)));
+    EXPECT_TRUE(kernel_options_run(&o, "tables", NULL));
+    EXPECT_FALSE(kernel_options_run(&o, "bench", glob));
+}
+
+/* All globs of the list, and a word without a glob means everything. */
+KTEST(options, run_list_of_globs)
+{
+    char globs[OPT_RUN_MAX];
+
+    kernel_options_parse(&o, "run=test:smp*,bench:boot,test:nothing,report");
+    EXPECT_TRUE(kernel_options_run(&o, "test", globs));
+    EXPECT_STREQ(globs, "smp*,nothing");
+    EXPECT_TRUE(kernel_options_run(&o, "bench", globs));
+    EXPECT_STREQ(globs, "boot");
+    kernel_options_parse(&o, "run=test:smp*,test");
+    EXPECT_TRUE(kernel_options_run(&o, "test", globs));
+    EXPECT_STREQ(globs, "");
+}
+
+/* The ends of each documented range (docs/boot.md) are good values, and are kept as they are. */
+KTEST(options, ends_of_ranges)
+{
+    static const char *const good[] = {
+        "percpu_reserved=0",
+        "percpu_reserved=1M",
+        "percpu_static=0",
+        "percpu_static=1M",
+        "percpu_dyn=20K",
+        "percpu_dyn=1M",
+        "percpu_atom=4K",
+        "percpu_atom=16M",
+        "nr_cpus=1",
+        "maxcpus=0",
+        "loglevel=0",
+        "loglevel=8",
+        "seed=0",
+        "events=ap-retry,tlb-nmi",
+    };
+
+    for (size_t i = 0; i < ARRAY_SIZE(good); i++) {
+        shim_log_reset();
+        kernel_options_parse(&o, good[i]);
+        EXPECT_EQ(shim_log_count(), 0);
+    }
+    kernel_options_parse(&o, "percpu_reserved=0 percpu_static=1M percpu_dyn=1M percpu_atom=16M "
+                             "events=ap-retry,tlb-nmi maxcpus=0");
+    EXPECT_EQ(o.percpu_reserved, 0);
+    EXPECT_EQ(o.percpu_static, SZ_1M);
+    EXPECT_EQ(o.percpu_dyn, SZ_1M);
+    EXPECT_EQ(o.percpu_atom, 16 * SZ_1M);
+    EXPECT_EQ(o.events, 1ULL << EVENT_AP_RETRY | 1ULL << EVENT_TLB_NMI);
+    EXPECT_EQ(o.maxcpus, 1);
 }
 
 KTEST(options, bad_values_keep_what_was)
@@ -196,6 +247,31 @@ KTEST(options, bad_values_keep_what_was)
         "percpu_atom=3K",
         "percpu_atom=2K",
         "percpu_reserved=x",
+        "percpu_reserved=3",
+        "percpu_reserved=1025K",
+        "percpu_reserved=",
+        "percpu_static=512M",
+        "percpu_static=4",
+        "percpu_dyn=19K",
+        "percpu_dyn=2M",
+        "percpu_dyn=",
+        "percpu_atom=32M",
+        "percpu_atom=",
+        "run=test:",
+        "run=report,,test",
+        "events=",
+        "events=no-such",
+        "events=ap-retry,no-such",
+        "fail=",
+        "soak=",
+        "end=",
+        "exit=",
+        "numa=",
+        "nr_cpus=",
+        "maxcpus=",
+        "loglevel=",
+        "seed=",
+        "strict=",
         "percpu_static=1Q",
         "percpu_promote=",
         "percpu_promote=1",
@@ -224,7 +300,8 @@ KTEST(options, bad_values_keep_what_was)
     kernel_options_parse(&o, "foo=1 quiet nr_cpus=4 nr_cpus=x");
     EXPECT_STREQ(shim_log_line(0), "command line: unknown key \"foo\", ignored");
     EXPECT_STREQ(shim_log_line(1), "command line: unknown key \"quiet\", ignored");
-    EXPECT_STREQ(shim_log_line(2), "command line: bad value \"x\" for nr_cpus, ignored");
+    EXPECT_STREQ(shim_log_line(2),
+                 "command line: bad value \"x\" for nr_cpus, ignored: it takes 1 to 4294967295");
     EXPECT_EQ(o.nr_cpus, 4);
 }
 

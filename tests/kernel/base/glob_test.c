@@ -30,3 +30,13 @@ KTEST(glob, many_stars_stay_cheap)
 {
     EXPECT_FALSE(glob_match("*a*a*a*a*a*a*a*a*a*b", "aaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaa"));
 }
+
+KTEST(glob, a_list)
+{
+    EXPECT_TRUE(glob_list_match("", "anything"));
+    EXPECT_TRUE(glob_list_match("a*,b", "ab"));
+    EXPECT_TRUE(glob_list_match("a*,b", "b"));
+    EXPECT_FALSE(glob_list_match("a*,b", "c"));
+    EXPECT_FALSE(glob_list_match("a,b", "a,b"));
+    EXPECT_TRUE(glob_list_match("x,", ""));
+}

@@ -177,3 +177,35 @@ KTEST(ktest, an_event_must_be_announced)
     EXPECT_EQ(event_find("call-nmi"), EVENT_CALL_NMI);
     EXPECT_EQ(event_find("no-such"), EVENT_NR_IDS);
 }
+
+KTEST(ktest, all_globs_of_a_list_run_once)
+{
+    struct ktest_totals t = {0};
+
+    shim_raw_capture(true);
+    ktest_run("ktest_demo2.*,nothing,ktest_demo*.only,ktest_demo.a*", &t);
+    shim_raw_capture(false);
+    EXPECT_EQ(t.passed, 2);
+    EXPECT_TRUE(ktest_matches("ktest_demo2.*"));
+    EXPECT_FALSE(ktest_matches("nothing"));
+}
+
+static u64 alarms_seen;
+
+static u64 rising_alarms(void)
+{
+    return alarms_seen++;
+}
+
+/* A warning that no case announced fails the case. */
+KTEST(ktest, an_alarm_fails_the_case)
+{
+    struct ktest_totals t = {.alarms = rising_alarms};
+
+    shim_raw_capture(true);
+    ktest_run("ktest_demo2.*", &t);
+    shim_raw_capture(false);
+    EXPECT_EQ(t.failed, 1);
+    EXPECT_TRUE(
+        glob_match("*1 warnings or errors that the case did not announce*", shim_raw_line(6)));
+}

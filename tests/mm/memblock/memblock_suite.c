@@ -26,6 +26,7 @@ KTEST(memblock, closed)
     u32 count = mb->reserved.cnt;
     u64 size = mb->reserved.total_size;
 
+    ktest_expect_lines();
     EXPECT_EQ(memblock_alloc(mb, &req, &res), -EBUSY);
     EXPECT_TRUE(memblock_zalloc(mb, 64, 64) == NULL);
     EXPECT_EQ(mb->reserved.cnt, count);

@@ -467,6 +467,7 @@ KTEST(percpu_alloc, bad_frees)
     struct dyn_state s;
     void *once;
 
+    ktest_expect_lines();
     dyn_begin(&s);
     if (take_objects(&objs)) {
         fill_all(&objs);

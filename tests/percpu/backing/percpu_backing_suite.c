@@ -197,6 +197,8 @@ KTEST(percpu_backing, spills_over)
         ktest_skip("no small node");
         return;
     }
+    ktest_expect_event(EVENT_NODE_FALLBACK);
+    ktest_expect_lines();
     dyn_begin(&s);
     percpu_get_node_stats((u32)node, &before);
     returned = percpu_allocator()->blocks_returned;

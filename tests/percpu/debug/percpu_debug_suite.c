@@ -80,6 +80,7 @@ KTEST(percpu_debug, damage_by_other_cpus)
 
     if (!debugging())
         return;
+    ktest_expect_lines();
     REQUIRE_EQ(damage(), 0);
     for_each_online_cpu(cpu) last = cpu;
     tally = (struct tally){0};
@@ -117,6 +118,7 @@ KTEST(percpu_debug, wrong_frees_change_nothing)
 
     if (!debugging())
         return;
+    ktest_expect_lines();
     p = percpu_alloc(100, 8, 0);
     REQUIRE_TRUE(p);
     percpu_get_stats(&before);

@@ -233,6 +233,8 @@ KTEST(tlb, an_nmi_rescues)
     EXPECT_TRUE(wait_held(true));
     tlb_area_unmap(&a);
     tlb_stats_read(&before);
+    ktest_expect_event(EVENT_TLB_NMI);
+    ktest_expect_lines();
     for (u64 ms = 20; err && ms <= 2000; ms *= 10)
         err = shoot_with_deadline(a.va, ms);
     tlb_stats_read(&after);
@@ -269,6 +271,8 @@ KTEST(tlb, a_dead_cpu_fails_the_shootdown)
         return;
     }
     REQUIRE_EQ(nmi_register(deaf_in_nmi), 0);
+    ktest_expect_event(EVENT_TLB_NMI);
+    ktest_expect_lines();
     deaf_cpu = cpumap_next(&cpu_map, CPU_ONLINE, 1);
     tlb_stats_read(&before);
     atomic_store(&let_go, false);

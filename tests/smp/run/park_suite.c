@@ -289,6 +289,8 @@ KTEST(park, first_start)
             start_first_time(cpu);
             continue;
         }
+        ktest_expect_event(EVENT_AP_RETRY);
+        ktest_expect_lines();
         expect = smp_can_start(cpu) ? -ETIMEDOUT : -ENODEV;
         EXPECT_EQ(cpu_wake(cpu), expect);
     }
