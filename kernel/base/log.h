@@ -74,6 +74,12 @@ size_t log_copy(struct log *log, u64 since, char *buf, size_t size);
 /* Writes the ring to the sinks, unless another CPU does; also while hold is set. */
 void log_drain(struct log *log);
 
+/*
+ * True: the sinks have got every line, and no CPU is writing to them. log_drain() alone does not
+ * promise this: another CPU may be in the middle of a line.
+ */
+bool log_drained(struct log *log);
+
 /* From now on locks are ignored: the last lines before the end matter more. */
 void log_panic_mode(struct log *log);
 

@@ -14,6 +14,7 @@
 #define RING_SIZE     (256 * 1024)
 #define DEBUGCON_PORT 0xe9
 #define PANIC_TEXT    6144
+#define FLUSH_US      1000000 /* a whole ring takes longer at 115200 baud, but its CPU goes on */
 
 static char ring[RING_SIZE];
 static struct log the_log = {
@@ -49,9 +50,18 @@ void console_hold(bool hold)
     the_log.hold = hold;
 }
 
+/* Another CPU may be in the middle of the last line; if it never ends, this CPU goes on with it. */
 void console_flush(void)
 {
+    struct deadline d = deadline_start(FLUSH_US);
+
     log_drain(&the_log);
+    while (!log_drained(&the_log) && !deadline_passed(&d))
+        log_drain(&the_log);
+    if (!log_drained(&the_log)) {
+        log_panic_mode(&the_log);
+        log_drain(&the_log);
+    }
 }
 
 u64 console_mark(void)

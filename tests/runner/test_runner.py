@@ -47,6 +47,7 @@ ok 1 one
   1..1
   ok 1 c
 ok 2 two
+[    0.300000] perch: all held
 """
 GOOD_CASES = (2, 0, 1)
 # Name, text to replace, replacement, words of the problem.
@@ -81,6 +82,9 @@ SPOILT = [
      "second thing\n[    0.000200] first thing", "after the ones before it"),
     ("ubsan", "] Perch\n", "] UBSAN: shift-out-of-bounds in a.c:1\n", "UBSAN"),
     ("panic", "[    0.000001] Perch", "[    0.000001] panic: nothing works", "panic"),
+    ("line-begun-after-the-verdict", "perch: all held\n", "perch: all held\n[", "the last line is '['"),
+    ("verdict-cut", "perch: all held\n", "perch: all h", "the last line is"),
+    ("no-verdict", "[    0.300000] perch: all held\n", "", "the last line is"),
 ]
 
 
@@ -179,7 +183,7 @@ def test_lines_said_twice_fail(boot):
     """A console that comes late is given what the others have had, once."""
     line = "[    0.000050] Perch 1a2b3c: booted by GRUB (Multiboot2)\n"
     assert boot(line + LOG)[0] == []
-    assert "2 lines" in boot(line + LOG + line)[0][0]
+    assert "2 lines" in boot(line + line + LOG)[0][0]
 
 
 def test_forbidden_line_fails(boot):
