@@ -50,6 +50,7 @@ PURE_SRCS := \
 	kernel/base/font.c \
 	kernel/base/glob.c \
 	kernel/base/options.c \
+	kernel/base/patience.c \
 	kernel/base/printf.c \
 	kernel/base/refclock.c \
 	kernel/base/sort.c \

@@ -6,6 +6,7 @@
 
 #include "kernel/base/cpu.h"
 #include "kernel/base/cpu_local.h"
+#include "kernel/base/events.h"
 #include "kernel/base/print.h"
 #include "kernel/base/trap.h"
 #include "smp/call/nmi_send.h"
@@ -23,10 +24,11 @@ static DEFINE_PER_CPU(bool, tlb_in_nmi);
 static void kick_by_nmi(void *ctx, u32 cpu)
 {
     (void)ctx;
+    event_count(EVENT_TLB_NMI);
     smp_nmi_send(cpu); /* the reason is in tlb_call: the handler checks every caller's bit */
 }
 
-struct call_kind tlb_calls = CALL_KIND(tlb_calls, &tlb_call, VEC_TLB, kick_by_nmi);
+struct call_kind tlb_calls = CALL_KIND(tlb_calls, "shoot-down", &tlb_call, VEC_TLB, kick_by_nmi);
 
 static void drop_local(const struct tlb_work *work)
 {

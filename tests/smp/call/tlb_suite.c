@@ -198,7 +198,8 @@ static bool wait_held(bool want)
 
 static int shoot_with_deadline(u64 va, u64 ms)
 {
-    u64 old = call_kind_set_deadline(&tlb_calls, ms * tsc_khz_now());
+    struct call_deadline shorter = {ms * tsc_khz_now(), NULL};
+    struct call_deadline old = call_kind_set_deadline(&tlb_calls, shorter);
     int err = tlb_shootdown(va, va + PAGE_SIZE);
 
     call_kind_set_deadline(&tlb_calls, old);

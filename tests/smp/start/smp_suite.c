@@ -73,14 +73,15 @@ static void spin(void *arg)
 /* A target that does not answer in time gets the NMI, survives it, and the call succeeds. */
 KTEST(smp, nmi_escalation_is_survived)
 {
-    u64 ms = tsc_khz_now(), time = 6 * ms, old;
+    u64 ms = tsc_khz_now(), time = 6 * ms;
+    struct call_deadline old;
     int err;
 
     if (cpus_online() < 2) {
         ktest_skip("needs 2 CPUs");
         return;
     }
-    old = call_kind_set_deadline(&smp_calls, 4 * ms);
+    old = call_kind_set_deadline(&smp_calls, (struct call_deadline){4 * ms, NULL});
     err = smp_call_on(cpumap_next(&cpu_map, CPU_ONLINE, 1), spin, &time);
     call_kind_set_deadline(&smp_calls, old);
     EXPECT_TRUE(err == 0 || err == -ETIMEDOUT);
