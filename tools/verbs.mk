@@ -38,6 +38,7 @@ TEST_NEEDS_damage := $(DAMAGE_BINS)
 TEST_NEEDS_tsan := tsan-bins
 TEST_NEEDS_kernel := $(BUILD)/perch.elf
 TEST_NEEDS_qemu := $(KERNELS) iso
+TEST_NEEDS_busy := $(BUILD)/perch.elf
 TEST_NEEDS_huge := $(BUILD)/perch.elf
 TEST_NEEDS_tools := $(TOOL_BINS) $(BUILD)/perch.elf library-tests
 TEST_NEEDS_docs := $(BUILD)/perch.elf $(BUILD)/debug/perch.elf iso $(TOOL_BINS)
@@ -53,6 +54,7 @@ TEST_ARGS_damage := tests/test_unit.py -k 'damage-$(PATTERN)'
 TEST_ARGS_tsan := tests/test_unit.py -k 'tsan-$(PATTERN)'
 TEST_ARGS_kernel := tests/test_qemu.py -k 'numa4-cpu8]'
 TEST_ARGS_qemu := tests/test_qemu.py tests/test_damage.py tests/test_acpi_high.py -k '$(PATTERN)'
+TEST_ARGS_busy := tests/test_busy.py -k '$(PATTERN)'
 TEST_ARGS_huge := tests/test_qemu.py -k '$(PATTERN)'
 TEST_ARGS_docs := tests/test_docs.py -k '$(PATTERN)'
 TEST_ARGS_all := -k '$(PATTERN)'
@@ -100,7 +102,7 @@ docs-check: $(TEST_NEEDS_docs)
 help:
 	@echo 'make             build/perch.elf and build/perch.iso'
 	@echo 'make run         NODES= CPUS= MEM= FIRMWARE= TOPOLOGY= TABLES= APPEND= ACCEL= GDB=1 LOG='
-	@echo 'make test        every test; or WHAT=unit|model|damage|tsan|kernel|qemu|huge|tools|docs|runner|lint|fuzz,'
+	@echo 'make test        every test; or WHAT=unit|model|damage|tsan|kernel|qemu|busy|huge|tools|docs|runner|lint|fuzz,'
 	@echo '     and PATTERN=, part of a name'
 	@echo 'make unit-NAME   builds and runs NAME_test.c, wherever in tests/, and what it needs; so do:'
 	@echo '     model-NAME  NAME_model.c'
