@@ -78,15 +78,18 @@ def starve(path, cpus, main, starved):
     monitor.ask("cont")
 
 
-def boot(name, cpus, append, tmp_path, logs, main=False, online=-1):
-    """Boots it with every second CPU starved, or the main loop; returns (problems, lines)."""
+def boot(name, cpus, append, tmp_path, logs, starve_every=2, online=-1):
+    """Boots it with every second CPU starved, or every one but the first, or (0) the main loop.
+
+    Returns (problems, lines of the log)."""
     machine = machines.blocks(min(cpus, 4), cpus, "1G")
     machine.name, machine.append, machine.timeout, machine.online = name, append, SECONDS, online
     qemu.check_needs(machine)
     starved, monitor = [], tmp_path / "monitor"
     args = qemu.argv(machine, tmp_path) + ["-S", "-qmp", f"unix:{monitor},server=on,wait=off"]
+    victims = range(1, cpus, starve_every) if starve_every else []
     thread = threading.Thread(target=starve, daemon=True,
-                              args=(monitor, [] if main else range(1, cpus, 2), main, starved))
+                              args=(monitor, victims, not starve_every, starved))
     with loops():
         thread.start()
         result = qemu.run(args, machine.timeout)
@@ -94,15 +97,16 @@ def boot(name, cpus, append, tmp_path, logs, main=False, online=-1):
     log = logs / f"{name}.log"
     log.write_text(result.text, encoding="utf-8")
     problems, _ = verdict.judge(machine, result)
-    if len(starved) != (1 if main else cpus // 2):
+    if len(starved) != (len(victims) or 1):
         problems.append(f"{len(starved)} threads were starved")
     if problems:
         problems.append(f"{result.seconds:.0f} s; the end of {log}:\n{result.tail()}")
     return problems, verdict.lines_of(result.text)
 
 
-def test_every_cpu_comes_up(tmp_path, logs):
-    problems, _ = boot("busy-cpu64", 64, "run=report", tmp_path, logs)
+@pytest.mark.parametrize("cpus, starve_every", [(16, 1), (64, 2)])
+def test_every_cpu_comes_up(cpus, starve_every, tmp_path, logs):
+    problems, _ = boot(f"busy-cpu{cpus}", cpus, "run=report", tmp_path, logs, starve_every)
     assert not problems, "\n".join(problems)
 
 
@@ -122,5 +126,5 @@ def test_a_dead_cpu_is_still_found(tmp_path, logs):
 
 def test_the_verdict_is_the_last_line(tmp_path, logs):
     """QEMU exits from its main loop. Starved, it lets the boot CPU run on for long after the order."""
-    problems, _ = boot("busy-main-loop", 4, "run=report", tmp_path, logs, main=True)
+    problems, _ = boot("busy-main-loop", 4, "run=report", tmp_path, logs, starve_every=0)
     assert not problems, "\n".join(problems)

@@ -217,9 +217,10 @@ static void fast_path(struct bench *b)
 
 void bench_par(struct bench *b)
 {
-    /* In the memory of the slow path's samples, which are already printed. */
-    struct par p = {.worker = (struct worker *)(void *)&b->refill};
+    static struct par p;
 
+    /* In the memory of the slow path's samples, which are already printed. */
+    p = (struct par){.worker = (struct worker *)(void *)&b->refill};
     static_assert(MAX_CPUS * sizeof(struct worker) <= 2 * sizeof(struct bench_slow), "room");
     fast_path(b);
     for (p.cpus = 2; p.cpus <= MAX_CPUS && p.cpus <= b->cpus; p.cpus *= 2)
@@ -251,9 +252,11 @@ void bench_wall(struct bench *b)
 {
     populate(b, 2);
     for (u32 cpus = 1; cpus <= 2 && cpus <= b->cpus; cpus++) {
-        struct wall w = {.cpus = cpus};
-        int err = call_first(cpus, wall_work, &w);
+        static struct wall w;
+        int err;
 
+        w = (struct wall){.cpus = cpus};
+        err = call_first(cpus, wall_work, &w);
         if (err)
             log_raw("bench: failed wall cpus=%u: error %d", cpus, err);
         else

@@ -166,6 +166,7 @@ void placement_prove(struct boot_state *s, struct placement_totals *totals)
 {
     u64 bytes = s->topo.cpu_count * sizeof(struct unit_walk);
     struct placement_walk p = {s, small_alloc(&s->small, NODE_NONE, bytes)};
+    bool late;
     u32 cpu;
 
     *totals = (struct placement_totals){0};
@@ -174,7 +175,8 @@ void placement_prove(struct boot_state *s, struct placement_totals *totals)
     memset(p.walks, 0, bytes);
     for (cpu = 0; cpu < s->topo.cpu_count; cpu++)
         p.walks[cpu].number = ~0u;
-    if (smp_call_all(walk_own_unit, &p))
+    late = smp_call_all_copy(walk_own_unit, &p) != 0;
+    if (late)
         pr_err("percpu: not every CPU looked at its unit");
     for_each_online_cpu(cpu)
     {
@@ -186,5 +188,6 @@ void placement_prove(struct boot_state *s, struct placement_totals *totals)
         totals->cpus++;
         print_unit(s, cpu, &p.walks[cpu], totals);
     }
-    small_free(&s->small, p.walks, bytes);
+    if (!late) /* else a CPU may still write to it */
+        small_free(&s->small, p.walks, bytes);
 }

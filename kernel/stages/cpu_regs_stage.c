@@ -131,9 +131,11 @@ void stage_cpu_regs(struct boot_state *s)
         pr_warn("cpu: no memory to compare the registers of all CPUs");
         return;
     }
-    if (smp_call_all(read_own, &w))
+    if (smp_call_all_copy(read_own, &w)) {
         pr_err("cpu: not every CPU has read its registers");
-    else if (cpu_regs_compare(w.regs, s->topo.cpu_count, cpu_has_hypervisor()) == 0)
+        return; /* one that is late still writes to the memory */
+    }
+    if (cpu_regs_compare(w.regs, s->topo.cpu_count, cpu_has_hypervisor()) == 0)
         pr_info("cpu: CR0, CR4, EFER, PAT, MTRRs and microcode (0x%llx) are alike on %u CPUs",
                 (ull)w.regs[0].value[CPU_REG_MICROCODE], cpus_online());
     memblock_give_back(&s->mb, virt_to_phys(w.regs), bytes);

@@ -173,26 +173,6 @@ static u64 pages_held(const struct pcpu_allocator *a)
     return n;
 }
 
-/*
- * Moves the reserve out of chunks that hold nothing else: the lowest chunk gets the same number of
- * blocks, then the others go. The reserve never falls below its minimum on the way.
- */
-static void gather_reserve(struct pcpu_allocator *a)
-{
-    u32 n = 0;
-
-    for (u32 i = PCPU_CHUNK_DYNAMIC + 1; i < pcpu_chunks_end(a); i++) {
-        struct pcpu_locked l;
-
-        if (!pcpu_lock_chunk(a, i, &l))
-            continue;
-        n += l.ch->c.nr_empty == l.ch->c.nr_populated ? l.ch->c.nr_empty : 0;
-        pcpu_unlock_chunk(a, &l);
-    }
-    if (n && pcpu_grow_reserve(a, n))
-        pcpu_return_empty(a, PCPU_RESERVE_BOOT, ~0u);
-}
-
 u64 pcpu_trim(struct pcpu_allocator *a)
 {
     u64 before = pages_held(a), after;
@@ -209,7 +189,7 @@ u64 pcpu_trim(struct pcpu_allocator *a)
     atomic_store_explicit(&a->grow_ahead, PCPU_GROW_AHEAD, memory_order_relaxed);
     atomic_store_explicit(&a->reserve_target, PCPU_RESERVE_BOOT, memory_order_relaxed);
     pcpu_return_empty(a, PCPU_RESERVE_BOOT, ~0u);
-    gather_reserve(a);
+    pcpu_gather_reserve(a);
     refill_reserve(a);
     pcpu_metas_release(a);
     pcpu_reclaim_locked(a);

@@ -33,6 +33,21 @@ static u32 return_from(struct pcpu_allocator *a, u32 number, u32 max)
     return returned;
 }
 
+/* The lowest chunk stays for the reserve. */
+static void drop_if_empty(struct pcpu_allocator *a, u32 number)
+{
+    if (number > PCPU_CHUNK_DYNAMIC &&
+        pcpu_hint_any(pcpu_hint(a, number)) == a->unit_size / PCPU_GRANULE)
+        pcpu_drop_chunk(a, number);
+}
+
+static void end_return(struct pcpu_allocator *a, u64 returned)
+{
+    if (a->metas.nr_retired >= RETIRED_MAX)
+        pcpu_metas_release(a);
+    pcpu_count(&a->blocks_returned, returned);
+}
+
 /* The reserve stays in the lowest chunks, so that the highest ones become empty. */
 u64 pcpu_return_empty(struct pcpu_allocator *a, u32 keep, u32 max)
 {
@@ -47,14 +62,46 @@ u64 pcpu_return_empty(struct pcpu_allocator *a, u32 keep, u32 max)
                 break;
             done += n;
         }
-        /* The lowest chunk stays for the reserve. */
-        if (i > PCPU_CHUNK_DYNAMIC && pcpu_hint_any(pcpu_hint(a, i)) == a->unit_size / PCPU_GRANULE)
-            pcpu_drop_chunk(a, i);
+        drop_if_empty(a, i);
     }
-    if (a->metas.nr_retired >= RETIRED_MAX)
-        pcpu_metas_release(a);
-    pcpu_count(&a->blocks_returned, done);
+    end_return(a, done);
     return done;
+}
+
+/* Populated blocks of a chunk above the lowest one that holds nothing else; 0: any other chunk. */
+static u32 reserve_only(struct pcpu_allocator *a, u32 number)
+{
+    struct pcpu_locked l;
+    u32 n;
+
+    if (number <= PCPU_CHUNK_DYNAMIC || !pcpu_lock_chunk(a, number, &l))
+        return 0;
+    n = l.ch->c.nr_empty == l.ch->c.nr_populated ? l.ch->c.nr_empty : 0;
+    pcpu_unlock_chunk(a, &l);
+    return n;
+}
+
+/*
+ * What is returned is what was populated lower down, and only from chunks that hold nothing else:
+ * whatever the reserve's size, such a chunk goes now, and no other chunk gives its blocks instead.
+ */
+void pcpu_gather_reserve(struct pcpu_allocator *a)
+{
+    u32 n = 0, got, done = 0;
+
+    for (u32 i = PCPU_CHUNK_DYNAMIC + 1; i < pcpu_chunks_end(a); i++)
+        n += reserve_only(a, i);
+    got = n ? pcpu_grow_reserve(a, n) : 0;
+    for (u32 i = pcpu_chunks_end(a); i-- > PCPU_CHUNK_DYNAMIC && done < got;) {
+        while (done < got && reserve_only(a, i)) {
+            n = return_from(a, i, got - done);
+            if (!n)
+                break;
+            done += n;
+        }
+        drop_if_empty(a, i);
+    }
+    end_return(a, done);
 }
 
 bool pcpu_reclaim_locked(struct pcpu_allocator *a)

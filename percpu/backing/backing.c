@@ -44,7 +44,7 @@ int pcpu_flush_stale(struct pcpu_backing *b)
     if (!list.n)
         return 0;
     err = pcpu_flush_do(b, &list);
-    pcpu_for_each_range(r, b) r->stale &= err != 0;
+    pcpu_for_each_range(r, b) pcpu_range_set_stale(b, r, r->stale && err != 0);
     return err;
 }
 
@@ -56,10 +56,16 @@ void pcpu_range_update_ready(struct pcpu_backing *b, struct pcpu_range *r)
 
     if (!full)
         r->refused = false;
-    ready = full && !r->promoted && !r->refused && b->env->maps->can_promote;
+    ready = full && !r->stale && !r->promoted && !r->refused && b->env->maps->can_promote;
     if (ready != r->ready)
         atomic_fetch_add_explicit(&b->nr_ready, ready ? 1u : ~0u, memory_order_relaxed);
     r->ready = ready;
+}
+
+void pcpu_range_set_stale(struct pcpu_backing *b, struct pcpu_range *r, bool stale)
+{
+    r->stale = stale;
+    pcpu_range_update_ready(b, r);
 }
 
 bool pcpu_range_reserve(struct pcpu_backing *b, struct pcpu_range *r)

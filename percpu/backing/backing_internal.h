@@ -6,7 +6,7 @@
  *  - a page is *real* if it is mapped and not the zero page. In a populated block, pages are real
  *    in units of CPUs that the chunk serves. Other units have real pages or the zero page;
  *  - a reservation has at least one real page, and each is at its place in the block;
- *  - a promoted or ready range has a reservation and 512 real pages.
+ *  - a promoted or ready range has a reservation and 512 real pages; a ready one is not stale.
  *
  * Context: CPU-local. The caller holds the chunk's map mutex, except for the layout, which never
  * changes.
@@ -65,7 +65,7 @@ struct pcpu_range {
     bool promoted;
     bool ready;   /* counted in nr_ready */
     bool refused; /* could not be promoted; not tried again until a page changes */
-    bool stale;   /* changed, but not flushed on every CPU */
+    bool stale;   /* changed, but not flushed on every CPU; pcpu_range_set_stale() changes it */
 };
 
 #define pcpu_for_each_part(p, r)                                                                   \
@@ -112,8 +112,15 @@ int pcpu_flush_stale(struct pcpu_backing *b) MUST_CHECK;
 
 /* ---- ranges ---------------------------------------------------------------------------------- */
 
-/* Updates ready and nr_ready after a change of pages, reservation or promotion. */
+/*
+ * Updates ready and nr_ready after a change of pages, reservation or promotion. A stale range is
+ * not ready: a CPU may still hold the translation of a page that was replaced, and beside a leaf
+ * that names another page for the same address the CPU may use either (SDM vol. 3, 4.10.2.3).
+ */
 void pcpu_range_update_ready(struct pcpu_backing *b, struct pcpu_range *r);
+
+/* Notes that the range is stale, or flushed again, and whether it is ready then. */
+void pcpu_range_set_stale(struct pcpu_backing *b, struct pcpu_range *r, bool stale);
 
 /* Gets a reservation if the range has no real page and its node has a free block. */
 bool pcpu_range_reserve(struct pcpu_backing *b, struct pcpu_range *r);

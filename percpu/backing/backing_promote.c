@@ -17,7 +17,7 @@ static bool promote_range(struct pcpu_backing *b, struct pcpu_range *r)
         r->refused = true;
     } else {
         r->promoted = true;
-        r->stale = true;
+        pcpu_range_set_stale(b, r, true);
         pcpu_node_add(&pcpu_range_count(b, r)->leaves_2m, 1);
         pcpu_node_add(&pcpu_range_count(b, r)->promotions, 1);
     }
@@ -85,7 +85,7 @@ static void replace_page(struct pcpu_backing *b, struct pcpu_range *r, u32 index
     maps->replace(maps->ctx, r->slot, index, pa);
     bitmap_set_bit(r->real, index);
     r->nr_real++;
-    r->stale = true;
+    pcpu_range_set_stale(b, r, true);
     pcpu_count_populated(b, node, 1, from == node);
     if (from != node)
         pcpu_warn_fallback(b->env, node, from);
@@ -108,7 +108,6 @@ static int back_part(struct pcpu_backing *b, struct pcpu_range *r, const struct 
             return -ENOMEM;
         replace_page(b, r, index, pa, part->node);
     }
-    pcpu_range_update_ready(b, r);
     return 0;
 }
 

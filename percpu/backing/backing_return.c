@@ -76,7 +76,7 @@ static void settle(struct leaving *lv)
 
     pcpu_for_each_range(r, lv->b)
     {
-        r->stale |= err != 0;
+        pcpu_range_set_stale(lv->b, r, r->stale || err);
         if (!r->nr_leaving)
             continue;
         if (err)
@@ -201,10 +201,9 @@ static u32 demote_ranges(struct pcpu_backing *b, const u32 *blocks, u32 n)
             continue;
         }
         r->promoted = false;
-        r->stale = true;
         pcpu_node_add(&pcpu_range_count(b, r)->leaves_2m, -1);
         pcpu_node_add(&pcpu_range_count(b, r)->demotions, 1);
-        pcpu_range_update_ready(b, r);
+        pcpu_range_set_stale(b, r, true);
     }
     return n;
 }

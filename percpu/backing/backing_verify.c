@@ -91,7 +91,8 @@ static const char *check_range(struct pcpu_backing *b, const struct pcpu_range *
     CHECK(!r->block || (r->nr_real && r->shape->node != NODE_NONE));
     CHECK(!r->promoted || full);
     CHECK(!full || r->shape->whole);
-    CHECK(r->ready == (full && !r->promoted && !r->refused && b->env->maps->can_promote));
+    CHECK(r->ready ==
+          (full && !r->stale && !r->promoted && !r->refused && b->env->maps->can_promote));
     return check_pages(b, r);
 }
 

@@ -8,6 +8,7 @@
 #include "kernel/base/cpu_local.h"
 #include "kernel/base/events.h"
 #include "kernel/base/print.h"
+#include "mm/map/address_map.h"
 #include "smp/call/nmi_send.h"
 #include "smp/start/cpus.h"
 
@@ -64,30 +65,33 @@ static void report_silent(const struct call_result *result, void (*fn)(void *arg
                cpu, rip, q->rflags & RFLAGS_IF ? "on" : "off", result->failed);
 }
 
-static int call_and_report(const struct call_targets *targets, void (*fn)(void *arg), void *arg,
+static int call_and_report(const struct call_targets *targets, const struct call_request *request,
                            struct call_result *result)
 {
     int err;
 
     ASSERT(local_irqs_enabled());
-    err = call_run(&smp_calls.ops, cpu_number(), targets, fn, arg, result);
+    /* Every stack is in a virtual area, and what else is there is no argument. */
+    ASSERT(request->size || (u64)(uintptr_t)request->arg - VAREA_BASE >= VAREA_SIZE);
+    err = call_run(&smp_calls.ops, cpu_number(), targets, request, result);
     if (err == -ETIMEDOUT)
-        report_silent(result, fn);
+        report_silent(result, request->fn);
     return err;
 }
 
-int smp_call_on(u32 cpu, void (*fn)(void *arg), void *arg)
+int smp_call_on_bytes(u32 cpu, void (*fn)(void *arg), void *arg, u32 size)
 {
     struct call_result result;
     int err;
 
     if (!cpu_is_online(cpu))
         return -ENODEV;
-    err = call_and_report(&(struct call_targets){.cpu = cpu}, fn, arg, &result);
+    err = call_and_report(&(struct call_targets){.cpu = cpu}, &(struct call_request){fn, arg, size},
+                          &result);
     return err ? err : result.refused ? -ENODEV : 0;
 }
 
-int smp_call_set(const u64 *set, void (*fn)(void *arg), void *arg)
+int smp_call_set_bytes(const u64 *set, void (*fn)(void *arg), void *arg, u32 size)
 {
     u64 words[CPUMAP_WORDS];
     struct call_targets targets = {.words = words, .nr = cpu_map.nr_ids};
@@ -95,7 +99,17 @@ int smp_call_set(const u64 *set, void (*fn)(void *arg), void *arg)
 
     for (u32 i = 0; i < BITMAP_WORDS(cpu_map.nr_ids); i++)
         words[i] = cpumap_word(&cpu_map, CPU_ONLINE, i) & (set ? set[i] : ~0ULL);
-    return call_and_report(&targets, fn, arg, &result);
+    return call_and_report(&targets, &(struct call_request){fn, arg, size}, &result);
+}
+
+int smp_call_on(u32 cpu, void (*fn)(void *arg), void *arg)
+{
+    return smp_call_on_bytes(cpu, fn, arg, 0);
+}
+
+int smp_call_set(const u64 *set, void (*fn)(void *arg), void *arg)
+{
+    return smp_call_set_bytes(set, fn, arg, 0);
 }
 
 int smp_call_all(void (*fn)(void *arg), void *arg)

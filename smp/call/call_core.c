@@ -9,6 +9,9 @@
  */
 #include "smp/call/call_core.h"
 
+#include "kernel/base/print.h"
+#include "kernel/base/string.h"
+
 static u32 next_target(const struct call_targets *t, u32 start)
 {
     u32 cpu;
@@ -151,8 +154,8 @@ static int post_and_wait(const struct call_ops *ops, u32 self, const struct call
     return abandon(ops, self, targets, own, result);
 }
 
-int call_run(const struct call_ops *ops, u32 self, const struct call_targets *targets, call_fn fn,
-             void *arg, struct call_result *result)
+int call_run(const struct call_ops *ops, u32 self, const struct call_targets *targets,
+             const struct call_request *request, struct call_result *result)
 {
     struct call_cpu *own = ops->of(ops->ctx, self);
     int err;
@@ -160,12 +163,17 @@ int call_run(const struct call_ops *ops, u32 self, const struct call_targets *ta
     *result = (struct call_result){0};
     if (pending(own))
         return -EBUSY;
-    own->fn = fn;
-    own->arg = arg;
+    ASSERT(request->size <= CALL_COPY_MAX);
+    own->fn = request->fn;
+    own->arg = request->arg;
+    if (request->size)
+        own->arg = memcpy(own->copy, request->arg, request->size);
     atomic_store_explicit(&own->refused, 0, memory_order_relaxed);
     atomic_store_explicit(&own->pending, count_targets(targets), memory_order_release);
     err = post_and_wait(ops, self, targets, own, result);
     result->refused = atomic_load_explicit(&own->refused, memory_order_relaxed);
+    if (!err && request->size)
+        memcpy(request->arg, own->copy, request->size);
     return err;
 }
 

@@ -33,7 +33,21 @@
 #define CALL_WORDS BITMAP_WORDS(NR_CPUS)
 static_assert(CALL_WORDS <= 64, "one summary word");
 
+#define CALL_COPY_MAX 64 /* bytes of an argument that is copied */
+
 typedef void (*call_fn)(void *arg);
+
+/*
+ * What the targets run. size 0: they get arg itself, which must live as long as they can, so for
+ * ever: a target that has begun when the caller gives up ends at any time later. Else they get the
+ * caller's copy of the size bytes at arg, which lies in its struct call_cpu, and the bytes are
+ * copied back when all targets are done. After a failure nothing is, so the memory at arg is free.
+ */
+struct call_request {
+    call_fn fn;
+    void *arg;
+    u32 size; /* at most CALL_COPY_MAX */
+};
 
 /* One per CPU, on its node. */
 struct call_cpu {
@@ -45,6 +59,7 @@ struct call_cpu {
     _Atomic u32 refused;             /* targets that went off-line instead */
     call_fn fn;
     void *arg;
+    u64 copy[CALL_COPY_MAX / 8];
 };
 
 struct call_ops {
@@ -80,12 +95,12 @@ struct call_result {
 };
 
 /*
- * Runs fn(arg) on every target, in parallel, and waits for them. self may be a target; it serves
- * itself through ops->serve while it waits. 0; -ETIMEDOUT: *result names the target; -EBUSY: an
- * earlier request of this CPU still hangs.
+ * Runs the request on every target, in parallel, and waits for them. self may be a target; it
+ * serves itself through ops->serve while it waits. 0; -ETIMEDOUT: *result names the target; -EBUSY:
+ * an earlier request of this CPU still hangs, its argument stays as it is.
  */
-int call_run(const struct call_ops *ops, u32 self, const struct call_targets *targets, call_fn fn,
-             void *arg, struct call_result *result) MUST_CHECK;
+int call_run(const struct call_ops *ops, u32 self, const struct call_targets *targets,
+             const struct call_request *request, struct call_result *result) MUST_CHECK;
 
 /* Runs all requests that wait for CPU self. Interrupts off. Returns how many ran. */
 u32 call_serve(const struct call_ops *ops, u32 self);

@@ -62,7 +62,7 @@ int smp_quiesce(void)
             pr_err("smp: a CPU is always in its guard: no grace period");
             return -ETIMEDOUT;
         }
-        err = smp_call_set(words, note_outside_guard, &period);
+        err = smp_call_set_copy(words, note_outside_guard, &period);
         if (err)
             return err;
     }

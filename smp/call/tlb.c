@@ -104,7 +104,9 @@ static int shoot_down(const struct tlb_work *work)
     if (!others_online(words))
         return 0;
     this_cpu_inc(tlb_stats.remote);
-    err = call_run(&tlb_calls.ops, cpu_number(), &others, drop_requested, (void *)work, &result);
+    /* The work is this CPU's own, per-CPU memory, and own_work() does not change it in use. */
+    err = call_run(&tlb_calls.ops, cpu_number(), &others,
+                   &(struct call_request){drop_requested, (void *)work, 0}, &result);
     return err ? report_failure(&result) : 0;
 }
 

@@ -221,7 +221,11 @@ static int promote(void *ctx, void *slot, u64 block)
         for (u32 i = 0; i < PCPU_RANGE_PAGES; i++) {
             if (s->entry[i] != block + i * PAGE_SIZE)
                 world_violation(w, "a promoted range is not its block", entry_va(s, i));
+            if (s->old[i])
+                world_violation(w, "a page was promoted before the flush", entry_va(s, i));
         }
+        if (s->resized)
+            world_violation(w, "a range was promoted before the flush of its old size", s->va);
         if (s->leaf || !is_aligned(block, PCPU_RANGE_SIZE))
             world_violation(w, "this cannot be promoted", s->va);
         s->leaf = s->resized = true;

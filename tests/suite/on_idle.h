@@ -1,6 +1,7 @@
 /*
  * Functions that run on other CPUs in thread context, interrupts on, from their idle loops: what
- * a cross-call cannot test. The idle loops keep the work that they had before.
+ * a cross-call cannot test. The idle loops keep the work that they had before. When a case leaves
+ * between begin and end, by a REQUIRE that failed, the work ends all the same.
  * Header only; boot CPU.
  * SPDX-License-Identifier: MIT
  */
@@ -20,6 +21,7 @@ struct on_idle {
     _Atomic u32 runs, at_work;
     struct cpu_idle_ops ops;
     const struct cpu_idle_ops *_Atomic before;
+    bool begun;
 };
 
 static inline bool on_idle_asked(struct on_idle *o)
@@ -61,9 +63,12 @@ static inline void on_idle_work(void *ctx)
     atomic_fetch_sub(&o->at_work, 1);
 }
 
-/* No CPU runs fn yet. o must be static: a CPU may read it a moment after the end. */
-static inline void on_idle_begin(struct on_idle *o, void (*fn)(void *arg), void *arg, bool again)
+/* Use on_idle_begin(). */
+static inline struct on_idle *on_idle_start(struct on_idle *o, void (*fn)(void *arg), void *arg,
+                                            bool again)
 {
+    EXPECT_TRUE((u64)(uintptr_t)o - VAREA_BASE >= VAREA_SIZE); /* on no stack */
+    EXPECT_TRUE((u64)(uintptr_t)arg - VAREA_BASE >= VAREA_SIZE);
     for (u32 i = 0; i < CPUMAP_WORDS; i++)
         atomic_store(&o->todo[i], 0);
     o->fn = fn;
@@ -73,6 +78,8 @@ static inline void on_idle_begin(struct on_idle *o, void (*fn)(void *arg), void 
     o->ops = (struct cpu_idle_ops){on_idle_pending, on_idle_work, o};
     atomic_store(&o->before, NULL);
     atomic_store(&o->before, cpu_idle_set_ops(&o->ops));
+    o->begun = true;
+    return o;
 }
 
 static inline void on_idle_add(struct on_idle *o, u32 cpu)
@@ -98,8 +105,23 @@ static inline void on_idle_end(struct on_idle *o, u32 runs)
     while ((at_work = atomic_load(&o->at_work) != 0) && !deadline_passed(&d))
         ;
     cpu_idle_set_ops(o->before);
+    o->begun = false;
     EXPECT_GE(o->runs, runs);
     EXPECT_FALSE(at_work);
 }
+
+static inline void on_idle_leave(struct on_idle **o)
+{
+    if ((*o)->begun)
+        on_idle_end(*o, 0);
+}
+
+/*
+ * No CPU runs fn yet. o and arg are static: a CPU may use them a moment after the end. A statement
+ * of the block that ends the work too; the block's end does it otherwise.
+ */
+#define on_idle_begin(o, fn, arg, again)                                                           \
+    __attribute__((cleanup(on_idle_leave), unused)) struct on_idle *on_idle_begun =                \
+        on_idle_start(o, fn, arg, again)
 
 #endif

@@ -102,7 +102,7 @@ KTEST(log, lines_stay_whole)
     out_len = 0;
     log_init(&own_log, memory, MAX_BYTES / 2, NULL);
     REQUIRE_TRUE(log_add_sink(&own_log, &sink));
-    EXPECT_EQ(smp_call_all(say_lines, &t), 0);
+    EXPECT_EQ(smp_call_all_copy(say_lines, &t), 0);
     log_drain(&own_log);
     EXPECT_TALLY(&t, cpus_online());
     check_output();

@@ -82,7 +82,7 @@ KTEST(bench_step, every_cpu)
     struct tally t = {0};
 
     bench_step_enable(true);
-    EXPECT_EQ(smp_call_all(on_any, &t), 0);
+    EXPECT_EQ(smp_call_all_copy(on_any, &t), 0);
     bench_step_enable(false);
     EXPECT_TALLY(&t, cpus_online());
 }

@@ -36,7 +36,7 @@ KTEST(trap, probe)
 {
     struct tally t = {0};
 
-    EXPECT_EQ(smp_call_all(reads, &t), 0);
+    EXPECT_EQ(smp_call_all_copy(reads, &t), 0);
     EXPECT_TALLY(&t, cpus_online());
 }
 
@@ -53,7 +53,7 @@ KTEST(trap, unknown_msr)
 {
     u32 no_fault = 0;
 
-    EXPECT_EQ(smp_call_all(unknown_msr, &no_fault), 0);
+    EXPECT_EQ(smp_call_all_copy(unknown_msr, &no_fault), 0);
     if (no_fault == cpus_online())
         ktest_skip("this machine has no MSR that faults");
     else
@@ -75,6 +75,6 @@ KTEST(trap, known_msr)
 {
     struct tally t = {0};
 
-    EXPECT_EQ(smp_call_all(bad_msr_value, &t), 0);
+    EXPECT_EQ(smp_call_all_copy(bad_msr_value, &t), 0);
     EXPECT_TALLY(&t, cpus_online());
 }

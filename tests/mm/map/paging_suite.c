@@ -40,7 +40,7 @@ KTEST(paging, image_read_only)
 {
     struct tally t = {0};
 
-    EXPECT_EQ(smp_call_all(write_image, &t), 0);
+    EXPECT_EQ(smp_call_all_copy(write_image, &t), 0);
     EXPECT_TALLY(&t, cpus_online());
 }
 
@@ -84,7 +84,7 @@ KTEST(paging, null_faults)
 {
     struct tally t = {0};
 
-    EXPECT_EQ(smp_call_all(no_null, &t), 0);
+    EXPECT_EQ(smp_call_all_copy(no_null, &t), 0);
     EXPECT_TALLY(&t, cpus_online());
 }
 
@@ -170,6 +170,6 @@ KTEST(paging, control_registers)
 {
     struct tally t = {0};
 
-    EXPECT_EQ(smp_call_all(check_control, &t), 0);
+    EXPECT_EQ(smp_call_all_copy(check_control, &t), 0);
     EXPECT_TALLY(&t, cpus_online());
 }

@@ -268,11 +268,27 @@ static void come_online(void)
         WRONG("CPU %u could not come", cpu);
 }
 
+/* A second trim finds no chunk and no block that the first one should have returned. */
+static void trim(void)
+{
+    struct percpu_stats one, two;
+
+    pcpu_trim(&m.r->a);
+    if (m.failing)
+        return;
+    pcpu_get_stats(&m.r->a, &one);
+    pcpu_trim(&m.r->a);
+    pcpu_get_stats(&m.r->a, &two);
+    if (one.nr_chunks != two.nr_chunks || one.populated_blocks != two.populated_blocks)
+        WRONG("one trim leaves %lu chunks, %lu blocks, two leave %lu, %lu", one.nr_chunks,
+              one.populated_blocks, two.nr_chunks, two.populated_blocks);
+}
+
 static void rare(void)
 {
     switch (rnd(16)) {
     case 0:
-        pcpu_trim(&m.r->a);
+        trim();
         break;
     case 1:
     case 2:

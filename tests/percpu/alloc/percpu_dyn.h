@@ -75,16 +75,11 @@ static inline void dyn_soil_memory(void)
     }
 }
 
-/*
- * Twice: a chunk that becomes empty beside a trim goes with the next one. Both ends of a case do
- * it, or a chunk that an earlier case left is counted when this one begins.
- */
+/* Both ends of a case do it, or what an earlier case left is counted when this one begins. */
 static inline void dyn_trim(struct percpu_stats *st)
 {
-    for (u32 i = 0; i < 2; i++) {
-        dyn_quiet();
-        percpu_trim();
-    }
+    dyn_quiet();
+    percpu_trim();
     percpu_get_stats(st);
 }
 

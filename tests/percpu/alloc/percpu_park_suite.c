@@ -7,6 +7,7 @@
 #include "smp/run/park.h"
 #include "kernel/base/safe.h"
 #include "smp/start/bringup.h"
+#include "tests/suite/come_back.h"
 #include "tests/suite/on_idle.h"
 #include "tests/percpu/alloc/percpu_dyn.h"
 
@@ -205,6 +206,7 @@ KTEST(percpu_park, under_load)
     load = (struct load){.objects = 0};
     REQUIRE_TRUE(take_kept(&kept));
     fill_all(&kept);
+    all_come_back();
     on_idle_begin(&o, load_round, NULL, true);
     for_each_online_cpu(cpu) if (cpu && loaded < 2 && loaded + 2 < online)
     {
@@ -301,7 +303,7 @@ static void come_first(u32 cpu)
     dyn_soil_memory();
     REQUIRE_EQ(cpu_wake(cpu), 0);
     expect_backed(cpu);
-    EXPECT_EQ(smp_call_on(cpu, use_own, &t), 0);
+    EXPECT_EQ(smp_call_on_copy(cpu, use_own, &t), 0);
     EXPECT_TALLY(&t, 1);
     EXPECT_EQ(wrong_in_all(&kept), 0);
     percpu_trim();

@@ -222,6 +222,36 @@ KTEST(backing_change, a_promotion_whose_flush_failed_is_flushed_later)
     end();
 }
 
+KTEST(backing_change, what_is_not_flushed_is_not_promoted)
+{
+    begin(&last_is_absent);
+    EXPECT_EQ(populate(0, 128), 0);
+    EXPECT_EQ(pcpu_backing_promote(&b), 1);
+    world_set_backed(&w, 7);
+    world_fail(&w, WORLD_FLUSH, 1, false);
+    EXPECT_EQ(pcpu_backing_cpu_online(&b, 7), -ETIMEDOUT);
+    check();
+    EXPECT_EQ(b.nr_ready, 0); /* full, but some CPU may still read the zero page */
+    EXPECT_EQ(pcpu_backing_promote(&b), 0);
+    EXPECT_EQ(pcpu_backing_cpu_online(&b, 7), 0);
+    EXPECT_EQ(b.nr_ready, 1);
+    EXPECT_EQ(pcpu_backing_promote(&b), 1);
+    end();
+}
+
+KTEST(backing_change, a_demotion_that_is_not_flushed_is_not_taken_back)
+{
+    begin(&two_by_four);
+    EXPECT_EQ(populate(0, 128), 0);
+    EXPECT_EQ(pcpu_backing_promote(&b), 2);
+    world_fail(&w, WORLD_FLUSH, 1, false);
+    EXPECT_EQ(give_back(8, 2), -ETIMEDOUT);
+    EXPECT_EQ(b.nr_ready, 0);
+    EXPECT_EQ(pcpu_backing_promote(&b), 0);
+    check();
+    end();
+}
+
 KTEST(backing_change, addresses_that_were_not_flushed_are_lost)
 {
     u64 base;

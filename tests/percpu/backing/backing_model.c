@@ -34,7 +34,7 @@ struct model {
     u64 seed, next_stamp;
     u32 blocks; /* of a unit */
     bool broken;
-    u64 done, refused, promoted, lost;
+    u64 done, refused, promoted, lost, unflushed;
 };
 
 static struct model m;
@@ -191,6 +191,34 @@ static void do_populate_every_k(struct chunk *c)
         c->populated[blocks[i]] = true;
 }
 
+/*
+ * All of it, in the end with an absent CPU's pages replaced but not flushed, and then at once what
+ * an idle CPU would do: a full range that is stale is not to be promoted.
+ */
+static void do_fill_and_online(struct chunk *c)
+{
+    u32 blocks[MAX_BLOCKS], n = 0, cpu = rnd(m.w.shape.nr_cpus);
+    int err;
+
+    world_fail(&m.w, 0, 0, false);
+    for (u32 block = 0; block < m.blocks; block++) {
+        if (!c->populated[block])
+            blocks[n++] = block;
+    }
+    if (n && pcpu_backing_populate(&c->b, blocks, n))
+        return;
+    for (u32 i = 0; i < n; i++)
+        c->populated[blocks[i]] = true;
+    world_set_backed(&m.w, cpu);
+    c->partly[cpu] = true;
+    world_fail(&m.w, WORLD_FLUSH, 1, rnd(2));
+    err = pcpu_backing_cpu_online(&c->b, cpu);
+    c->served[cpu] |= !err;
+    m.unflushed += err == -ETIMEDOUT;
+    world_fail(&m.w, 0, 0, false);
+    m.promoted += pcpu_backing_promote(&c->b);
+}
+
 static void do_return(struct chunk *c)
 {
     u32 blocks[MAX_BLOCKS], n = pick_blocks(c, true, blocks), returned;
@@ -292,8 +320,10 @@ static void do_one(void)
         m.promoted += pcpu_backing_promote(&c->b);
     else if (op < 85)
         pcpu_backing_break_reservations(&c->b);
-    else if (op < 90)
+    else if (op < 89)
         do_online();
+    else if (op < 90)
+        do_fill_and_online(c);
     else if (op < 98)
         do_node();
     else
@@ -321,15 +351,20 @@ static void run(const struct world_shape *shape, u64 seed, u32 operations)
     }
     for (u32 node = 0; node < shape->nr_nodes; node++)
         m.lost += m.w.count[node].quarantined;
+    world_done(&m.w);
+}
+
+static void run_and_note(const struct world_shape *shape, u64 seed, u32 operations)
+{
+    run(shape, seed, operations);
     ktest_note("%llu operations: %llu population refused, %llu promotions, %llu pages lost",
                (unsigned long long)m.done, (unsigned long long)m.refused,
                (unsigned long long)m.promoted, (unsigned long long)m.lost);
-    world_done(&m.w);
 }
 
 KTEST(backing_model, usual)
 {
-    run(
+    run_and_note(
         &(struct world_shape){
             .nr_nodes = 2, .nr_cpus = 8, .node_bytes = 8 * SZ_1M, .unmapped = true},
         0x1234567, 6000);
@@ -338,29 +373,29 @@ KTEST(backing_model, usual)
 
 KTEST(backing_model, absent_cpus)
 {
-    run(&(struct world_shape){.nr_nodes = 4,
-                              .nr_cpus = 16,
-                              .absent = {0x8421},
-                              .node_bytes = 8 * SZ_1M,
-                              .unmapped = true},
-        0x89abcdef, 3500);
+    run_and_note(&(struct world_shape){.nr_nodes = 4,
+                                       .nr_cpus = 16,
+                                       .absent = {0x8421},
+                                       .node_bytes = 8 * SZ_1M,
+                                       .unmapped = true},
+                 0x89abcdef, 3500);
     EXPECT_TRUE(m.promoted > 0 && m.refused > 20);
 }
 
 KTEST(backing_model, large_units)
 {
-    run(&(struct world_shape){.nr_nodes = 2,
-                              .nr_cpus = 2,
-                              .static_size = 3 * SZ_1M,
-                              .node_bytes = 12 * SZ_1M,
-                              .unmapped = true},
-        0xfeed, 5000);
+    run_and_note(&(struct world_shape){.nr_nodes = 2,
+                                       .nr_cpus = 2,
+                                       .static_size = 3 * SZ_1M,
+                                       .node_bytes = 12 * SZ_1M,
+                                       .unmapped = true},
+                 0xfeed, 5000);
     EXPECT_TRUE(m.promoted > 20);
 }
 
 KTEST(backing_model, nobodys_units)
 {
-    run(
+    run_and_note(
         &(struct world_shape){
             .nr_nodes = 2, .nr_cpus = 6, .node_bytes = 8 * SZ_1M, .unmapped = true},
         0xbeef, 4000);
@@ -369,17 +404,38 @@ KTEST(backing_model, nobodys_units)
 
 KTEST(backing_model, shared_ranges)
 {
-    run(&(struct world_shape){.nr_nodes = 3,
-                              .nr_cpus = 12,
-                              .atom = 64 * SZ_1K,
-                              .group_stride = 3 * 64 * SZ_1K,
-                              .absent = {0x30},
-                              .node_bytes = 4 * SZ_1M,
-                              .unmapped = true},
-        0xcafe, 4000);
+    run_and_note(&(struct world_shape){.nr_nodes = 3,
+                                       .nr_cpus = 12,
+                                       .atom = 64 * SZ_1K,
+                                       .group_stride = 3 * 64 * SZ_1K,
+                                       .absent = {0x30},
+                                       .node_bytes = 4 * SZ_1M,
+                                       .unmapped = true},
+                 0xcafe, 4000);
 }
 
 KTEST(backing_model, mapped)
 {
-    run(&(struct world_shape){.nr_nodes = 2, .nr_cpus = 8, .node_bytes = 8 * SZ_1M}, 0x777, 300);
+    run_and_note(&(struct world_shape){.nr_nodes = 2, .nr_cpus = 8, .node_bytes = 8 * SZ_1M}, 0x777,
+                 300);
+}
+
+/* An absent CPU comes only once in a world, so there are many short ones. */
+KTEST(backing_model, absent_cpus_whose_flush_fails)
+{
+    u64 unflushed = 0, promoted = 0;
+
+    for (u64 seed = 1; seed <= 60; seed++) {
+        run(&(struct world_shape){.nr_nodes = 2,
+                                  .nr_cpus = 8,
+                                  .absent = {0x88},
+                                  .node_bytes = 8 * SZ_1M,
+                                  .unmapped = true},
+            seed, 80);
+        unflushed += m.unflushed;
+        promoted += m.promoted;
+    }
+    ktest_note("%llu CPUs without a flush, %llu promotions", (unsigned long long)unflushed,
+               (unsigned long long)promoted);
+    EXPECT_TRUE(unflushed > 10 && promoted > 0);
 }

@@ -94,7 +94,7 @@ static const u64 samples[] = {0,     1,          2,          0x7f,       0x80,
     {                                                                                              \
         struct tally t = {0};                                                                      \
                                                                                                    \
-        EXPECT_EQ(smp_call_all(all_##T, &t), 0);                                                   \
+        EXPECT_EQ(smp_call_all_copy(all_##T, &t), 0);                                              \
         EXPECT_TALLY(&t, cpus_online());                                                           \
     }
 
@@ -123,7 +123,7 @@ KTEST(gs, operations_pointer)
 {
     struct tally t = {0};
 
-    EXPECT_EQ(smp_call_all(pointer_ops, &t), 0);
+    EXPECT_EQ(smp_call_all_copy(pointer_ops, &t), 0);
     EXPECT_TALLY(&t, cpus_online());
 }
 

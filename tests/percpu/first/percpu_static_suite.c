@@ -38,7 +38,7 @@ KTEST(percpu_static, initialisers)
     struct tally t = {0};
     u32 cpu;
 
-    EXPECT_EQ(smp_call_all(own_copies, &t), 0);
+    EXPECT_EQ(smp_call_all_copy(own_copies, &t), 0);
     EXPECT_TALLY(&t, cpus_online());
     for_each_possible_cpu(cpu)
     { /* those that do not run have their copy too */
@@ -119,7 +119,7 @@ KTEST(percpu_static, template_read_only)
     struct tally t = {0};
     uintptr_t alias = (uintptr_t)phys_to_virt((uintptr_t)&in_plain - KERNEL_BASE);
 
-    EXPECT_EQ(smp_call_all(write_template, &t), 0);
+    EXPECT_EQ(smp_call_all_copy(write_template, &t), 0);
     EXPECT_TALLY(&t, cpus_online());
     EXPECT_EQ(probe_write(alias, 8, 0), -EFAULT);
 }
@@ -140,7 +140,7 @@ KTEST(percpu_static, early_unit_gone)
 {
     struct tally t = {0};
 
-    EXPECT_EQ(smp_call_all(touch_early_unit, &t), 0);
+    EXPECT_EQ(smp_call_all_copy(touch_early_unit, &t), 0);
     EXPECT_TALLY(&t, cpus_online());
 }
 

@@ -141,15 +141,15 @@ KTEST(unit_isolation, every_cpu_writes_its_unit)
     struct tally empty = {0}, wrote = {0}, looked = {0}, cleared = {0};
     u32 n = cpus_online();
 
-    EXPECT_EQ(smp_call_all(look_empty, &empty), 0);
+    EXPECT_EQ(smp_call_all_copy(look_empty, &empty), 0);
     if (empty.bad) {
         ktest_skip("units are in use: writing over them would destroy what they hold");
         return;
     }
-    EXPECT_EQ(smp_call_all(write_own, &wrote), 0);
-    EXPECT_EQ(smp_call_all(check_all, &looked), 0);
+    EXPECT_EQ(smp_call_all_copy(write_own, &wrote), 0);
+    EXPECT_EQ(smp_call_all_copy(check_all, &looked), 0);
     check_offline();
-    EXPECT_EQ(smp_call_all(clear_own, &cleared), 0);
+    EXPECT_EQ(smp_call_all_copy(clear_own, &cleared), 0);
     EXPECT_TALLY(&wrote, n);
     EXPECT_TALLY(&looked, n);
     EXPECT_TALLY(&cleared, n);

@@ -39,7 +39,7 @@ KTEST(local, results_on_each_cpu)
 {
     struct tally t = {0};
 
-    EXPECT_EQ(smp_call_all(results, &t), 0);
+    EXPECT_EQ(smp_call_all_copy(results, &t), 0);
     EXPECT_TALLY(&t, cpus_online());
 }
 

@@ -107,7 +107,7 @@ KTEST(percpu_counter, all_cpus_in_calls)
     s64 off;
 
     REQUIRE_EQ(percpu_counter_init(kernel_percpu_lib(), &counter, 1000), 0);
-    EXPECT_EQ(smp_call_all(add_in_call, &t), 0);
+    EXPECT_EQ(smp_call_all_copy(add_in_call, &t), 0);
     EXPECT_TALLY(&t, cpus_online());
     EXPECT_EQ(percpu_counter_sum(&counter), 1000 + cpus_online() * 1501ULL);
     bound = percpu_counter_bound(&counter);
@@ -187,7 +187,7 @@ KTEST(percpu_counter, parked_cpu)
     }
     REQUIRE_EQ(percpu_counter_init_geometry(kernel_percpu_lib(), &counter, 1, 0, small_batches()),
                0);
-    EXPECT_EQ(smp_call_on(cpu, add_in_call, &t), 0);
+    EXPECT_EQ(smp_call_on_copy(cpu, add_in_call, &t), 0);
     sum = percpu_counter_sum(&counter);
     EXPECT_EQ(sum, 1501);
     REQUIRE_EQ(cpu_park_request(cpu), 0);
@@ -197,7 +197,7 @@ KTEST(percpu_counter, parked_cpu)
     EXPECT_EQ(*per_cpu_ptr(counter.local, cpu), 0);
     EXPECT_EQ(percpu_counter_sum(&counter), sum);
     REQUIRE_EQ(cpu_wake(cpu), 0);
-    EXPECT_EQ(smp_call_on(cpu, add_in_call, &t), 0);
+    EXPECT_EQ(smp_call_on_copy(cpu, add_in_call, &t), 0);
     EXPECT_EQ(percpu_counter_sum(&counter), 2 * sum);
     FINE();
     percpu_counter_destroy(&counter);

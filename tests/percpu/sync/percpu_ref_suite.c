@@ -142,11 +142,11 @@ KTEST(percpu_ref, taken_here_dropped_there)
     alive = true;
     released = 0;
     REQUIRE_EQ(percpu_ref_init(&ref, kernel_percpu_lib(), "calls", on_release, 0), 0);
-    EXPECT_EQ(smp_call_all(get_here, &t), 0);
+    EXPECT_EQ(smp_call_all_copy(get_here, &t), 0);
     EXPECT_EQ(percpu_ref_kill(&ref), 0);
     EXPECT_EQ(released, 0);
     EXPECT_TRUE(percpu_ref_tryget(&ref));
-    EXPECT_EQ(smp_call_all(put_here, &t), 0);
+    EXPECT_EQ(smp_call_all_copy(put_here, &t), 0);
     EXPECT_TALLY(&t, 2 * cpus_online());
     EXPECT_EQ(released, 0);
     percpu_ref_put(&ref);
@@ -204,14 +204,14 @@ KTEST(percpu_ref, parked_cpu)
         0);
     for (u32 life = 1; life <= 3; life++) {
         alive = true;
-        EXPECT_EQ(smp_call_on(cpu, get_here, &t), 0); /* 10 + cpu */
+        EXPECT_EQ(smp_call_on_copy(cpu, get_here, &t), 0); /* 10 + cpu */
         REQUIRE_EQ(cpu_park_request(cpu), 0);
         percpu_ref_put_many(&ref, 10 + cpu); /* here what was taken there */
         percpu_ref_get_many(&ref, nr);
         EXPECT_EQ(percpu_ref_kill(&ref), 0);
         EXPECT_EQ(released, life - 1);
         REQUIRE_EQ(cpu_wake(cpu), 0);
-        EXPECT_EQ(smp_call_on(cpu, put_here, &t), 0);
+        EXPECT_EQ(smp_call_on_copy(cpu, put_here, &t), 0);
         EXPECT_EQ(released, life);
         REQUIRE_EQ(cpu_park_request(cpu), 0);
         EXPECT_EQ(percpu_ref_reinit(&ref), 0);

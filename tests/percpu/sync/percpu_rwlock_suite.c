@@ -118,14 +118,14 @@ KTEST(percpu_rwlock, across_cpus)
             continue;
         percpu_down_read(&lock);
         EXPECT_TRUE(percpu_rwlock_is_read_locked(&lock));
-        EXPECT_EQ(smp_call_on(cpu, unlock_there, &t), 0);
+        EXPECT_EQ(smp_call_on_copy(cpu, unlock_there, &t), 0);
         EXPECT_FALSE(percpu_rwlock_is_read_locked(&lock));
         n++;
     }
     EXPECT_TALLY(&t, n);
     t = (struct tally){0};
     REQUIRE_EQ(percpu_down_write(&lock), 0);
-    EXPECT_EQ(smp_call_all(must_fail, &t), 0);
+    EXPECT_EQ(smp_call_all_copy(must_fail, &t), 0);
     percpu_up_write(&lock);
     EXPECT_TALLY(&t, cpus_online());
     EXPECT_TRUE(percpu_down_read_trylock(&lock));

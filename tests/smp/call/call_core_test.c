@@ -92,7 +92,14 @@ static void poll_irq(void)
 
 static int call_one(u32 cpu, call_fn fn, void *arg, struct call_result *result)
 {
-    return call_run(&ops, self, &(struct call_targets){.cpu = cpu}, fn, arg, result);
+    return call_run(&ops, self, &(struct call_targets){.cpu = cpu},
+                    &(struct call_request){fn, arg, 0}, result);
+}
+
+static int copy_one(u32 cpu, call_fn fn, void *arg, u32 size, struct call_result *result)
+{
+    return call_run(&ops, self, &(struct call_targets){.cpu = cpu},
+                    &(struct call_request){fn, arg, size}, result);
 }
 
 static void count(void *arg)
@@ -169,6 +176,67 @@ KTEST(call_core, a_target_that_hangs_keeps_the_caller_busy_until_it_returns)
     while (call_one(2, count, (void *)&n, &result) == -EBUSY)
         sched_yield();
     EXPECT_EQ(n, 1);
+    atomic_store(&stop, true);
+    pthread_join(thread, NULL);
+}
+
+/* ---- arguments that live shorter than the call ----------------------------------------------- */
+
+struct short_lived {
+    u64 in, out;
+};
+
+static void write_late(void *arg)
+{
+    struct short_lived *s = arg;
+
+    hang(NULL);
+    s->out = s->in + 1;
+}
+
+static void add_one(void *arg)
+{
+    struct short_lived *s = arg;
+
+    s->out = s->in + 1;
+}
+
+KTEST(call_core, a_copied_argument_comes_back)
+{
+    struct short_lived s = {.in = 41};
+    struct call_result result;
+
+    reset(1000000000);
+    EXPECT_EQ(copy_one(0, add_one, &s, sizeof(s), &result), 0);
+    EXPECT_EQ(s.out, 42);
+    EXPECT_EQ(s.in, 41);
+}
+
+/* The memory of the argument is poisoned after the call: the target, late, neither reads nor
+ * writes it. */
+KTEST(call_core, a_target_that_is_late_does_not_touch_a_copied_argument)
+{
+    struct short_lived s = {.in = 41, .out = 0}, *own;
+    struct call_result result;
+    _Atomic u32 n = 0;
+    pthread_t thread;
+
+    reset(30000000);
+    atomic_store(&stop, false);
+    atomic_store(&release_it, false);
+    pthread_create(&thread, NULL, target_thread, (void *)2);
+    EXPECT_EQ(copy_one(2, write_late, &s, sizeof(s), &result), -ETIMEDOUT);
+    EXPECT_TRUE(result.hangs);
+    EXPECT_EQ(s.out, 0);
+    memset(&s, 0x5a, sizeof(s));
+    EXPECT_EQ(copy_one(2, add_one, &s, sizeof(s), &result), -EBUSY);
+    atomic_store(&release_it, true);
+    while (call_one(2, count, (void *)&n, &result) == -EBUSY)
+        sched_yield();
+    EXPECT_EQ(s.in, 0x5a5a5a5a5a5a5a5aULL);
+    EXPECT_EQ(s.out, 0x5a5a5a5a5a5a5a5aULL);
+    own = (struct short_lived *)cpus[0].copy;
+    EXPECT_EQ(own->out, 42);
     atomic_store(&stop, true);
     pthread_join(thread, NULL);
 }
@@ -283,7 +351,7 @@ static void *storm(void *arg)
         int err;
 
         if (i % 4 == 0)
-            err = call_run(&ops, self, &all, hit, NULL, &result);
+            err = call_run(&ops, self, &all, &(struct call_request){hit, NULL, 0}, &result);
         else
             err = call_one((self + i) % CPUS, hit, NULL, &result);
         if (err)

@@ -2,6 +2,7 @@
  * Cross-CPU calls: each reaches the CPU it is for, with interrupts off, exactly once.
  * SPDX-License-Identifier: MIT
  */
+#include <stdatomic.h>
 #include "tests/suite/kutil.h"
 
 static DEFINE_PER_CPU(u32, calls);
@@ -46,7 +47,7 @@ KTEST(call, each)
         struct one_call c = {.cpu = cpu};
         u32 own = per_cpu(calls, cpu), all = calls_of_all();
 
-        EXPECT_EQ(smp_call_on(cpu, on_one, &c), 0);
+        EXPECT_EQ(smp_call_on_copy(cpu, on_one, &c), 0);
         EXPECT_TALLY(&c.t, 1);
         EXPECT_EQ(per_cpu(calls, cpu), own + 1);
         EXPECT_EQ(calls_of_all(), all + 1);
@@ -61,7 +62,7 @@ KTEST(call, all_rounds)
 
     for_each_online_cpu(cpu) per_cpu(calls, cpu) = 0;
     for (u32 i = 0; i < rounds; i++)
-        EXPECT_EQ(smp_call_all(on_any, &t), 0);
+        EXPECT_EQ(smp_call_all_copy(on_any, &t), 0);
     EXPECT_TALLY(&t, rounds * n);
     for_each_online_cpu(cpu) EXPECT_EQ(per_cpu(calls, cpu), rounds);
 }
@@ -81,7 +82,7 @@ KTEST(call, set)
             members++;
         }
     }
-    EXPECT_EQ(smp_call_set(words, on_any, &t), 0);
+    EXPECT_EQ(smp_call_set_copy(words, on_any, &t), 0);
     EXPECT_TALLY(&t, members);
     for_each_online_cpu(cpu) EXPECT_EQ(per_cpu(calls, cpu), cpu % 2 == 0);
 }
@@ -92,8 +93,87 @@ KTEST(call, not_online)
     struct tally t = {0};
     u32 cpu;
 
-    EXPECT_EQ(smp_call_on(cpu_map.nr_ids, on_any, &t), -ENODEV);
+    EXPECT_EQ(smp_call_on_copy(cpu_map.nr_ids, on_any, &t), -ENODEV);
     for_each_possible_cpu(cpu) if (!cpu_is_online(cpu))
-        EXPECT_EQ(smp_call_on(cpu, on_any, &t), -ENODEV);
+        EXPECT_EQ(smp_call_on_copy(cpu, on_any, &t), -ENODEV);
     EXPECT_TALLY(&t, 0);
+}
+
+/* ---- a call that failed ---------------------------------------------------------------------- */
+
+static atomic_bool begun, answer;
+
+static void nothing(void *arg)
+{
+    (void)arg;
+}
+
+struct late {
+    u64 in, out;
+};
+
+static uintptr_t where; /* the argument was */
+
+/* In the call, interrupts off: this CPU is as good as dead until `answer`. */
+static void answer_late(void *arg)
+{
+    struct late *l = arg;
+
+    atomic_store(&begun, true);
+    while (!atomic_load(&answer))
+        cpu_relax();
+    l->out = l->in + 1;
+}
+
+/* Its frame, with the argument in it, is gone when it returns. */
+static NOINLINE int call_that_fails(u32 cpu)
+{
+    struct {
+        struct late l;
+        volatile u64 above[64];
+    } f = {.l = {.in = 0x1a7e}};
+    int err = smp_call_on_copy(cpu, answer_late, &f.l);
+
+    where = (uintptr_t)&f.l;
+    EXPECT_EQ(f.l.out, 0);
+    return err;
+}
+
+/* What now lies where the frame was is as it was written, after the CPU has answered. */
+static NOINLINE u32 poison_and_release(void)
+{
+    volatile u64 frame[128];
+    u32 changed = 0;
+
+    EXPECT_TRUE(where >= (uintptr_t)frame && where < (uintptr_t)&frame[ARRAY_SIZE(frame) - 2]);
+    for (u32 i = 0; i < ARRAY_SIZE(frame); i++)
+        frame[i] = 0x5a5a5a5a5a5a5a5aULL;
+    atomic_store(&answer, true);
+    while (smp_call_on(0, nothing, NULL) == -EBUSY)
+        cpu_relax();
+    for (u32 i = 0; i < ARRAY_SIZE(frame); i++)
+        changed += frame[i] != 0x5a5a5a5a5a5a5a5aULL;
+    return changed;
+}
+
+/* A CPU answers after the caller has given up and gone: it touches nothing of the caller's stack. */
+KTEST(call, a_late_answer_touches_nothing)
+{
+    u32 cpu = cpumap_next(&cpu_map, CPU_ONLINE, 1);
+    struct call_deadline old;
+
+    if (cpu >= cpu_map.nr_ids) {
+        ktest_skip("needs 2 CPUs");
+        return;
+    }
+    atomic_store(&begun, false);
+    atomic_store(&answer, false);
+    old = call_kind_set_deadline(&smp_calls, (struct call_deadline){20 * tsc_khz_now(), NULL});
+    for (u32 i = 0; i < 50 && !atomic_load(&begun); i++) /* a busy host may not let it begin */
+        EXPECT_EQ(call_that_fails(cpu), -ETIMEDOUT);
+    call_kind_set_deadline(&smp_calls, old);
+    EXPECT_TRUE(atomic_load(&begun));
+    EXPECT_EQ(smp_call_on(0, nothing, NULL), atomic_load(&begun) ? -EBUSY : 0);
+    EXPECT_EQ(poison_and_release(), 0);
+    EXPECT_EQ(smp_call_all(nothing, NULL), 0);
 }

@@ -89,7 +89,7 @@ static inline u64 tlb_area_read(const struct tlb_area *a, u32 cpu)
 {
     struct tlb_area_probe p = {.va = a->va};
 
-    EXPECT_EQ(smp_call_on(cpu, tlb_area_probe_here, &p), 0);
+    EXPECT_EQ(smp_call_on_copy(cpu, tlb_area_probe_here, &p), 0);
     return p.val;
 }
 

@@ -69,16 +69,16 @@ static int shoot(const struct tlb_area *a, enum how how)
 
 static void forget_on_all(u32 pages, enum how how)
 {
-    struct tlb_area a;
+    static struct tlb_area a; /* a call that fails may still read it */
     struct readers r = {.area = &a, .mapped = true};
 
     REQUIRE_EQ(tlb_area_take(&a, pages), 0);
     tlb_area_map(&a, 0);
-    EXPECT_EQ(smp_call_all(read_all, &r), 0);
+    EXPECT_EQ(smp_call_all_copy(read_all, &r), 0);
     tlb_area_unmap(&a);
     EXPECT_EQ(shoot(&a, how), 0);
     r.mapped = false;
-    EXPECT_EQ(smp_call_all(read_all, &r), 0);
+    EXPECT_EQ(smp_call_all_copy(read_all, &r), 0);
     EXPECT_TALLY(&r.t, 2 * cpus_online());
     tlb_area_give_back(&a);
 }
@@ -147,9 +147,11 @@ static void storm(void *arg)
 KTEST(tlb, all_at_once)
 {
     static struct on_idle o;
-    struct tally t = {0}, calls = {0};
+    static struct tally t;
+    struct tally calls = {0};
     u32 cpu, n = cpus_online(), others = 0;
 
+    t = (struct tally){0};
     on_idle_begin(&o, storm, &t, false);
     for_each_online_cpu(cpu) if (cpu && others + 1 < STORM_CPUS)
     {
@@ -158,7 +160,7 @@ KTEST(tlb, all_at_once)
     }
     for (u32 i = 0; i < STORM_ROUNDS; i++) {
         storm_round(&t, i);
-        EXPECT_EQ(smp_call_all((void (*)(void *))tally_ran, &calls), 0);
+        EXPECT_EQ(smp_call_all_copy((void (*)(void *))tally_ran, &calls), 0);
     }
     on_idle_end(&o, others);
     EXPECT_TALLY(&t, others);

@@ -130,7 +130,8 @@ static void shoot(u32 page)
     cpumap_snapshot(&map, CPU_ONLINE, words);
     words[0] &= ~(1ULL << self);
     tlb[self][page] = NONE;
-    if (call_run(&ops, self, &targets, drop_page, &page, &result))
+    if (call_run(&ops, self, &targets, &(struct call_request){drop_page, &page, sizeof(page)},
+                 &result))
         atomic_fetch_add(&failures, 1);
     atomic_fetch_add(&refused, result.refused);
     atomic_fetch_add(&shootdowns, 1);

@@ -5,6 +5,7 @@
 #include "smp/run/park.h"
 #include "smp/start/bringup.h"
 #include "tests/smp/call/tlb_area.h"
+#include "tests/suite/come_back.h"
 #include "tests/suite/on_idle.h"
 
 static u32 some_other_cpu(void)
@@ -57,8 +58,8 @@ KTEST(park, leaves_the_set)
         members++;
     }
     EXPECT_EQ(members, online - 1);
-    EXPECT_EQ(smp_call_on(target, (void (*)(void *))tally_ran, &t), -ENODEV);
-    EXPECT_EQ(smp_call_all((void (*)(void *))tally_ran, &t), 0);
+    EXPECT_EQ(smp_call_on_copy(target, (void (*)(void *))tally_ran, &t), -ENODEV);
+    EXPECT_EQ(smp_call_all_copy((void (*)(void *))tally_ran, &t), 0);
     EXPECT_TALLY(&t, online - 1);
     EXPECT_EQ(tlb_shootdown(va, va + PAGE_SIZE), 0);
     EXPECT_EQ(tlb_shootdown_all(), 0);
@@ -68,7 +69,7 @@ KTEST(park, leaves_the_set)
     EXPECT_EQ(cpu_wake(target), 0);
     EXPECT_EQ(cpus_online(), online);
     EXPECT_EQ(cpus_parked(), parked);
-    EXPECT_EQ(smp_call_on(target, (void (*)(void *))tally_ran, &t), 0);
+    EXPECT_EQ(smp_call_on_copy(target, (void (*)(void *))tally_ran, &t), 0);
     EXPECT_TALLY(&t, online);
 }
 
@@ -138,12 +139,13 @@ static void log_woken(void *ctx, u32 cpu)
 
 KTEST(park, hooks)
 {
-    struct hook_log log = {0};
-    struct cpu_hooks hooks = {log_first, log_parking, log_woken, &log};
-    struct cpu_hooks none = {0};
+    static struct hook_log log; /* a CPU may be late with its hooks */
+    static const struct cpu_hooks hooks = {log_first, log_parking, log_woken, &log};
+    static const struct cpu_hooks none;
 
     if (too_few(2))
         return;
+    log = (struct hook_log){0};
     log.cpu = some_other_cpu();
     REQUIRE_EQ(cpu_hooks_add(&hooks), 0);
     EXPECT_EQ(cpu_hooks_add(&none), 0);
@@ -200,11 +202,13 @@ static void load_round(void *arg)
 KTEST(park, under_load)
 {
     static struct on_idle o;
-    struct load l = {0};
+    static struct load l;
     u32 online = cpus_online(), target = 0, loaded = 0, cpu, rounds;
 
     if (too_few(3))
         return;
+    l = (struct load){0};
+    all_come_back();
     rounds = online <= 16 ? ROUNDS : ROUNDS / 10;
     on_idle_begin(&o, load_round, &l, true);
     for_each_online_cpu(cpu)
@@ -236,11 +240,12 @@ KTEST(park, under_load)
 
 static void start_first_time(u32 cpu)
 {
-    struct hook_log log = {.cpu = cpu, .refuse = -ENOMEM};
-    struct cpu_hooks hooks = {log_first, log_parking, log_woken, &log};
+    static struct hook_log log;
+    static const struct cpu_hooks hooks = {log_first, log_parking, log_woken, &log};
     struct tally t = {0};
     u32 online = cpus_online();
 
+    log = (struct hook_log){.cpu = cpu, .refuse = -ENOMEM};
     REQUIRE_EQ(cpu_hooks_add(&hooks), 0);
     EXPECT_EQ(cpu_wake(cpu), -ENOMEM);
     EXPECT_EQ(log.firsts, 1);
@@ -251,7 +256,7 @@ static void start_first_time(u32 cpu)
     EXPECT_EQ(log.wokens, 1);
     EXPECT_TRUE(cpu_is_online(cpu));
     EXPECT_EQ(cpus_online(), online + 1);
-    EXPECT_EQ(smp_call_on(cpu, (void (*)(void *))tally_ran, &t), 0);
+    EXPECT_EQ(smp_call_on_copy(cpu, (void (*)(void *))tally_ran, &t), 0);
     EXPECT_EQ(tlb_shootdown_all(), 0);
     /* It parks and wakes as any other; and the machine is left as it was found. */
     EXPECT_EQ(cpu_park_request(cpu), 0);

@@ -82,7 +82,7 @@ KTEST(smp, nmi_escalation_is_survived)
         return;
     }
     old = call_kind_set_deadline(&smp_calls, (struct call_deadline){4 * ms, NULL});
-    err = smp_call_on(cpumap_next(&cpu_map, CPU_ONLINE, 1), spin, &time);
+    err = smp_call_on_copy(cpumap_next(&cpu_map, CPU_ONLINE, 1), spin, &time);
     call_kind_set_deadline(&smp_calls, old);
     EXPECT_TRUE(err == 0 || err == -ETIMEDOUT);
     while (smp_call_on(0, note_cpu, NULL) == -EBUSY)
@@ -127,7 +127,7 @@ KTEST(smp, timer_fires_once_on_the_cpu_that_asked_and_not_early)
 
         if (cpu >= 4)
             break;
-        REQUIRE_EQ(smp_call_on(cpu, start_timer, &c), 0);
+        REQUIRE_EQ(smp_call_on_copy(cpu, start_timer, &c), 0);
         EXPECT_EQ(c.err, 0);
         begin = rdtsc();
         while (!atomic_load(&fired_at) && rdtsc() - begin < 20000 * ms)
