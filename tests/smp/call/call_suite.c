@@ -156,7 +156,7 @@ static NOINLINE u32 poison_and_release(void)
     return changed;
 }
 
-/* A CPU answers after the caller has given up and gone: it touches nothing of the caller's stack. */
+/* A CPU answers after the caller has given up and gone: the caller's stack stays untouched. */
 KTEST(call, a_late_answer_touches_nothing)
 {
     u32 cpu = cpumap_next(&cpu_map, CPU_ONLINE, 1);
