@@ -45,6 +45,7 @@ PURE_SRCS := \
 	kernel/base/console_spec.c \
 	kernel/base/cpu_id.c \
 	kernel/base/crc32.c \
+	kernel/base/event_kinds.c \
 	kernel/base/fb_text.c \
 	kernel/base/firmware.c \
 	kernel/base/font.c \
@@ -58,6 +59,7 @@ PURE_SRCS := \
 	kernel/base/uart16550.c \
 	kernel/bench/bench_stat.c \
 	kernel/platform/power_ways.c \
+	kernel/report/outcome.c \
 	kernel/report/report_json.c \
 	mm/map/direct_map.c \
 	mm/map/pagetable.c \
@@ -251,6 +253,10 @@ KERNEL_ASM := \
 	smp/run/park.asm \
 	smp/start/trampoline.asm \
 
+# The same source and compiler give the same bytes in any folder (docs/adr/0028): paths in debug
+# information begin at the top folder.
+SAME_BYTES := -ffile-prefix-map=$(CURDIR)=.
+
 # ---- the kernel: four builds of one source list ----------------------------------------------
 # The stack protector's canary is the first word of the per-CPU section, whose address linker.ld
 # fixes and checks (docs/adr/0001): 0xffffffff80210000 as a signed number.
@@ -258,11 +264,12 @@ CANARY_OFFSET := -2145320960
 KCFLAGS := -std=gnu11 -ffreestanding -O2 -g -Wall -Wextra -Werror -mcmodel=kernel -mno-red-zone \
 	-mno-mmx -mno-sse -mno-sse2 -mno-80387 -fno-pic -fno-pie -fno-common -fno-strict-aliasing \
 	-fno-omit-frame-pointer -fno-asynchronous-unwind-tables -fcf-protection=none \
-	-fno-delete-null-pointer-checks -I.
+	-fno-delete-null-pointer-checks -I. $(SAME_BYTES)
 GUARD := -fstack-protector-strong -mstack-protector-guard=tls -mstack-protector-guard-reg=gs
 GCC_GUARD := $(GUARD) -mstack-protector-guard-offset=$(CANARY_OFFSET)
-# The tree's name, for the log. The stamp, and one object, are made anew only when the name changes.
-VERSION := $(or $(shell git describe --always --dirty --abbrev=12 2>/dev/null),unknown)
+# The tree's name, for the log, without tags, which one clone has and another has not. The stamp, and
+# one object, are made anew only when the name changes.
+VERSION := $(or $(shell git describe --always --dirty --abbrev=12 --exclude='*' 2>/dev/null),unknown)
 $(BUILD)/version: FORCE
 	@mkdir -p $(@D)
 	@echo '$(VERSION)' | cmp -s - $@ || echo '$(VERSION)' > $@
@@ -307,10 +314,10 @@ $(1)/perch.elf: $$(patsubst %.c,$(1)/obj/%.o,$$(filter-out $(4),$$(KERNEL_C))) $
 		tools/ksyms.py
 	@echo "  LD  $$@"
 	$(Q)$$(PYTHON) tools/ksyms.py < /dev/null > $(1)/ksyms0.asm
-	$(Q)$$(NASM) -f elf64 $(1)/ksyms0.asm -o $(1)/ksyms0.o
+	$(Q)cd $(1) && $$(NASM) -f elf64 ksyms0.asm -o ksyms0.o
 	$(Q)$$(LD) $$(KLDFLAGS) -o $(1)/perch0.elf $$(filter %.o,$$^) $(1)/ksyms0.o
 	$(Q)$$(NM) -n $(1)/perch0.elf | $$(PYTHON) tools/ksyms.py > $(1)/ksyms.asm
-	$(Q)$$(NASM) -f elf64 $(1)/ksyms.asm -o $(1)/ksyms.o
+	$(Q)cd $(1) && $$(NASM) -f elf64 ksyms.asm -o ksyms.o
 	$(Q)$$(LD) $$(KLDFLAGS) -o $$@.tmp $$(filter %.o,$$^) $(1)/ksyms.o
 	$(Q)$$(PYTHON) tools/check_image.py $$@.tmp
 	@mv $$@.tmp $$@

@@ -72,7 +72,13 @@ static bool next(struct walk *w)
     w->index = w->entries;
     if (!left)
         return false;
-    if (!acpi_read(w->table, w->at, h, sizeof(*h)) || h->length < sizeof(*h) || h->length > left) {
+    if (!acpi_read(w->table, w->at, h, sizeof(*h))) {
+        if (!w->quiet)
+            acpi_stray_bytes("CEDT", w->at, left);
+        w->next = w->table.len;
+        return false;
+    }
+    if (h->length < sizeof(*h) || h->length > left) {
         if (!w->quiet)
             firmware_finding(FW_CEDT_ENTRY_CUT,
                              "entry %u at offset 0x%zx length %u, %zu bytes are left: the rest of "

@@ -39,10 +39,42 @@ static void registers(const struct acpi_fadt *f, struct fadt_info *out)
     out->acpi_disable = f->acpi_disable;
 }
 
+/* Table lengths of the specifications: revisions 3 and 4 (ACPI 2.0 to 4.0), 5 (5.0), 6 (5.1). */
+enum { LENGTH_3 = 244, LENGTH_5 = 268, LENGTH_6 = 276 };
+
 /* The table length that the specification gives this revision (5.2.9). */
 static size_t length_of(u8 revision)
 {
-    return revision >= 6 ? 276 : revision >= 5 ? 268 : revision >= 3 ? 244 : ACPI_FADT_V1_LEN;
+    return revision >= 6   ? LENGTH_6
+           : revision >= 5 ? LENGTH_5
+           : revision >= 3 ? LENGTH_3
+                           : ACPI_FADT_V1_LEN;
+}
+
+/*
+ * A new revision number on the body of an older one, as many healthy machines have it. Revision 6
+ * adds the hypervisor's name, which means nothing outside of a guest; revision 5 the sleep
+ * registers, which only hardware-reduced machines have.
+ */
+static bool is_older_body(const struct acpi_fadt *f, size_t len)
+{
+    return len == LENGTH_5 || (len == LENGTH_3 && !(f->flags & FADT_FLAG_HW_REDUCED));
+}
+
+static void check_length(const struct acpi_fadt *f, size_t len)
+{
+    size_t full = length_of(f->h.revision);
+
+    if (len >= full)
+        return;
+    if (is_older_body(f, len))
+        firmware_finding(
+            FW_FADT_LENGTH_HARMLESS,
+            "length %zu, revision %u has %zu: as revision %u, nothing of use is missing", len,
+            f->h.revision, full, len == LENGTH_5 ? 5u : 3u);
+    else
+        firmware_finding(FW_FADT_LENGTH, "length %zu, revision %u has %zu", len, f->h.revision,
+                         full);
 }
 
 int fadt_parse(const void *table, size_t len, struct fadt_info *out)
@@ -55,9 +87,7 @@ int fadt_parse(const void *table, size_t len, struct fadt_info *out)
         firmware_finding(FW_FADT_SHORT, "length %zu, needs %u", len, ACPI_FADT_V1_LEN);
         return -EINVAL;
     }
-    if (len < length_of(f.h.revision))
-        firmware_finding(FW_FADT_LENGTH, "length %zu, revision %u has %zu", len, f.h.revision,
-                         length_of(f.h.revision));
+    check_length(&f, len);
     out->revision = f.h.revision;
     out->flags = f.flags;
     out->has_boot_flags = f.h.revision >= 2;

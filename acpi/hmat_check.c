@@ -138,9 +138,11 @@ static void check_structures(struct acpi_bytes all, u8 revision)
     for (u32 index = 0; at < all.len; index++) {
         struct piece p = {.offset = at, .index = index, .revision = revision};
 
-        acpi_read(all, at, &head, sizeof(head));
-        if (all.len - at < sizeof(head) || head.length < sizeof(head) ||
-            head.length > all.len - at) {
+        if (!acpi_read(all, at, &head, sizeof(head))) {
+            acpi_stray_bytes("HMAT", at, all.len - at);
+            return;
+        }
+        if (head.length < sizeof(head) || head.length > all.len - at) {
             firmware_finding(FW_HMAT_STRUCTURE_CUT,
                              "structure %u at offset 0x%zx length %u, %zu bytes are left", index,
                              at, head.length, all.len - at);

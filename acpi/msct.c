@@ -15,6 +15,10 @@ static void check_structures(struct acpi_bytes b, size_t at, struct msct_info *o
     for (; at < b.len; at += d.length) {
         bool there = acpi_read(b, at, &d, sizeof(d));
 
+        if (b.len - at == 1) {
+            acpi_stray_bytes("MSCT", at, 1);
+            return;
+        }
         if (!there || d.length < sizeof(d) || d.length > b.len - at) {
             firmware_finding(FW_MSCT_STRUCTURE,
                              "structure %u at offset 0x%zx: length %u, %zu bytes are left",

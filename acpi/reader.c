@@ -47,6 +47,26 @@ void acpi_walk_begin_quiet(struct acpi_walk *w, struct acpi_bytes table, size_t 
     *w = (struct acpi_walk){.table = table, .next = first, .quiet = true};
 }
 
+void acpi_stray_bytes(const char *table, size_t offset, size_t count)
+{
+    if (count == 1)
+        firmware_finding_in(FW_TABLE_STRAY_BYTES, table,
+                            "one stray byte at the end, at offset 0x%zx: no entry is lost", offset);
+    else
+        firmware_finding_in(FW_TABLE_STRAY_BYTES, table,
+                            "%zu stray bytes at the end, at offset 0x%zx: no entry is lost", count,
+                            offset);
+}
+
+/* Ends the walk at a byte that is too little for an entry. */
+static bool walk_stray(struct acpi_walk *w)
+{
+    if (!w->quiet)
+        acpi_stray_bytes(firmware_kind(w->broken)->table, w->next, w->table.len - w->next);
+    w->next = w->table.len;
+    return false;
+}
+
 /* Ends the walk with a finding. */
 static bool walk_broken(struct acpi_walk *w, u8 length)
 {
@@ -70,7 +90,7 @@ bool acpi_walk_next(struct acpi_walk *w, struct acpi_entry *e)
     if (w->next >= w->table.len)
         return false;
     if (!acpi_read(w->table, w->next, head, sizeof(head)))
-        return walk_broken(w, 2);
+        return walk_stray(w);
     if (head[1] < sizeof(head) || head[1] > w->table.len - w->next)
         return walk_broken(w, head[1]);
     *e = (struct acpi_entry){

@@ -54,9 +54,13 @@ void acpi_walk_begin_quiet(struct acpi_walk *w, struct acpi_bytes table, size_t 
 
 /*
  * The next entry; false at the end. An entry of length 0 or 1, and one that reaches beyond the end
- * of the table, end the walk with a finding, because the next entry cannot be located.
+ * of the table, end the walk with a finding, because the next entry cannot be located. A single
+ * byte at the end has no length: a finding too, but nothing is lost.
  */
 bool acpi_walk_next(struct acpi_walk *w, struct acpi_entry *e);
+
+/* Makes the finding that the table's last count bytes are too few for the head of an entry. */
+void acpi_stray_bytes(const char *table, size_t offset, size_t count);
 
 /* Makes the finding that an entry has a wrong length. */
 void acpi_entry_length(enum firmware_id id, const struct acpi_entry *e, size_t needed);

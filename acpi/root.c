@@ -209,7 +209,9 @@ static u32 copy_entries(struct root_finder *f, const struct acpi_table_ref *t, u
 
     if (!b.data)
         return 0;
-    if ((t->length - ACPI_TABLE_MIN) % width)
+    if ((t->length - ACPI_TABLE_MIN) % width == 1)
+        acpi_stray_bytes(name, t->length - 1, 1);
+    else if ((t->length - ACPI_TABLE_MIN) % width)
         firmware_finding(FW_XSDT_LENGTH, "%s: length 0x%x is no whole number of entries", name,
                          t->length);
     for (u32 i = 0; i < entries; i++) {

@@ -14,7 +14,11 @@ static int refuse(struct slit_view *v, enum slit_verdict why)
     size_t at = sizeof(struct acpi_slit) + (size_t)v->bad_from * v->n + v->bad_to;
 
     v->verdict = why;
-    if (why == SLIT_TOO_SHORT)
+    if (why == SLIT_TOO_SHORT && v->needed == SLIT_TOO_LARGE)
+        firmware_finding(FW_SLIT_SHORT,
+                         "length %zu, %llu localities at offset 0x24 need more than 2^64 bytes",
+                         v->length, (ull)v->stated_n);
+    else if (why == SLIT_TOO_SHORT)
         firmware_finding(FW_SLIT_SHORT, "length %zu, %llu localities need %zu", v->length,
                          (ull)v->stated_n, v->needed);
     else if (why == SLIT_EMPTY)
@@ -62,8 +66,8 @@ int slit_parse(const void *table, size_t len, struct slit_view *view)
     if (s.n == 0)
         return refuse(view, SLIT_EMPTY);
     /* n * n must not wrap before it is compared with the length. */
-    view->needed = s.n <= 0xffff ? sizeof(s) + (size_t)(s.n * s.n) : 0;
-    if (!view->needed || view->needed > len)
+    view->needed = s.n <= 0xffffffff ? sizeof(s) + (size_t)(s.n * s.n) : SLIT_TOO_LARGE;
+    if (view->needed > len)
         return refuse(view, SLIT_TOO_SHORT);
     view->n = (u32)s.n;
     view->matrix = (const u8 *)table + sizeof(s);

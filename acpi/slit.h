@@ -18,6 +18,8 @@
 #define SLIT_REMOTE      20 /* assumed without a table */
 #define SLIT_UNREACHABLE 255
 
+#define SLIT_TOO_LARGE (~(size_t)0) /* more bytes than 64 bits can say */
+
 enum slit_verdict {
     SLIT_OK,
     SLIT_TOO_SHORT,  /* no header, or no room for n * n entries */
@@ -31,7 +33,7 @@ struct slit_view {
     u32 n;                 /* localities; 0 unless verdict is SLIT_OK */
     const u8 *matrix;      /* n * n bytes inside the table: row "from", column "to" */
     u64 stated_n;          /* as the table states it */
-    size_t length, needed; /* of the table; needed is 0 when n * n cannot be computed */
+    size_t length, needed; /* of the table; needed may be SLIT_TOO_LARGE */
     size_t matrix_offset;  /* the same in every SLIT */
     u32 bad_from, bad_to, bad_value;
     bool oversize, asymmetric, unreachable; /* remarks on a usable table */

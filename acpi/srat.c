@@ -50,6 +50,7 @@ static void parse_cpu(struct srat_records *r, const struct acpi_entry *e)
                    .apic_id = c.apic_id,
                    .pxm = c.pxm_lo | (r->revision >= 2 ? hi << 8 : 0),
                    .entry = e->index,
+                   .offset = (u32)e->offset,
                    .enabled = c.flags & ACPI_SRAT_ENABLED,
                });
 }
@@ -67,6 +68,7 @@ static void parse_x2apic(struct srat_records *r, const struct acpi_entry *e)
                    .apic_id = c.apic_id,
                    .pxm = c.pxm,
                    .entry = e->index,
+                   .offset = (u32)e->offset,
                    .enabled = c.flags & ACPI_SRAT_ENABLED,
                    .x2apic = true,
                });

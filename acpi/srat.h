@@ -22,7 +22,8 @@
 struct srat_cpu {
     u32 apic_id;
     u32 pxm;
-    u32 entry; /* index in the table, all types counted */
+    u32 entry;  /* index in the table, all types counted */
+    u32 offset; /* in the table */
     bool enabled;
     bool x2apic; /* type 2 */
 };

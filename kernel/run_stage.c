@@ -6,20 +6,26 @@
 #include "kernel/bench/bench.h"
 #include "kernel/stages/fail.h"
 #include "kernel/base/ktest.h"
+#include "kernel/report/outcome.h"
 #include "kernel/report/report.h"
 #include "kernel/stages/stage_times.h"
 #include "kernel/report/summary.h"
 #include "kernel/report/verdict_page.h"
 #include "kernel/base/firmware.h"
+#include "kernel/base/events.h"
 #include "kernel/base/glob.h"
+#include "kernel/base/log.h"
 #include "kernel/base/print.h"
 #include "kernel/base/ubsan.h"
 #include "kernel/platform/console.h"
 #include "kernel/platform/panic.h"
 #include "kernel/platform/power.h"
+#include "mm/numa/numa.h"
 #include "percpu/percpu.h"
+#include "smp/start/cpus.h"
 
 static struct summary summary; /* of this run */
+static struct outcome outcome;
 
 /* The last page on the screen of a machine that stays on. */
 static void show_page(enum power_result result)
@@ -27,7 +33,7 @@ static void show_page(enum power_result result)
     if (result == POWER_PANIC)
         console_panic_page();
     else
-        verdict_page(boot_state_get(), result == POWER_PASSED, &summary);
+        verdict_page(boot_state_get(), &outcome, &summary);
 }
 
 static void end_after_panic(void)
@@ -57,27 +63,22 @@ void end_map_registers(struct boot_state *s)
     power_map_registers(&s->vm);
 }
 
-/* Findings about the firmware fail a run only when strict=firmware asks for it. */
-static bool firmware_ok(const struct boot_state *s)
-{
-    return !s->opt.strict_firmware || firmware_total(firmware_found(), FIRMWARE_FAIL) == 0;
-}
-
-static bool run_tests(struct boot_state *s)
+static void run_tests(struct boot_state *s)
 {
     struct ktest_totals *totals = &summary.tests;
     char glob[64];
 
     if (!kernel_options_run(&s->opt, "test", glob, sizeof(glob)))
-        return true;
+        return;
     totals->on_result = summary_case;
     totals->ctx = &summary;
+    totals->judge_events = true;
+    totals->allowed_events = s->opt.events;
     ktest_run(glob[0] ? glob : NULL, totals);
     pr_info("test: %u passed, %u failed, %u skipped", totals->passed, totals->failed,
             totals->skipped);
     if (totals->passed == 0)
         pr_err("test: nothing ran");
-    return totals->failed == 0 && totals->passed != 0;
 }
 
 static void run_bench(struct boot_state *s)
@@ -91,22 +92,63 @@ static void run_bench(struct boot_state *s)
     bench_percpu(s, glob);
 }
 
+static void count_run(struct outcome_counts *c, const struct boot_state *s)
+{
+    u32 possible = s->topo.cpu_count;
+
+    c->cpus_wanted = s->opt.maxcpus ? MIN(s->opt.maxcpus, possible) : possible;
+    c->cpus_online = cpus_online();
+    c->tests_asked = kernel_options_run(&s->opt, "test", NULL, 0);
+    c->passed = summary.tests.passed;
+    c->failed = summary.tests.failed;
+    c->units_wrong = s->placement.wrong;
+    c->ubsan_reports = ubsan_report_count();
+    c->damaged = percpu_damage();
+    c->on_purpose = fail_run(&s->opt);
+    c->strict_firmware = s->opt.strict_firmware;
+    c->firmware_fail = firmware_total(firmware_found(), FIRMWARE_FAIL);
+    c->no_acpi = !s->has_acpi;
+    c->no_madt = s->has_acpi && !s->madt.cpu_count;
+    if (s->topo.uncovered_bytes > NUMA_UNCOVERED_SLACK)
+        c->uncovered = s->topo.uncovered_bytes;
+    for (u32 id = 0; id < EVENT_NR_IDS; id++)
+        c->events[id] = event_total(id) - event_excused(id);
+}
+
+static void print_events(void)
+{
+    for (u32 id = 0; id < EVENT_NR_IDS; id++)
+        if (event_total(id))
+            pr_info("events: %s %llu (%s), %llu of them on purpose", event_kind(id)->id,
+                    (ull)event_total(id), event_kind(id)->text, (ull)event_excused(id));
+}
+
+/* The verdict in each of its forms. */
+static NORETURN void conclude(struct boot_state *s)
+{
+    static const enum power_result ends[] = {[OUTCOME_HELD] = POWER_PASSED,
+                                             [OUTCOME_HELD_BUT] = POWER_DOUBT,
+                                             [OUTCOME_FAILED] = POWER_FAILED};
+    struct outcome_counts counts = {0};
+    char text[LOG_LINE_MAX - 64];
+
+    count_run(&counts, s);
+    outcome_decide(&outcome, &counts);
+    print_events();
+    summary_lava_verdict(&summary, outcome.verdict);
+    summary_print(&summary, s, &outcome);
+    log_line(LOG_ALWAYS, "perch: %s", outcome_text(&outcome, text, sizeof(text)));
+    power_end(ends[outcome.verdict]);
+}
+
 void stage_run(struct boot_state *s)
 {
-    bool ok;
-
     summary.lava = s->opt.lava;
     if (kernel_options_run(&s->opt, "report", NULL, 0))
         report_print(s);
     fail_late(&s->opt);
-    ok = run_tests(s);
+    run_tests(s);
     run_bench(s);
     percpu_leaks();
-    ok &= percpu_damage() == 0;
-    ok &= !fail_run(&s->opt);
-    ok &= s->placement.wrong == 0 && ubsan_report_count() == 0 && firmware_ok(s);
-    summary_lava_verdict(&summary, ok);
-    summary_print(&summary, s, ok);
-    pr_info("perch: %s", ok ? "all held" : "FAILED");
-    power_end(ok ? POWER_PASSED : POWER_FAILED);
+    conclude(s);
 }

@@ -6,7 +6,7 @@ memory shrinks in proportion and covers QEMU's RAM exactly. It also computes the
 and of each byte of RAM from the rewritten bytes, so that the kernel is not its own judge.
 Tables that cannot be replayed raise a ReplayError with table and place. docs/adr/0011 has the rules.
 
-Alone: acpi_replay.py DIR OUT [RAM] writes the tables and prints their contents.
+Alone: acpi_replay.py DIR|FILE OUT [RAM] writes the tables and prints their contents.
 Source: ACPI 6.5, 5.2.6 (header), 5.2.12 (MADT), 5.2.16 (SRAT), 5.2.17 (SLIT).
 SPDX-License-Identifier: MIT
 """
@@ -15,6 +15,8 @@ import sys
 from dataclasses import dataclass, field
 from pathlib import Path
 
+import acpi_files
+
 HEADER = 36
 SRAT_FIRST, MADT_FIRST, SLIT_FIRST = 48, 44, 44
 CPU, MEMORY, X2APIC, INITIATOR = 0, 1, 2, 5        # SRAT entries
@@ -22,9 +24,12 @@ LOCAL_APIC, LOCAL_X2APIC = 0, 9                    # MADT entries
 NOBODY = {LOCAL_APIC: 0xff, LOCAL_X2APIC: 0xffffffff}
 SIZES = {CPU: 16, MEMORY: 40, X2APIC: 24, INITIATOR: 32}
 ENABLED = 1
+HOTPLUG_OR_NON_VOLATILE = 6                        # flags of a memory entry
 PAGE = 4096
 MAX_TABLE = 0xffff                                 # of QEMU's -acpitable, header included
 MAX_CPUS = 4096
+WINDOW_STEP = 1 << 30
+MAX_ADDRESS = 1 << 63
 
 
 class ReplayError(Exception):
@@ -58,7 +63,7 @@ def entries(table, first):
     name, offset = table[:4].decode(), first
     while offset < len(table):
         if offset + 2 > len(table):
-            raise ReplayError(f"{name}: one byte left at {offset:#x}, an entry needs two")
+            return          # a stray byte, as in acpi/reader.c: there is no length in it
         kind, length = table[offset], table[offset + 1]
         if length < 2 or offset + length > len(table):
             raise ReplayError(f"{name}: entry at {offset:#x} has length {length}, "
@@ -100,7 +105,12 @@ class Memory:
     base: int
     length: int
     pxm: int
-    enabled: bool
+    flags: int
+    window: bool = False    # see mark_windows()
+
+    @property
+    def enabled(self):
+        return bool(self.flags & ENABLED)
 
     @property
     def end(self):
@@ -132,7 +142,7 @@ def parse_srat(srat):
         elif kind == MEMORY:
             pxm, _, base, length, _, flags = struct.unpack_from("<IHQQII", srat, offset + 2)
             pxm &= 0xffffffff if wide else 0xff
-            out.memory.append(Memory(offset, base, length, pxm, bool(flags & ENABLED)))
+            out.memory.append(Memory(offset, base, length, pxm, flags))
             if flags & ENABLED and base + length < 1 << 64:
                 later.append(pxm)
             continue
@@ -168,14 +178,34 @@ class Ram:
         return [(a, b) for a, b in parts if a < b]
 
 
+def mark_windows(memory):
+    """
+    A hot-pluggable or non-volatile range that overlaps another domain's is a window for memory to
+    come. It gets no RAM, because RAM of two nodes is what the machine has not.
+    """
+    flagged = [m for m in memory if m.counts() and m.flags & HOTPLUG_OR_NON_VOLATILE]
+    for m in flagged:
+        m.window = any(o.counts() and o.pxm != m.pxm and o.base < m.end and m.base < o.end
+                       for o in memory)
+    return [m for m in memory if m.window]
+
+
+def place_windows(windows, ram):
+    """[(entry, base, length)]: above all RAM, as they lie to each other."""
+    top = -(-ram.end(ram.size) // WINDOW_STEP) * WINDOW_STEP
+    shift = max(0, top - min((m.base for m in windows), default=top))
+    return [(m, m.base + shift, min(m.length, MAX_ADDRESS - m.base - shift)) for m in windows]
+
+
 def shrink(memory, ram):
     """
     Address -> offset in the RAM, for every start and end of a range. The part between two of them
     shrinks in proportion when a range covers it, and to nothing when none does.
     """
-    ranges = [m for m in memory if m.counts()]
+    ranges = [m for m in memory if m.counts() and not m.window]
     if not ranges:
-        raise ReplayError("SRAT: no enabled memory range")
+        raise ReplayError("SRAT: no enabled memory range" + (
+            " but hot-pluggable ones that overlap" if any(m.window for m in memory) else ""))
     edges = sorted({m.base for m in ranges} | {m.end for m in ranges})
     covered = [any(m.base <= a and b <= m.end for m in ranges) for a, b in zip(edges, edges[1:])]
     total = sum(b - a for a, b, yes in zip(edges, edges[1:], covered) if yes)
@@ -214,9 +244,11 @@ def rewrite_srat(srat, ids, ram):
         else:
             raise ReplayError(f"SRAT: entry at {cpu.offset:#x} has 8 bits for APIC ids, its CPU "
                               f"would be number {new[cpu.apic]}")
+    for m, base, length in place_windows(mark_windows(parsed.memory), ram):
+        struct.pack_into("<QQ", out, m.offset + 8, base, length)
     place = shrink(parsed.memory, ram)
     for m in parsed.memory:
-        if m.counts():
+        if m.counts() and not m.window:
             base, end = ram.start(place[m.base]), ram.end(place[m.end])
             struct.pack_into("<QQ", out, m.offset + 8, base, end - base)
     return seal(out)
@@ -298,14 +330,12 @@ def replay(tables, ram):
                   slit_distances(slit) if slit else [])
 
 
-def read(directory):
-    """The tables in DIR/SRAT.bin, DIR/APIC.bin and DIR/SLIT.bin; missing files are left out."""
-    directory = Path(directory)
-    if not directory.is_dir():
-        raise ReplayError(f"{directory}: no such directory")
-    return {path.stem: path.read_bytes()
-            for path in (directory / f"{name}.bin" for name in ("SRAT", "APIC", "SLIT"))
-            if path.is_file()}
+def read(path):
+    """SRAT, APIC and SLIT in one of the forms of acpi_files.py; those that are missing are left out."""
+    try:
+        return acpi_files.read(path, ("SRAT", "APIC", "SLIT"))
+    except acpi_files.FilesError as error:
+        raise ReplayError(str(error)) from None
 
 
 def main(directory, out, size="2048"):

@@ -8,12 +8,14 @@ SPDX-License-Identifier: MIT
 """
 import hashlib
 import os
+import shlex
 import shutil
 import subprocess
 import sys
 import tempfile
 from pathlib import Path
 
+FIXED = Path(__file__).resolve().parent / "iso_fixed.py"
 CONFIG = Path(__file__).resolve().parent.parent / "boot/grub.cfg"
 # Modules for the menu, for an administrator at its command line, and for GRUB's own start;
 # with all of GRUB's modules the image is twice as large.
@@ -47,20 +49,43 @@ def config(cmdline=None, gfx=""):
     return "\n".join(out) + "\n"
 
 
+def fixed(tree, content):
+    """
+    The environment in which grub-mkrescue gives the same image for the same content. GRUB may find its image by
+    the volume's date, so the date is drawn from the content: two images in one machine have different ones.
+    """
+    programs, temporary = Path(tree, "programs"), Path(tree, "tmp")
+    programs.mkdir()
+    temporary.mkdir()
+    for name in ("xorriso", "mformat", "mcopy"):
+        path = programs / name
+        path.write_text(f"#!/bin/sh\nexec {shlex.quote(sys.executable)} {shlex.quote(str(FIXED))} {name} \"$@\"\n",
+                        encoding="utf-8")
+        path.chmod(0o755)
+    drawn = int(hashlib.sha256(content).hexdigest()[:8], 16)
+    path = os.environ.get("PATH", os.defpath)
+    return {**os.environ, "PERCH_TREE": str(tree), "TMPDIR": str(temporary), "SOURCE_DATE_EPOCH": str(10**9 + drawn % 10**9), "TZ": "UTC", "LC_ALL": "C.UTF-8",
+            "PERCH_PATH": path, "PATH": f"{programs}{os.pathsep}{path}"}
+
+
 def make(elf, out, cmdline=None, gfx=""):
-    """Writes the image; the old one stays until the new one is whole."""
+    """
+    Writes the image; the old one stays until the new one is whole. The same kernel, command line, and GRUB give the
+    same bytes (docs/adr/0028).
+    """
     out = Path(out)
     out.parent.mkdir(parents=True, exist_ok=True)
-    with tempfile.TemporaryDirectory(dir=out.parent, prefix="iso.") as tree:
+    with tempfile.TemporaryDirectory(dir=out.parent.resolve(), prefix="iso.") as tree:
         grub = Path(tree, "root/boot/grub")
         grub.mkdir(parents=True)
         shutil.copyfile(elf, Path(tree, "root/boot/perch.elf"))
         (grub / "grub.cfg").write_text(config(cmdline, gfx), encoding="utf-8")
         image = Path(tree, "perch.iso")
+        content = Path(elf).read_bytes() + config(cmdline, gfx).encode()
         done = subprocess.run(
             ["grub-mkrescue", f"--install-modules={MODULES}", "--locales=", "--fonts=", "--themes=",
              "-o", str(image), str(Path(tree, "root")), "--", "-volid", "PERCH"],
-            capture_output=True, text=True)
+            capture_output=True, text=True, env=fixed(tree, content))
         if done.returncode or not image.exists():
             words = (done.stdout + done.stderr).splitlines()
             raise IsoError("grub-mkrescue: " + "\n".join(words[-5:]))

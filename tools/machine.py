@@ -5,6 +5,7 @@ and what must be true of its memory and CPUs by QEMU's own rules, so that a kern
 never its own judge. tests/qemu/README.md lists the keys.
 SPDX-License-Identifier: MIT
 """
+import os
 import re
 import tomllib
 from dataclasses import dataclass, field, fields
@@ -17,6 +18,9 @@ MIB = 1 << 20
 GIB4 = 1 << 32
 TIB = 1 << 40
 AMD_HOLE = 0xfd00000000  # hw/i386/pc.c: RAM that would cross it begins at 1 TiB (AMD CPUs)
+# Events of kernel/base/events.h that are only a matter of time: a busy host may cause them.
+BUSY_EVENTS = ("ap-retry", "call-nmi", "tlb-nmi")
+VERDICTS = (("FAILED", 35), ("held, but", 39))
 ROOM = 16 * MIB  # a node below this may be too small for its CPUs' units: the nearest node serves
 
 
@@ -83,11 +87,16 @@ class Machine:
     acpi: list = field(default_factory=list)      # tables of tests/data/asl by name
     tables: str = ""              # a machine of tests/data/acpi (or a directory) to replay
     timeout: int = 90
-    status: int = 33
+    verdict: str = "all held"      # regular expression for the text behind `perch: `
+    status: int = -1              # QEMU's; -1: as the verdict wants
     shutdown: str = ""            # QMP's reason for QEMU's end: guest-shutdown, guest-reset
     until: str = ""               # regular expression: after this line the run never ends
     expect: list = field(default_factory=list)    # regular expressions, each in a line, in order
     forbid: list = field(default_factory=list)
+    events: list = field(default_factory=list)    # ids of kernel/base/events.h that may occur
+    skips: list = field(default_factory=list)     # reasons beside those of tools/skips.py
+    page_mode: bool = False       # `auto` chooses the page-mapped first chunk
+    emulator: str = "tcg"         # tcg, kvm, bochs
     needs: list = field(default_factory=list)     # qemu>=9, ovmf, iasl, ram>=2G
     host_memory: str = ""         # the most host memory that QEMU may use
     golden: str = ""              # a machine of tests/data/layouts: the layout Linux gave it
@@ -202,6 +211,17 @@ class Machine:
         limits = [int(value) for value in given if value]
         return self.online if self.online >= 0 else min([self.present()] + limits)
 
+    def kernel_possible(self):
+        """CPUs that are possible to the kernel: those present that nr_cpus= leaves."""
+        given = map(self.option, ("nr_cpus", "possible_cpus"))
+        return min([self.present()] + [int(value) for value in given if value])
+
+    def no_pm1(self):
+        return self.machine.startswith("microvm") or "acpi=off" in self.machine
+
+    def panics(self):
+        return self.status == 37
+
     def nodes_online(self):
         return self.nodes_up if self.nodes_up >= 0 else len(set(self.numbering().values()))
 
@@ -227,7 +247,19 @@ def replay(machine):
     machine.dist = machine.replayed.dist
 
 
+def set_status(machine):
+    """QEMU's status, by the verdict; and what a busy host may cause (PERCH_BUSY, set by a test)."""
+    if machine.status < 0:
+        machine.status = next((status for words, status in VERDICTS
+                               if machine.verdict.startswith(words)), 33)
+    if os.environ.get("PERCH_BUSY") == "1":
+        machine.events = sorted({*machine.events, *BUSY_EVENTS})
+    if machine.events:
+        machine.append = f"{machine.append} events={','.join(machine.events)}".strip()
+
+
 def _check(machine):
+    set_status(machine)
     names = {cpu for n in machine.node for cpu in n.cpus}
     if machine.tables:
         replay(machine)
@@ -277,11 +309,11 @@ def blocks(nodes, cpus, mem):
     node = [Node((steps[i + 1] - steps[i]) * MIB, list(range(edges[i], edges[i + 1])))
             for i in range(nodes)]
     return _check(Machine(name=f"run-{cpus}c{nodes}n", reason="asked for on the command line",
-                          cpus=cpus, node=node))
+                          cpus=cpus, node=node, verdict=""))
 
 
 def of_tables(directory, mem):
     """A machine as the tables in this directory describe it, as `perch run --tables` wants."""
     directory = Path(directory).absolute()
     return _check(Machine(name=f"run-{directory.name}", reason="asked for on the command line",
-                          mem=mem, tables=str(directory)))
+                          mem=mem, tables=str(directory), verdict=""))

@@ -10,16 +10,20 @@ import re
 from pathlib import Path
 
 import ktap
+import skips
 from machine import size
 
 LAYOUTS = Path(__file__).resolve().parent.parent / "tests/data/layouts"
-STATUS = {33: "all passed", 35: "a test failed", 37: "panic",
+STATUS = {33: "all held", 35: "FAILED", 37: "panic", 39: "held, but",
           0: "QEMU ended (power-off or triple fault)"}
-LAST = {33: r"perch: (all held|held, but)", 35: r"perch: ", 37: r"(---\[ end of panic \]---$|perch: this CPU )"}
+LAST = {33: r"perch: all held$", 39: r"perch: held, but: ", 35: r"perch: FAILED: ",
+        37: r"(---\[ end of panic \]---$|perch: this CPU )"}
 STAMP = re.compile(r"^\[ *\d+\.\d{6}\] ?")
 BAD = [re.compile(r"^UBSAN:"), re.compile(r"\bpanic\b", re.I), re.compile(r"assertion failed")]
 PLACED = re.compile(r"^percpu: cpu (\d+) node (\d+) unit \[mem 0x([0-9a-f]+)-0x([0-9a-f]+)\]"
                     r" node (\d+) (\w+)")
+SAID = re.compile(r"^perch: (all held|held, but: .+|FAILED: .+)$")
+EVENT = re.compile(r"^events: (\S+) (\d+) \(.*\), (\d+) of them on purpose$")
 BOOTED = re.compile(r"^Perch \S+: booted by ")
 BROUGHT = re.compile(r"^smp: Brought up (\d+) nodes?, (\d+) CPUs?$")
 
@@ -63,6 +67,39 @@ def _last_line(result):
     return [f"the last line is {last!r}, not {wanted!r} with its stamp"]
 
 
+def said(text):
+    """The kernel's verdict: "all held", "held, but: ..." or "FAILED: ..."; "": none."""
+    found = [match[1] for match in map(SAID.match, lines_of(text)) if match]
+    return found[-1] if found else ""
+
+
+def _statuses(machine):
+    return (33, 39) if machine.status == 33 and not machine.verdict else (machine.status,)
+
+
+def _verdict(machine, result):
+    """The kernel's last word; a panic has none, and a run that is stopped may have none yet."""
+    word = said(result.text)
+    if machine.panics():
+        return [f"a verdict beside a panic: {word}"] if word else []
+    if not word:
+        return [] if machine.until else ["no line `perch: ` with the verdict"]
+    if machine.verdict:
+        return [] if re.fullmatch(machine.verdict, word) else [
+            f"verdict {word!r}, expected {machine.verdict!r}"]
+    return [word] if word.startswith("FAILED") else []
+
+
+def _events(machine, lines):
+    """What a safety net caught, and no case announced."""
+    problems = []
+    for match in filter(None, map(EVENT.match, lines)):
+        count = int(match[2]) - int(match[3])
+        if count and match[1] not in machine.events and machine.verdict:
+            problems.append(f"event {match[1]}: {count} that nobody asked for")
+    return problems
+
+
 def _exit(machine, result):
     if machine.screen:
         return _screen(machine, result)
@@ -73,7 +110,7 @@ def _exit(machine, result):
                 f"{result.seconds:.0f} s after the start"]
     if result.status is None:
         return [f"time-out: no end after {result.seconds:.0f} s"]
-    if result.status != machine.status:
+    if result.status not in _statuses(machine):
         said = STATUS.get(result.status, "not one of Perch's")
         return [f"QEMU status {result.status} ({said}), expected {machine.status}"
                 + (f"; QEMU said: {result.stderr.strip()}" if result.stderr.strip() else "")]
@@ -89,7 +126,7 @@ def _text(machine, lines):
         problems.append(f"{booted} lines `Perch ...: booted by`")
     for pattern in machine.forbid:
         problems += [f"forbidden line: {line}" for line in lines if re.search(pattern, line)][:3]
-    if machine.status != 37:
+    if not machine.panics():
         wanted = [re.compile(pattern) for pattern in machine.expect]
         problems += [f"bad line: {line}" for line in lines for bad in BAD
                      if bad.search(line) and not any(want.search(line) for want in wanted)][:3]
@@ -102,8 +139,10 @@ def _tests(machine, parsed):
         problems.append("no KTAP in the log")
     elif machine.runs_tests() and not parsed.passed and not parsed.failed and not parsed.skipped:
         problems.append("KTAP without a single case")
-    if machine.status in (0, 33):  # 0: powered off by ACPI, as without exit=
+    if "test case" not in machine.verdict:
         problems += parsed.failures()
+    problems += [f"skipped: {case}: {why}"
+                 for case, why in skips.unexplained(machine, parsed.skipped)]
     return problems
 
 
@@ -200,9 +239,9 @@ def judge(machine, result):
     parsed = ktap.parse(result.text)
     if machine.console == "screen":  # nothing else to judge
         return _exit(machine, result), parsed
-    problems = _exit(machine, result) + _last_line(result)
-    problems += _text(machine, lines) + _tests(machine, parsed)
-    if machine.status != 37:
+    problems = _exit(machine, result) + _verdict(machine, result) + _text(machine, lines)
+    problems += _tests(machine, parsed) + _events(machine, lines) + _last_line(result)
+    if not machine.panics():
         problems += _brought_up(machine, lines) + _placement(machine, lines)
         problems += _layout(machine, lines) + _host_memory(machine, result)
     return problems, parsed

@@ -12,7 +12,7 @@ import pytest
 
 SECONDS = 600  # firmware of a large server included
 START = r"Perch \S+: booted by [^\r\n]*"
-END = r"perch: (?:all held|FAILED)|---\[ end of panic \]---"
+END = r"perch: (?:all held|held, but|FAILED)|---\[ end of panic \]---"
 CASE = re.compile(r"^  (ok|not ok) \d+ ([^\s#]+)(.*)$", re.M)
 
 

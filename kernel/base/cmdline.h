@@ -79,7 +79,8 @@ struct kernel_options {
     u64 seed;
     bool strict_firmware;
     bool hotplug;
-    bool lava; /* a line for LAVA after each test case */
+    bool lava;  /* a line for LAVA after each test case */
+    u64 events; /* a bit for each id of events.h that may occur in a test case */
     /* Texts that their users parse; "": not given. */
     char fail[OPT_TEXT_MAX], soak[OPT_TEXT_MAX];
 };

@@ -1,26 +1,14 @@
 /*
- * The list of events and their counters. See events.h.
+ * The counters of events. See events.h.
  * SPDX-License-Identifier: MIT
  */
 #include "kernel/base/events.h"
 
 #include "kernel/base/print.h"
 
-static const struct event_kind kinds[EVENT_NR_IDS] = {
-#define EVENT_KIND(name, id, class, text) [EVENT_##name] = {id, text, EVENT_CLASS_##class},
-    EVENT_IDS(EVENT_KIND)
-#undef EVENT_KIND
-};
-
 static struct {
     u64 total, excused;
 } counts[EVENT_NR_IDS];
-
-const struct event_kind *event_kind(enum event_id id)
-{
-    ASSERT((u32)id < EVENT_NR_IDS);
-    return &kinds[id];
-}
 
 void event_add(enum event_id id, u64 n)
 {

@@ -45,6 +45,9 @@ struct event_kind {
 
 const struct event_kind *event_kind(enum event_id id);
 
+/* The id of this text; EVENT_NR_IDS: there is none. */
+enum event_id event_find(const char *id);
+
 /* Counts n events of one id. */
 void event_add(enum event_id id, u64 n);
 

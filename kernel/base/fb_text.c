@@ -19,11 +19,12 @@ struct rgb {
 static const struct rgb colours[FB_STYLES][2] = {
     [FB_NORMAL] = {{0, 0, 0}, {0xc8, 0xc8, 0xc8}},
     [FB_GOOD] = {{0x20, 0xb0, 0x40}, {0, 0, 0}},
+    [FB_DOUBT] = {{0xf0, 0xa0, 0x10}, {0, 0, 0}},
     [FB_BAD] = {{0xc0, 0x10, 0x10}, {0xff, 0xff, 0xff}},
 };
 
 /* EGA attributes: letter in bits 3:0, background in bits 6:4 (bit 7 may mean blinking). */
-static const u8 ega[FB_STYLES] = {0x07, 0x20, 0x4f};
+static const u8 ega[FB_STYLES] = {0x07, 0x20, 0x60, 0x4f};
 
 static u32 field(struct fb_colour c, u8 value)
 {

@@ -34,6 +34,7 @@ struct fb_mode {
 enum fb_style {
     FB_NORMAL, /* light grey on black */
     FB_GOOD,   /* black on green */
+    FB_DOUBT,  /* black on amber */
     FB_BAD,    /* white on red */
     FB_STYLES
 };

@@ -6,7 +6,8 @@
  * X(name, id, class, form, table). Class: FAIL (a rule of the specification is broken, or an
  * operating system would drop the table), WARN (allowed or tolerable, but a known cause of trouble)
  * or INFO (common and harmless). Form: BUG when a rule is broken, else NOTE. Table: its signature,
- * or a word for what has none.
+ * or a word for what has none. A fault that is harmless in known cases has a second line with the
+ * same text id and a lower class; its name begins with that of the first.
  * SPDX-License-Identifier: MIT
  */
 #ifndef PERCH_BASE_FIRMWARE_IDS_H
@@ -51,9 +52,11 @@
     X(TABLE_CHECKSUM,        "table-checksum",        FAIL, BUG,  "ACPI")                          \
     X(TABLE_TWICE,           "table-twice",           WARN, BUG,  "ACPI")                          \
     X(TABLE_SECOND,          "table-second",          WARN, BUG,  "ACPI")                          \
+    X(TABLE_STRAY_BYTES,     "table-stray-bytes",     INFO, NOTE, "ACPI")                          \
     /* FADT and what it leads to */                                                                \
     X(FADT_SHORT,            "fadt-short",            FAIL, BUG,  "FACP")                          \
     X(FADT_LENGTH,           "fadt-length",           WARN, BUG,  "FACP")                          \
+    X(FADT_LENGTH_HARMLESS,  "fadt-length",           INFO, NOTE, "FACP")                          \
     X(DSDT_SIGNATURE,        "dsdt-signature",        FAIL, BUG,  "ACPI")                          \
     X(FACS_INVALID,          "facs-invalid",          FAIL, BUG,  "ACPI")                          \
     /* MADT */                                                                                     \
@@ -92,6 +95,7 @@
     X(SRAT_NO_MEMORY,        "srat-no-memory",        FAIL, BUG,  "SRAT")                          \
     X(SRAT_DOMAIN_LIMIT,     "srat-domain-limit",     WARN, NOTE, "SRAT")                          \
     X(SRAT_OVERLAP,          "srat-overlap",          FAIL, BUG,  "SRAT")                          \
+    X(SRAT_OVERLAP_NO_RAM,   "srat-overlap-no-ram",   INFO, NOTE, "SRAT")                          \
     X(SRAT_SELF_OVERLAP,     "srat-self-overlap",     WARN, BUG,  "SRAT")                          \
     X(SRAT_UNCOVERED,        "srat-uncovered",        FAIL, BUG,  "SRAT")                          \
     X(SRAT_UNCOVERED_SMALL,  "srat-uncovered-small",  INFO, NOTE, "SRAT")                          \

@@ -25,7 +25,10 @@ extern const struct ktest_case *const __stop_ktest[] __attribute__((weak));
 static struct case_state {
     u32 failures;
     const char *skip_reason;
+    u64 expected_events; /* a bit for each id */
 } current;
+
+static_assert(EVENT_NR_IDS <= 64, "a bit for each id");
 
 int ktest_strcmp(const char *a, const char *b)
 {
@@ -95,13 +98,41 @@ static u32 count_cases(ktest_iter first, const char *glob)
     return n;
 }
 
+/* The events that no test caused on purpose. */
+static u64 unexcused(u32 id)
+{
+    return event_total(id) - event_excused(id);
+}
+
+/* before: unexcused() of each id when the case began. */
+static void judge_events(const u64 before[EVENT_NR_IDS], u64 allowed)
+{
+    for (u32 id = 0; id < EVENT_NR_IDS; id++) {
+        u64 n = unexcused(id) - before[id];
+
+        if (!n)
+            continue;
+        if (current.expected_events >> id & 1)
+            event_excuse(id, n);
+        else if (!(allowed >> id & 1))
+            ktest_fail("event", (int)id, "%s: %llu that the case did not announce (%s)",
+                       event_kind(id)->id, (ull)n, event_kind(id)->text);
+    }
+}
+
 static void run_case(const struct ktest_case *c, u32 number, struct ktest_totals *totals)
 {
     enum ktest_result result = KTEST_PASSED;
+    u64 events[EVENT_NR_IDS];
 
     __atomic_store_n(&current.failures, 0, __ATOMIC_RELAXED);
     current.skip_reason = NULL;
+    current.expected_events = 0;
+    for (u32 id = 0; id < EVENT_NR_IDS; id++)
+        events[id] = unexcused(id);
     c->run();
+    if (totals->judge_events)
+        judge_events(events, totals->allowed_events);
     if (__atomic_load_n(&current.failures, __ATOMIC_RELAXED)) {
         result = KTEST_FAILED;
         totals->failed++;
@@ -178,4 +209,9 @@ void ktest_note(const char *fmt, ...)
 void ktest_skip(const char *reason)
 {
     current.skip_reason = reason;
+}
+
+void ktest_expect_event(enum event_id id)
+{
+    current.expected_events |= 1ULL << id;
 }

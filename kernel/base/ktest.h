@@ -12,6 +12,7 @@
 #ifndef PERCH_BASE_KTEST_H
 #define PERCH_BASE_KTEST_H
 
+#include "kernel/base/events.h"
 #include "kernel/base/types.h"
 
 struct ktest_case {
@@ -32,6 +33,12 @@ enum ktest_result { KTEST_PASSED, KTEST_FAILED, KTEST_SKIPPED };
 
 struct ktest_totals {
     u32 passed, failed, skipped;
+    /*
+     * In: an event (events.h) that a case did not announce makes it fail; allowed_events has a bit
+     * for each id that never does.
+     */
+    bool judge_events;
+    u64 allowed_events;
     /* Called after each case's line. May be NULL. */
     void (*on_result)(void *ctx, const char *suite, const char *name, enum ktest_result result);
     void *ctx;
@@ -46,6 +53,12 @@ void ktest_run(const char *glob, struct ktest_totals *totals);
 void ktest_fail(const char *file, int line, const char *fmt, ...) PRINTF(3, 4);
 void ktest_note(const char *fmt, ...) PRINTF(1, 2);
 void ktest_skip(const char *reason); /* the case returns after it */
+
+/*
+ * This case causes events of this id on purpose, now or later: they do not fail it, and at its end
+ * they are excused.
+ */
+void ktest_expect_event(enum event_id id);
 
 #define EXPECT_TRUE(cond)  ((cond) ? (void)0 : ktest_fail(__FILE__, __LINE__, "expected %s", #cond))
 #define EXPECT_FALSE(cond) EXPECT_TRUE(!(cond))

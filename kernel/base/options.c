@@ -5,6 +5,7 @@
  */
 #include "kernel/base/cmdline.h"
 
+#include "kernel/base/events.h"
 #include "kernel/base/print.h"
 #include "kernel/base/printf.h"
 #include "kernel/base/string.h"
@@ -163,6 +164,25 @@ static bool set_maxcpus(void *field, const char *value)
     return set_cpus(field, strcmp(value, "0") == 0 ? "1" : value);
 }
 
+/* A list of ids of events.h. */
+static bool set_events(void *field, const char *value)
+{
+    u64 ids = 0;
+    char item[OPT_TEXT_MAX];
+
+    while (list_next(&value, item, sizeof(item))) {
+        enum event_id id = event_find(item);
+
+        if (id == EVENT_NR_IDS)
+            return false;
+        ids |= 1ULL << id;
+    }
+    if (!ids)
+        return false;
+    *(u64 *)field = ids;
+    return true;
+}
+
 static bool set_size(void *field, const char *value)
 {
     return parse_size(value, field) == 0;
@@ -199,6 +219,7 @@ static const struct {
     FIELD("maxcpus", set_maxcpus, maxcpus),
     FIELD("loglevel", set_loglevel, loglevel),
     {"seed", set_seed, 0},
+    FIELD("events", set_events, events),
     FIELD("strict", set_strict, strict_firmware),
     FIELD("hotplug", set_bool, hotplug),
     FIELD("fail", set_text, fail),

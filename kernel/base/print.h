@@ -12,6 +12,7 @@
 #include "kernel/base/types.h"
 
 enum log_level {
+    LOG_ALWAYS = 0, /* loglevel= cannot hide it */
     LOG_ERR = 3,
     LOG_WARN = 4,
     LOG_INFO = 6,

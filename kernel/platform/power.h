@@ -11,7 +11,12 @@
 #include "kernel/platform/power_ways.h"
 
 /* The run's result, as written to port 0xf4 (QEMU's exit status is twice that, plus one). */
-enum power_result { POWER_PASSED = 0x10, POWER_FAILED = 0x11, POWER_PANIC = 0x12 };
+enum power_result {
+    POWER_PASSED = 0x10,
+    POWER_FAILED = 0x11,
+    POWER_PANIC = 0x12,
+    POWER_DOUBT = 0x13, /* held, but: docs/adr/0019 */
+};
 
 struct power_config {
     bool exit_port; /* exit=isa-debug */

@@ -19,42 +19,44 @@
  * A result, in the form of a LAVA test shell. At column 0 and after the case's own line, so that a
  * KTAP reader takes it for other output of the kernel.
  */
-static void lava_line(const char *id, enum ktest_result result)
+static void lava_line(const char *id, const char *result)
 {
-    static const char *const words[] = {
-        [KTEST_PASSED] = "pass", [KTEST_FAILED] = "fail", [KTEST_SKIPPED] = "skip"};
-
-    log_raw("<LAVA_SIGNAL_TESTCASE TEST_CASE_ID=%s RESULT=%s>", id, words[result]);
+    log_raw("<LAVA_SIGNAL_TESTCASE TEST_CASE_ID=%s RESULT=%s>", id, result);
 }
 
 void summary_case(void *summary, const char *suite, const char *name, enum ktest_result result)
 {
+    static const char *const words[] = {
+        [KTEST_PASSED] = "pass", [KTEST_FAILED] = "fail", [KTEST_SKIPPED] = "skip"};
     struct summary *s = summary;
     char id[SUMMARY_NAME_MAX];
 
     kscnprintf(id, sizeof(id), "%s.%s", suite, name);
     if (s->lava)
-        lava_line(id, result);
+        lava_line(id, words[result]);
     if (result == KTEST_FAILED && s->nr_failed < SUMMARY_MAX_FAILED)
         memcpy(s->failed[s->nr_failed++], id, sizeof(id));
 }
 
-void summary_lava_verdict(const struct summary *s, bool passed)
+void summary_lava_verdict(const struct summary *s, enum outcome_verdict verdict)
 {
+    static const char *const words[] = {
+        [OUTCOME_HELD] = "pass", [OUTCOME_HELD_BUT] = "unknown", [OUTCOME_FAILED] = "fail"};
+
     if (s->lava)
-        lava_line("perch", passed ? KTEST_PASSED : KTEST_FAILED);
+        lava_line("perch", words[verdict]);
 }
 
 /* ---- the block ------------------------------------------------------------------------------- */
 
-static void run_object(struct report *r, const struct boot_state *b, bool passed)
+static void run_object(struct report *r, const struct boot_state *b, enum outcome_verdict verdict)
 {
     char loader[REPORT_STRING_MAX];
 
     report_object(r,
                   "\"type\":\"run\",\"version\":\"%s\",\"compiler\":\"%s\",\"result\":\"%s\","
                   "\"door\":\"%s\",\"loader\":\"%s\"",
-                  perch_version, perch_compiler, passed ? "passed" : "failed",
+                  perch_version, perch_compiler, outcome_word(verdict),
                   b->info.origin == BOOT_PVH ? "pvh" : "multiboot2",
                   report_escape(loader, b->info.loader));
 }
@@ -146,7 +148,25 @@ static void finding_objects(struct report *r)
                           firmware_kind(i)->id, firmware_severity(i), f->count[i]);
 }
 
-void summary_print(const struct summary *s, const struct boot_state *b, bool passed)
+static void reason_objects(struct report *r, const struct outcome *o)
+{
+    for (u32 i = 0; i < o->nr_reasons; i++)
+        report_object(
+            r,
+            "\"type\":\"reason\",\"verdict\":\"%s\",\"id\":\"%s\",\"count\":%llu,\"text\":\"%s\"",
+            outcome_word(o->reasons[i].weight), o->reasons[i].id, (ull)o->reasons[i].count,
+            o->reasons[i].text);
+}
+
+static void event_objects(struct report *r)
+{
+    for (u32 id = 0; id < EVENT_NR_IDS; id++)
+        if (event_total(id))
+            report_object(r, "\"type\":\"event\",\"id\":\"%s\",\"count\":%llu,\"on_purpose\":%llu",
+                          event_kind(id)->id, (ull)event_total(id), (ull)event_excused(id));
+}
+
+void summary_print(const struct summary *s, const struct boot_state *b, const struct outcome *o)
 {
     char id[REPORT_STRING_MAX];
     struct report r;
@@ -154,10 +174,12 @@ void summary_print(const struct summary *s, const struct boot_state *b, bool pas
     pr_info("perch: to report this machine, send the lines from BEGIN to END PERCH SUMMARY, better "
             "the whole log");
     report_begin(&r, "SUMMARY");
-    run_object(&r, b, passed);
+    run_object(&r, b, o->verdict);
     maker(&r, &b->smbios);
     processor(&r);
     counts_object(&r, s, b);
+    reason_objects(&r, o);
+    event_objects(&r);
     finding_objects(&r);
     for (u32 i = 0; i < s->nr_failed; i++)
         report_object(&r, "\"type\":\"failed\",\"case\":\"%s\"", report_escape(id, s->failed[i]));

@@ -9,6 +9,7 @@
 #define PERCH_REPORT_SUMMARY_H
 
 #include "kernel/base/ktest.h"
+#include "kernel/report/outcome.h"
 #include "kernel/stages/boot_state.h"
 
 #define SUMMARY_MAX_FAILED 32 /* names of failed cases; all failures are counted */
@@ -25,13 +26,13 @@ struct summary {
 /* Adds a result: the on_result of a struct ktest_totals whose ctx is a struct summary. */
 void summary_case(void *summary, const char *suite, const char *name, enum ktest_result result);
 
-/* With lava=on, prints the verdict as a case named "perch". */
-void summary_lava_verdict(const struct summary *s, bool passed);
+/* With lava=on, prints the verdict as a case named "perch": pass, unknown (held, but) or fail. */
+void summary_lava_verdict(const struct summary *s, enum outcome_verdict verdict);
 
 /* Writes this CPU's name by CPUID to text; returns its first character there. */
 const char *summary_cpu_name(char text[49]);
 
 /* Prints the block. */
-void summary_print(const struct summary *s, const struct boot_state *b, bool passed);
+void summary_print(const struct summary *s, const struct boot_state *b, const struct outcome *o);
 
 #endif

@@ -92,12 +92,32 @@ static void finding_lines(struct page_text *p)
     }
 }
 
-void verdict_page(struct boot_state *s, bool ok, const struct summary *sum)
+/* The title has the verdict; its reasons may need several lines. */
+static void reason_lines(struct page_text *p, const struct outcome *o)
 {
+    for (u32 i = 0; i < o->nr_reasons; i++)
+        line(p, "%s   %s", o->reasons[i].weight == OUTCOME_FAILED ? "Failed " : "Doubtful",
+             o->reasons[i].text);
+    if (o->nr_reasons)
+        line(p, "%s", "");
+}
+
+void verdict_page(struct boot_state *s, const struct outcome *o, const struct summary *sum)
+{
+    static const struct {
+        const char *title;
+        enum fb_style style;
+    } titles[] = {
+        [OUTCOME_HELD] = {" Perch: all held", FB_GOOD},
+        [OUTCOME_HELD_BUT] = {" Perch: held, but", FB_DOUBT},
+        [OUTCOME_FAILED] = {" Perch: FAILED", FB_BAD},
+    };
     static struct page_text page;
 
     if (!screen_ready())
         return;
+    page.len = 0;
+    reason_lines(&page, o);
     machine_lines(&page, s);
     figures(&page, s, sum);
     line(&page, "%s", "");
@@ -106,5 +126,5 @@ void verdict_page(struct boot_state *s, bool ok, const struct summary *sum)
     line(&page,
          "To report this machine: the whole log of the serial line, or a photograph of this");
     line(&page, "page (docs/real-hardware.md, \"What to send\"). This is Perch %s.", perch_version);
-    screen_page(ok ? " Perch: all held" : " Perch: FAILED", ok ? FB_GOOD : FB_BAD, page.text);
+    screen_page(titles[o->verdict].title, titles[o->verdict].style, page.text);
 }

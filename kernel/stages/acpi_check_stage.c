@@ -45,7 +45,7 @@ void check_tables_agree(struct boot_state *s, const struct numa_input *in,
     numa_check(&c, alloc);
 }
 
-void cxl_list_windows(struct boot_state *s)
+void cxl_list_windows(struct boot_state *s, const struct srat_records *srat)
 {
     struct cedt_records r = {0};
     const void *data;
@@ -61,7 +61,7 @@ void cxl_list_windows(struct boot_state *s)
     if ((bridges && !r.bridges) || (windows && !r.windows))
         pr_warn("CEDT: no memory for its records");
     else if (cedt_parse(data, len, &r) == 0)
-        cxl_windows_report(&s->topo, &r);
+        cxl_windows_report(&s->topo, srat, &r);
     boot_array_free(s, r.windows, windows);
     boot_array_free(s, r.bridges, bridges);
 }

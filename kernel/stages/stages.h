@@ -44,8 +44,8 @@ void stage_topology(struct boot_state *s);
 void check_tables_agree(struct boot_state *s, const struct numa_input *in,
                         const struct numa_alloc *alloc);
 
-/* Part of stage_topology(), when the nodes are known: logs the CXL windows of the CEDT. */
-void cxl_list_windows(struct boot_state *s);
+/* Part of stage_topology(), while the SRAT's records exist: logs the CXL windows of the CEDT. */
+void cxl_list_windows(struct boot_state *s, const struct srat_records *srat);
 
 /* Final page tables over all usable memory. */
 void stage_paging(struct boot_state *s);

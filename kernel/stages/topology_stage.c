@@ -124,10 +124,10 @@ void stage_topology(struct boot_state *s)
     if (numa_build(&in, &alloc, &s->topo))
         panic("no memory for the topology");
     check_tables_agree(s, &in, &alloc);
+    cxl_list_windows(s, in.srat);
     free_srat(s, &srat);
     nodes_into_memblock(s);
     memory_attr_report(&s->mb, &s->info.efi);
-    cxl_list_windows(s);
 
     s->order = (struct node_order){
         &s->topo, must_alloc(s, s->topo.node_count * sizeof(s32), "the node order"), NODE_NONE};

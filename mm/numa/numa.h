@@ -82,6 +82,7 @@ struct numa_memory {
 struct numa_apic {
     u32 apic_id;
     s32 node;
+    u32 entry, offset; /* of the SRAT: the entry that counts, and where it is */
 };
 
 enum numa_distance_source { NUMA_DISTANCE_DEFAULT, NUMA_DISTANCE_SLIT };
@@ -115,6 +116,9 @@ u8 numa_cpu_distance(const struct numa_topology *t, u32 cpu_a, u32 cpu_b);
 
 /* All nodes into out, nearest to node first by node's own distances; ties: lower number first. */
 void numa_node_order(const struct numa_topology *t, s32 node, s32 *out);
+
+/* Index in t->apics of this APIC id; apic_count: the SRAT has none. O(log n). */
+u32 numa_apic_index(const struct numa_topology *t, u32 apic_id);
 
 /* The SRAT's node of this APIC id; NODE_NONE: it has none. O(log n). */
 s32 numa_apic_node(const struct numa_topology *t, u32 apic_id);

@@ -87,26 +87,42 @@ static void place_without_srat(struct numa_builder *b)
     }
 }
 
-/* CPUs of the SRAT that the MADT disables or does not list. */
-static void report_unknown(struct numa_builder *b)
+static void report_apic(const struct numa_topology *t, const struct numa_apic *a,
+                        const struct madt_cpu *listed)
+{
+    if (!listed)
+        firmware_finding(FW_SRAT_CPU_UNKNOWN,
+                         "entry %u at offset 0x%x: APIC id 0x%02x, domain %u: not in the MADT",
+                         a->entry, a->offset, a->apic_id, t->nodes[a->node].pxm);
+    else if (!listed->enabled)
+        firmware_finding(FW_SRAT_CPU_DISABLED,
+                         "entry %u at offset 0x%x: APIC id 0x%02x, domain %u: disabled by entry %u "
+                         "of the MADT",
+                         a->entry, a->offset, a->apic_id, t->nodes[a->node].pxm, listed->entry);
+}
+
+/* CPUs of the SRAT that the MADT disables or does not list, by rising APIC id. */
+static int report_unknown(struct numa_builder *b)
 {
     const struct numa_input *in = b->in;
     struct numa_topology *t = b->t;
-    u32 enabled = 0, disabled = 0;
+    const struct madt_cpu **listed;
 
     if (!in->cpu_count)
-        return;
+        return 0;
+    listed = numa_get(b, t->apic_count, sizeof(const struct madt_cpu *));
+    if (!listed)
+        return -ENOMEM;
     for (u32 i = 0; i < in->cpu_count; i++) {
-        bool listed = numa_apic_node(t, in->cpus[i].apic_id) != NODE_NONE;
+        u32 at = numa_apic_index(t, in->cpus[i].apic_id);
 
-        enabled += listed && in->cpus[i].enabled;
-        disabled += listed && !in->cpus[i].enabled;
+        if (at < t->apic_count)
+            listed[at] = &in->cpus[i];
     }
-    if (disabled)
-        firmware_finding(FW_SRAT_CPU_DISABLED, "%u CPUs are disabled in the MADT", disabled);
-    if (t->apic_count > enabled + disabled)
-        firmware_finding(FW_SRAT_CPU_UNKNOWN, "%u CPUs are not in the MADT",
-                         t->apic_count - enabled - disabled);
+    for (u32 i = 0; i < t->apic_count; i++)
+        report_apic(t, &t->apics[i], listed[i]);
+    numa_put(b, listed, t->apic_count, sizeof(const struct madt_cpu *));
+    return 0;
 }
 
 int numa_number_cpus(struct numa_builder *b)
@@ -123,6 +139,5 @@ int numa_number_cpus(struct numa_builder *b)
         node->cpu_count++;
         node->has_cpus = true;
     }
-    report_unknown(b);
-    return 0;
+    return report_unknown(b);
 }

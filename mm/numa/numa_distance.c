@@ -113,11 +113,18 @@ void numa_node_order(const struct numa_topology *t, s32 node, s32 *out)
         out[place[numa_distance(t, node, (s32)i)]++] = (s32)i;
 }
 
-s32 numa_apic_node(const struct numa_topology *t, u32 apic_id)
+u32 numa_apic_index(const struct numa_topology *t, u32 apic_id)
 {
     u32 at = FIRST_WHERE(i, t->apic_count, t->apics[i].apic_id >= apic_id);
 
-    return at < t->apic_count && t->apics[at].apic_id == apic_id ? t->apics[at].node : NODE_NONE;
+    return at < t->apic_count && t->apics[at].apic_id == apic_id ? at : t->apic_count;
+}
+
+s32 numa_apic_node(const struct numa_topology *t, u32 apic_id)
+{
+    u32 at = numa_apic_index(t, apic_id);
+
+    return at < t->apic_count ? t->apics[at].node : NODE_NONE;
 }
 
 s32 numa_pxm_node(const struct numa_topology *t, u32 pxm)

@@ -20,6 +20,30 @@ void numa_sort_pieces(struct numa_piece *p, u32 count)
     sort(p, count, sizeof(*p), by_start, NULL);
 }
 
+/* Without a memory map what is plugged in later, and what is persistent, counts as no RAM. */
+static bool has_ram(const struct numa_input *in, const struct numa_piece *p)
+{
+    u32 at;
+
+    if (!in->ram)
+        return !p->hotplug && !p->nonvolatile;
+    at = FIRST_WHERE(i, in->ram_count, in->ram[i].end > p->start);
+    return at < in->ram_count && in->ram[at].start < p->end;
+}
+
+/* Linux drops ranges without RAM before it looks for overlaps (numa_cleanup_meminfo()). */
+static void report_unused(const struct numa_piece *x, const struct numa_piece *y)
+{
+    const struct numa_piece *first = x->entry < y->entry ? x : y, *later = first == x ? y : x;
+    const struct numa_piece *empty = later->has_ram ? first : later;
+
+    firmware_finding(FW_SRAT_OVERLAP_NO_RAM,
+                     "entry %u node %d " RANGE_FMT " overlaps with entry %u node %d " RANGE_FMT
+                     ", entry %u has no RAM",
+                     later->entry, later->node, RANGE_ARG(*later), first->entry, first->node,
+                     RANGE_ARG(*first), empty->entry);
+}
+
 static void report(const struct numa_piece *x, const struct numa_piece *y)
 {
     const struct numa_piece *first = x->entry < y->entry ? x : y, *later = first == x ? y : x;
@@ -41,13 +65,25 @@ static void report(const struct numa_piece *x, const struct numa_piece *y)
                      RANGE_ARG(*first), later->entry, RANGE_ARG(lost));
 }
 
+/* x may be NULL; it starts before y, or where y does. */
+static void report_pair(const struct numa_piece *x, const struct numa_piece *y, bool ram)
+{
+    if (!x || x->end <= y->start)
+        return;
+    if (ram)
+        report(x, y);
+    else if (!x->has_ram || !y->has_ram)
+        report_unused(x, y);
+}
+
 /*
+ * ram: overlaps of ranges that both have RAM, else those of pairs in which one has none.
  * Ranges are visited by rising start. Each is compared with two earlier ones: the one of its own
  * node with the highest end, and the one of another node with the highest end. So each range makes
  * at most one finding of either kind. top: the range with the highest end so far; other: the one
  * with the highest end among ranges that are not on top's node.
  */
-static int report_overlaps(struct numa_builder *b)
+static int report_overlaps(struct numa_builder *b, bool ram)
 {
     struct numa_piece **own = numa_get(b, b->t->node_count, sizeof(struct numa_piece *));
     struct numa_piece *top = NULL, *other = NULL;
@@ -58,10 +94,10 @@ static int report_overlaps(struct numa_builder *b)
         struct numa_piece *p = &b->srat.p[i];
         struct numa_piece *foreign = top && top->node == p->node ? other : top;
 
-        if (own[p->node] && own[p->node]->end > p->start)
-            report(own[p->node], p);
-        if (foreign && foreign->end > p->start)
-            report(foreign, p);
+        if (ram && !p->has_ram)
+            continue;
+        report_pair(own[p->node], p, ram);
+        report_pair(foreign, p, ram);
         if (!own[p->node] || p->end > own[p->node]->end)
             own[p->node] = p;
         if (!top || p->end > top->end) {
@@ -157,7 +193,11 @@ int numa_settle_memory(struct numa_builder *b)
     int err;
 
     numa_sort_pieces(b->srat.p, n);
-    err = report_overlaps(b);
+    for (u32 i = 0; i < n; i++)
+        b->srat.p[i].has_ram = has_ram(b->in, &b->srat.p[i]);
+    err = report_overlaps(b, true);
+    if (!err)
+        err = report_overlaps(b, false);
     if (err)
         return err;
     /* n ranges have 2 n starts and ends, and a piece begins only at one of these. */

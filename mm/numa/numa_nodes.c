@@ -15,7 +15,7 @@
 struct apic_entry {
     u32 apic_id;
     s32 node;
-    u32 entry;
+    u32 entry, offset;
 };
 
 static u32 usable_entries(const struct srat_records *r)
@@ -76,7 +76,8 @@ static void see_cpu(struct numa_builder *b, const struct srat_cpu *c, struct api
         pr_info("SRAT: PXM %u -> APIC 0x%04x -> Node %d", c->pxm, c->apic_id, node);
     else
         pr_info("SRAT: PXM %u -> APIC 0x%02x -> Node %d", c->pxm, c->apic_id, node);
-    list[(*count)++] = (struct apic_entry){.apic_id = c->apic_id, .node = node, .entry = c->entry};
+    list[(*count)++] = (struct apic_entry){
+        .apic_id = c->apic_id, .node = node, .entry = c->entry, .offset = c->offset};
 }
 
 static void see_initiator(struct numa_builder *b, const struct srat_initiator *g)
@@ -148,7 +149,10 @@ static int keep_apics(struct numa_builder *b, struct apic_entry *list, u32 count
         return -ENOMEM;
     t->apic_count = unique;
     for (u32 i = 0; i < unique; i++)
-        t->apics[i] = (struct numa_apic){.apic_id = list[i].apic_id, .node = list[i].node};
+        t->apics[i] = (struct numa_apic){.apic_id = list[i].apic_id,
+                                         .node = list[i].node,
+                                         .entry = list[i].entry,
+                                         .offset = list[i].offset};
     return 0;
 }
 

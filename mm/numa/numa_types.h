@@ -14,6 +14,7 @@ struct numa_piece {
     s32 node;
     u32 entry;
     bool hotplug, nonvolatile;
+    bool has_ram; /* only after numa_settle_memory() has begun */
 };
 
 /* A list with room for the largest case. */

@@ -26,6 +26,6 @@ int LLVMFuzzerTestOneInput(const u8 *data, size_t len)
         ASSERT(windows[i].ways && windows[i].ways <= CEDT_MAX_TARGETS);
         ASSERT(i == 0 || windows[i - 1].entry < windows[i].entry);
     }
-    cxl_windows_report(&none, &r);
+    cxl_windows_report(&none, NULL, &r);
     return 0;
 }

@@ -172,7 +172,11 @@ KTEST(acpi_cedt, cut_anywhere)
         EXPECT_EQ(r.bridge_count, len >= 68);
         EXPECT_EQ(r.window_count, len >= 112);
         EXPECT_EQ(found(FW_CEDT_SHORT), len < 36);
-        EXPECT_EQ(found(FW_CEDT_ENTRY_CUT), len > 36 && len != 68 && len != 112);
+        /* Less than the four bytes of a head is no entry. */
+        bool stray = (len > 36 && len < 40) || (len > 68 && len < 72) || (len > 112 && len < 116);
+
+        EXPECT_EQ(found(FW_TABLE_STRAY_BYTES), stray);
+        EXPECT_EQ(found(FW_CEDT_ENTRY_CUT), len > 36 && len != 68 && len != 112 && !stray);
     }
 }
 
@@ -223,29 +227,47 @@ KTEST(acpi_cedt, words)
 
 KTEST(acpi_cedt, windows_without_a_node)
 {
-    struct numa_memory memory[] = {{.start = 0, .end = SZ_4G, .node = 0},
-                                   {.start = SZ_4G, .end = SZ_4G + MIB256, .node = 3}};
-    struct numa_topology topo = {.memory = memory, .memory_count = 2, .from_srat = true};
+    struct numa_node nodes[4] = {{.pxm = 0}, {.pxm = 5}, {.pxm = 6}, {.pxm = 9}};
+    struct srat_mem mems[] = {
+        {.base = 0, .length = SZ_4G, .pxm = 0, .flags = SRAT_MEM_ENABLED},
+        {.base = SZ_4G, .length = MIB256, .pxm = 9, .flags = SRAT_MEM_ENABLED},
+        {.base = SZ_4G + MIB256, .length = SZ_4G, .pxm = 5}, /* disabled: it does not count */
+        {.base = SZ_4G + 8 * MIB256, .length = MIB256, .pxm = 9, .flags = SRAT_MEM_ENABLED},
+    };
+    struct srat_records srat = {.mems = mems, .mem_count = ARRAY_SIZE(mems)};
+    struct numa_topology topo = {.nodes = nodes, .node_count = 4, .from_srat = true};
     struct cedt_records r = {0};
 
     begin();
     chbs(7, 1, 0x380000000ULL);
-    cfmws(SZ_4G, 4 * MIB256, 1, 2); /* the SRAT knows its beginning */
-    cfmws(SZ_4G + MIB256, MIB256, 0, 1);
+    cfmws(SZ_4G, 4 * MIB256, 1, 2);          /* the SRAT knows its beginning */
+    cfmws(SZ_4G + 4 * MIB256, MIB256, 0, 1); /* in a hole of node 3 */
+    cfmws(SZ_4G + 9 * MIB256, 2 * MIB256, 0, 1);
+    cfmws(SZ_4G + 10 * MIB256, 2 * MIB256, 0, 1); /* overlaps the one before */
+    cfmws(SZ_4G + 20 * MIB256, MIB256, 0, 1);
     REQUIRE_EQ(parse(&r), 0);
-    EXPECT_EQ(cxl_window_node(&topo, &windows[0]), 3);
-    EXPECT_EQ(cxl_window_node(&topo, &windows[1]), NODE_NONE);
-    cxl_windows_report(&topo, &r);
+    EXPECT_EQ(cxl_window_node(&topo, &srat, &windows[0]), 3);
+    EXPECT_EQ(cxl_window_node(&topo, &srat, &windows[1]), NODE_NONE);
+    cxl_windows_report(&topo, &srat, &r);
     EXPECT_TRUE(shim_log_contains("CEDT: CXL host bridge 7: CXL 2.0 or later"));
     EXPECT_TRUE(shim_log_contains("CEDT: window [mem 0x100000000-0x13fffffff]: 2-way, 1024 bytes, "
                                   "bridges 7,8: host-coherent, volatile"));
-    EXPECT_EQ(found(FW_CEDT_NO_SRAT), 1);
-    EXPECT_TRUE(shim_log_contains("CEDT: entry 2: window [mem 0x110000000-0x11fffffff] is in no "));
-    /* Without an SRAT no window has a node. */
+    EXPECT_EQ(found(FW_CEDT_NO_SRAT), 4);
+    /* acpi_parse_cfmws() of Linux 6.12 counts on from the SRAT's last node. */
+    EXPECT_TRUE(shim_log_contains("CEDT: entry 2: window [mem 0x140000000-0x14fffffff] is in no "
+                                  "SRAT entry: Linux makes it node 4"));
+    EXPECT_TRUE(shim_log_contains("CEDT: entry 3: window [mem 0x190000000-0x1afffffff] is in no "
+                                  "SRAT entry: Linux makes it node 5"));
+    EXPECT_TRUE(shim_log_contains("CEDT: entry 4: window [mem 0x1a0000000-0x1bfffffff] is in no "
+                                  "SRAT entry: Linux gives it the node of an earlier window"));
+    EXPECT_TRUE(shim_log_contains("CEDT: entry 5: window [mem 0x240000000-0x24fffffff] is in no "
+                                  "SRAT entry: Linux makes it node 6"));
+    /* Without an SRAT no window has a node, and Linux drops those that it made. */
     topo.from_srat = false;
     shim_log_reset();
-    cxl_windows_report(&topo, &r);
-    EXPECT_EQ(found(FW_CEDT_NO_SRAT), 2);
+    cxl_windows_report(&topo, NULL, &r);
+    EXPECT_EQ(found(FW_CEDT_NO_SRAT), 5);
+    EXPECT_TRUE(shim_log_contains("without a usable SRAT it has no node"));
     free(t.b);
     t = (struct table){0};
 }

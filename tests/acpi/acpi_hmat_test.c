@@ -143,6 +143,26 @@ KTEST(acpi_hmat, counts_that_would_wrap)
     }
 }
 
+/* Less than the eight bytes of a head is no structure, so none is lost. */
+KTEST(acpi_hmat, stray_bytes_at_the_end)
+{
+    for (u32 tail = 0; tail < 9; tail++) {
+        struct table t;
+        struct hmat h;
+
+        hmat_begin(&t, 2);
+        locality(&t, 0, 1, 1);
+        put(&t, 0, tail);
+        tighten(&t);
+        shim_log_reset();
+        EXPECT_EQ(hmat_check(t.b, t.len, &h), 0);
+        EXPECT_EQ(firmware_found()->count[FW_TABLE_STRAY_BYTES], tail > 0 && tail < 8);
+        EXPECT_EQ(firmware_found()->count[FW_HMAT_STRUCTURE_CUT], tail == 8);
+        EXPECT_EQ(tail == 5, shim_log_contains("HMAT: 5 stray bytes at the end, at offset 0x"));
+        free(t.b);
+    }
+}
+
 KTEST(acpi_hmat, log_is_bounded)
 {
     struct table t;

@@ -5,6 +5,7 @@
  */
 #include "acpi/fadt.h"
 #include "acpi/madt.h"
+#include "acpi/msct.h"
 #include "acpi/s5.h"
 #include "acpi/slit.h"
 #include "acpi/srat.h"
@@ -152,7 +153,16 @@ KTEST(acpi_tables, srat_revisions)
 
 KTEST(acpi_tables, slit_count_that_would_wrap)
 {
-    static const u64 counts[] = {0, 1ULL << 32, ~0ULL, 0x10000, 0xffff, 3};
+    static const u64 counts[] = {0, 1ULL << 32, ~0ULL, 0x10000, 0xffff, 3, 0xffffffff};
+    static const char *const said[] = {
+        "SLIT: 0 localities at offset 0x24",
+        "4294967296 localities at offset 0x24 need more than 2^64 bytes",
+        "18446744073709551615 localities at offset 0x24 need more than 2^64 bytes",
+        "65536 localities need 4294967340",
+        "65535 localities need 4294836269",
+        "3 localities need 53",
+        "4294967295 localities need 18446744065119617069",
+    };
 
     for (size_t i = 0; i < ARRAY_SIZE(counts); i++) {
         struct slit_view v;
@@ -164,6 +174,7 @@ KTEST(acpi_tables, slit_count_that_would_wrap)
         EXPECT_EQ(slit_parse(t.b, t.len, &v), -22);
         EXPECT_TRUE(v.n == 0 && !v.matrix);
         EXPECT_EQ(v.verdict, counts[i] ? SLIT_TOO_SHORT : SLIT_EMPTY);
+        EXPECT_TRUE(shim_log_contains(said[i]));
         free(t.b);
     }
 }
@@ -225,11 +236,80 @@ KTEST(acpi_tables, fadt_old_and_new)
     EXPECT_TRUE(f.pm_timer_port == 0x608 && f.pm_timer_32bit && !f.has_reset);
     put(&t, 0x00000801, 4), put(&t, 0xcf9, 8), put(&t, 6, 1); /* reset: I/O 0xcf9, value 6 */
     put(&t, 0, 11), put(&t, 0x123456789000, 8), put(&t, 0, 276 - 148);
+    shim_log_reset();
     REQUIRE_EQ(fadt_parse(t.b, t.len, &f), 0);
     EXPECT_TRUE(f.has_reset && f.reset_reg.address == 0xcf9 && f.reset_value == 6);
     EXPECT_EQ(f.dsdt, 0x123456789000);
     EXPECT_EQ(fadt_parse(t.b, 115, &f), -22);
     free(t.b);
+}
+
+/* Revisions with the length of an older one: what is missing, and does it matter? */
+KTEST(acpi_tables, fadt_length_of_an_older_revision)
+{
+    static const struct {
+        u16 len;
+        u8 revision;
+        bool reduced;
+        enum firmware_id id;
+    } c[] = {
+        {244, 3, 0, FIRMWARE_NR_IDS},
+        {244, 4, 0, FIRMWARE_NR_IDS},
+        {268, 5, 0, FIRMWARE_NR_IDS},
+        {276, 6, 0, FIRMWARE_NR_IDS},
+        {132, 2, 0, FIRMWARE_NR_IDS},
+        {244, 5, 0, FW_FADT_LENGTH_HARMLESS},
+        {244, 6, 0, FW_FADT_LENGTH_HARMLESS},
+        {268, 6, 0, FW_FADT_LENGTH_HARMLESS},
+        {268, 6, 1, FW_FADT_LENGTH_HARMLESS},
+        {244, 5, 1, FW_FADT_LENGTH}, /* the sleep registers are missing */
+        {245, 5, 0, FW_FADT_LENGTH},
+        {275, 6, 0, FW_FADT_LENGTH},
+        {132, 3, 0, FW_FADT_LENGTH},
+        {243, 6, 0, FW_FADT_LENGTH},
+    };
+
+    for (size_t i = 0; i < ARRAY_SIZE(c); i++) {
+        struct fadt_info f;
+        struct table t;
+
+        shim_log_reset();
+        put_header(&t, "FACP", c[i].revision);
+        put(&t, 0, c[i].len - 36);
+        t.b[114] = c[i].reduced << 4;
+        tighten(&t);
+        REQUIRE_EQ(fadt_parse(t.b, t.len, &f), 0);
+        for (u32 id = 0; id < FIRMWARE_NR_IDS; id++)
+            EXPECT_EQ(firmware_found()->count[id], id == c[i].id);
+        free(t.b);
+    }
+}
+
+/* One byte is no entry: there is no length in it, and nothing is lost. Two are. */
+KTEST(acpi_tables, a_stray_byte_at_the_end)
+{
+    for (u32 tail = 0; tail < 3; tail++) {
+        struct srat_cpu c[1];
+        struct srat_records r = {.cpus = c, .cpu_max = 1};
+        struct msct_info domains;
+        struct table m, s, d;
+
+        shim_log_reset();
+        madt_begin(&m, 3), madt_lapic(&m, 0, 1), put(&m, 0, tail), tighten(&m);
+        srat_begin(&s, 3), srat_cpu(&s, 0, 0, 1), put(&s, 0, tail), tighten(&s);
+        put_header(&d, "MSCT", 1), put(&d, 56, 4), put(&d, 0, 16), put(&d, 0, tail), tighten(&d);
+        EXPECT_EQ(madt_parse(m.b, m.len, cpus, 2, &info), 0);
+        EXPECT_EQ(srat_parse(s.b, s.len, &r), 0);
+        EXPECT_EQ(msct_check(d.b, d.len, &domains), 0);
+        EXPECT_TRUE(info.cpu_count == 1 && r.cpu_count == 1);
+        EXPECT_EQ(firmware_found()->count[FW_TABLE_STRAY_BYTES], tail == 1 ? 3 : 0);
+        EXPECT_EQ(shim_found(FIRMWARE_FAIL), tail == 2 ? 3 : 0);
+        if (tail == 1) {
+            EXPECT_TRUE(shim_log_contains("MADT: one stray byte at the end, at offset 0x34"));
+            EXPECT_TRUE(shim_log_contains("SRAT: one stray byte at the end, at offset 0x40"));
+        }
+        free(m.b), free(s.b), free(d.b);
+    }
 }
 
 /* ASan watches the end of each cut. */

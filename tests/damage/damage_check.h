@@ -265,7 +265,7 @@ static inline void world_check(struct world *w, const struct acpi_root *root, st
         return;
     for (u32 i = 0; i < r.window_count; i++)
         digest(h, windows[i].base), digest(h, windows[i].size);
-    cxl_windows_report(&m->t, &r);
+    cxl_windows_report(&m->t, m->in.srat, &r);
 }
 
 /* What the kernel decides on this machine. False: numa_verify() found the topology wrong. */

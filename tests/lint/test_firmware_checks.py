@@ -35,7 +35,12 @@ def test_every_row_says_something():
 
 
 def test_names_and_forms():
+    seen = set()
     for name, text, severity, form, _ in listed():
-        assert name == text.replace("-", "_").upper()
+        plain = text.replace("-", "_").upper()
+        # A second line of an id is for a known case in which the fault is harmless.
+        assert name == plain or (text in seen and name.startswith(plain + "_")
+                                 and severity == "INFO"), name
+        seen.add(text)
         assert severity != "FAIL" or form == "BUG", text  # a FAIL is a line "firmware bug:"
         assert severity != "INFO" or form == "NOTE", text

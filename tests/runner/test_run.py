@@ -62,7 +62,7 @@ def test_good_run(run, tmp_path):
 
 
 @pytest.mark.parametrize("old, new, more, words", [
-    ("ok 1 c\nok 2", "not ok 1 c\nnot ok 2", {"FAKE_STATUS": "35"}, "a test failed"),
+    ("ok 1 c\nok 2", "not ok 1 c\nnot ok 2", {"FAKE_STATUS": "35"}, "35 (FAILED)"),
     ("Brought up 2", "Brought up 3", {}, "brought up 3 nodes"),
     ("Perch", "Perch", {"FIRMWARE": "coreboot"}, "unknown firmware"),
     ("Perch", "Perch", {"ACCEL": "hax"}, "unknown accelerator"),

@@ -4,6 +4,7 @@ One good log of a 2-node, 4-CPU machine is spoilt in one way per case, and given
 by a program that stands in for QEMU.
 SPDX-License-Identifier: MIT
 """
+import re
 import subprocess
 import sys
 
@@ -11,6 +12,7 @@ import pytest
 
 import machine as machines
 import qemu
+import skips
 import verdict
 from conftest import ROOT
 
@@ -40,13 +42,14 @@ KTAP version 1
   1..2
   ok 1 a
 [    0.200000] a line of the log between
-  ok 2 b # SKIP no such CPU
+  ok 2 b # SKIP not the debug build
 ok 1 one
   KTAP version 1
   # Subtest: two
   1..1
   ok 1 c
 ok 2 two
+[    0.300000] events: call-nmi 2 (NMI), 2 of them on purpose
 [    0.300000] perch: all held
 """
 GOOD_CASES = (2, 0, 1)
@@ -54,9 +57,9 @@ GOOD_CASES = (2, 0, 1)
 SPOILT = [
     ("no-plan", "1..2\n  KTAP", "  KTAP", "no plan"),
     ("no-inner-plan", "  1..1\n", "", "no plan"),
-    ("cut-off", LOG[LOG.index("  ok 1 c"):], "", "plan of"),
+    ("cut-off", LOG[LOG.index("  ok 1 c"):LOG.index("[    0.300000] events")], "", "plan of"),
     ("no-ktap", LOG[LOG.index("KTAP"):], "", "no KTAP"),
-    ("empty-plan", LOG[LOG.index("1..2\n"):], "1..0\n", "without a single case"),
+    ("empty-plan", LOG[LOG.index("1..2\n"):LOG.index("[    0.300000] events")], "1..0\n", "without a single case"),
     ("failing-case", "  ok 1 c\nok 2", "  not ok 1 c\nnot ok 2", "failed: two.c"),
     ("failing-case-says-why", "  ok 1 c\nok 2", "  # x.c:7: 1 is not 2\n  not ok 1 c\nnot ok 2",
      "failed: two.c\n    # x.c:7: 1 is not 2"),
@@ -81,10 +84,16 @@ SPOILT = [
     ("out-of-order", "first thing\n[    0.000200] second thing",
      "second thing\n[    0.000200] first thing", "after the ones before it"),
     ("ubsan", "] Perch\n", "] UBSAN: shift-out-of-bounds in a.c:1\n", "UBSAN"),
+    ("no-verdict", "perch: all held\n", "\n", "no line `perch: `"),
+    ("verdict-cut", "perch: all held\n", "perch: all he", "no line `perch: `"),
+    ("verdict-failed", "perch: all held", "perch: FAILED: 1 of 4 CPUs did not start",
+     "verdict 'FAILED: 1 of 4 CPUs did not start'"),
+    ("verdict-but", "perch: all held", "perch: held, but: no ACPI tables", "verdict 'held, but"),
+    ("skip-unexplained", "SKIP not the debug build", "SKIP no such CPU", "skipped: one.b"),
+    ("skip-of-another-machine", "SKIP not the debug build", "SKIP needs 3 CPUs", "skipped: one.b"),
+    ("event", "NMI), 2 of", "NMI), 1 of", "event call-nmi: 1"),
     ("panic", "[    0.000001] Perch", "[    0.000001] panic: nothing works", "panic"),
     ("line-begun-after-the-verdict", "perch: all held\n", "perch: all held\n[", "the last line is '['"),
-    ("verdict-cut", "perch: all held\n", "perch: all h", "the last line is"),
-    ("no-verdict", "[    0.300000] perch: all held\n", "", "the last line is"),
 ]
 
 
@@ -115,7 +124,7 @@ def test_good_log_passes(boot):
     problems, cases, _ = boot(LOG)
     assert problems == []
     assert cases.counts() == GOOD_CASES
-    assert cases.skipped == [("one.b", "no such CPU")]
+    assert cases.skipped == [("one.b", "not the debug build")]
 
 
 @pytest.mark.parametrize("old, new, words", [pytest.param(*s[1:], id=s[0]) for s in SPOILT])
@@ -125,10 +134,67 @@ def test_spoilt_log_fails(boot, old, new, words):
     assert any(words in problem for problem in problems), problems
 
 
-@pytest.mark.parametrize("status", [0, 1, 35, 37, 124])
+@pytest.mark.parametrize("status", [0, 1, 35, 37, 39, 124])
 def test_other_status_fails(boot, status):
     problems, _, _ = boot(LOG, status=status)
     assert any(f"QEMU status {status}" in problem for problem in problems)
+
+
+def spoilt(old, new):
+    assert LOG.count(old) == 1
+    return LOG.replace(old, new)
+
+
+def test_verdict_that_is_expected(boot):
+    """The machine file says which verdict is right: its status and its words, and no other."""
+    held_but = spoilt("all held", "held, but: 2 firmware failures")
+    text = MACHINE + 'verdict = "held, but: \\\\d firmware failures"\n'
+    assert boot(held_but, status=39, text=text)[0] == []
+    assert boot(held_but, status=33, text=text)[0]
+    assert boot(LOG, status=33, text=text)[0]
+    failed = spoilt("all held", "FAILED: 1 test case failed")
+    text = MACHINE + 'verdict = "FAILED: 1 test case failed"\n'
+    red = failed.replace("  ok 1 c\nok 2", "  not ok 1 c\nnot ok 2")
+    assert boot(red, status=35, text=text)[0] == []
+    assert boot(red, status=33, text=text)[0]
+
+
+def test_a_run_without_a_machine_file_may_have_doubts(boot, tmp_path):
+    """`perch run`: "held, but" is no problem of the run; FAILED is, whatever the status says."""
+    _, _, result = boot(spoilt("all held", "held, but: no ACPI tables"), status=39)
+    machine = machines.load(tmp_path / "fake.machine")
+    machine.verdict = ""
+    assert verdict.judge(machine, result)[0] == []
+    assert verdict.said(result.text) == "held, but: no ACPI tables"
+    result.text, result.status = spoilt("all held", "FAILED: 1 test case failed"), 33
+    assert "FAILED: 1 test case failed" in verdict.judge(machine, result)[0]
+
+
+def test_events_that_are_expected(boot, monkeypatch):
+    """By the machine file; and on a busy host those that are only a matter of time, no other."""
+    for event, busy_may in (("call-nmi", True), ("page-mode", False)):
+        log = spoilt("call-nmi 2 (NMI), 2 of", f"{event} 2 (NMI), 0 of")
+        assert boot(log)[0]
+        assert boot(log, text=MACHINE + f'events = ["{event}"]\n')[0] == []
+        monkeypatch.setenv("PERCH_BUSY", "1")
+        assert (boot(log)[0] == []) == busy_may
+        monkeypatch.delenv("PERCH_BUSY")
+
+
+def test_skips_that_are_expected(boot):
+    log = spoilt("SKIP not the debug build", "SKIP no such CPU")
+    assert boot(log, text=MACHINE + 'skips = ["no such CPU"]\n')[0] == []
+
+
+def test_every_reason_to_skip_is_known():
+    """A reason that a suite gives and skips.py does not know would make its case red for ever."""
+    said = set()
+    for path in (ROOT / "tests").rglob("*.[ch]"):
+        if path.name.endswith(("_suite.c", ".h")) or path.parent.name == "suite":
+            text = path.read_text(encoding="utf-8")
+            for call in re.findall(r"ktest_skip\(([^;]*)\);", text):
+                said |= set(re.findall(r'"([^"]+)"', call))
+    assert said and said == set(skips.REASONS)
 
 
 def test_time_out_fails_although_the_log_is_good(boot):

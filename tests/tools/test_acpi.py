@@ -6,16 +6,19 @@ SPDX-License-Identifier: MIT
 """
 import json
 import os
+import re
 import shutil
 import subprocess
 from pathlib import Path
 
 import pytest
 
+import acpi_replay
 import acpi_tables as t
 
 ROOT = Path(__file__).resolve().parent.parent.parent
 DATA = ROOT / "tests/data/acpi"
+CASES_DIR = ROOT / "tests/data/cases"
 BUILD = ROOT / os.environ.get("BUILD", "build")
 PROGRAM = os.environ.get("PERCH_ACPI") or str(BUILD / "perch-acpi")
 EXPECTED = json.loads((DATA / "EXPECTED.json").read_text("utf-8"))
@@ -206,7 +209,8 @@ def test_file_that_is_no_table(case, tmp_path):
 def test_no_folder(tmp_path):
     assert "No such file" in refused(tmp_path / "nowhere")
     (tmp_path / "file").write_bytes(GOOD)
-    assert "not a folder" in refused(tmp_path / "file")
+    assert "neither a folder with tables nor the text of acpidump" in refused(tmp_path / "file")
+    assert "neither a folder nor a file" in refused("/dev/zero")
     (tmp_path / "empty").mkdir()
     assert "no table here" in refused(tmp_path / "empty")
     (tmp_path / "SRAT.bin").mkdir()
@@ -214,9 +218,11 @@ def test_no_folder(tmp_path):
 
 
 def test_arguments(tmp_path):
-    refused()
-    refused(tmp_path, tmp_path)
-    assert run("--help").returncode == 0 and "usage: perch acpi DIR" in run("--help").stdout
+    refused = run()
+    assert (refused.returncode, refused.stdout) == (2, "") and "expected a folder" in refused.stderr
+    for words in ([tmp_path, tmp_path], ["--txt", tmp_path], ["--text"]):
+        assert run(*words).returncode == 2
+    assert run("--help").returncode == 0 and "usage: perch acpi [" in run("--help").stdout
 
 
 @pytest.mark.skipif(not Path("/dev/full").exists(), reason="no /dev/full")
@@ -224,4 +230,169 @@ def test_output_that_cannot_be_written():
     with open("/dev/full", "w", encoding="utf-8") as full:
         done = subprocess.run([PROGRAM, DATA / "supermicro-x10dai-4a64"], stdout=full,
                               stderr=subprocess.PIPE, text=True, check=False)
-    assert done.returncode == 1 and done.stderr.count("\n") == 1
+    assert done.returncode == 3 and done.stderr.count("\n") == 1
+
+
+def test_strict():
+    """Status 4 when a finding is a failure; what is printed stays the same."""
+    cases = {CASES_DIR / "30-srat-cpu-missing": 4, DATA / "hewlett-packard-touchsmart-tx2-6909": 0}
+    for folder, status in cases.items():
+        done, plain = run("--strict", folder), run(folder)
+        assert (done.returncode, plain.returncode) == (status, 0) and done.stdout == plain.stdout
+        assert run(folder, "--text", "--strict").returncode == status
+
+
+# ---- the forms in which people have tables -----------------------------------------------------
+R820 = DATA / "dell-poweredge-r820-e598"
+
+
+def tables_of(folder):
+    return {p.stem: p.read_bytes() for p in folder.glob("*.bin")}
+
+
+def as_text(tables, ending="\n", offset=0):
+    """What acpidump prints; each as (name, bytes)."""
+    lines = []
+    for name, raw in tables:
+        lines += [f"{name} @ 0x{0x7ffe1000 + offset:016X}"]
+        for at in range(0, len(raw), 16):
+            part = raw[at:at + 16]
+            seen = "".join(chr(b) if 32 <= b < 127 else "." for b in part)
+            lines.append(f"{at:8X}: ".replace("       0", "    0000", 1) if at == 0 else
+                         f"{at:04X}: ".rjust(10))
+            lines[-1] += "".join(f"{b:02X} " for b in part).ljust(48) + " " + seen
+        lines.append("")
+    return ending.join(lines) + ending
+
+
+def in_each_form(tmp_path, tables):
+    """A folder or file for each form."""
+    for form, name in (("bin", "{}.bin"), ("sysfs", "{}"), ("dat", "{}.dat")):
+        (tmp_path / form).mkdir()
+        for sig, raw in tables.items():
+            file = name.format(sig.lower() if form == "dat" else sig)
+            (tmp_path / form / file).write_bytes(raw)
+        yield tmp_path / form
+    for form, ending in (("unix.txt", "\n"), ("dos.txt", "\r\n")):
+        (tmp_path / form).write_bytes(as_text(tables.items(), ending).encode())
+        yield tmp_path / form
+
+
+@pytest.mark.parametrize("name", ["dell-poweredge-r820-e598", "evga-x299-micro-4b64"])
+def test_every_form_says_the_same(name, tmp_path):
+    wanted = run(DATA / name).stdout
+    for path in in_each_form(tmp_path, {k: v for k, v in tables_of(DATA / name).items()
+                                        if k != "MCFG2"}):
+        done = run(path)
+        assert (done.returncode, done.stderr) == (0, "") and done.stdout == wanted, path
+        assert acpi_replay.read(path) == acpi_replay.read(DATA / name)
+
+
+@pytest.mark.skipif(not shutil.which("acpidump") or not shutil.which("acpixtract"),
+                    reason="no acpidump and acpixtract here")
+def test_what_the_real_acpidump_writes(tmp_path):
+    text = "".join(subprocess.run(["acpidump", "-f", file], capture_output=True, text=True,
+                                  check=True).stdout for file in sorted(R820.glob("*.bin")))
+    (tmp_path / "dump.txt").write_text(text, "utf-8")
+    wanted = run(R820).stdout
+    assert run(tmp_path / "dump.txt").stdout == wanted
+    subprocess.run(["acpixtract", "-a", "dump.txt"], cwd=tmp_path, capture_output=True, check=True)
+    assert (tmp_path / "srat.dat").is_file() and run(tmp_path).stdout == wanted
+    assert acpi_replay.read(tmp_path / "dump.txt") == acpi_replay.read(R820)
+
+
+def test_sysfs_with_two_of_a_kind(tmp_path):
+    """The first by number counts, 2 before 10; its subfolders are ignored; the second is named."""
+    near = t.slit([[10, 12], [12, 10]])
+    for name, raw in {"SRAT1": tables_of(R820)["SRAT"], "SRAT2": t.srat(t.cpu(0, 0)),
+                      "APIC2": t.madt(t.lapic(5)), "APIC10": t.madt(t.lapic(6)), "SLIT": near,
+                      "DBG2": t.dbg2(), "SSDT1": b"", "apic": b"?"}.items():
+        (tmp_path / name).write_bytes(raw)
+    for folder in ("data", "dynamic"):
+        (tmp_path / folder).mkdir()
+        (tmp_path / folder / "SRAT").write_bytes(b"rubbish")
+    got = decode(tmp_path)
+    assert [x["pxm"] for x in of(got, "node")] == [1, 2, 3, 4]
+    assert of(got, "cpu", "apic") == [5] and len(of(got, "console")) == 1
+    second = [(x["severity"], x["id"], x["table"], x["text"]) for x in of(got, "firmware")
+              if "second" in x["id"]]
+    assert second == [("fail", "madt-second", "APIC", "APIC10 is a second one, APIC2 is used"),
+                      ("warn", "table-second", "SRAT", "SRAT2 is a second one, SRAT1 is used")]
+    assert acpi_replay.read(tmp_path) == {"SRAT": tables_of(R820)["SRAT"], "SLIT": near,
+                                          "APIC": t.madt(t.lapic(5))}
+
+
+def test_text_with_two_of_a_kind_and_other_tables(tmp_path):
+    text = ("RSD PTR @ 0x000f0490\n    0000: 52 53 44 20 50 54 52 20  RSD PTR \n\n"
+            + as_text([("DSDT", bytes(range(256)) * 600), ("SRAT", GOOD),
+                       ("SRAT", t.srat(t.cpu(9, 9)))]))
+    (tmp_path / "dump").write_text(text, "utf-8")
+    got = decode(tmp_path / "dump")
+    assert of(got, "srat-cpu", "apic") == [0]
+    assert "table-second" in of(got, "firmware", "id")
+    assert acpi_replay.read(tmp_path / "dump") == {"SRAT": GOOD}
+
+
+@pytest.mark.parametrize("text, words", [
+    ("", "neither a folder with tables"),
+    ("hello\n    0000: 53 52\n", "neither a folder with tables"),
+    (as_text([("DSDT", b"DSDT" + bytes(32))]), "none of its 1 tables"),
+    (as_text([("SRAT", GOOD)]).replace("    0010:", "    0020:"), "line 3: offset 0x20, but 16"),
+    (as_text([("SRAT", GOOD)]).rsplit("\n", 4)[0] + "\n", "its header says"),
+    (as_text([("SRAT", GOOD)]).replace("53 52", "5X 52"), "offset 0x10, but 0"),
+    (as_text([("APIC", GOOD)]), "signature"),
+])
+def test_text_that_is_not_whole(text, words, tmp_path):
+    (tmp_path / "dump").write_text(text, "utf-8")
+    assert words in refused(tmp_path / "dump")
+
+
+@pytest.mark.skipif(os.geteuid() == 0, reason="root may read everything")
+def test_a_table_that_only_root_may_read(tmp_path):
+    (tmp_path / "SRAT").write_bytes(GOOD)
+    (tmp_path / "SRAT").chmod(0)
+    assert "sudo" in refused(tmp_path)
+
+
+# ---- for a person ------------------------------------------------------------------------------
+@pytest.mark.parametrize("name", EXPECTED)
+def test_text_says_what_the_objects_say(name):
+    """Nodes, CPUs, bytes, distances and findings of --text beside the JSON of the same folder."""
+    done, got = run("--text", DATA / name), decode(DATA / name)
+    assert (done.returncode, done.stderr) == (0, "")
+    text = done.stdout
+    enabled = [x for x in of(got, "cpu") if x["enabled"]]
+    nodes = dict(re.findall(r"^node (\d+) \(domain (\d+)\): ", text, re.M))
+    assert {int(n): int(p) for n, p in nodes.items()} == dict(of(got, "node", "node", "pxm"))
+    for node, block in zip(nodes, re.split(r"^node \d+ \(", text, flags=re.M)[1:]):
+        ids = []
+        for words in re.findall(r"^    APIC ids((?: .*\n(?:            .*\n)*))", block, re.M):
+            for word in words.split():
+                first, _, last = word.partition("-")
+                ids += range(int(first, 16), int(last or first, 16) + 1)
+        assert ids == sorted(x["apic"] for x in enabled if x["node"] == int(node))
+        ranges = re.findall(r"\[mem (0x\w+)-(0x\w+)\]", block.split("\ndistances")[0])
+        assert [(int(a, 16), int(b, 16) - int(a, 16) + 1) for a, b in ranges] == [
+            (x["base"], x["length"]) for x in of(got, "memory") if x["node"] == int(node)]
+    rows = [[int(n) for n in row.split()] for row in re.findall(r"^ +\d+:((?: +\d+)+)$", text, re.M)]
+    wide = len(nodes)
+    assert sum(rows, []) == of(got, "distance", "value") and all(len(r) == wide for r in rows)
+    shown = re.findall(r"^    (FAIL|WARN|INFO) ([\w-]+): (\w+): (.*)$", text, re.M)
+    assert sorted((s.lower(), i, tab, words) for s, i, tab, words in shown) == sorted(
+        of(got, "firmware", "severity", "id", "table", "text"))
+    order = ["FAIL", "WARN", "INFO"]
+    assert [s for s, *_ in shown] == sorted((s for s, *_ in shown), key=order.index)
+
+
+def test_text_of_what_is_missing(tmp_path):
+    """No SRAT; CPUs in no entry; many nodes; more findings than are kept."""
+    text = run("--text", write_tables(tmp_path, APIC=t.madt(t.lapic(0), t.lapic(4)))).stdout
+    assert "one node (no SRAT), 2 CPUs" in text and "memory unknown" in text
+    assert "APIC ids 0x00 0x04" in text and "findings: 0 fail, 0 warn, 0 info" in text
+    text = run("--text", CASES_DIR / "30-srat-cpu-missing").stdout
+    assert re.search(r"in no SRAT entry: 2 CPUs\n    APIC ids 0x06-0x07\n", text)
+    many = write_tables(tmp_path, SRAT=t.srat(
+        *(t.cpu2(i, i) for i in range(40)), *(t.memory(i * MIB, MIB, i) for i in range(40)),
+        *[t.memory(2**64 - 4096, 8192, 0)] * 20))
+    text = run("--text", many).stdout
+    assert "40 x 40: too wide" in text and "FAIL srat-wraps: 4 more of the same" in text

@@ -12,7 +12,7 @@ import struct
 import pytest
 
 import acpi_tables as t
-from test_acpi import DATA, ROOT, decode, decode_tables, of, run, write_tables
+from test_acpi import CASES_DIR, DATA, ROOT, decode, decode_tables, of, run, write_tables
 
 MIB = 1 << 20
 CPUS = [t.cpu(0, 0), t.cpu(1, 1)]
@@ -70,7 +70,9 @@ SHORT_CPU = b"\0\x08\0\0\x01\0\0\0"
 # id -> (what is other than on the clean machine, further findings that follow from it)
 CASES = {
     "table-checksum": ({"HMAT": with_bad_sum(clean()["HMAT"])}, []),
+    "table-stray-bytes": (srat(b"\x01"), []),
     "fadt-short": ({"FACP": t.fadt(115)}, []),
+    "fadt-length": ({"FACP": t.fadt(243)}, []),
     "madt-short": ({"APIC": t.table("APIC", ZERO)}, []),
     "madt-entry-cut": (madt(b"\0\0"), []),
     "madt-entry-length": (madt(b"\x09\x0c" + bytes(10)), []),
@@ -92,6 +94,7 @@ CASES = {
     "srat-empty-range": (srat(t.memory(MIB, 0, 1)), []),
     "srat-no-memory": ({"SRAT": t.srat(*CPUS)}, []),
     "srat-overlap": (srat(t.memory(32 * MIB, 64 * MIB, 0)), ["srat-self-overlap"]),
+    "srat-overlap-no-ram": (srat(t.memory(96 * MIB, 64 * MIB, 0, flags=3)), []),
     "srat-self-overlap": (srat(t.memory(32 * MIB, 32 * MIB, 0)), []),
     "srat-cpu-conflict": (srat(t.cpu2(1, 0)), ["srat-cpuless-node"]),
     "srat-cpu-missing": ({"SRAT": t.srat(t.cpu(0, 0), *MEMORY)}, ["srat-cpuless-node"]),
@@ -182,6 +185,82 @@ def test_every_finding_about_a_table_is_tested_somewhere():
     missing = [x for x in sorted(listed - set(CASES))
                if "FW_" + x.replace("-", "_").upper() not in words and x not in words]
     assert not missing
+
+
+# ---- small inputs on which Perch was wrong (tests/data/cases) -----------------------------------
+def findings(folder):
+    return [(x["severity"], x["id"], x["text"]) for x in of(decode(folder), "firmware")
+            if x["id"] != "slit-missing"]
+
+
+def test_non_volatile_range_in_the_hot_plug_window_of_another_node():
+    """QEMU's NVDIMM beside its -m maxmem=: Linux boots both nodes and says nothing."""
+    assert findings(CASES_DIR / "42-qemu-nvdimm-other-node") == [
+        ("info", "srat-overlap-no-ram",
+         "entry 6 node 1 [mem 0x100000000-0x2dfffffff] overlaps with entry 5 node 0 "
+         "[mem 0x100000000-0x10fffffff], entry 6 has no RAM")]
+
+
+@pytest.mark.parametrize("case, table, at", [("36-madt-trail1", "APIC", 0x3c),
+                                             ("08c-srat-one-byte-tail", "SRAT", 0xa0)])
+def test_one_stray_byte(case, table, at):
+    assert findings(CASES_DIR / case) == [
+        ("info", "table-stray-bytes",
+         f"one stray byte at the end, at offset {at:#x}: no entry is lost")]
+    assert of(decode(CASES_DIR / case), "firmware", "table")[0] == table
+
+
+def test_stray_bytes_of_every_table_with_entries(tmp_path):
+    tables = machine({"CEDT": t.table("CEDT", struct.pack("<HHIIIQQ", 0, 32, 7, 1, 0, 0, 0))})
+    for name in ("APIC", "SRAT", "HMAT", "MSCT", "CEDT"):
+        got = decode_tables(tmp_path, **{**tables, name: t.seal(tables[name] + b"\x07")})
+        assert of(got, "firmware", "id", "table") == [("table-stray-bytes", name)]
+
+
+def test_cpus_that_only_the_srat_knows_are_named():
+    got = {x[1]: x for x in findings(CASES_DIR / "30-srat-cpu-missing")}
+    raw = (CASES_DIR / "30-srat-cpu-missing/SRAT.bin").read_bytes()
+    severity, _, text = got["srat-cpu-unknown"]
+    entry, at, apic, domain = (int(x, 0) for x in re.fullmatch(
+        r"entry (\d+) at offset (0x\w+): APIC id (0x\w+), domain (\d+): not in the MADT",
+        text).groups())
+    assert severity == "warn" and entry > 0
+    assert raw[at:at + 4] == bytes([0, 16, domain, apic])
+
+
+@pytest.mark.parametrize("length, revision, flags, severity", [
+    (268, 6, 0, "info"), (244, 6, 0, "info"), (244, 5, 0, "info"), (244, 5, 1 << 20, "warn"),
+    (260, 6, 0, "warn"), (132, 4, 0, "warn"), (132, 6, 0, "warn"),
+    (276, 6, 0, None), (268, 5, 0, None), (244, 4, 0, None), (132, 2, 0, None)])
+def test_lengths_of_older_revisions(length, revision, flags, severity, tmp_path):
+    raw = patched(patched(t.fadt(length), 8, bytes([revision])), 112, struct.pack("<I", flags))
+    got = decode_tables(tmp_path, **machine({"FACP": raw}))
+    assert of(got, "firmware", "id", "severity") == [("fadt-length", severity)] * bool(severity)
+
+
+@pytest.mark.parametrize("count, words", [(1 << 16, "need 4294967340"),
+                                          (1 << 32, "need more than 2^64 bytes"),
+                                          ((1 << 64) - 1, "need more than 2^64 bytes")])
+def test_localities_that_need_more_than_any_table_has(count, words, tmp_path):
+    got = decode_tables(tmp_path, SLIT=t.table("SLIT", struct.pack("<Q", count) + b"\x0a"))
+    assert of(got, "firmware", "id") == ["slit-short"] and words in got[1]["text"]
+    assert not of(got, "slit")
+
+
+def test_windows_in_no_srat_entry_get_linux_numbers(tmp_path):
+    """acpi_parse_cfmws() of Linux 6.12: each one more than the last, from the SRAT's last node."""
+    def window(base):
+        return struct.pack("<HHIQQBBHIHHI", 1, 40, 0, base, 1 << 28, 0, 0, 0, 0, 6, 0, 7)
+    cedt = t.table("CEDT", window(1 << 32) + window(1 << 28) + window(1 << 33))
+    got = decode_tables(tmp_path, CEDT=cedt, SRAT=t.srat(*CPUS, t.memory(0, 1 << 28, 4),
+                                                         t.memory(1 << 28, 1 << 28, 2)))
+    texts = [x["text"] for x in of(got, "firmware") if x["id"] == "cedt-no-srat"]
+    assert of(got, "node", "node") == [0, 1, 2, 3]
+    assert [x["node"] for x in of(got, "cxl-window")] == [3, None, None]
+    assert [re.search(r"entry (\d): .*: Linux makes it node (\d)$", x).groups()
+            for x in texts] == [("0", "4"), ("2", "5")]
+    alone = decode_tables(tmp_path, CEDT=cedt)
+    assert all("without a usable SRAT it has no node" in x["text"] for x in of(alone, "firmware"))
 
 
 # ---- what the real machines have, all of it ----------------------------------------------------

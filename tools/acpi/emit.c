@@ -111,7 +111,7 @@ static void slit(struct objects *all, const struct slit_view *v, const struct du
     const u8 *matrix = t->data + v->matrix_offset;
     FILE *f;
 
-    if (!t->data || !v->stated_n || !v->needed || v->needed > t->len)
+    if (!t->data || !v->stated_n || v->needed > t->len)
         return;
     f = objects_begin(all, "slit", v->stated_n);
     fprintf(f, ",\"n\":%llu,\"rows\":[", (ull)v->stated_n);
@@ -204,9 +204,9 @@ static void windows(struct objects *all, const struct acpi_machine *m)
         objects_add(all, "cxl-window", w->base,
                     ",\"base\":%llu,\"length\":%llu,\"node\":%s,\"ways\":%u,\"granularity\":%u,"
                     "\"restrictions\":\"%s\"",
-                    (ull)w->base, (ull)w->size, node_or_null(cxl_window_node(&m->topo, w)).text,
-                    w->ways, w->granularity,
-                    cedt_restrictions_text(w->restrictions, kinds, sizeof(kinds)));
+                    (ull)w->base, (ull)w->size,
+                    node_or_null(cxl_window_node(&m->topo, &m->srat, w)).text, w->ways,
+                    w->granularity, cedt_restrictions_text(w->restrictions, kinds, sizeof(kinds)));
     }
 }
 

@@ -73,7 +73,7 @@ static void read_windows(struct acpi_machine *m, const struct dump_table *t)
     m->cedt.bridges = must_calloc(m->cedt.bridge_max, sizeof(*m->cedt.bridges));
     m->cedt.windows = must_calloc(m->cedt.window_max, sizeof(*m->cedt.windows));
     if (cedt_parse(t->data, t->len, &m->cedt) == 0)
-        cxl_windows_report(&m->topo, &m->cedt);
+        cxl_windows_report(&m->topo, &m->srat, &m->cedt);
 }
 
 static void check(struct acpi_machine *m, const struct dump *d, const struct numa_input *in,

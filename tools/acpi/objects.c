@@ -23,6 +23,13 @@ void *must_calloc(size_t count, size_t size)
     return p;
 }
 
+char *must_strdup(const char *text)
+{
+    size_t size = strlen(text) + 1;
+
+    return memcpy(must_calloc(1, size), text, size);
+}
+
 void *must_realloc(void *p, size_t size)
 {
     p = realloc(p, size);

@@ -41,6 +41,9 @@ void objects_print(struct objects *all, FILE *to);
 /* As calloc() of at least one byte, but never NULL. */
 void *must_calloc(size_t count, size_t size);
 
+/* As strdup(), but never NULL. */
+char *must_strdup(const char *text);
+
 /* As realloc(), but never NULL; size is not 0. */
 void *must_realloc(void *p, size_t size);
 

@@ -11,7 +11,7 @@ LIBRARY_HEADERS := $(wildcard percpu/*.h percpu/*/*.h kernel/base/*.h tools/libr
 	tools/library/kernel/base/*.h tools/library/percpu/alloc/*.h)
 # Position-independent, so that it can be part of anything; aliasing as in the kernel.
 LIBRARY_CFLAGS := -std=gnu11 -g -Wall -Wextra -Werror -fPIC -ftls-model=initial-exec \
-	-fno-strict-aliasing -fno-omit-frame-pointer -pthread -Itools/library -I.
+	-fno-strict-aliasing -fno-omit-frame-pointer -pthread -Itools/library -I. $(SAME_BYTES)
 
 # For the machine that builds, as HOSTCC.
 HOST_OBJCOPY ?= objcopy
@@ -36,7 +36,7 @@ $(1)/libperch-percpu.a: $$(LIBRARY_SRCS:%.c=$(1)/obj/%.o) $(1)/perch-percpu.h
 	$(Q)$$(HOST_OBJCOPY) --redefine-syms=$(1)/renames $(1)/all.o
 	$(Q)$$(HOST_OBJCOPY) --keep-global-symbols=$(1)/keep $(1)/all.o $(1)/perch-percpu.o
 	@rm -f $$@
-	$(Q)$$(HOST_AR) rcs $$@ $(1)/perch-percpu.o
+	$(Q)$$(HOST_AR) rcsD $$@ $(1)/perch-percpu.o
 endef
 
 $(eval $(call library_build,$(BUILD)/lib,-O2))

@@ -9,7 +9,7 @@
 #include "kernel/base/string.h"
 #include "tests/host/shim.h"
 
-static bool armed;
+static bool armed, eventful, announced;
 static int ran;
 
 KTEST(ktest_demo, c_skips)
@@ -33,6 +33,10 @@ KTEST(ktest_demo, a_passes)
 KTEST(ktest_demo2, only)
 {
     ktest_note("value %d", 7);
+    if (announced)
+        ktest_expect_event(EVENT_CALL_NMI);
+    if (eventful)
+        event_add(EVENT_CALL_NMI, 2);
 }
 
 KTEST(ktest, form)
@@ -142,4 +146,34 @@ KTEST(shim, keeps_lines)
     EXPECT_FALSE(shim_log_contains_prefix("entry"));
     EXPECT_TRUE(shim_log_contains_prefix("firmware bug: "));
     EXPECT_STREQ(shim_log_line(9), "");
+}
+
+static u32 failures_of(bool announce, u64 allowed)
+{
+    struct ktest_totals t = {.judge_events = true, .allowed_events = allowed};
+
+    eventful = true;
+    announced = announce;
+    shim_raw_capture(true);
+    ktest_run("ktest_demo2.*", &t);
+    shim_raw_capture(false);
+    eventful = announced = false;
+    return t.failed;
+}
+
+/* A net that caught something nobody asked for fails the case; an announced one is excused. */
+KTEST(ktest, an_event_must_be_announced)
+{
+    u64 excused = event_excused(EVENT_CALL_NMI);
+
+    EXPECT_EQ(failures_of(false, 0), 1);
+    EXPECT_TRUE(glob_match("*call-nmi: 2 that the case did not announce*", shim_raw_line(6)));
+    EXPECT_EQ(event_excused(EVENT_CALL_NMI), excused);
+    EXPECT_EQ(failures_of(false, 1ULL << EVENT_TLB_NMI), 1);
+    EXPECT_EQ(failures_of(false, 1ULL << EVENT_CALL_NMI), 0);
+    EXPECT_EQ(event_excused(EVENT_CALL_NMI), excused);
+    EXPECT_EQ(failures_of(true, 0), 0);
+    EXPECT_EQ(event_excused(EVENT_CALL_NMI), excused + 2);
+    EXPECT_EQ(event_find("call-nmi"), EVENT_CALL_NMI);
+    EXPECT_EQ(event_find("no-such"), EVENT_NR_IDS);
 }

@@ -91,6 +91,57 @@ KTEST(numa_rules, overlap_of_two_nodes_later_entry_loses)
     machine_free(&m);
 }
 
+/* Linux drops ranges without RAM before it compares; so the map decides, and flags do not. */
+KTEST(numa_rules, overlap_without_ram_costs_nothing)
+{
+    struct range ram[] = {{0, MIB(100)}, {MIB(500), MIB(501)}};
+    struct machine m = with_cpus(2);
+
+    m.ram = ram, m.ram_count = 2;
+    srat_cpu(&m.srat, 0, 0, ON);
+    srat_cpu(&m.srat, 1, 1, ON);
+    srat_mem(&m.srat, 0, MIB(200), 0, ON);
+    srat_mem(&m.srat, MIB(150), MIB(350), 1, ON); /* ends where RAM begins */
+    srat_mem(&m.srat, MIB(300), MIB(10), 1, ON);  /* its own node, no RAM either */
+    REQUIRE_TRUE(built(&m));
+    EXPECT_EQ(shim_found(FIRMWARE_WARN), 0);
+    EXPECT_EQ(firmware_found()->count[FW_SRAT_OVERLAP], 0);
+    EXPECT_EQ(firmware_found()->count[FW_SRAT_OVERLAP_NO_RAM], 2);
+    EXPECT_TRUE(shim_log_contains(
+        "SRAT: entry 3 node 1 [mem 0x09600000-0x1f3fffff] overlaps with entry 2 node 0 "
+        "[mem 0x00000000-0x0c7fffff], entry 3 has no RAM"));
+    machine_free(&m);
+    /* One page of RAM more, and Linux refuses: although it is not in the overlap. */
+    m = with_cpus(2);
+    ram[1].start -= PAGE_SIZE;
+    m.ram = ram, m.ram_count = 2;
+    srat_cpu(&m.srat, 0, 0, ON);
+    srat_cpu(&m.srat, 1, 1, ON);
+    srat_mem(&m.srat, 0, MIB(200), 0, ON);
+    srat_mem(&m.srat, MIB(150), MIB(350), 1, ON | SRAT_MEM_HOTPLUG);
+    REQUIRE_TRUE(built(&m));
+    EXPECT_EQ(firmware_found()->count[FW_SRAT_OVERLAP], 1);
+    EXPECT_EQ(firmware_found()->count[FW_SRAT_OVERLAP_NO_RAM], 0);
+    machine_free(&m);
+}
+
+/* A window without RAM over everything hides no overlap of ranges with RAM. */
+KTEST(numa_rules, overlaps_under_a_window_are_found)
+{
+    struct machine m = with_cpus(3);
+
+    for (u32 i = 0; i < 3; i++)
+        srat_cpu(&m.srat, (u8)i, i, ON);
+    srat_mem(&m.srat, 0, MIB(1000), 2, ON | SRAT_MEM_HOTPLUG);
+    srat_mem(&m.srat, MIB(100), MIB(100), 0, ON);
+    srat_mem(&m.srat, MIB(150), MIB(100), 1, ON);
+    srat_mem(&m.srat, MIB(400), MIB(100), 0, ON | SRAT_MEM_NON_VOLATILE);
+    REQUIRE_TRUE(built(&m));
+    EXPECT_EQ(firmware_found()->count[FW_SRAT_OVERLAP], 1);
+    EXPECT_EQ(firmware_found()->count[FW_SRAT_OVERLAP_NO_RAM], 3);
+    machine_free(&m);
+}
+
 KTEST(numa_rules, overlap_of_one_node_is_merged)
 {
     struct machine m = with_cpus(1);
@@ -193,8 +244,31 @@ KTEST(numa_rules, srat_cpu_not_in_madt_and_disabled_entries)
     EXPECT_EQ(m.t.node_count, 1);
     EXPECT_EQ(m.t.cpu_count, 1);
     EXPECT_EQ(firmware_found()->count[FW_SRAT_CPU_UNKNOWN], 1);
+    EXPECT_TRUE(
+        shim_log_contains("SRAT: entry 1 at offset 0x40: APIC id 0x2c, domain 0: not in the MADT"));
     EXPECT_TRUE(shim_log_contains_prefix("SRAT: 301 of 304 entries are disabled"));
     EXPECT_EQ(shim_found(FIRMWARE_FAIL), 0);
+    machine_free(&m);
+}
+
+/* Each by its own entry: type 0 at first, then type 2. */
+KTEST(numa_rules, cpus_that_the_madt_disables_are_named)
+{
+    struct machine m = with_cpus(2);
+
+    madt_x2apic(&m.madt, 300, 0);
+    madt_lapic(&m.madt, 6, 0);
+    srat_cpu(&m.srat, 0, 0, ON);
+    srat_cpu(&m.srat, 6, 7, ON);
+    srat_mem(&m.srat, 0, MIB(64), 0, ON);
+    srat_x2apic(&m.srat, 300, 1234567, ON);
+    REQUIRE_TRUE(built(&m));
+    EXPECT_EQ(firmware_found()->count[FW_SRAT_CPU_DISABLED], 2);
+    EXPECT_EQ(firmware_found()->count[FW_SRAT_CPU_UNKNOWN], 0);
+    EXPECT_TRUE(shim_log_contains("SRAT: entry 1 at offset 0x40: APIC id 0x06, domain 7: disabled "
+                                  "by entry 3 of the MADT"));
+    EXPECT_TRUE(shim_log_contains("SRAT: entry 3 at offset 0x78: APIC id 0x12c, domain 1234567: "
+                                  "disabled by entry 2 of the MADT"));
     machine_free(&m);
 }
 
