@@ -81,6 +81,7 @@ KTEST(smp, nmi_escalation_is_survived)
         ktest_skip("needs 2 CPUs");
         return;
     }
+    ktest_expect_event(EVENT_CALL_NMI);
     old = call_kind_set_deadline(&smp_calls, (struct call_deadline){4 * ms, NULL});
     err = smp_call_on_copy(cpumap_next(&cpu_map, CPU_ONLINE, 1), spin, &time);
     call_kind_set_deadline(&smp_calls, old);
