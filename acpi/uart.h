@@ -41,11 +41,12 @@ struct acpi_uart {
     bool mmio;
     u8 width;     /* bytes of one access: 1, 2, 4 */
     u8 stride;    /* bytes from one register to the next */
+    bool any;     /* the table does not tell width and stride: the driver finds them out */
     u32 baud;     /* 0: keep what firmware set */
     u32 clock_hz; /* 16 times the highest speed; 0: unknown */
 };
 
-/* Fills verdict, base, mmio, width and stride from u->type and u->gas. */
+/* Fills verdict, base, mmio, width, stride and any from u->type and u->gas. */
 void acpi_uart_decide(struct acpi_uart *u);
 
 /*
@@ -61,10 +62,10 @@ enum acpi_uart_verdict acpi_uart_here(const struct acpi_uart *u, u32 phys_bits, 
 void acpi_uart_report(const struct acpi_uart *u, enum firmware_id address,
                       enum firmware_id disabled, const char *what);
 
-/* Bytes that the registers take up. */
+/* Bytes that the registers take up, at most. */
 static inline u64 acpi_uart_span(const struct acpi_uart *u)
 {
-    return 8ULL * u->stride;
+    return 8ULL * (u->any ? 4 : u->stride);
 }
 
 /* A few words for each verdict, for "refused: ...". */

@@ -79,11 +79,12 @@ struct mb2_framebuffer {
     u8 red_pos, red_size, green_pos, green_size, blue_pos, blue_size; /* type RGB only */
 } PACKED;
 static_assert(sizeof(struct mb2_framebuffer) == 38, "Multiboot2 3.6.12");
-#define MB2_FB_COMMON 32u
-#define MB2_FB_RGB    1
-#define MB2_FB_TEXT   2
-#define FB_MAX_SIDE   16384u
-#define FB_MAX_BASE   (1ULL << 46) /* as for all memory: docs/adr/0001 */
+#define MB2_FB_COMMON  32u
+#define MB2_FB_PALETTE 0
+#define MB2_FB_RGB     1
+#define MB2_FB_TEXT    2
+#define FB_MAX_SIDE    16384u
+#define FB_MAX_BASE    (1ULL << 46) /* as for all memory: docs/adr/0001 */
 
 /* The information structure and its size. */
 struct mbi {
@@ -241,7 +242,10 @@ static void take_framebuffer(const struct mbi *m, u32 off, u32 size, struct boot
         .green = {t.green_pos, t.green_size},
         .blue = {t.blue_pos, t.blue_size},
     };
-    fault = t.type == MB2_FB_RGB || t.type == MB2_FB_TEXT ? framebuffer_fault(&fb) : "type";
+    if (t.type == MB2_FB_RGB || t.type == MB2_FB_TEXT)
+        fault = framebuffer_fault(&fb);
+    else
+        fault = t.type == MB2_FB_PALETTE ? "palette" : "type";
     if (fault) {
         pr_warn("boot loader: multiboot2: framebuffer tag at offset 0x%x: type %u, %ux%u, %u bits, "
                 "pitch %u at 0x%llx: its %s cannot be used",

@@ -37,6 +37,22 @@ format_package() {
     fi
 }
 
+# The second emulator's packages. Empty where there are none: its tests are skipped there.
+bochs_packages() {
+    if os_is debian 12 || os_is debian 13 || apt-cache show bochs-sdl 2>/dev/null | grep -q '^Package:'; then
+        echo bochs bochsbios vgabios bochs-sdl
+    fi
+}
+
+has_bochs() {
+    case $1 in
+    bochs) have bochs ;;
+    bochsbios) have_any /usr/share/bochs/BIOS-bochs-latest ;;
+    vgabios) have_any /usr/share/vgabios/vgabios.bin ;;
+    *) have_any /usr/lib/*/bochs/plugins/libbx_sdl2_gui.so* ;;
+    esac
+}
+
 # Adds the package to `missing` when its test fails.
 need() {
     local package=$1
@@ -45,7 +61,7 @@ need() {
 }
 
 missing_for() {
-    local verb=$1 format
+    local verb=$1 format package
     missing=()
     need make have make
     need gcc have "${CROSS_COMPILE-}gcc"
@@ -70,6 +86,7 @@ missing_for() {
     need gdb have gdb
     have_format || { format=$(format_package) && [ -n "$format" ] && missing+=("$format"); }
     need acpica-tools have iasl
+    for package in $(bochs_packages); do need "$package" has_bochs "$package"; done
     need python3-pytest "$PYTHON" -c 'import pytest' 2>/dev/null
     need python3-yaml "$PYTHON" -c 'import yaml' 2>/dev/null
     need python3-pytest-xdist "$PYTHON" -c 'import xdist' 2>/dev/null

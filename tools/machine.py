@@ -79,6 +79,7 @@ class Machine:
     firmware: str = "pvh"         # pvh, pvh-seabios, bios, uefi
     kernel: str = "perch"         # perch, ubsan, clang, debug
     medium: str = "cdrom"         # cdrom, usb, pxe, ipxe: where bios and uefi find the image
+    slow: int = 0                 # a guest instruction takes 2**slow ns: no host decides the speed
     menu: bool = False            # boot build/perch.iso and its menu as they are, without exit=
     console: str = "uart"         # uart, debugcon, com2, port, screen
     gfx: str = ""                 # bios and uefi: a video mode, as GRUB's gfxpayload has it

@@ -27,9 +27,6 @@ if not BUILD.is_absolute():
 QEMU_DATA = [Path("/usr/share/qemu"), Path("/usr/local/share/qemu")]
 OVMF = [("OVMF_CODE_4M.fd", "OVMF_VARS_4M.fd"), ("OVMF_CODE.fd", "OVMF_VARS.fd")]
 SPARSE = 64 << 30
-ICOUNT = ["-accel", "tcg,thread=single", "-icount", "shift=0,sleep=off",
-          "-rtc", "base=2026-01-01,clock=vm"]
-
 
 STILL_THERE = 1.0  # seconds; a machine that still runs then really waits
 
@@ -224,13 +221,22 @@ def ended_by(workdir):
     return ""
 
 
+def icount_args(shift):
+    """The clock counts guest instructions: each takes 2**shift ns."""
+    return ["-accel", "tcg,thread=single", "-icount", f"shift={shift},sleep=off",
+            "-rtc", "base=2026-01-01,clock=vm"]
+
+
 def argv(machine, workdir, accel="tcg", icount=False, gdb=False, extra_append=""):
     """The whole command. workdir: a directory for private files, which the caller removes."""
     cmdline = " ".join(x for x in ("exit=isa-debug", machine.append, extra_append) if x)
     board = machine.machine + (",smm=off" if machine.machine.startswith("q35") else "")
     cpu = "host" if accel == "kvm" and machine.cpu == "max" else machine.cpu
     args = [binary(), "-M", board, "-cpu", cpu]
-    args += ICOUNT if icount else ["-accel", "kvm" if accel == "kvm" else "tcg,thread=multi"]
+    if icount or machine.slow:
+        args += icount_args(machine.slow)
+    else:
+        args += ["-accel", "kvm" if accel == "kvm" else "tcg,thread=multi"]
     args += ["-m", f"{machine.ram() >> 20}M", *smp_args(machine), *numa_args(machine)]
     args += ["-display", "none", "-nodefaults", "-no-reboot", "-chardev", "stdio,id=log,signal=off"]
     args += CONSOLES[machine.console]

@@ -40,6 +40,7 @@ TEST_NEEDS_kernel := $(BUILD)/perch.elf
 TEST_NEEDS_qemu := $(KERNELS) iso
 TEST_NEEDS_busy := $(BUILD)/perch.elf
 TEST_NEEDS_huge := $(BUILD)/perch.elf
+TEST_NEEDS_bochs := $(BUILD)/perch.elf iso
 TEST_NEEDS_tools := $(TOOL_BINS) $(BUILD)/perch.elf library-tests
 TEST_NEEDS_docs := $(BUILD)/perch.elf $(BUILD)/debug/perch.elf iso $(TOOL_BINS)
 TEST_NEEDS_runner :=
@@ -56,6 +57,7 @@ TEST_ARGS_kernel := tests/test_qemu.py -k 'numa4-cpu8]'
 TEST_ARGS_qemu := tests/test_qemu.py tests/test_damage.py tests/test_acpi_high.py -k '$(PATTERN)'
 TEST_ARGS_busy := tests/test_busy.py -k '$(PATTERN)'
 TEST_ARGS_huge := tests/test_qemu.py -k '$(PATTERN)'
+TEST_ARGS_bochs := tests/test_bochs.py -k '$(PATTERN)'
 TEST_ARGS_docs := tests/test_docs.py -k '$(PATTERN)'
 TEST_ARGS_all := -k '$(PATTERN)'
 TEST_KIND := $(or $(WHAT),all)
@@ -102,8 +104,8 @@ docs-check: $(TEST_NEEDS_docs)
 help:
 	@echo 'make             build/perch.elf and build/perch.iso'
 	@echo 'make run         NODES= CPUS= MEM= FIRMWARE= TOPOLOGY= TABLES= APPEND= ACCEL= GDB=1 LOG='
-	@echo 'make test        every test; or WHAT=unit|model|damage|tsan|kernel|qemu|busy|huge|tools|docs|runner|lint|fuzz,'
-	@echo '     and PATTERN=, part of a name'
+	@echo 'make test        every test; or WHAT=unit|model|damage|tsan|kernel|qemu|busy|huge|bochs|tools|docs|runner|lint|'
+	@echo '     fuzz, and PATTERN=, part of a name'
 	@echo 'make unit-NAME   builds and runs NAME_test.c, wherever in tests/, and what it needs; so do:'
 	@echo '     model-NAME  NAME_model.c'
 	@echo '     tsan-NAME   NAME_tsan.c, or a unit test under TSan'

@@ -17,7 +17,7 @@ static const char *const com_names[NR_COM] = {"ttyS0", "ttyS1", "ttyS2", "ttyS3"
 
 struct uart_place com_place(u32 i)
 {
-    return (struct uart_place){.base = com_ports[i], .width = 1, .stride = 1};
+    return (struct uart_place){.base = com_ports[i], .width = 1, .stride = 1, .pc = true};
 }
 
 int uart_place_text(const struct uart_place *p, char *buf, size_t size)
@@ -78,7 +78,9 @@ static int parse_mmio(const char *rest, struct uart_place *u, const char **why)
     *why = "no room for the registers at that address";
     if (!u->base || u->base % u->width || u->base > (1ULL << 52) - UART_REGISTERS * stride)
         return -EINVAL;
-    return baud_and_end(rest, baud, &u->baud, why);
+    err = baud_and_end(rest, baud, &u->baud, why);
+    u->pc = u->baud != 0; /* who gives a speed knows the clock */
+    return err;
 }
 
 static int parse_uart(const char *rest, struct uart_place *u, const char **why)
@@ -95,6 +97,7 @@ static int parse_uart(const char *rest, struct uart_place *u, const char **why)
     if (strcmp(kind, "io") != 0)
         return -EINVAL;
     u->width = u->stride = 1;
+    u->pc = true;
     *why = "a port is a number from 1 to 0xfff8";
     if (!u->base || u->base > 0x10000 - UART_REGISTERS)
         return -EINVAL;

@@ -29,6 +29,8 @@ struct uart_place {
     bool mmio;
     u8 width;  /* bytes of one access: 1, 2 or 4 (ports: 1) */
     u8 stride; /* bytes from one register to the next */
+    bool any;  /* in memory: width and stride are found out by the driver */
+    bool pc;   /* its clock is the PC's, so that a divisor is a known speed */
     u32 baud;  /* 0: as firmware set it */
 };
 

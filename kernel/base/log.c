@@ -3,6 +3,7 @@
  * SPDX-License-Identifier: MIT
  */
 #include "kernel/base/log.h"
+#include "kernel/base/events.h"
 #include "kernel/base/printf.h"
 #include "kernel/base/string.h"
 
@@ -41,8 +42,8 @@ bool log_add_sink(struct log *log, struct log_sink *sink)
     bool room = log->nr_sinks < LOG_MAX_SINKS;
 
     if (room) {
-        sink->pos = 0;
-        sink->dead = false;
+        sink->pos = sink->unsaid = 0;
+        sink->half = sink->stalled = sink->reported = sink->dead = false;
         log->sinks[log->nr_sinks++] = sink;
     }
     spin_unlock_irqrestore(&log->lock, flags);
@@ -100,31 +101,48 @@ void log_vline(struct log *log, u32 level, bool stamp, const char *fmt, va_list 
 
 /*
  * The sink's next bytes, each LF as CR LF: the only place that makes it, for every sink. Returns
- * their number. Skips bytes that were overwritten before the sink got them.
+ * their number. Skips bytes that were overwritten before the sink got them. sink_took() says how
+ * many of them went.
  */
-static u32 next_piece_crlf(struct log *log, struct log_sink *sink, char out[2 * CHUNK],
-                           u64 *skipped)
+static u32 next_piece_crlf(struct log *log, struct log_sink *sink, char out[2 * CHUNK])
 {
-    u64 flags;
+    u64 flags, skipped = 0, pos;
     u32 len = 0;
 
-    *skipped = 0;
     if (!lock_log(log, &flags))
         return 0;
     if (log->head - sink->pos > log->size) {
-        *skipped = log->head - log->size - sink->pos;
-        sink->pos += *skipped;
-        log->lost += *skipped;
+        skipped = log->head - log->size - sink->pos;
+        sink->pos += skipped;
+        sink->unsaid += skipped;
+        sink->half = false;
+        log->lost += skipped;
     }
-    for (u32 i = 0; i < CHUNK && sink->pos != log->head; i++) {
-        char c = log->buf[sink->pos++ & (log->size - 1)];
+    pos = sink->pos;
+    for (u32 i = 0; i < CHUNK && pos != log->head; i++) {
+        char c = log->buf[pos++ & (log->size - 1)];
 
-        if (c == '\n')
+        if (c == '\n' && !(i == 0 && sink->half))
             out[len++] = '\r';
         out[len++] = c;
     }
     unlock_log(log, flags);
+    if (skipped)
+        event_add(EVENT_CONSOLE_LOST, skipped);
     return len;
+}
+
+/* Of the len bytes in out, the sink took n: where is it now in the ring? */
+static void sink_took(struct log_sink *sink, const char *out, u32 len, u32 n)
+{
+    u32 bytes = n;
+
+    /* Each LF has a CR of ours before it, but for one at the start whose CR went earlier. */
+    for (u32 i = 1; i <= n && i < len; i++)
+        bytes -= out[i] == '\n';
+    if (n)
+        sink->half = n < len && out[n] == '\n';
+    sink->pos += bytes;
 }
 
 static bool is_at(const struct log *log, u64 pos, const char *text)
@@ -165,26 +183,71 @@ size_t log_copy(struct log *log, u64 since, char *buf, size_t size)
     return n;
 }
 
-static void say_lost(struct log_sink *sink, u64 bytes)
+/* True: it took all. */
+static bool write_sink(struct log_sink *sink, const char *text, u32 len, u32 *took)
+{
+    int n = sink->write(sink->ctx, text, len);
+
+    *took = n < 0 ? 0 : (u32)n;
+    sink->dead = n < 0;
+    if (*took == len) {
+        __atomic_store_n(&sink->stalled, false, __ATOMIC_RELAXED);
+        return true;
+    }
+    if (!sink->dead && !sink->stalled) {
+        event_count(EVENT_CONSOLE_STALLED);
+        __atomic_store_n(&sink->reported, false, __ATOMIC_RELAXED);
+        __atomic_store_n(&sink->stalled, true, __ATOMIC_RELAXED);
+    }
+    return false;
+}
+
+/* A line that the sink takes only in part is said again, as a whole. */
+static bool say_lost(struct log_sink *sink)
 {
     char text[64];
-    int len = kscnprintf(text, sizeof(text), "\r\nlog: %llu bytes lost\r\n", (ull)bytes);
+    u32 took;
 
-    if (sink->write(sink->ctx, text, (size_t)len) < 0)
-        sink->dead = true;
+    if (sink->unsaid &&
+        !write_sink(
+            sink, text,
+            (u32)kscnprintf(text, sizeof(text), "\r\nlog: %llu bytes lost\r\n", (ull)sink->unsaid),
+            &took))
+        return false;
+    sink->unsaid = 0;
+    return true;
 }
 
 static void drain_sink(struct log *log, struct log_sink *sink)
 {
     char out[2 * CHUNK];
-    u64 skipped;
-    u32 len;
+    bool more = true;
+    u32 len, took;
 
-    while (!sink->dead && (len = next_piece_crlf(log, sink, out, &skipped)) != 0) {
-        if (skipped)
-            say_lost(sink, skipped);
-        if (!sink->dead && sink->write(sink->ctx, out, len) < 0)
-            sink->dead = true;
+    while (more && !sink->dead && (len = next_piece_crlf(log, sink, out)) != 0) {
+        more = say_lost(sink);
+        if (!more)
+            return;
+        more = write_sink(sink, out, len, &took);
+        sink_took(sink, out, len, took);
+    }
+}
+
+u64 log_behind(const struct log *log, const struct log_sink *sink)
+{
+    return sink->dead ? 0 : __atomic_load_n(&log->head, __ATOMIC_SEQ_CST) - sink->pos;
+}
+
+/* Without the drain: the function may log. */
+static void report_stalls(struct log *log)
+{
+    for (u32 i = 0; log->on_stall && !log->panic && i < log->nr_sinks; i++) {
+        struct log_sink *sink = log->sinks[i];
+
+        if (!__atomic_load_n(&sink->stalled, __ATOMIC_RELAXED) ||
+            __atomic_exchange_n(&sink->reported, true, __ATOMIC_RELAXED))
+            continue;
+        log->on_stall(sink);
     }
 }
 
@@ -210,6 +273,7 @@ void log_drain(struct log *log)
             drain_sink(log, log->sinks[i]);
         atomic_exchange(&log->drain.taken, false); /* a full barrier, unlike spin_unlock() */
     } while (head_now(log) != seen && !log->panic);
+    report_stalls(log);
 }
 
 bool log_drained(struct log *log)
@@ -222,7 +286,7 @@ bool log_drained(struct log *log)
         return false;
     all = true;
     for (u32 i = 0; i < log->nr_sinks; i++)
-        all &= log->sinks[i]->dead || log->sinks[i]->pos == log->head;
+        all &= log->sinks[i]->dead || log->sinks[i]->stalled || log->sinks[i]->pos == log->head;
     unlock_log(log, flags);
     return all;
 }

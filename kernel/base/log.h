@@ -2,8 +2,9 @@
  * The log: whole lines into a ring buffer, and from there to sinks, with CR LF for each newline. A
  * lock covers only the copy of one line into the ring, so that logging never waits for a device. A
  * CPU that finds the sinks free writes out the lines of all CPUs. A new sink gets all that the ring
- * holds; a sink that fails is not used again. Bytes that a sink lost, because they were overwritten
- * first, are counted, and a line reports them.
+ * holds; a sink that fails is not used again. A sink that takes only a part is stalled: it is asked
+ * again at each line, and goes on in the ring where it stopped. Bytes that a sink lost, as they
+ * were overwritten first, are counted (EVENT_CONSOLE_LOST), and a line on it reports them.
  *
  * Context: any CPU, any context. In an NMI that interrupted the copy on its own CPU, the line is
  * dropped and counted after a bounded number of tries. In panic mode locks are ignored.
@@ -22,15 +23,29 @@
 struct log_sink {
     const char *name;
     /*
-     * Sends len bytes unchanged; lines end in CR LF. Below 0: it failed, and is not called again.
+     * Sends len bytes unchanged; lines end in CR LF. Returns how many it took, fewer: it stalls.
+     * Below 0: it failed, and is not called again.
      */
     int (*write)(void *ctx, const char *buf, size_t len);
     void *ctx;
-    u64 pos; /* its next byte, counted as head; log_add_sink() sets it */
+    /* Of the CPU that drains; log_add_sink() sets them. */
+    u64 pos;       /* its next byte, counted as head */
+    u64 unsaid;    /* bytes that it lost, and no line on it says yet */
+    bool half;     /* the CR of the LF at pos was sent */
+    bool stalled;  /* the last write took only a part */
+    bool reported; /* log->stalled was called for this stall */
     bool dead;
 };
 
-/* Invariant: pos of a live sink >= head - size, once lost bytes are skipped. */
+/*
+ * Invariant: pos of a live sink >= head - size, once lost bytes are skipped.
+ *
+ * Hand-over of lines to the CPU that drains, without a wait:
+ *  - who writes: any CPU, a whole line under `lock`, then `head` (sequentially consistent);
+ *  - who reads: the CPU that holds `drain`; it alone changes what a sink keeps;
+ *  - which order: a writer stores head, then tries `drain`; the drain reads head after it gave up
+ *    `drain` by a full barrier. So either the writer gets `drain`, or the drain sees the new head.
+ */
 struct log {
     char *buf;
     u64 size; /* power of two */
@@ -40,9 +55,11 @@ struct log {
     u32 level;             /* lines above it are not kept */
     bool hold;             /* lines stay in the ring until a call of log_drain() */
     bool panic;            /* locks are ignored */
-    struct spinlock lock;  /* buf, head, sinks' pos */
+    struct spinlock lock;  /* buf, head */
     struct spinlock drain; /* of the CPU that writes to the sinks */
     u64 (*time_us)(void);  /* for stamps; NULL: 0 */
+    /* A sink has stalled: called once for each stall, after the drain, not in a panic. Or NULL. */
+    void (*on_stall)(struct log_sink *sink);
     struct log_sink *sinks[LOG_MAX_SINKS];
     u32 nr_sinks;
 };
@@ -75,10 +92,13 @@ size_t log_copy(struct log *log, u64 since, char *buf, size_t size);
 void log_drain(struct log *log);
 
 /*
- * True: the sinks have got every line, and no CPU is writing to them. log_drain() alone does not
+ * True: the sinks that take bytes have got every line, and no CPU is writing. log_drain() does not
  * promise this: another CPU may be in the middle of a line.
  */
 bool log_drained(struct log *log);
+
+/* Bytes that this sink has not taken yet; 0 for one that failed. */
+u64 log_behind(const struct log *log, const struct log_sink *sink);
 
 /* From now on locks are ignored: the last lines before the end matter more. */
 void log_panic_mode(struct log *log);

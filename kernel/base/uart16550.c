@@ -25,6 +25,9 @@ enum {
 #define LSR_THRE             0x20
 #define LSR_TEMT             0x40 /* the shift register is empty too */
 #define LSR_ABSENT           0xff
+#define IIR_ZERO             0x10 /* 0 in every 16550; bit 5 is a 16750's large FIFO */
+#define MCR_ZERO             0x80
+#define LOOKS                20000 /* firmware's last 16 characters leave meanwhile */
 
 u8 uart_mmio_read(void *mmio, u32 reg)
 {
@@ -67,11 +70,20 @@ static bool scratch_holds(const struct uart_ops *ops, u8 val)
     return rd(ops, REG_SCR) == val;
 }
 
+/* A BMC may answer FFh for a moment, while it is busy. */
+static bool status_absent(const struct uart_ops *ops)
+{
+    for (u32 i = 0; i < 4; i++)
+        if (rd(ops, REG_LSR) != LSR_ABSENT)
+            return false;
+    return true;
+}
+
 bool uart_probe(const struct uart_ops *ops)
 {
     u8 scratch;
 
-    if (rd(ops, REG_LSR) == LSR_ABSENT)
+    if (status_absent(ops))
         return false;
     wr(ops, REG_LCR, LCR_8N1); /* DLAB off, or IER would be the divisor */
     wr(ops, REG_IER, 0);
@@ -82,6 +94,40 @@ bool uart_probe(const struct uart_ops *ops)
         return false;
     wr(ops, REG_SCR, scratch);
     return true;
+}
+
+/*
+ * By reads alone: an idle transmitter, and the bits that are 0 in every 16550. With registers every
+ * 4 bytes a look at each byte sees zeros there, as the upper bytes of a register are 0. Every 4
+ * bytes of a UART with a register in each byte lies what follows it, mostly nothing: FFh.
+ */
+static bool looks_like_uart(const struct uart_ops *ops)
+{
+    bool idle = false;
+    u8 iir, mcr;
+
+    for (u32 i = 0; i < LOOKS && !idle; i++) {
+        u8 lsr = rd(ops, REG_LSR);
+
+        idle = lsr != LSR_ABSENT && (lsr & (LSR_THRE | LSR_TEMT));
+    }
+    iir = rd(ops, REG_IIR);
+    mcr = rd(ops, REG_MCR);
+    return idle && !(iir & IIR_ZERO) && !(mcr & MCR_ZERO);
+}
+
+bool uart_find_layout(const struct uart_ops *ops, void (*set)(void *ctx, u8 width, u8 stride))
+{
+    static const struct {
+        u8 width, stride;
+    } layouts[] = {{1, 1}, {4, 4}, {1, 4}};
+
+    for (u32 i = 0; i < ARRAY_SIZE(layouts); i++) {
+        set(ops->ctx, layouts[i].width, layouts[i].stride);
+        if (looks_like_uart(ops) && uart_probe(ops))
+            return true;
+    }
+    return false;
 }
 
 static bool baud_ok(u32 baud, u32 *divisor)
@@ -131,17 +177,19 @@ int uart_init(struct uart *u, const struct uart_ops *ops, u32 baud)
     return 0;
 }
 
-/* Waits until these bits of the line status are set. */
+/* Waits until one of these bits of the line status is set. A stalled UART is looked at once. */
 static int wait_status(struct uart *u, u8 bits)
 {
     u64 limit = u->timeout_us ? u->timeout_us : UART_TIMEOUT_US;
-    u64 start = u->ops.time_us ? u->ops.time_us(u->ops.ctx) : 0;
+    u64 start = u->ops.time_us && !u->stalled ? u->ops.time_us(u->ops.ctx) : 0;
 
     for (u32 polls = 0;; polls++) {
         u8 lsr = rd(&u->ops, REG_LSR);
 
-        if (lsr != LSR_ABSENT && (lsr & bits) == bits)
+        if (lsr != LSR_ABSENT && (lsr & bits))
             return 0;
+        if (u->stalled)
+            return -ETIMEDOUT;
         if (u->ops.time_us ? u->ops.time_us(u->ops.ctx) - start > limit : polls > UART_MAX_POLLS)
             return -ETIMEDOUT;
     }
@@ -150,8 +198,9 @@ static int wait_status(struct uart *u, u8 bits)
 /* Waits until the holding register, and with it the FIFO, is empty. */
 static int wait_room(struct uart *u)
 {
-    int err = wait_status(u, LSR_THRE);
+    int err = wait_status(u, LSR_THRE | LSR_TEMT); /* a BMC may drop THRE */
 
+    u->stalled = err != 0;
     if (!err)
         u->room = u->fifo ? UART_FIFO_SIZE : 1;
     return err;
@@ -164,20 +213,18 @@ int uart_set_speed(struct uart *u, u32 baud)
     if (!baud_ok(baud, &divisor))
         return -EINVAL;
     /* A time-out here is ignored: the next write notices it. */
-    (void)wait_status(u, LSR_THRE | LSR_TEMT);
+    (void)wait_status(u, LSR_TEMT);
     set_divisor(&u->ops, divisor);
     return 0;
 }
 
-int uart_write(struct uart *u, const char *buf, size_t n)
+size_t uart_write(struct uart *u, const char *buf, size_t n)
 {
     for (size_t i = 0; i < n; i++) {
-        if (u->room == 0 && wait_room(u)) {
-            u->lost += n - i;
-            return -ETIMEDOUT;
-        }
+        if (u->room == 0 && wait_room(u))
+            return i;
         wr(&u->ops, REG_DATA, (u8)buf[i]);
         u->room--;
     }
-    return 0;
+    return n;
 }

@@ -1,8 +1,10 @@
 /*
  * A 16550-compatible UART, for output only: probe, set-up and transmission. Every wait is bounded,
- * so that a dead UART costs characters and does not hang the machine. Ports, memory and test
- * devices use the same driver, through struct uart_ops. It sends bytes unchanged: the log makes CR
- * LF, in next_piece_crlf() of log.c, for all sinks.
+ * so that a dead UART does not hang the machine. One that takes nothing for its time-out is
+ * stalled: a BMC whose serial-over-LAN has no reader, a host that reads no virtual port. Each
+ * write then looks once, without a wait, and goes on when there is room again. Ports, memory and
+ * test devices use this driver, through struct uart_ops. It sends bytes unchanged: the log makes
+ * CR LF, in next_piece_crlf() of log.c, for all sinks.
  *
  * Pure; one caller at a time (the log's drain lock). Register layout and bits:
  * National Semiconductor PC16550D data sheet, section 8.
@@ -25,7 +27,7 @@ struct uart {
     bool fifo;      /* "holding register empty" means room for 16 bytes */
     u32 room;       /* bytes that can be sent before the next look at the status */
     u32 timeout_us; /* of each wait; 0: UART_TIMEOUT_US */
-    u64 lost;       /* bytes dropped since uart_init() */
+    bool stalled;   /* the last wait ended without room */
 };
 
 /*
@@ -49,6 +51,14 @@ void uart_mmio_write(void *mmio, u32 reg, u8 val);
 bool uart_probe(const struct uart_ops *ops);
 
 /*
+ * For registers in memory at a distance that no table tells: finds their width and stride, of
+ * 8 bits every byte, 32 bits every 4 bytes, and 8 bits every 4 bytes. set() puts ops on a layout.
+ * Only where reads alone look like a UART is anything written, and the scratch register decides.
+ * False: no UART answers.
+ */
+bool uart_find_layout(const struct uart_ops *ops, void (*set)(void *ctx, u8 width, u8 stride));
+
+/*
  * Sets 8N1, FIFO on, interrupts off. baud 0 keeps the divisor that firmware set. Returns 0, or
  * -EINVAL when no divisor gives baud within 3 %: then nothing has changed.
  */
@@ -64,9 +74,9 @@ u32 uart_speed(const struct uart_ops *ops);
 int uart_set_speed(struct uart *u, u32 baud);
 
 /*
- * Sends n bytes unchanged. Returns 0, or -ETIMEDOUT when the transmitter was not ready in time: the
- * remaining bytes are dropped and counted in u->lost.
+ * Sends up to n bytes unchanged; returns how many. Fewer: the UART is stalled now, and the rest is
+ * the caller's to send later.
  */
-int uart_write(struct uart *u, const char *buf, size_t n);
+size_t uart_write(struct uart *u, const char *buf, size_t n);
 
 #endif

@@ -5,6 +5,7 @@
 #include "kernel/platform/console.h"
 #include "kernel/base/cpu.h"
 #include "kernel/base/deadline.h"
+#include "kernel/base/events.h"
 #include "kernel/base/log.h"
 #include "kernel/base/string.h"
 #include "kernel/base/uart16550.h"
@@ -14,12 +15,15 @@
 #define RING_SIZE     (256 * 1024)
 #define DEBUGCON_PORT 0xe9
 #define PANIC_TEXT    6144
-#define FLUSH_US      1000000 /* a whole ring takes longer at 115200 baud, but its CPU goes on */
+#define FLUSH_US      1000000 /* for a line that another CPU sends */
 
 static char ring[RING_SIZE];
 static struct log the_log = {
     .buf = ring, .size = RING_SIZE, .level = LOG_INFO, .time_us = uptime_us};
 static struct log_sink debugcon_sink, screen_sink;
+
+/* No sink takes a character for so long at the end: the last lines are lost there. */
+#define CONSOLE_END_US 10000000u
 
 static const struct boot_info *boot_map; /* NULL before console_init() */
 static bool automatic;                   /* no console=, or none that can be used */
@@ -50,18 +54,56 @@ void console_hold(bool hold)
     the_log.hold = hold;
 }
 
-/* Another CPU may be in the middle of the last line; if it never ends, this CPU goes on with it. */
 void console_flush(void)
 {
+    log_drain(&the_log);
+}
+
+static u64 all_behind(void)
+{
+    u64 sum = 0;
+
+    for (u32 i = 0; i < the_log.nr_sinks; i++)
+        sum += log_behind(&the_log, the_log.sinks[i]);
+    return sum;
+}
+
+/* A sink that has taken nothing for so long is not waited for again. */
+static void give_up(struct log_sink *sink)
+{
+    u64 behind = log_behind(&the_log, sink);
+
+    if (!behind)
+        return;
+    sink->dead = true;
+    event_add(EVENT_CONSOLE_LOST, behind);
+    pr_warn("console: %s has not taken the last %llu bytes of the log in %u s: given up",
+            sink->name, (ull)behind, CONSOLE_END_US / 1000000);
+}
+
+void console_finish(void)
+{
+    u64 start = uptime_us(), behind, before = ~0ULL;
     struct deadline d = deadline_start(FLUSH_US);
 
-    log_drain(&the_log);
+    do {
+        log_drain(&the_log);
+        behind = all_behind();
+        if (behind != before)
+            start = uptime_us();
+        before = behind;
+    } while (behind && uptime_us() - start < CONSOLE_END_US);
+    for (u32 i = 0; behind && i < the_log.nr_sinks; i++)
+        give_up(the_log.sinks[i]);
+    /* Another CPU may be in the middle of a line that it has taken from the ring. */
     while (!log_drained(&the_log) && !deadline_passed(&d))
-        log_drain(&the_log);
-    if (!log_drained(&the_log)) {
-        log_panic_mode(&the_log);
-        log_drain(&the_log);
-    }
+        cpu_relax();
+}
+
+/* What it could not take stays in the ring; only what is overwritten there is lost. */
+static void say_stalled(struct log_sink *sink)
+{
+    pr_warn("console: %s takes no characters: asked again at each line", sink->name);
 }
 
 u64 console_mark(void)
@@ -82,7 +124,7 @@ static int debugcon_write(void *ctx, const char *buf, size_t len)
     for (size_t i = 0; i < len; i++)
         if (buf[i] != '\r')
             outb(DEBUGCON_PORT, (u8)buf[i]);
-    return 0;
+    return (int)len;
 }
 
 static const char *add_sink(struct log_sink *sink)
@@ -123,7 +165,8 @@ static void add_screen(void)
 static bool add_uart(const char *source, const struct uart_place *place)
 {
     if (place->mmio && boot_map &&
-        boot_info_in_ram(boot_map, place->base, place->base + 8ULL * place->stride)) {
+        boot_info_in_ram(boot_map, place->base,
+                         place->base + 8ULL * (place->any ? 4 : place->stride))) {
         console_uart_refuse(place, source, "that is RAM");
         return false;
     }
@@ -160,8 +203,12 @@ static u32 phys_bits(void)
 static bool add_from_table(const char *table, const struct acpi_uart *uart, enum firmware_id id)
 {
     struct acpi_uart here = *uart, *u = &here;
-    struct uart_place place = {
-        .base = u->base, .mmio = u->mmio, .width = u->width, .stride = u->stride, .baud = u->baud};
+    struct uart_place place = {.base = u->base,
+                               .mmio = u->mmio,
+                               .width = u->width,
+                               .stride = u->stride,
+                               .any = u->any,
+                               .baud = u->baud};
 
     if (u->verdict == ACPI_UART_OK) {
         bool in_ram =
@@ -178,7 +225,8 @@ static bool add_from_table(const char *table, const struct acpi_uart *uart, enum
         pr_info("console: %s: refused: %s", table, acpi_uart_verdict_text(u->verdict));
         return false;
     }
-    if (u->clock_hz ? u->clock_hz != 16 * UART_CLOCK : u->mmio)
+    place.pc = u->clock_hz ? u->clock_hz == 16 * UART_CLOCK : !u->mmio;
+    if (!place.pc)
         place.baud = 0;
     return add_uart(table, &place);
 }
@@ -273,6 +321,7 @@ static void fall_back(void)
 
 void console_init(const struct kernel_options *o, const struct boot_info *info)
 {
+    the_log.on_stall = say_stalled;
     the_log.level = o->loglevel;
     boot_map = info;
     screen_why = screen_init(info);

@@ -40,6 +40,13 @@ void console_hold(bool hold);
 void console_flush(void);
 
 /*
+ * The same before the machine ends: waits for sinks that are stalled, until none has taken a
+ * character for 10 s. What a sink has not taken then is lost, counted, and named on the others. Any
+ * CPU, any context.
+ */
+void console_finish(void);
+
+/*
  * For tests, which check what was logged: the log's position now, and how often a text occurs from
  * a position on (0: from the start; the ring keeps 256 KiB).
  */

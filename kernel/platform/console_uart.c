@@ -7,10 +7,12 @@
 #include "kernel/base/cpu.h"
 #include "kernel/base/deadline.h"
 #include "kernel/base/print.h"
+#include "kernel/base/safe.h"
 #include "kernel/base/uart16550.h"
 #include "mm/map/address_map.h"
 
 #define UART_SPAN  8u /* registers of a 16550 */
+#define ANY_STRIDE 4u /* the largest that is tried */
 #define MAX_UARTS  OPT_MAX_CONSOLES
 #define PLACE_TEXT 64
 
@@ -53,23 +55,31 @@ static void port_write(void *ctx, u32 reg, u8 val)
     outb((u16)(((struct port_uart *)ctx)->place.base + reg), val);
 }
 
+/* Bytes that the registers in memory take up, at most. */
+static u64 span(const struct uart_place *p)
+{
+    return UART_SPAN * (p->any ? ANY_STRIDE : p->stride);
+}
+
+static void set_layout(void *ctx, u8 width, u8 stride)
+{
+    struct uart_mmio *m = ctx;
+
+    m->width = width;
+    m->stride = stride;
+}
+
 static u64 now_us(void *ctx)
 {
     (void)ctx;
     return uptime_us();
 }
 
-/* A UART that takes no more characters is dropped, with a line on the other consoles. */
 static int sink_write(void *ctx, const char *buf, size_t len)
 {
     struct port_uart *u = ctx;
-    int err = uart_write(&u->uart, buf, len);
 
-    if (err) {
-        u->sink.dead = true; /* before the line, which in a panic would come to this sink again */
-        pr_warn("console: %s takes no more characters: given up", u->name);
-    }
-    return err;
+    return (int)uart_write(&u->uart, buf, len);
 }
 
 /* ---- adding ---------------------------------------------------------------------------------- */
@@ -82,13 +92,30 @@ static struct port_uart *find_uart(const struct uart_place *p)
     return NULL;
 }
 
+/* Finds out what the table did not tell, and names the UART by it. */
+static bool probe(struct port_uart *u)
+{
+    u64 at = (uintptr_t)u->mmio.regs, byte;
+
+    if (!u->place.any)
+        return uart_probe(&u->ops);
+    if (probe_read(at, 1, &byte) || probe_read(at + span(&u->place) - 1, 1, &byte) ||
+        !uart_find_layout(&u->ops, set_layout))
+        return false;
+    u->place.width = u->mmio.width;
+    u->place.stride = u->mmio.stride;
+    u->place.any = false;
+    uart_place_text(&u->place, u->name, sizeof(u->name));
+    return true;
+}
+
 static enum result start_uart(struct log *log, struct port_uart *u)
 {
     if (u->place.mmio)
         u->ops = (struct uart_ops){uart_mmio_read, uart_mmio_write, now_us, &u->mmio};
     else
         u->ops = (struct uart_ops){port_read, port_write, now_us, u};
-    if (!uart_probe(&u->ops))
+    if (!probe(u))
         return ABSENT;
     if (uart_init(&u->uart, &u->ops, u->place.baud))
         return SPEED;
@@ -100,6 +127,7 @@ static enum result start_uart(struct log *log, struct port_uart *u)
 
 static enum result speed_of_old(struct port_uart *u, u32 baud)
 {
+    u->place.pc |= baud != 0;
     if (baud && !u->waiting && uart_speed(&u->ops) != baud && uart_set_speed(&u->uart, baud))
         return SPEED;
     return HAD;
@@ -117,7 +145,7 @@ static enum result add(struct log *log, const struct uart_place *place, const ch
     u = &uarts[nr_uarts];
     *u = (struct port_uart){.place = *place, .source = source};
     uart_place_text(place, u->name, sizeof(u->name));
-    if (place->mmio && place->base + UART_SPAN * place->stride > BOOT_MAPPED_LIMIT) {
+    if (place->mmio && place->base + span(place) > BOOT_MAPPED_LIMIT) {
         u->waiting = true;
         nr_uarts++;
         return LATER;
@@ -134,10 +162,10 @@ static void say(const struct uart_place *place, const char *source, const char *
                 const char *why)
 {
     const struct port_uart *u = find_uart(place);
-    u32 speed = u && !u->waiting ? uart_speed(&u->ops) : 0;
+    u32 speed = u && !u->waiting && u->place.pc ? uart_speed(&u->ops) : 0;
     char name[PLACE_TEXT];
 
-    uart_place_text(place, name, sizeof(name));
+    uart_place_text(u ? &u->place : place, name, sizeof(name));
     if (speed)
         pr_info("console: %s: %s at %u baud: %s: %s", source, name, speed, what, why);
     else
@@ -166,8 +194,7 @@ void console_uart_remap(struct log *log, struct kernel_vm *vm)
             continue;
         u->mmio.width = u->place.width;
         u->mmio.stride = u->place.stride;
-        u->mmio.regs =
-            paging_map_mmio(vm, u->place.base, (u64)UART_SPAN * u->place.stride, PT_UC, "UART");
+        u->mmio.regs = paging_map_mmio(vm, u->place.base, span(&u->place), PT_UC, "UART");
         if (!u->mmio.regs) {
             u->sink.dead = true;
             continue;

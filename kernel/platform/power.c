@@ -125,7 +125,7 @@ static bool op_write(void *ctx, const struct acpi_gas *r, u32 bytes, u32 value)
 static void op_flush(void *ctx)
 {
     (void)ctx;
-    console_flush();
+    console_finish();
     udelay(WIRE_US); /* a UART still sends what its FIFO has taken */
 }
 

@@ -83,11 +83,11 @@ int screen_write(void *ctx, const char *buf, size_t len)
 {
     (void)ctx;
     if (!ready || page_shown || !spin_trylock(&drawing))
-        return 0; /* the last page is shown, or being drawn */
+        return (int)len; /* the last page is shown, or being drawn */
     fb_text_put(&text, buf, len, FB_NORMAL);
     fb_text_flush(&text);
     spin_unlock(&drawing);
-    return 0;
+    return (int)len;
 }
 
 /* Draws as many lines as fit. */

@@ -173,6 +173,19 @@ static u64 pages_held(const struct pcpu_allocator *a)
     return n;
 }
 
+/*
+ * Moves the reserve out of chunks that hold nothing else: the lowest chunks get the same number of
+ * blocks, then the others go. Only what was populated lower down is returned, and only from such
+ * chunks: so they go now, whatever the reserve's size, and it does not shrink on the way.
+ */
+static void gather_reserve(struct pcpu_allocator *a)
+{
+    u32 n = pcpu_reserve_alone(a);
+
+    if (n)
+        pcpu_return_reserve(a, pcpu_grow_reserve(a, n));
+}
+
 u64 pcpu_trim(struct pcpu_allocator *a)
 {
     u64 before = pages_held(a), after;
@@ -189,7 +202,7 @@ u64 pcpu_trim(struct pcpu_allocator *a)
     atomic_store_explicit(&a->grow_ahead, PCPU_GROW_AHEAD, memory_order_relaxed);
     atomic_store_explicit(&a->reserve_target, PCPU_RESERVE_BOOT, memory_order_relaxed);
     pcpu_return_empty(a, PCPU_RESERVE_BOOT, ~0u);
-    pcpu_gather_reserve(a);
+    gather_reserve(a);
     refill_reserve(a);
     pcpu_metas_release(a);
     pcpu_reclaim_locked(a);

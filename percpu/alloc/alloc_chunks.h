@@ -119,10 +119,11 @@ void pcpu_reserve_check(struct pcpu_allocator *a, u32 flags);
 u64 pcpu_return_empty(struct pcpu_allocator *a, u32 keep, u32 max);
 
 /*
- * Moves the reserve out of chunks that hold nothing else: the lowest chunks get the same number of
- * blocks, then the others go. The reserve does not shrink on the way. balance_mutex held.
+ * Blocks of the reserve in chunks that hold nothing else, above the lowest chunk; and the return of
+ * up to max of these and no others, with their chunks. balance_mutex held.
  */
-void pcpu_gather_reserve(struct pcpu_allocator *a);
+u32 pcpu_reserve_alone(struct pcpu_allocator *a);
+void pcpu_return_reserve(struct pcpu_allocator *a, u32 max);
 
 /*
  * Memory is short: gives back unpopulated pages of reservations and unused metadata. False: none

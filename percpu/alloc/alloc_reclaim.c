@@ -81,20 +81,23 @@ static u32 reserve_only(struct pcpu_allocator *a, u32 number)
     return n;
 }
 
-/*
- * What is returned is what was populated lower down, and only from chunks that hold nothing else:
- * whatever the reserve's size, such a chunk goes now, and no other chunk gives its blocks instead.
- */
-void pcpu_gather_reserve(struct pcpu_allocator *a)
+u32 pcpu_reserve_alone(struct pcpu_allocator *a)
 {
-    u32 n = 0, got, done = 0;
+    u32 n = 0;
 
     for (u32 i = PCPU_CHUNK_DYNAMIC + 1; i < pcpu_chunks_end(a); i++)
         n += reserve_only(a, i);
-    got = n ? pcpu_grow_reserve(a, n) : 0;
-    for (u32 i = pcpu_chunks_end(a); i-- > PCPU_CHUNK_DYNAMIC && done < got;) {
-        while (done < got && reserve_only(a, i)) {
-            n = return_from(a, i, got - done);
+    return n;
+}
+
+void pcpu_return_reserve(struct pcpu_allocator *a, u32 max)
+{
+    u32 done = 0;
+
+    for (u32 i = pcpu_chunks_end(a); i-- > PCPU_CHUNK_DYNAMIC && done < max;) {
+        while (done < max && reserve_only(a, i)) {
+            u32 n = return_from(a, i, max - done);
+
             if (!n)
                 break;
             done += n;

@@ -67,6 +67,28 @@ KTEST(acpi_uart, spcr_ports)
     EXPECT_TRUE(shim_log_contains("baud rate code 5 at offset 0x3a"));
 }
 
+/* As an ASUS PN50 has it, and 11 of 13 others: 8 bits, no access size; registers every 4 bytes. */
+KTEST(acpi_uart, spcr_that_does_not_tell_the_stride)
+{
+    struct table t = read_whole("tests/data/spcr/pn50/SPCR.bin");
+
+    REQUIRE_TRUE(t.len != 0);
+    EXPECT_EQ(spcr_parse(t.b, t.len, &spcr), 0);
+    free(t.b);
+    EXPECT_EQ(spcr.uart.verdict, ACPI_UART_OK);
+    EXPECT_TRUE(spcr.uart.mmio && spcr.uart.base == 0xfedc9000 && spcr.uart.any);
+    EXPECT_EQ(acpi_uart_span(&spcr.uart), 32); /* both ways are tried */
+    EXPECT_EQ(acpi_uart_here(&spcr.uart, 36, true), ACPI_UART_RAM);
+    EXPECT_EQ(parse_spcr(spcr_table(2, 0x12, (struct gas){0, 8, 1, 0xfe034000}, 7)), 0);
+    EXPECT_FALSE(spcr.uart.any); /* told: bytes */
+    EXPECT_EQ(parse_spcr(spcr_table(2, 0x12, (struct gas){0, 32, 1, 0xfe034000}, 7)), 0);
+    EXPECT_TRUE(spcr.uart.any); /* bytes of wide registers */
+    EXPECT_EQ(parse_spcr(spcr_table(2, 0x12, (struct gas){0, 32, 3, 0xfe034000}, 7)), 0);
+    EXPECT_FALSE(spcr.uart.any);
+    EXPECT_EQ(parse_spcr(spcr_table(2, 0, (struct gas){1, 8, 0, 0x2f8}, 7)), 0);
+    EXPECT_FALSE(spcr.uart.any); /* a port */
+}
+
 KTEST(acpi_uart, spcr_memory_by_width)
 {
     EXPECT_EQ(parse_spcr(spcr_table(2, 0x12, (struct gas){0, 32, 3, 0xfe034000}, 7)), 0);

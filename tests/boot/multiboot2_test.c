@@ -319,6 +319,10 @@ KTEST(multiboot2, framebuffer_refused)
     EXPECT_TRUE(shim_log_contains("its address cannot be used"));
     EXPECT_EQ(fb_of(0xfd000000, 4096, 1024, 768, 32, 1, 29), BOOT_FB_NONE); /* no blue */
     EXPECT_EQ(fb_of(0xb8000, 160, 80, 25, 16, 2, 23), BOOT_FB_NONE);
+    EXPECT_EQ(fb_of(0xa0000, 80, 640, 480, 1, 0, 30), BOOT_FB_NONE);
+    EXPECT_TRUE(shim_log_contains("its palette cannot be used"));
+    EXPECT_EQ(fb_of(0xa0000, 80, 640, 480, 1, 3, 30), BOOT_FB_NONE);
+    EXPECT_TRUE(shim_log_contains("its type cannot be used"));
     EXPECT_TRUE(shim_log_contains("framebuffer tag at offset"));
     EXPECT_EQ(info.n_reserved, 1);
 }

@@ -1,7 +1,8 @@
 /*
  * One-shot timer interrupts on the CPU that asks for them, by its local APIC. Promises that the
  * function runs once, on this CPU, not before its time. Perch itself is tickless: the suites use
- * the timer to interrupt code at any instruction.
+ * the timer to interrupt code at any instruction. A load that comes again and again leaves room for
+ * what it interrupts, on a machine of any speed (lapic_timer_again()).
  *
  * Context: any CPU; the function runs with interrupts off.
  * SPDX-License-Identifier: MIT
@@ -24,6 +25,13 @@ u64 lapic_timer_hz(void);
  * -ENODEV: not measured yet; -ERANGE: 0, or longer than the counter holds (some seconds).
  */
 int lapic_timer_start(u64 ns, void (*fn)(void *arg), void *arg) MUST_CHECK;
+
+/*
+ * As lapic_timer_start(), from inside of the function that runs now, so that it comes again: after
+ * ns, or later where it took long. Three times as long as that is left to what it interrupts: where
+ * an interrupt costs more than ns, that would never run otherwise.
+ */
+int lapic_timer_again(u64 ns, void (*fn)(void *arg), void *arg) MUST_CHECK;
 
 /* Takes this CPU's timer back. True: it was pending. */
 bool lapic_timer_cancel(void);

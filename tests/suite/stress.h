@@ -55,7 +55,7 @@ static void stress_tick(void *arg)
     s->tick(s->arg);
     s->ticks++;
     (*this_cpu_ptr(&stress_ticked))++;
-    CHECK(&s->t, lapic_timer_start(STRESS_TICK_NS, stress_tick, s) == 0);
+    CHECK(&s->t, lapic_timer_again(STRESS_TICK_NS, stress_tick, s) == 0);
 }
 
 static inline bool stress_wait(_Atomic u32 *word, u32 want)

@@ -6,6 +6,7 @@ SPDX-License-Identifier: MIT
 """
 import json
 import os
+import random
 import re
 import shutil
 import subprocess
@@ -345,6 +346,26 @@ def test_text_with_two_of_a_kind_and_other_tables(tmp_path):
 def test_text_that_is_not_whole(text, words, tmp_path):
     (tmp_path / "dump").write_text(text, "utf-8")
     assert words in refused(tmp_path / "dump")
+
+
+def test_any_damage_of_the_text_ends_in_an_answer(tmp_path):
+    """Status 0, or 2 with one line and nothing on stdout."""
+    dice, whole = random.Random(9), as_text(sorted(tables_of(R820).items())).encode()
+    for _ in range(40):
+        text = bytearray(whole)
+        for _ in range(dice.randrange(1, 6)):
+            at, kind = dice.randrange(len(text)), dice.randrange(3)
+            if kind == 0:
+                text[at] = dice.randrange(256)
+            elif kind == 1:
+                del text[at:at + dice.randrange(1, 200)]
+            else:
+                text[at:at] = bytes(dice.randrange(256) for _ in range(dice.randrange(1, 20)))
+        (tmp_path / "dump").write_bytes(text)
+        done = subprocess.run([PROGRAM, tmp_path / "dump"], capture_output=True, timeout=30, check=False)
+        assert done.returncode in (0, 2)
+        if done.returncode:
+            assert not done.stdout and done.stderr.count(b"\n") == 1
 
 
 @pytest.mark.skipif(os.geteuid() == 0, reason="root may read everything")

@@ -150,6 +150,24 @@ BAD_TEXTS = [
 ]
 
 
+def test_the_page_that_readme_names_describes_every_key(tmp_path):
+    """Its table has the keys that the program takes, with those that may be missing; its example runs."""
+    readme, page = (ROOT / "README.md").read_text(), (ROOT / "docs/percpu.md").read_text()
+    row = next(line for line in readme.splitlines() if "./perch layout" in line)
+    example = ROOT / re.search(r"\./perch layout (\S+)", row)[1]
+    assert "format: docs/percpu.md" in readme
+    table = page.split("### The file of `perch layout`")[1].split("A ready example:")[0]
+    rows = dict(re.findall(r"^\| `(\w+)` \| (.*) \|$", table, re.M))
+    assert list(rows) == list(GOOD)
+    optional = {key for key, text in rows.items() if text.startswith("may be missing")}
+    for key in GOOD:
+        status = run(json.dumps(without(key)), tmp_path).returncode
+        assert status == (0 if key in optional else 2), key
+    done = subprocess.run([PROGRAM, example], capture_output=True, text=True, timeout=20)
+    assert done.returncode == 0 and done.stdout.splitlines()[-1].startswith("pcpu-alloc: ")
+    assert done.stdout == run(example.read_text(), tmp_path).stdout
+
+
 def refused(done):
     assert done.returncode == 2
     assert done.stdout == ""

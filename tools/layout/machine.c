@@ -9,6 +9,8 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "tools/layout_rules.h"
+
 static bool PRINTF(2, 3) bad(struct layout_machine *m, const char *fmt, ...)
 {
     va_list ap;
@@ -41,31 +43,31 @@ static bool check_keys(const struct json *top, struct layout_machine *m)
     return true;
 }
 
-static bool read_int(const struct json *top, const char *key, s64 min, s64 *out,
-                     struct layout_machine *m)
+static bool read_int(const struct json *top, const char *key, s64 *out, struct layout_machine *m)
 {
     const struct json *v = json_get(top, key);
 
     if (v->type != JSON_INT)
         return bad(m, "\"%s\" must be an integer, not %s", key, json_type_name(v->type));
-    if (v->num < min)
-        return bad(m, "\"%s\" is %lld, must be at least %lld", key, (long long)v->num,
-                   (long long)min);
     *out = v->num;
     return true;
 }
 
 static bool read_sizes(const struct json *top, struct layout_machine *m)
 {
-    if (!read_int(top, "static", 1, &m->static_size, m) ||
-        !read_int(top, "reserved", 0, &m->reserved_size, m) ||
-        !read_int(top, "dyn", INT64_MIN, &m->dyn_size, m) ||
-        !read_int(top, "atom", (s64)PAGE_SIZE, &m->atom_size, m))
+    if (!read_int(top, "static", &m->static_size, m) ||
+        !read_int(top, "reserved", &m->reserved_size, m) ||
+        !read_int(top, "dyn", &m->dyn_size, m) || !read_int(top, "atom", &m->atom_size, m))
         return false;
-    if (m->reserved_size % 4)
-        return bad(m, "\"reserved\" is %lld, must be a multiple of 4", (long long)m->reserved_size);
-    if (!is_pow2((u64)m->atom_size))
-        return bad(m, "\"atom\" is %lld, must be a power of two", (long long)m->atom_size);
+    /* A negative number is a large one without a sign, and refused. */
+    if (!layout_static_ok((u64)m->static_size))
+        return bad(m, "\"static\" is %lld, must be at least 1", (long long)m->static_size);
+    if (!layout_reserved_ok((u64)m->reserved_size))
+        return bad(m, "\"reserved\" is %lld, must be 0 or more, and a multiple of %u",
+                   (long long)m->reserved_size, LAYOUT_RESERVED_STEP);
+    if (!layout_atom_ok((u64)m->atom_size))
+        return bad(m, "\"atom\" is %lld, must be a power of two, %llu or more",
+                   (long long)m->atom_size, (unsigned long long)PAGE_SIZE);
     return true;
 }
 
@@ -152,12 +154,9 @@ static bool read_distance_row(const struct json *row, u32 i, struct layout_machi
         if (v->type != JSON_INT)
             return bad(m, "\"distance\"[%u][%u] must be an integer, not %s", i, j,
                        json_type_name(v->type));
-        if (v->num < 0 || v->num > 255)
-            return bad(m, "\"distance\"[%u][%u] is %lld, must be 0 to 255", i, j,
-                       (long long)v->num);
-        if (i == j && v->num != 10)
-            return bad(m, "\"distance\"[%u][%u] is %lld, a node's distance to itself is 10", i, j,
-                       (long long)v->num);
+        if (!layout_distance_ok(i, j, (u64)v->num))
+            return bad(m, "\"distance\"[%u][%u] is %lld, must be %s", i, j, (long long)v->num,
+                       i == j ? "10: a node's distance to itself" : "0 to 255");
         m->distance[(size_t)i * m->nr_nodes + j] = (u8)v->num;
     }
     return true;

@@ -156,7 +156,8 @@ int main(int argc, char **argv)
         puts("usage: perch layout FILE\n"
              "Prints what the first chunk would look like on the machine in FILE (JSON):\n"
              "{\"static\":N,\"reserved\":N,\"dyn\":N,\"atom\":N,\"cpu_node\":[..],"
-             "\"distance\":[[..]],\"mode\":\"embed\"}");
+             "\"distance\":[[..]],\"mode\":\"embed\"}\n"
+             "docs/percpu.md describes the keys; tests/data/layouts/example.json is an example.");
         return 0;
     }
     if (argc != 2) {

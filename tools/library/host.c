@@ -9,6 +9,7 @@
 #include <sys/mman.h>
 #include "percpu/first/first_chunk.h"
 #include "percpu/first/setup_first_chunk.h"
+#include "tools/layout_rules.h"
 
 /* Distance of neighbouring groups of the first chunk. Dynamic chunks use the gaps between them. */
 #define GROUP_STRIDE (64 * SZ_1M)
@@ -249,6 +250,14 @@ static int make_allocator(struct host *h)
 
 #define DEFAULT(field, value) ((field) = (field) ? (field) : (value))
 
+static bool distances_ok(const struct perch_host_shape *s)
+{
+    for (u32 i = 0; s->distance && i < s->nr_nodes * s->nr_nodes; i++)
+        if (!layout_distance_ok(i / s->nr_nodes, i % s->nr_nodes, s->distance[i]))
+            return false;
+    return true;
+}
+
 static int fill_shape(struct host *h, const struct perch_host_shape *shape)
 {
     struct perch_host_shape *s = &h->shape;
@@ -261,10 +270,14 @@ static int fill_shape(struct host *h, const struct perch_host_shape *shape)
     if (!s->nr_nodes || s->nr_nodes > PERCH_HOST_MAX_NODES || !s->nr_cpus || s->nr_cpus > NR_CPUS ||
         !is_aligned(s->node_bytes, SZ_2M) || s->node_bytes >> 40)
         return -EINVAL;
+    if (!layout_static_ok(s->static_size) || !layout_reserved_ok(s->reserved_size) ||
+        !layout_dyn_ok(s->dyn_size) || !layout_atom_ok(s->atom_size) ||
+        !is_aligned((uintptr_t)s->static_mem, PAGE_SIZE))
+        return -EINVAL;
     for (u32 cpu = 0; s->cpu_node && cpu < s->nr_cpus; cpu++)
         if (s->cpu_node[cpu] >= s->nr_nodes)
             return -EINVAL;
-    return 0;
+    return distances_ok(s) ? 0 : -EINVAL;
 }
 
 static int make_tables(struct host *h)
@@ -342,7 +355,8 @@ int perch_host_init(const struct perch_host_shape *shape)
     err = make(h, shape);
     if (err)
         drop(h);
-    return err;
+    /* The layout's word for sizes whose sum nobody can count. */
+    return err == -EOVERFLOW ? -EINVAL : err;
 }
 
 static bool others_entered(const struct host *h)

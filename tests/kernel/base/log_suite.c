@@ -23,7 +23,7 @@ static int keep(void *ctx, const char *buf, size_t len)
         return -ENOSPC;
     memcpy(out + out_len, buf, len);
     out_len += len;
-    return 0;
+    return (int)len;
 }
 
 static PRINTF(1, 2) void say(const char *fmt, ...)

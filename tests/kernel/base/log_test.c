@@ -6,6 +6,7 @@
 #include <pthread.h>
 #include <sched.h>
 #include <stdatomic.h>
+#include "kernel/base/events.h"
 #include "kernel/base/ktest.h"
 #include "kernel/base/log.h"
 #include "kernel/base/printf.h"
@@ -27,7 +28,7 @@ static int keep(void *ctx, const char *buf, size_t len)
     memcpy(got + got_len, buf, len);
     got_len += len;
     got[got_len] = 0;
-    return 0;
+    return (int)len;
 }
 
 static void say(struct log *log, u32 level, bool stamp, const char *fmt, ...)
@@ -107,6 +108,84 @@ KTEST(log, a_dead_sink_is_left_alone)
     say(&log, LOG_INFO, false, "too late");
     EXPECT_TRUE(sink.dead);
     EXPECT_STREQ(got, "fits\r\n");
+}
+
+/* ---- sinks that stall ------------------------------------------------------------------------ */
+
+static size_t takes; /* bytes that the sink takes until it stalls */
+static u32 stalls;
+
+static int keep_some(void *ctx, const char *buf, size_t len)
+{
+    size_t n = MIN(len, takes);
+
+    (void)ctx;
+    memcpy(got + got_len, buf, n);
+    got_len += n;
+    got[got_len] = 0;
+    takes -= n;
+    return (int)n;
+}
+
+static void count_stall(struct log_sink *sink)
+{
+    EXPECT_TRUE(sink->stalled);
+    stalls++;
+}
+
+/* Wherever it stalls, between CR and LF too: it goes on with the next byte, and nothing is lost. */
+KTEST(log, a_stalled_sink_goes_on_where_it_stopped)
+{
+    static const char all[] = "one\r\n\r\ntwo\r\nthree\r\n";
+
+    for (size_t first = 0; first < sizeof(all); first++) {
+        for (size_t second = 0; first + second < sizeof(all); second++) {
+            struct log log;
+            struct log_sink sink = {.name = "some", .write = keep_some};
+            u64 counted = event_total(EVENT_CONSOLE_STALLED);
+
+            fresh(&log, 4096);
+            log.on_stall = count_stall;
+            stalls = 0;
+            takes = first;
+            log_add_sink(&log, &sink);
+            say(&log, LOG_INFO, false, "one");
+            takes += second;
+            say(&log, LOG_INFO, false, "");
+            say(&log, LOG_INFO, false, "two");
+            EXPECT_EQ(log_behind(&log, &sink) != 0, first + second < 12);
+            takes = sizeof(all);
+            say(&log, LOG_INFO, false, "three");
+            EXPECT_STREQ(got, all);
+            EXPECT_FALSE(sink.stalled || sink.dead);
+            EXPECT_EQ(log_behind(&log, &sink), 0);
+            EXPECT_EQ(event_total(EVENT_CONSOLE_STALLED) - counted, stalls);
+            EXPECT_EQ(stalls > 0, first < 5 || first + second < 12);
+        }
+    }
+}
+
+/* What is overwritten meanwhile is counted, and said when the sink takes bytes again. */
+KTEST(log, a_sink_that_stalls_too_long_says_what_it_lost)
+{
+    struct log log;
+    struct log_sink sink = {.name = "some", .write = keep_some};
+    u64 counted = event_total(EVENT_CONSOLE_LOST);
+
+    fresh(&log, 4096);
+    takes = 3;
+    log_add_sink(&log, &sink);
+    for (u32 i = 0; i < 1000; i++)
+        say(&log, LOG_INFO, false, "line %u", i);
+    EXPECT_STREQ(got, "lin");
+    takes = 10; /* not enough for the line that says so: it is said again */
+    say(&log, LOG_INFO, false, "more");
+    takes = sizeof(got);
+    say(&log, LOG_INFO, false, "last");
+    EXPECT_EQ(log.lost, log.head - 4096 - 3);
+    EXPECT_EQ(event_total(EVENT_CONSOLE_LOST) - counted, log.lost);
+    EXPECT_EQ(strncmp(got + 3, "\r\nlog: ", 7), 0);
+    EXPECT_STREQ(got + got_len - 12, "more\r\nlast\r\n");
 }
 
 KTEST(log, long_lines_are_cut)

@@ -9,6 +9,15 @@
 
 struct fake {
     bool absent, stuck, no_fifo, no_scratch;
+    /* A BMC's serial-over-LAN: */
+    u32 packet;        /* bytes that it takes at once; then nothing until the next packet leaves */
+    u64 packet_us;     /* and how long that takes */
+    u64 asleep_until;  /* nobody reads: CTS is low, and the transmitter holds (auto flow control) */
+    u32 ff_every;      /* each such read of LSR gives FFh */
+    u32 no_thre_every; /* each such read has THRE dropped, though there is room */
+    u32 temt_only;     /* THRE is never set, TEMT is */
+    u32 in_packet, lsr_reads;
+    u64 free_at;
     u8 reg[8], divisor[2];
     u32 pending;      /* bytes not on the wire yet */
     u32 polls_needed; /* LSR reads until they are */
@@ -38,13 +47,20 @@ static u8 fake_read(void *ctx, u32 reg)
     if (reg == 2)
         return f->no_fifo ? 0x01 : f->reg[2] & 1 ? 0xc1 : 0x01;
     if (reg == 5) {
-        if (f->stuck)
+        f->lsr_reads++;
+        if (f->ff_every && f->lsr_reads % f->ff_every == 0)
+            return 0xff;
+        if (f->stuck || f->now < f->asleep_until || f->now < f->free_at)
+            return 0;
+        if (f->no_thre_every && f->lsr_reads % f->no_thre_every == 0)
             return 0;
         if (f->pending && ++f->polls < f->polls_needed)
             return 0;
         f->pending = f->polls = 0;
-        return 0x60;
+        return f->temt_only ? 0x40 : 0x60;
     }
+    if (reg == 6) /* CTS, DSR, DCD */
+        return f->now < f->asleep_until ? 0xa0 : 0xb0;
     return reg == 7 && f->no_scratch ? 0x12 : f->reg[reg];
 }
 
@@ -60,6 +76,10 @@ static void fake_write(void *ctx, u32 reg, u8 val)
     } else if (reg == 0) {
         f->overruns += f->pending >= (f->no_fifo ? 1 : 16);
         f->pending++;
+        if (f->packet && ++f->in_packet == f->packet) {
+            f->in_packet = 0;
+            f->free_at = f->now + f->packet_us;
+        }
         if (f->sent < sizeof(f->wire))
             f->wire[f->sent++] = (char)val;
     } else {
@@ -121,11 +141,11 @@ static void send_all(struct fake *f)
     text[199] = 'z';
     REQUIRE_EQ(uart_init(&u, &ops, 0), 0);
     EXPECT_EQ(u.fifo, !f->no_fifo);
-    EXPECT_EQ(uart_write(&u, text, sizeof(text)), 0);
+    EXPECT_EQ(uart_write(&u, text, sizeof(text)), sizeof(text));
     EXPECT_EQ(f->sent, sizeof(text));
     EXPECT_TRUE(memcmp(f->wire, text, sizeof(text)) == 0);
     EXPECT_EQ(f->overruns, 0);
-    EXPECT_EQ(u.lost, 0);
+    EXPECT_FALSE(u.stalled);
 }
 
 KTEST(uart16550, sends_all)
@@ -139,21 +159,88 @@ KTEST(uart16550, sends_all)
     send_all(&old);
 }
 
+/* Until it has sent all, as the log does: line after line, later ones too. */
+static void send_in_turns(struct fake *f, u32 most_stalls)
+{
+    struct uart_ops ops = ops_for(f);
+    struct uart u;
+    char text[200];
+    size_t sent = 0;
+    u32 stalls = 0;
+
+    for (u32 i = 0; i < sizeof(text); i++)
+        text[i] = (char)('!' + i % 90);
+    REQUIRE_EQ(uart_init(&u, &ops, 0), 0);
+    u.timeout_us = 500;
+    for (u32 turn = 0; sent < sizeof(text) && turn < 1000000; turn++) {
+        u64 before = f->now;
+        bool was = u.stalled;
+        size_t n = uart_write(&u, text + sent, sizeof(text) - sent);
+
+        sent += n;
+        stalls += u.stalled && !was;
+        EXPECT_EQ(u.stalled, sent < sizeof(text));
+        if (was && !n)
+            EXPECT_LE(f->now - before, 1); /* one look, no wait */
+        f->now += 7;
+    }
+    EXPECT_EQ(sent, sizeof(text));
+    EXPECT_EQ(f->sent, sizeof(text));
+    EXPECT_TRUE(memcmp(f->wire, text, sizeof(text)) == 0);
+    EXPECT_EQ(f->overruns, 0);
+    EXPECT_LE(stalls, most_stalls);
+}
+
+KTEST(uart16550, serial_over_lan)
+{
+    struct fake slow = {.packet = 16, .packet_us = 450}, bursts = {.packet = 64, .packet_us = 9000};
+    struct fake busy = {.polls_needed = 3, .ff_every = 2}, drops = {.no_thre_every = 3};
+    struct fake temt = {.temt_only = true}, flow = {.asleep_until = 3000000};
+    struct fake late = {.packet = 48, .packet_us = 100, .asleep_until = 1000};
+    struct uart_ops ops = ops_for(&flow);
+
+    send_in_turns(&slow, 0);
+    send_in_turns(&bursts, 4);
+    send_in_turns(&busy, 0);
+    send_in_turns(&drops, 0);
+    send_in_turns(&temt, 0);
+    send_in_turns(&flow, 1); /* 3 s: a reader that pauses */
+    EXPECT_TRUE(flow.now > 3000000);
+    EXPECT_EQ(ops.read(ops.ctx, 6) & 0x10, 0x10);
+    send_in_turns(&late, 1);
+}
+
+/* FFh for a moment is no absence, FFh for ever is. */
+KTEST(uart16550, probe_while_the_bmc_is_busy)
+{
+    struct fake f = {.ff_every = 2, .lsr_reads = 1};
+    struct uart_ops ops = ops_for(&f);
+
+    EXPECT_TRUE(uart_probe(&ops));
+    f = (struct fake){.ff_every = 1};
+    EXPECT_FALSE(uart_probe(&ops));
+}
+
 KTEST(uart16550, stuck_transmitter_is_bounded)
 {
     struct fake f = {0};
     struct uart_ops ops = ops_for(&f);
     struct uart u;
+    u64 before;
 
     REQUIRE_EQ(uart_init(&u, &ops, 0), 0);
     u.timeout_us = 500;
-    EXPECT_EQ(uart_write(&u, "0123456789abcdef", 16), 0);
+    EXPECT_EQ(uart_write(&u, "0123456789abcdef", 16), 16);
     f.stuck = true;
-    EXPECT_EQ(uart_write(&u, "lost", 4), -ETIMEDOUT);
-    EXPECT_EQ(u.lost, 4);
+    EXPECT_EQ(uart_write(&u, "wait", 4), 0);
+    EXPECT_TRUE(u.stalled);
     EXPECT_LE(f.now, 600);
+    before = f.now;
+    EXPECT_EQ(uart_write(&u, "wait", 4), 0);
+    EXPECT_LE(f.now - before, 1); /* it is known: no second wait */
     f.stuck = false;
-    EXPECT_EQ(uart_write(&u, "back", 4), 0);
+    EXPECT_EQ(uart_write(&u, "back", 4), 4);
+    EXPECT_FALSE(u.stalled);
     EXPECT_TRUE(memcmp(f.wire, "0123456789abcdefback", 20) == 0);
 }
 
@@ -165,8 +252,8 @@ KTEST(uart16550, vanished_device_is_bounded_without_a_clock)
 
     REQUIRE_EQ(uart_init(&u, &ops, 0), 0);
     f.absent = true;
-    EXPECT_EQ(uart_write(&u, "x", 1), -ETIMEDOUT);
-    EXPECT_EQ(u.lost, 1);
+    EXPECT_EQ(uart_write(&u, "x", 1), 0);
+    EXPECT_TRUE(u.stalled);
     EXPECT_LE(f.accesses, UART_MAX_POLLS + 20);
 }
 
@@ -179,7 +266,7 @@ KTEST(uart16550, speed_now_and_another)
     EXPECT_EQ(uart_speed(&ops), 9600);
     EXPECT_FALSE(dlab(&f));
     REQUIRE_EQ(uart_init(&u, &ops, 0), 0);
-    REQUIRE_EQ(uart_write(&u, "abc", 3), 0);
+    REQUIRE_EQ(uart_write(&u, "abc", 3), 3);
     f.polls_needed = 3; /* the wire is still busy */
     EXPECT_EQ(uart_set_speed(&u, 57600), 0);
     EXPECT_EQ(f.pending, 0); /* what was sent left at the old speed */
@@ -215,4 +302,82 @@ KTEST(uart16550, registers_in_memory)
                                                      : 0xee);
         }
     }
+}
+
+/* ---- registers at a distance that no table tells --------------------------------------------- */
+
+/* A UART in memory, each register `every` bytes apart, and what lies behind it. */
+struct in_memory {
+    struct fake uart;
+    u32 every;
+    bool words_only;  /* bytes are not answered: FFh */
+    bool another;     /* a second UART follows, whose registers must not change */
+    u8 width, stride; /* of an access now */
+    u32 stray;        /* writes beside the registers */
+};
+
+static u8 mem_read(void *ctx, u32 reg)
+{
+    struct in_memory *m = ctx;
+    u32 at = reg * m->stride;
+
+    m->uart.now++;
+    if (m->words_only && m->width != 4)
+        return 0xff;
+    if (at >= 8 * m->every)
+        return m->another ? (at % 8 == 5 ? 0x60 : at % 8 == 2 ? 0xc1 : 0) : 0xff;
+    return at % m->every ? 0 : fake_read(&m->uart, at / m->every);
+}
+
+static void mem_write(void *ctx, u32 reg, u8 val)
+{
+    struct in_memory *m = ctx;
+    u32 at = reg * m->stride;
+
+    if (at % m->every || at >= 8 * m->every || (m->words_only && m->width != 4))
+        m->stray++;
+    else
+        fake_write(&m->uart, at / m->every, val);
+}
+
+static void mem_set(void *ctx, u8 width, u8 stride)
+{
+    struct in_memory *m = ctx;
+
+    m->width = width;
+    m->stride = stride;
+}
+
+static void find(struct in_memory m, bool found, u8 width, u8 stride)
+{
+    struct uart_ops ops = {mem_read, mem_write, fake_time, &m};
+    struct uart u;
+
+    ops.ctx = &m;
+    m.uart.reg[7] = 0x33;
+    EXPECT_EQ(uart_find_layout(&ops, mem_set), found);
+    EXPECT_EQ(m.stray, 0);
+    EXPECT_EQ(m.uart.sent, 0); /* nothing went to the wire by the search */
+    if (!found)
+        return;
+    EXPECT_EQ(m.width, width);
+    EXPECT_EQ(m.stride, stride);
+    EXPECT_EQ(m.uart.reg[7], 0x33);
+    EXPECT_EQ(uart_init(&u, &ops, 0), 0);
+    EXPECT_EQ(uart_write(&u, "hello", 5), 5);
+    EXPECT_TRUE(memcmp(m.uart.wire, "hello", 5) == 0);
+}
+
+KTEST(uart16550, finds_the_layout)
+{
+    find((struct in_memory){.every = 1}, true, 1, 1);
+    find((struct in_memory){.every = 1, .another = true}, true, 1, 1);
+    find((struct in_memory){.every = 1, .uart = {.polls_needed = 3000, .pending = 16}}, true, 1, 1);
+    find((struct in_memory){.every = 4}, true, 4, 4);
+    find((struct in_memory){.every = 4, .words_only = true}, true, 4, 4);
+    find((struct in_memory){.every = 4, .uart = {.polls_needed = 3000, .pending = 16}}, true, 4, 4);
+    find((struct in_memory){.every = 1, .uart = {.absent = true}}, false, 0, 0);
+    find((struct in_memory){.every = 4, .uart = {.absent = true}}, false, 0, 0);
+    find((struct in_memory){.every = 1, .uart = {.stuck = true}}, false, 0, 0);
+    find((struct in_memory){.every = 4, .uart = {.no_scratch = true}}, false, 0, 0);
 }

@@ -151,3 +151,43 @@ KTEST(irq, timer_cancelled)
     udelay(2 * TIMER_NS / 1000);
     EXPECT_TALLY(&t, 0);
 }
+
+#define LOAD_NS    20000ULL
+#define LOAD_TICKS 400u
+#define LOAD_STEPS 20000u
+
+static struct load {
+    struct tally t;
+    volatile u32 ticks, steps;
+} load;
+
+/* Takes ten times as long as the time after which it wants to come again. */
+static void load_tick(void *arg)
+{
+    struct load *l = arg;
+
+    udelay(10 * LOAD_NS / 1000);
+    l->ticks++;
+    if (l->ticks < LOAD_TICKS) /* without an end it would be a hang, not a failure */
+        CHECK(&l->t, lapic_timer_again(LOAD_NS, load_tick, l) == 0);
+}
+
+/* A load of interrupts, each dearer than its period, leaves time to what it interrupts. */
+KTEST(irq, a_load_leaves_room)
+{
+    struct deadline d = deadline_start(1000000);
+
+    if (lapic_timer_hz() == 0) {
+        ktest_skip("the local APIC's timer could not be measured");
+        return;
+    }
+    load = (struct load){.ticks = 0};
+    REQUIRE_EQ(lapic_timer_start(LOAD_NS, load_tick, &load), 0);
+    while ((load.steps < LOAD_STEPS || load.ticks < 3) && !deadline_passed(&d))
+        load.steps++;
+    lapic_timer_cancel();
+    EXPECT_GE(load.steps, LOAD_STEPS);
+    EXPECT_GE(load.ticks, 3);
+    EXPECT_LE(load.ticks, LOAD_TICKS - 1);
+    EXPECT_TALLY(&load.t, 0);
+}

@@ -9,6 +9,7 @@
 #include "smp/start/bringup.h"
 #include "tests/suite/come_back.h"
 #include "tests/suite/on_idle.h"
+#include "tests/suite/speed.h"
 #include "tests/percpu/alloc/percpu_dyn.h"
 
 #define KEPT 24u
@@ -195,7 +196,8 @@ static void load_round(void *arg)
 KTEST(percpu_park, under_load)
 {
     static struct on_idle o;
-    u32 online = cpus_online(), rounds = online <= 16 ? 24 : 6, cpu, loaded = 0, target = 0;
+    u32 online = cpus_online(), rounds = suite_rounds(online <= 16 ? 24 : 6, 6), cpu, loaded = 0,
+        target = 0;
     struct dyn_state s;
 
     if (online < 3) {

@@ -8,6 +8,7 @@
 #include "tests/percpu/alloc/percpu_dyn.h"
 #include "tests/suite/lapic_timer.h"
 #include "tests/suite/on_idle.h"
+#include "tests/suite/speed.h"
 
 #define OWN_SLOTS    24u
 #define IRQ_SLOTS    8u
@@ -143,7 +144,7 @@ static void tick(void *arg)
     this_cpu_write(tick_random, random);
     this_cpu_inc(ticked);
     atomic_fetch_add(&rig.ticks, 1);
-    CHECK(&rig.t, lapic_timer_start(TICK_NS, tick, arg) == 0);
+    CHECK(&rig.t, lapic_timer_again(TICK_NS, tick, arg) == 0);
 }
 
 static void ticks_on(void)
@@ -251,7 +252,7 @@ KTEST(percpu_stress, all_at_once)
 
     dyn_begin(&s);
     percpu_get_stats(&before);
-    rig = (struct stress_rig){.rounds = MAX(24000 / cpus_online(), 400u)};
+    rig = (struct stress_rig){.rounds = suite_rounds(MAX(24000 / cpus_online(), 400u), 400)};
     on_idle_begin(&o, work, NULL, false);
     others = start_others(&o);
     work(NULL);

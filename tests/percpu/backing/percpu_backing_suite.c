@@ -9,6 +9,7 @@
 #include "kernel/base/string.h"
 #include "percpu/debug/debug.h"
 #include "tests/suite/lapic_timer.h"
+#include "tests/suite/speed.h"
 #include "tests/percpu/alloc/percpu_dyn.h"
 
 #define MAX_PAGES 1200u /* two chunks of the largest unit, and what the first chunk takes */
@@ -394,7 +395,7 @@ static void writer(void *arg)
     if (__atomic_load_n(&f->stop, __ATOMIC_ACQUIRE))
         tally_ran(&f->t);
     else
-        CHECK(&f->t, lapic_timer_start(PAUSE_NS * cpu_stride(), writer, f) == 0);
+        CHECK(&f->t, lapic_timer_again(PAUSE_NS * cpu_stride(), writer, f) == 0);
 }
 
 static void writer_start(void *arg)
@@ -460,7 +461,7 @@ static void round(struct filled *f, u32 promoted)
 
 static void promote_and_demote(struct filled *f)
 {
-    u32 rounds = MAX(2u, 48 / cpus_online()), promoted;
+    u32 rounds = suite_rounds(MAX(2u, 48 / cpus_online()), 2), promoted;
 
     if (!fill_chunks(f))
         return;

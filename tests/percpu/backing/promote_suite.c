@@ -8,6 +8,7 @@
 #include "mm/map/pagetable_range.h"
 #include "tests/suite/lapic_timer.h"
 #include "tests/suite/kutil.h"
+#include "tests/suite/speed.h"
 
 #define PROT        (PT_W | PT_G)
 #define WRITE_PAGES (PT_SLOT_PAGES - 1) /* the last page is nobody's: it comes and goes */
@@ -106,7 +107,7 @@ static void writer(void *arg)
     if (__atomic_load_n(&r->stop, __ATOMIC_ACQUIRE))
         tally_ran(&r->t);
     else
-        CHECK(&r->t, lapic_timer_start(PAUSE_NS, writer, r) == 0);
+        CHECK(&r->t, lapic_timer_again(PAUSE_NS, writer, r) == 0);
 }
 
 static void writer_start(void *arg)
@@ -199,7 +200,7 @@ static void round(struct rig *r)
 /* All CPUs write; the page size under them changes up and down. Fewer rounds with more CPUs. */
 KTEST(promote, nothing_lost)
 {
-    u32 rounds = MAX(10u, 1600 / MAX(cpus_online(), 8u));
+    u32 rounds = suite_rounds(MAX(10u, 1600 / MAX(cpus_online(), 8u)), 10);
     u64 tables, leaves;
 
     if (cpu_map.nr_ids > MAX_WRITERS || lapic_timer_hz() == 0) {

@@ -172,7 +172,7 @@ static void race_interrupt(void *arg)
     this_cpu_add_return(race_sum, 3);
     race_hits++;
     if (!race_over)
-        CHECK(arg, lapic_timer_start(RACE_NS, race_interrupt, arg) == 0);
+        CHECK(arg, lapic_timer_again(RACE_NS, race_interrupt, arg) == 0);
 }
 
 static u64 race_loop(void)

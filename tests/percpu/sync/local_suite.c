@@ -3,6 +3,7 @@
  * SPDX-License-Identifier: MIT
  */
 #include "percpu/sync/local.h"
+#include "tests/suite/speed.h"
 #include "tests/suite/stress.h"
 
 static DEFINE_PER_CPU(local_t, count);
@@ -55,17 +56,17 @@ static void tick(void *arg)
     this_cpu_inc(in_ticks);
 }
 
-#define ROUNDS 100000
+#define ROUNDS suite_rounds(100000, 10000)
 
 /* Each operation here could lose what an interrupt adds, were it more than one instruction. */
 static void work(void *arg)
 {
     local_t *c = this_cpu_ptr(&count), *s = this_cpu_ptr(&swaps);
-    s64 taken = 0, want;
+    s64 taken = 0, want, rounds = ROUNDS;
     u64 flags;
 
     (void)arg;
-    for (u32 i = 0; i < ROUNDS; i++) {
+    for (s64 i = 0; i < rounds; i++) {
         local_inc(c);
         local_add_return(c, 2);
         local_sub(c, 1);
@@ -77,8 +78,8 @@ static void work(void *arg)
         cpu_relax();
     flags = local_irq_save();
     want = (s64)this_cpu_read(in_ticks) * TICK_ADDS;
-    CHECK(&stress.t, local_read(c) == 2LL * ROUNDS + 3 * want);
-    CHECK(&stress.t, taken + local_read(s) == ROUNDS + want);
+    CHECK(&stress.t, local_read(c) == 2 * rounds + 3 * want);
+    CHECK(&stress.t, taken + local_read(s) == rounds + want);
     local_irq_restore(flags);
 }
 

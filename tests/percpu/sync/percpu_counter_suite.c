@@ -5,6 +5,7 @@
 #include "kernel/platform/kernel_percpu_lib.h"
 #include "percpu/sync/counter.h"
 #include "smp/run/park.h"
+#include "tests/suite/speed.h"
 #include "tests/suite/stress.h"
 
 static struct percpu_counter counter;
@@ -14,7 +15,7 @@ static DEFINE_PER_CPU(s64, expected); /* what this CPU has added */
 
 static u32 rounds(void)
 {
-    return (stress_stride() > 1 ? 50000 : 400000) / stress_cpus();
+    return suite_rounds((stress_stride() > 1 ? 50000 : 400000) / stress_cpus(), 10000);
 }
 
 static s64 sum_expected(void)

@@ -5,6 +5,7 @@
  */
 #include "kernel/platform/kernel_percpu_lib.h"
 #include "percpu/sync/rwlock.h"
+#include "tests/suite/speed.h"
 #include "tests/suite/stress.h"
 
 static struct percpu_rwlock lock;
@@ -34,7 +35,7 @@ static void read_in_interrupt(void *arg)
 
 static u32 writes(void)
 {
-    return stress_cpus() < cpus_online() ? 4 : 40;
+    return suite_rounds(stress_cpus() < cpus_online() ? 4 : 40, 4);
 }
 
 static void write_once(void)

@@ -4,6 +4,7 @@
  */
 #include <stdatomic.h>
 #include "tests/suite/kutil.h"
+#include "tests/suite/speed.h"
 
 static DEFINE_PER_CPU(u32, calls);
 
@@ -57,7 +58,7 @@ KTEST(call, each)
 /* Many rounds to all: every CPU ran every one, once. Fewer rounds where there are more CPUs. */
 KTEST(call, all_rounds)
 {
-    u32 n = cpus_online(), rounds = MAX(4u, 400 / n), cpu;
+    u32 n = cpus_online(), rounds = suite_rounds(MAX(4u, 400 / n), 4), cpu;
     struct tally t = {0};
 
     for_each_online_cpu(cpu) per_cpu(calls, cpu) = 0;
@@ -156,7 +157,7 @@ static NOINLINE u32 poison_and_release(void)
     return changed;
 }
 
-/* A CPU answers after the caller has given up and gone: the caller's stack stays untouched. */
+/* A CPU answers after the caller has given up and gone: it touches nothing of its stack. */
 KTEST(call, a_late_answer_touches_nothing)
 {
     u32 cpu = cpumap_next(&cpu_map, CPU_ONLINE, 1);

@@ -7,6 +7,7 @@
 #include "tests/smp/call/tlb_area.h"
 #include "tests/suite/come_back.h"
 #include "tests/suite/on_idle.h"
+#include "tests/suite/speed.h"
 
 static u32 some_other_cpu(void)
 {
@@ -209,7 +210,7 @@ KTEST(park, under_load)
         return;
     l = (struct load){0};
     all_come_back();
-    rounds = online <= 16 ? ROUNDS : ROUNDS / 10;
+    rounds = suite_rounds(online <= 16 ? ROUNDS : ROUNDS / 10, ROUNDS / 10);
     on_idle_begin(&o, load_round, &l, true);
     for_each_online_cpu(cpu)
     {

@@ -20,6 +20,7 @@ static void *no_cpu(void *arg)
 static int bad_shapes(void)
 {
     const uint32_t node_2[1] = {2};
+    const uint8_t self_11[4] = {10, 20, 20, 11}, self_0[4] = {0, 20, 20, 10};
     const struct perch_host_shape bad[] = {
         {.nr_nodes = 0, .nr_cpus = 1},
         {.nr_nodes = 1, .nr_cpus = 0},
@@ -28,6 +29,17 @@ static int bad_shapes(void)
         {.nr_nodes = 2, .nr_cpus = 1, .cpu_node = node_2},
         {.nr_nodes = 1, .nr_cpus = 1, .node_bytes = 4096},
         {.nr_nodes = 1, .nr_cpus = 1, .atom_size = 12345},
+        {.nr_nodes = 1, .nr_cpus = 1, .atom_size = 2048},
+        {.nr_nodes = 1, .nr_cpus = 1, .atom_size = (size_t)1 << 63},
+        {.nr_nodes = 1, .nr_cpus = 1, .reserved_size = 6},
+        {.nr_nodes = 1, .nr_cpus = 1, .reserved_size = SIZE_MAX - 3},
+        {.nr_nodes = 1, .nr_cpus = 1, .static_size = SIZE_MAX},
+        {.nr_nodes = 1, .nr_cpus = 1, .static_size = SIZE_MAX >> 1},
+        {.nr_nodes = 1, .nr_cpus = 1, .dyn_size = SIZE_MAX},
+        {.nr_nodes = 1, .nr_cpus = 1, .dyn_size = SIZE_MAX >> 1},
+        {.nr_nodes = 2, .nr_cpus = 2, .distance = self_11},
+        {.nr_nodes = 2, .nr_cpus = 2, .distance = self_0},
+        {.nr_nodes = 1, .nr_cpus = 1, .static_mem = (const char *)node_2 + 1, .static_size = 1},
     };
 
     for (size_t i = 0; i < sizeof(bad) / sizeof(bad[0]); i++)
