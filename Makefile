@@ -50,6 +50,7 @@ PURE_SRCS := \
 	kernel/base/firmware.c \
 	kernel/base/font.c \
 	kernel/base/glob.c \
+	kernel/base/mce.c \
 	kernel/base/options.c \
 	kernel/base/patience.c \
 	kernel/base/printf.c \
@@ -184,6 +185,7 @@ HW_SRCS := \
 	kernel/platform/findings_store.c \
 	kernel/platform/kernel_percpu_lib.c \
 	kernel/platform/legacy_irq.c \
+	kernel/platform/machine_check.c \
 	kernel/platform/paging.c \
 	kernel/platform/panic.c \
 	kernel/platform/percpu_cpus.c \

@@ -13,6 +13,7 @@
 #include "kernel/platform/cpu_tables.h"
 #include "kernel/platform/early_window.h"
 #include "kernel/platform/idt.h"
+#include "kernel/platform/machine_check.h"
 #include "kernel/platform/panic.h"
 #include "kernel/platform/stack.h"
 #include "kernel/report/placement.h"
@@ -80,6 +81,7 @@ void kernel_main(enum boot_origin origin, u64 info_phys)
     percpu_offsets_poison();
     early_traps();
     read_boot_info(s, origin, info_phys);
+    machine_check_init_boot();
     stage_done("boot_info");
 
     name_machine(s);

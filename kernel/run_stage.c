@@ -18,10 +18,12 @@
 #include "kernel/base/print.h"
 #include "kernel/base/ubsan.h"
 #include "kernel/platform/console.h"
+#include "kernel/platform/machine_check.h"
 #include "kernel/platform/panic.h"
 #include "kernel/platform/power.h"
 #include "mm/numa/numa.h"
 #include "percpu/percpu.h"
+#include "smp/call/call.h"
 #include "smp/start/cpus.h"
 
 static struct summary summary; /* of this run */
@@ -92,6 +94,20 @@ static void run_bench(struct boot_state *s)
     bench_percpu(s, glob);
 }
 
+static void poll_self(void *arg)
+{
+    (void)arg;
+    machine_check_poll();
+}
+
+/* Errors that the hardware corrected wait in the banks of the CPU that saw them. */
+static void poll_machine_checks(void)
+{
+    machine_check_report_left(); /* CPUs that came late */
+    if (smp_call_all(poll_self, NULL))
+        pr_err("mce: not every CPU has looked for corrected errors");
+}
+
 static void count_run(struct outcome_counts *c, const struct boot_state *s)
 {
     u32 possible = s->topo.cpu_count;
@@ -144,11 +160,13 @@ static NORETURN void conclude(struct boot_state *s)
 void stage_run(struct boot_state *s)
 {
     summary.lava = s->opt.lava;
+    poll_machine_checks();
     if (kernel_options_run(&s->opt, "report", NULL, 0))
         report_print(s);
     fail_late(&s->opt);
     run_tests(s);
     run_bench(s);
     percpu_leaks();
+    poll_machine_checks();
     conclude(s);
 }

@@ -57,7 +57,7 @@ def test_tables_above_4_gib(logs, tmp_path):
         + ["-device", f"loader,file={tmp_path / 'high'},addr={HIGH:#x},force-raw=on"])
     assert len(blob) > 2 * (2 << 20), "the window must be used again"
     qemu.check_needs(machine)
-    result = qemu.run(qemu.argv(machine, tmp_path), machine.timeout)
+    result = qemu.run(qemu.argv(machine, tmp_path), machine.limits())
     log = logs / f"{machine.name}.log"
     log.write_text(result.text, encoding="utf-8")
     problems, _ = verdict.judge(machine, result)

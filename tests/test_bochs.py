@@ -21,7 +21,7 @@ MUST_RUN = ("trap.unknown_msr",)
 def machine_of(name, cpus, **keys):
     """One node of MEGS, as Bochs has it."""
     return machines.Machine(name=name, reason="A second emulator: TLBs and MSRs of its own.", cpus=cpus,
-                            mem=f"{MEGS}M", firmware="bios", status=0, shutdown="guest-shutdown",
+                            mem=f"{MEGS}M", firmware="bios", emulator="bochs", status=0, shutdown="guest-shutdown",
                             **keys)
 
 

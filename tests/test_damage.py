@@ -146,7 +146,7 @@ CASES = [
 def test_damage(case, logs, tmp_path):
     machine = case.machine(tmp_path)
     qemu.check_needs(machine)
-    result = qemu.run(qemu.argv(machine, tmp_path), machine.timeout)
+    result = qemu.run(qemu.argv(machine, tmp_path), machine.limits())
     log = logs / f"{machine.name}.log"
     log.write_text(result.text, encoding="utf-8")
     problems, _ = verdict.judge(machine, result)

@@ -41,7 +41,7 @@ def test_machine(path, logs, tmp_path, record_property):
     more = f"run=test:*{suites}*" if suites else ""
     if machine.golden and not suites and "run=" not in machine.append:
         more = "run=report,test:placement.*"  # what a layout decides; the suites run elsewhere
-    result = qemu.run(qemu.argv(machine, tmp_path, extra_append=more), machine.timeout,
+    result = qemu.run(qemu.argv(machine, tmp_path, extra_append=more), machine.limits(),
                       until=machine.until, measure=bool(machine.host_memory),
                       screen=qemu.Screen(tmp_path) if machine.screen else None)
     if machine.shutdown:

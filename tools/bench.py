@@ -14,11 +14,11 @@ import argparse
 import re
 import statistics
 import sys
-import tempfile
 import tomllib
-from pathlib import Path
 
+import bench_boot
 import bench_percpu
+import child
 import machine as machines
 import qemu
 import verdict
@@ -38,17 +38,12 @@ def budgets():
 
 def build(entry):
     machine = machines.blocks(entry["nodes"], entry["cpus"], entry["mem"])
-    machine.append, machine.timeout = APPEND, SECONDS
+    machine.append = APPEND
     return machine
 
 
 def boot(machine, icount):
-    with tempfile.TemporaryDirectory(prefix="perch-") as workdir:
-        result = qemu.run(qemu.argv(machine, Path(workdir), icount=icount), machine.timeout)
-    if result.status != 33:
-        print(result.tail(), file=sys.stderr)
-        raise SystemExit(f"bench: {machine.name}: QEMU status {result.status}")
-    return result
+    return bench_boot.boot(machine, icount, SECONDS)
 
 
 def stages(text):
@@ -113,14 +108,35 @@ def run_boot(wanted, runs):
     return problems
 
 
-def main(args):
-    parser = argparse.ArgumentParser(prog="perch bench")
+def arguments(args, parser):
+    """The options; parser: which has none yet, and says what is wrong."""
     parser.add_argument("what", nargs="?", default="all", choices=["all", "boot", "percpu"])
     parser.add_argument("--check", action="store_true", help="status 1 when a budget is exceeded")
     parser.add_argument("--runs", type=int, help="runs for the wall time, 0: none; without: 5, "
                         "with --check 0")
     parser.add_argument("--machines", help="for example 1/1,8/4; all without")
     options = parser.parse_args(args)
+    if options.runs is not None and options.runs < 0:
+        parser.error("--runs: 0 or more")
+    known = {f"{entry['cpus']}/{entry['nodes']}"
+             for data in (budgets(), bench_percpu.budgets()) for entry in data["machine"]}
+    for name in options.machines.split(",") if options.machines else ():
+        if name not in known:
+            parser.error(f"--machines {name}: not one of {' '.join(sorted(known))}")
+    return options
+
+
+def main(options):
+    """Status of the benchmarks that were asked for."""
+    try:
+        return measure(options)
+    except (qemu.Missing, machines.MachineError) as error:
+        return child.complain("bench", str(error), child.SETUP)
+    except bench_boot.BenchError as error:
+        return child.complain("bench", str(error), child.FAILED)
+
+
+def measure(options):
     wanted = options.machines.split(",") if options.machines else None
     runs = (0 if options.check else 5) if options.runs is None else options.runs
     problems = []
@@ -133,7 +149,6 @@ def main(args):
 
 
 if __name__ == "__main__":
-    try:
-        sys.exit(main(sys.argv[1:]))
-    except (qemu.Missing, machines.MachineError) as error:
-        sys.exit(f"bench: {error}")
+    child.die_with_parent()
+    child.guard("bench", lambda: main(arguments(
+        sys.argv[1:], argparse.ArgumentParser(prog="perch bench"))))

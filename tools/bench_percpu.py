@@ -9,10 +9,9 @@ SPDX-License-Identifier: MIT
 """
 import re
 import sys
-import tempfile
 import tomllib
-from pathlib import Path
 
+import bench_boot
 import machine as machines
 import qemu
 import verdict
@@ -156,13 +155,8 @@ def show(name, found, wanted, other, seconds):
 
 def boot(entry, run, static, icount):
     machine = machines.blocks(entry["nodes"], entry["cpus"], entry["mem"])
-    machine.append, machine.timeout = f"run={run} percpu_static={static}", SECONDS
-    with tempfile.TemporaryDirectory(prefix="perch-") as workdir:
-        result = qemu.run(qemu.argv(machine, Path(workdir), icount=icount), SECONDS)
-    if result.status != 33:
-        print(result.tail(), file=sys.stderr)
-        raise SystemExit(f"bench: {machine.name}: QEMU status {result.status}")
-    return result
+    machine.append = f"run={run} percpu_static={static}"
+    return bench_boot.boot(machine, icount, SECONDS)
 
 
 def wall(static):

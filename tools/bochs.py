@@ -14,6 +14,7 @@ import subprocess
 import time
 from pathlib import Path
 
+import child
 import qemu
 from screen import Image
 
@@ -189,9 +190,9 @@ def run(image, cpus, work, megs=512, display="sdl2", until="", screen=False, on_
     if screen:
         environment["SDL_VIDEO_DUMMY_SAVE_FRAMES"] = "1"
     log = Log(work / "serial", result, start, on_line)
-    process = subprocess.Popen(command(image, cpus, megs, work, display), cwd=work, env=environment,
-                               stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL,
-                               stderr=subprocess.DEVNULL, start_new_session=True)
+    process = child.popen(command(image, cpus, megs, work, display), cwd=work, env=environment,
+                          stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL,
+                          stderr=subprocess.DEVNULL, start_new_session=True)
     try:
         watch(process, log, result, until, Frames(work) if screen else None)
         ended = process.poll()

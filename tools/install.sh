@@ -3,7 +3,8 @@
 # SPDX-License-Identifier: MIT
 #
 # install_for VERB NO_INSTALL: returns when everything that VERB (build, run, iso, test) needs is
-# installed. Otherwise it lists what is missing, installs it, or stops with status 3.
+# installed. Otherwise it lists what is missing, and what will be added to /etc/apt, installs it with a
+# line a group of packages (apt's own words go into build/apt.log), or stops with status 3.
 
 PYTHON=${PYTHON:-/usr/bin/python3}
 APT_ETC=${APT_ETC:-/etc/apt}
@@ -118,7 +119,49 @@ as_root() {
     if [ "$(id -u)" = 0 ]; then "$@"; else sudo "$@"; fi
 }
 
-apt() { as_root env DEBIAN_FRONTEND=noninteractive apt-get -q "$@"; }
+apt() { as_root env DEBIAN_FRONTEND=noninteractive LC_ALL=C apt-get -q "$@"; }
+
+# Each group's packages in the order of missing_for(), as lines "WHAT IT IS FOR:PACKAGE ...".
+GROUPS_OF_PACKAGES='the build:make gcc binutils libc6-dev nasm python3
+QEMU:qemu-system-x86
+the boot image:ovmf grub-common grub-pc-bin grub-efi-amd64-bin xorriso mtools
+the tests:*'
+
+apt_log() { mkdir -p "${BUILD:-build}" && echo "${BUILD:-build}/apt.log"; }
+
+# How much apt would fetch and unpack for these packages: "12.3 MB to fetch, 45.6 MB on disk".
+apt_size() {
+    apt install --assume-no --no-install-recommends "$@" </dev/null 2>/dev/null | sed -n -E \
+        -e 's/^Need to get ([0-9.,]+ [kMG]?B).*/\1 to fetch/p' \
+        -e 's/^After this operation, ([0-9.,]+ [kMG]?B) of additional.*/\1 on disk/p' |
+        paste -s -d, | sed 's/,/, /'
+}
+
+# apt with its words in the log; of a failure the end of them is shown. $1: what is said before.
+apt_quietly() {
+    local log start=$SECONDS
+    log=$(apt_log)
+    printf 'perch: %s' "$1"
+    shift
+    if apt "$@" </dev/null >>"$log" 2>&1; then
+        printf ': %d s\n' $((SECONDS - start))
+        return 0
+    fi
+    printf ': failed; the end of %s:\n' "$log"
+    tail -n 5 "$log" | sed 's/^/    /'
+    return 1
+}
+
+# One group. $1: what it is for; further options of apt-get, then --, then the packages.
+install_group() {
+    local what=$1 options=() size
+    shift
+    while [ "$1" != -- ]; do options+=("$1") && shift; done
+    shift
+    size=$(apt_size "${options[@]+"${options[@]}"}" "$@")
+    apt_quietly "installing $what: $*${size:+ ($size)}" install -y --no-install-recommends \
+        "${options[@]+"${options[@]}"}" "$@"
+}
 
 # Every apt source of this machine, from both of apt's formats, as lines "URI SUITES SIGNED-BY".
 apt_sources() {
@@ -149,15 +192,30 @@ apt_sources() {
     done
 }
 
+BACKPORTS=$APT_ETC/sources.list.d/perch-backports.sources
+
+# "URI|KEY" of bookworm's own mirror; status 1: none, or backports are in apt's sources already.
+backports_mirror() {
+    local uri suites key
+    apt_sources | grep -q '|[^|]*bookworm-backports' && return 1
+    while IFS='|' read -r uri suites key; do
+        case " $suites " in *" bookworm "*) echo "$uri|$key" && return 0 ;; esac
+    done < <(apt_sources)
+    return 1
+}
+
+# What will be added to apt's sources, said before anything is done.
+say_backports() {
+    os_is debian 12 && [ ! -e "${BUILD:-build}/.qemu-stock" ] && backports_mirror >/dev/null || return 0
+    echo "perch: $BACKPORTS ${1-will be added}: the suite bookworm-backports of this machine's own" \
+        "mirror, for QEMU 9 or later and what that needs (to undo it: remove the file)"
+}
+
 # Adds bookworm-backports from bookworm's own mirror. Status 1: the mirror does not have it.
 add_backports() {
-    local uri suites key list=$APT_ETC/sources.list.d/perch-backports.sources
+    local uri key list=$BACKPORTS
     apt_sources | grep -q '|[^|]*bookworm-backports' && return 0
-    while IFS='|' read -r uri suites key; do
-        case " $suites " in *" bookworm "*) break ;; esac
-        uri=
-    done < <(apt_sources)
-    [ -n "$uri" ] || return 1
+    IFS='|' read -r uri key < <(backports_mirror) && [ -n "$uri" ] || return 1
     echo "perch: adding the suite bookworm-backports of this machine's own mirror to $list"
     {
         printf 'Types: deb\nURIs: %s\nSuites: bookworm-backports\nComponents: main\n' "$uri"
@@ -172,29 +230,40 @@ add_backports() {
 # QEMU from backports where it is needed and available; otherwise the distribution's.
 install_qemu() {
     if os_is debian 12 && add_backports &&
-        apt install -y --no-install-recommends -t bookworm-backports qemu-system-x86; then
+        install_group "QEMU from bookworm-backports" -t bookworm-backports -- qemu-system-x86; then
         return 0
     fi
     if os_is debian 12; then
         echo "perch: no QEMU from backports; Debian's own serves (what it cannot do is skipped)"
         mkdir -p "${BUILD:-build}" && : >"${BUILD:-build}/.qemu-stock"
     fi
-    have qemu-system-x86_64 || apt install -y --no-install-recommends qemu-system-x86
+    have qemu-system-x86_64 || install_group QEMU -- qemu-system-x86
+}
+
+# The packages of $1 (a list, * for all that are left) that are in `wanted`, which loses them.
+take() {
+    local package left=() taken=()
+    for package in "${wanted[@]+"${wanted[@]}"}"; do
+        case " $1 " in *" $package "* | " * ") taken+=("$package") ;; *) left+=("$package") ;; esac
+    done
+    wanted=("${left[@]+"${left[@]}"}")
+    group=("${taken[@]+"${taken[@]}"}")
 }
 
 install_packages() {
-    local packages=() package qemu='' runtime
-    for package in "$@"; do
-        if [ "$package" = qemu-system-x86 ]; then qemu=1; else packages+=("$package"); fi
-    done
-    apt update || echo "perch: apt-get update failed; trying with the lists there are"
-    for package in "${packages[@]+"${packages[@]}"}"; do
-        [ "$package" = clang ] && runtime=$(clang_runtime) && packages+=("$runtime")
-    done
-    if [ ${#packages[@]} -gt 0 ]; then
-        apt install -y --no-install-recommends "${packages[@]}" || return 1
-    fi
-    [ -z "$qemu" ] || install_qemu
+    local wanted=("$@") group=() what names runtime
+    apt_quietly "reading the lists of packages" update ||
+        echo "perch: going on with the lists that are there"
+    case " $* " in *" clang "*) runtime=$(clang_runtime) && wanted+=("$runtime") ;; esac
+    while IFS=: read -r what names; do
+        take "$names"
+        [ ${#group[@]} -gt 0 ] || continue
+        if [ "$what" = QEMU ]; then
+            install_qemu || return 1
+        else
+            install_group "$what" -- "${group[@]}" || return 1
+        fi
+    done <<<"$GROUPS_OF_PACKAGES"
 }
 
 install_for() {
@@ -205,6 +274,9 @@ install_for() {
     if [ -n "$no_install" ]; then
         [ -z "$list" ] && return 0
         echo "perch: missing packages: $list"
+        case " $list " in
+        *" qemu-system-x86 "*) [ -n "${PERCH_QEMU-}" ] || say_backports "would be added" ;;
+        esac
         exit 3
     fi
     [ "$verb" != build ] && [ -z "${PERCH_QEMU-}" ] && wants_backports && case " $list " in
@@ -220,7 +292,8 @@ install_for() {
         echo "perch: neither root nor sudo: please install them with apt-get" >&2
         exit 3
     fi
-    echo "perch: installing them with apt-get"
+    case " $list " in *" qemu-system-x86 "*) [ -n "${PERCH_QEMU-}" ] || say_backports ;; esac
+    echo "perch: installing them with apt-get; its own words go into $(apt_log)"
     # shellcheck disable=SC2086
     install_packages $list || {
         echo "perch: the installation failed" >&2

@@ -10,10 +10,11 @@ import hashlib
 import os
 import shlex
 import shutil
-import subprocess
 import sys
 import tempfile
 from pathlib import Path
+
+import child
 
 FIXED = Path(__file__).resolve().parent / "iso_fixed.py"
 CONFIG = Path(__file__).resolve().parent.parent / "boot/grub.cfg"
@@ -64,8 +65,9 @@ def fixed(tree, content):
         path.chmod(0o755)
     drawn = int(hashlib.sha256(content).hexdigest()[:8], 16)
     path = os.environ.get("PATH", os.defpath)
-    return {**os.environ, "PERCH_TREE": str(tree), "TMPDIR": str(temporary), "SOURCE_DATE_EPOCH": str(10**9 + drawn % 10**9), "TZ": "UTC", "LC_ALL": "C.UTF-8",
-            "PERCH_PATH": path, "PATH": f"{programs}{os.pathsep}{path}"}
+    return {**os.environ, "PERCH_TREE": str(tree), "TMPDIR": str(temporary), "TZ": "UTC", "LC_ALL": "C.UTF-8",
+            "SOURCE_DATE_EPOCH": str(10**9 + drawn % 10**9), "PERCH_PATH": path,
+            "PATH": f"{programs}{os.pathsep}{path}"}
 
 
 def make(elf, out, cmdline=None, gfx=""):
@@ -82,10 +84,10 @@ def make(elf, out, cmdline=None, gfx=""):
         (grub / "grub.cfg").write_text(config(cmdline, gfx), encoding="utf-8")
         image = Path(tree, "perch.iso")
         content = Path(elf).read_bytes() + config(cmdline, gfx).encode()
-        done = subprocess.run(
+        done = child.output(
             ["grub-mkrescue", f"--install-modules={MODULES}", "--locales=", "--fonts=", "--themes=",
              "-o", str(image), str(Path(tree, "root")), "--", "-volid", "PERCH"],
-            capture_output=True, text=True, env=fixed(tree, content))
+            env=fixed(tree, content))
         if done.returncode or not image.exists():
             words = (done.stdout + done.stderr).splitlines()
             raise IsoError("grub-mkrescue: " + "\n".join(words[-5:]))
@@ -96,8 +98,8 @@ def make(elf, out, cmdline=None, gfx=""):
 def netboot(elf, cmdline, directory, uefi=False):
     """A TFTP directory with GRUB for BIOS and UEFI; returns the file to boot, relative to it."""
     Path(directory).mkdir(parents=True)
-    done = subprocess.run(["grub-mknetdir", f"--net-directory={directory}", "--subdir=boot/grub",
-                           "--locales=", "--fonts="], capture_output=True, text=True)
+    done = child.output(["grub-mknetdir", f"--net-directory={directory}", "--subdir=boot/grub",
+                         "--locales=", "--fonts="])
     if done.returncode:
         raise IsoError("grub-mknetdir: " + "\n".join(done.stderr.splitlines()[-5:]))
     shutil.copyfile(elf, Path(directory, "boot/perch.elf"))

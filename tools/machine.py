@@ -12,6 +12,7 @@ from dataclasses import dataclass, field, fields
 from pathlib import Path
 
 import acpi_replay
+import pace
 
 ROOT = Path(__file__).resolve().parent.parent
 MIB = 1 << 20
@@ -21,6 +22,7 @@ AMD_HOLE = 0xfd00000000  # hw/i386/pc.c: RAM that would cross it begins at 1 TiB
 # Events of kernel/base/events.h that are only a matter of time: a busy host may cause them.
 BUSY_EVENTS = ("ap-retry", "call-nmi", "tlb-nmi")
 VERDICTS = (("FAILED", 35), ("held, but", 39))
+SLOWER = 5  # a machine with `slow` has one thread, and time of its own
 ROOM = 16 * MIB  # a node below this may be too small for its CPUs' units: the nearest node serves
 
 
@@ -87,7 +89,7 @@ class Machine:
     append: str = ""
     acpi: list = field(default_factory=list)      # tables of tests/data/asl by name
     tables: str = ""              # a machine of tests/data/acpi (or a directory) to replay
-    timeout: int = 90
+    timeout: int = 90             # about how long it takes on a quiet host: long ones first
     verdict: str = "all held"      # regular expression for the text behind `perch: `
     status: int = -1              # QEMU's; -1: as the verdict wants
     shutdown: str = ""            # QMP's reason for QEMU's end: guest-shutdown, guest-reset
@@ -140,6 +142,10 @@ class Machine:
             out[pxm] = [(a, b) for a, b in parts if a < b and (a >= high or a < low)]
             offset = end
         return out
+
+    def limits(self):
+        """(seconds without a new line, seconds in all) after which a quiet host gives it up."""
+        return pace.limits(self.present(), self.timeout, SLOWER if self.slow else 1)
 
     # ---- what the kernel must find ---------------------------------------------------
 

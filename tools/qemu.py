@@ -1,13 +1,15 @@
 """QEMU: from a machine file to arguments, to a finished run with its log.
 
 The only place that knows QEMU's options; `perch run`, the tests and the benchmarks all come here.
-PERCH_QEMU names another QEMU. A run always ends: at its time limit QEMU is stopped, and the
-result has this.
+PERCH_QEMU names another QEMU. A run always ends: when nothing new comes any more (pace.py) QEMU is
+stopped, and the result has this.
 SPDX-License-Identifier: MIT
 """
+import contextlib
 import functools
 import json
 import os
+import queue
 import re
 import shutil
 import subprocess
@@ -16,7 +18,9 @@ import time
 from dataclasses import dataclass, field
 from pathlib import Path
 
+import child
 import iso
+import pace
 from machine import MachineError, cpu_ranges
 from screen import Screen
 
@@ -29,6 +33,9 @@ OVMF = [("OVMF_CODE_4M.fd", "OVMF_VARS_4M.fd"), ("OVMF_CODE.fd", "OVMF_VARS.fd")
 SPARSE = 64 << 30
 
 STILL_THERE = 1.0  # seconds; a machine that still runs then really waits
+STILL_OPEN = 30    # seconds that QEMU may take to end after its log has ended
+TICK = 0.5         # seconds between two looks at what is over
+NOTICE = 20        # seconds of silence after which it is said, without PERCH_NOTICE
 
 
 # Where the log comes out. "port" is known only from a table of the firmware.
@@ -121,8 +128,7 @@ def compile_tables(machine, workdir):
     args = []
     for name in machine.acpi:
         source = ROOT / "tests/data/asl" / f"{name}.asl"
-        done = subprocess.run(["iasl", "-p", str(workdir / name), str(source)],
-                              capture_output=True, text=True)
+        done = child.output(["iasl", "-p", str(workdir / name), str(source)])
         table = workdir / f"{name}.aml"
         if done.returncode or not table.exists():
             raise MachineError(f"iasl refuses {source}:\n{done.stdout}{done.stderr}")
@@ -260,72 +266,127 @@ def peak_memory(pid):
     return int(match.group(1)) << 10 if match else 0
 
 
-def wait(process, timeout, silence, result, start):
-    """Reads until QEMU ends, `timeout` seconds are over, or no line came for `silence` seconds."""
-    while True:
-        now = time.monotonic() - start
-        quiet = now - (result.stamps[-1][0] if result.stamps else 0)
-        left = [end - at for end, at in ((timeout, now), (silence, quiet)) if end is not None]
-        if left and min(left) <= 0:
-            result.silent = quiet if timeout is None or now < timeout else None
-            raise subprocess.TimeoutExpired("qemu", now)
-        try:
-            return process.wait(min(left) if left else None)
-        except subprocess.TimeoutExpired:
-            pass
+class Readers:
+    """Threads that read a QEMU's log and errors. lines: (seconds, line) each; None at the end."""
+
+    def __init__(self, process, start, result, measure):
+        self.lines = queue.SimpleQueue()
+        self.process, self.start, self.result, self.measure = process, start, result, measure
+        self.threads = [threading.Thread(target=f, daemon=True) for f in (self._log, self._errors)]
+        for thread in self.threads:
+            thread.start()
+
+    def _log(self):
+        for raw in self.process.stdout:
+            line = raw.decode("utf-8", "replace").replace("\r", "").rstrip("\n")
+            if self.measure:
+                self.result.peak = max(self.result.peak, peak_memory(self.process.pid))
+            self.lines.put((time.monotonic() - self.start, line))
+        self.lines.put(None)
+
+    def _errors(self):
+        self.result.stderr = self.process.stderr.read().decode("utf-8", "replace")
 
 
-def run(args, timeout, on_line=None, until="", measure=False, screen=None, silence=None):
-    """Starts QEMU, reads its log until it ends or the time (seconds; None: no limit) is over.
+def notice():
+    """Seconds of silence after which it is said; then at each doubling."""
+    return float(os.environ.get("PERCH_NOTICE") or NOTICE)
 
-    silence: the run is over after as many seconds without a new line (not with until or screen).
+
+class Run:
+    """One QEMU from its start to its end; run() says what the arguments are."""
+
+    def __init__(self, process, limit, on_line, on_silence, until, screen, result, measure):
+        self.process, self.limit, self.result = process, limit, result
+        self.on_line, self.on_silence, self.until, self.screen = on_line, on_silence, until, screen
+        self.start = time.monotonic()
+        self.readers = Readers(process, self.start, result, measure)
+        self.next_notice = notice()  # seconds of silence
+        self.new_line = 0.0        # when the last one came
+        self.wait_until = None     # with `until`: QEMU must still be there then
+
+    def now(self):
+        return time.monotonic() - self.start
+
+    def take(self, seconds):
+        """Handles lines for as long; False: there are no more."""
+        end = self.now() + seconds
+        while True:
+            try:
+                item = self.readers.lines.get(timeout=max(0, end - self.now()))
+            except queue.Empty:
+                return True
+            if item is None:
+                return False
+            self.result.stamps.append(item)
+            self.new_line, self.next_notice = self.now(), notice()
+            if self.until and self.wait_until is None and re.search(self.until, item[1]):
+                self.wait_until = self.now() + STILL_THERE
+            if self.on_line:
+                self.on_line(item[1])
+
+    def silent(self):
+        """Says that nothing comes, and gives up in the end. True: it is over."""
+        quiet, most = self.now() - self.new_line, self.limit.seconds()
+        if self.on_silence and quiet >= self.next_notice:
+            self.next_notice *= 2
+            self.on_silence(quiet, most)
+        if most is None or quiet < most and self.now() < self.limit.whole():
+            return False
+        if self.limit.more() or quiet >= most and not self.readers.lines.empty():
+            return False
+        self.result.silent = quiet if quiet >= most else None
+        return True
+
+    def to_the_end(self):
+        while self.take(TICK if not self.screen else 0.1):
+            if self.wait_until is not None and self.now() >= self.wait_until:
+                self.result.waited = True
+                return
+            if self.screen:
+                self.result.page = self.screen.page(self.process, TICK)
+                if self.result.page is not None:
+                    return
+            if self.silent():
+                return
+        with contextlib.suppress(subprocess.TimeoutExpired):
+            self.process.wait(STILL_OPEN)
+
+    def close(self):
+        """QEMU is gone afterwards, and all that it said has been read."""
+        if self.process.poll() is None:
+            self.process.kill()
+            self.process.wait()
+            self.result.status = None
+        else:
+            self.result.status = self.process.returncode
+        for thread in self.readers.threads:
+            thread.join(10)
+        self.result.seconds = self.now()
+
+
+def run(args, limits, on_line=None, until="", measure=False, screen=None, on_silence=None,
+        started=None):
+    """Starts QEMU and reads its log until it ends or nothing new comes any more.
+
+    limits: Machine.limits(), when to give up on a quiet host; None: never. pace.py scales them.
+    started: called once QEMU runs, for a word with its monitor.
+    on_line: called with each line. on_silence(seconds, limit): after NOTICE seconds, and at each doubling.
     screen: a Screen; the run is over a short time after a page of Perch's is on it.
     until: a regular expression; QEMU waits if it still runs a short time after such a line.
     measure: with each line the peak of QEMU's memory is read."""
-    result, start = Result(), time.monotonic()
-    process = subprocess.Popen(args, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE,
-                               stderr=subprocess.PIPE, start_new_session=True)
-
-    seen = threading.Event()  # the line came, or QEMU has ended
-
-    def read_log():
-        for raw in process.stdout:
-            line = raw.decode("utf-8", "replace").replace("\r", "").rstrip("\n")
-            result.stamps.append((time.monotonic() - start, line))
-            if until and not seen.is_set() and re.search(until, line):
-                result.waited = True
-                seen.set()
-            if measure:
-                result.peak = max(result.peak, peak_memory(process.pid))
-            if on_line:
-                on_line(line)
-        seen.set()
-
-    def read_errors():
-        result.stderr = process.stderr.read().decode("utf-8", "replace")
-
-    readers = [threading.Thread(target=f, daemon=True) for f in (read_log, read_errors)]
-    for reader in readers:
-        reader.start()
+    result, accel = Result(), "kvm" if "kvm" in args else "tcg"
+    limit = pace.Limit(limits, binary(), accel)
+    process = child.popen(args, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE,
+                          stderr=subprocess.PIPE, start_new_session=True)
+    it = Run(process, limit, on_line, on_silence, until, screen, result, measure)
     try:
-        if until and seen.wait(timeout):
-            timeout = STILL_THERE
-        if screen:
-            result.page = screen.page(process, timeout)
-            timeout = 0
-        if until or screen:
-            result.status = process.wait(timeout)
-        else:
-            result.status = wait(process, timeout, silence, result, start)
-        result.waited = False
-    except subprocess.TimeoutExpired:
-        pass
+        if started:
+            started()
+        it.to_the_end()
     finally:
-        if process.poll() is None:
-            process.kill()
-            process.wait()
-    for reader in readers:
-        reader.join(10)
-    result.seconds = time.monotonic() - start
+        it.close()
+    if not result.waited:
+        it.take(0.1)  # what was on its way
     result.text = "\n".join(line for _, line in result.stamps) + "\n"
     return result

@@ -20,8 +20,9 @@ $(ISO): $(BUILD)/perch.elf boot/grub.cfg tools/iso.py
 
 iso: $(ISO)
 
-# ---- run: NODES= CPUS= MEM= FIRMWARE= TOPOLOGY= TABLES= APPEND= ACCEL= GDB= LOG= --------------
-RUN_OPTIONS := NODES CPUS MEM FIRMWARE TOPOLOGY TABLES APPEND ACCEL GDB LOG BUILD
+# ---- run: NODES= CPUS= MEM= FIRMWARE= TOPOLOGY= TABLES= APPEND= ACCEL= GDB= LOG= STRICT= -----
+# make ends with 2 whatever the program ended with; ./perch has the status (docs/testing.md).
+RUN_OPTIONS := NODES CPUS MEM FIRMWARE TOPOLOGY TABLES APPEND ACCEL GDB LOG STRICT
 export $(RUN_OPTIONS)
 
 run: $(BUILD)/perch.elf
@@ -38,9 +39,10 @@ TEST_NEEDS_damage := $(DAMAGE_BINS)
 TEST_NEEDS_tsan := tsan-bins
 TEST_NEEDS_kernel := $(BUILD)/perch.elf
 TEST_NEEDS_qemu := $(KERNELS) iso
-TEST_NEEDS_busy := $(BUILD)/perch.elf
 TEST_NEEDS_huge := $(BUILD)/perch.elf
+TEST_NEEDS_busy := $(BUILD)/perch.elf
 TEST_NEEDS_bochs := $(BUILD)/perch.elf iso
+TEST_NEEDS_kvm := $(BUILD)/perch.elf
 TEST_NEEDS_tools := $(TOOL_BINS) $(BUILD)/perch.elf library-tests
 TEST_NEEDS_docs := $(BUILD)/perch.elf $(BUILD)/debug/perch.elf iso $(TOOL_BINS)
 TEST_NEEDS_runner :=
@@ -49,24 +51,13 @@ TEST_NEEDS_fuzz := $(FUZZ_BINS)
 TEST_NEEDS_all := host-bins tsan-bins $(DAMAGE_BINS) $(KERNELS) iso $(TOOL_BINS) $(FUZZ_BINS) library-tests
 
 # TOOL_BINS and FUZZ_BINS are the Makefile's lists of hosted tools and fuzz programs.
-TEST_ARGS_unit := tests/test_unit.py -k 'unit-$(PATTERN)'
-TEST_ARGS_model := tests/test_unit.py -k 'model-$(PATTERN)'
-TEST_ARGS_damage := tests/test_unit.py -k 'damage-$(PATTERN)'
-TEST_ARGS_tsan := tests/test_unit.py -k 'tsan-$(PATTERN)'
-TEST_ARGS_kernel := tests/test_qemu.py -k 'numa4-cpu8]'
-TEST_ARGS_qemu := tests/test_qemu.py tests/test_damage.py tests/test_acpi_high.py -k '$(PATTERN)'
-TEST_ARGS_busy := tests/test_busy.py -k '$(PATTERN)'
-TEST_ARGS_huge := tests/test_qemu.py -k '$(PATTERN)'
-TEST_ARGS_bochs := tests/test_bochs.py -k '$(PATTERN)'
-TEST_ARGS_docs := tests/test_docs.py -k '$(PATTERN)'
-TEST_ARGS_all := -k '$(PATTERN)'
 TEST_KIND := $(or $(WHAT),all)
-TEST_ARGS := $(or $(TEST_ARGS_$(TEST_KIND)),tests/$(TEST_KIND) -k '$(PATTERN)')
+export JOBS PYTEST BUILD
 
-test: $(TEST_NEEDS_$(TEST_KIND))
-	@BUILD=$(BUILD) $(if $(filter kernel,$(TEST_KIND)),PERCH_KTEST='$(PATTERN)') \
-		$(if $(filter huge,$(TEST_KIND)),PERCH_MACHINES=tests/qemu/huge) \
-		$(PYTEST) -q -n $(JOBS) $(TEST_ARGS)
+test-needs: $(TEST_NEEDS_$(TEST_KIND))
+
+test: test-needs
+	@$(PYTHON) tools/testing.py $(TEST_KIND) $(PATTERN)
 
 # ---- damage-sweep: all 255 wrong values of every byte, in JOBS processes; ten of them under ASan ---
 damage-sweep: $(BUILD)/host/tests/damage/damage_test $(DAMAGE_BINS)
@@ -103,9 +94,9 @@ docs-check: $(TEST_NEEDS_docs)
 
 help:
 	@echo 'make             build/perch.elf and build/perch.iso'
-	@echo 'make run         NODES= CPUS= MEM= FIRMWARE= TOPOLOGY= TABLES= APPEND= ACCEL= GDB=1 LOG='
-	@echo 'make test        every test; or WHAT=unit|model|damage|tsan|kernel|qemu|busy|huge|bochs|tools|docs|runner|lint|'
-	@echo '     fuzz, and PATTERN=, part of a name'
+	@echo 'make run         NODES= CPUS= MEM= FIRMWARE= TOPOLOGY= TABLES= APPEND= ACCEL= GDB=1 LOG= STRICT=1'
+	@echo 'make test        every test; or WHAT=unit|model|damage|tsan|kernel|qemu|busy|huge|bochs|kvm|tools|docs|'
+	@echo '     runner|lint|fuzz, and PATTERN=, part of a name; test-needs: what is built before'
 	@echo 'make unit-NAME   builds and runs NAME_test.c, wherever in tests/, and what it needs; so do:'
 	@echo '     model-NAME  NAME_model.c'
 	@echo '     tsan-NAME   NAME_tsan.c, or a unit test under TSan'
@@ -126,4 +117,4 @@ help:
 	@echo '          nodes, chunks, mags, log; also after a panic)'
 	@echo 'Variables: CROSS_COMPILE= CC= NASM= BUILD= PYTHON= JOBS= V=1 (shows the commands)'
 
-.PHONY: all clean iso run test damage-sweep docs-check layout-bin acpi-bin compdb bench help
+.PHONY: all clean iso run test test-needs damage-sweep docs-check layout-bin acpi-bin compdb bench help

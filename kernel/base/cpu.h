@@ -22,6 +22,7 @@
 
 #define CR0_WP (1ULL << 16)
 
+#define CR4_MCE  (1ULL << 6)
 #define CR4_PGE  (1ULL << 7)
 #define CR4_LA57 (1ULL << 12)
 

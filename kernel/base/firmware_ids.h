@@ -32,6 +32,7 @@
     X(CPU_PAT,               "cpu-pat",               WARN, NOTE, "CPU")                           \
     X(CPU_CONTROL,           "cpu-control",           WARN, NOTE, "CPU")                           \
     X(CPU_MICROCODE,         "cpu-microcode",         WARN, BUG,  "CPU")                           \
+    X(CPU_MCE_LEFT,          "cpu-mce-left",          WARN, NOTE, "CPU")                           \
     /* CEDT: CXL */                                                                                \
     X(CEDT_SHORT,            "cedt-short",            FAIL, BUG,  "CEDT")                          \
     X(CEDT_ENTRY_CUT,        "cedt-entry-cut",        FAIL, BUG,  "CEDT")                          \

@@ -32,6 +32,7 @@ enum trap_vector {
     VEC_TIMER = 0xf0,
     VEC_CALL = 0xf1,
     VEC_TLB = 0xf2,
+    VEC_CMCI = 0xfd,
     VEC_APIC_ERROR = 0xfe,
     VEC_SPURIOUS = 0xff,
 };

@@ -32,13 +32,19 @@ void idt_set_handler(u8 vector, trap_handler fn);
  */
 void idt_set_single_step(trap_handler fn);
 
+/* Sets the handler of machine checks, on their own stack. Until then one is a bug. Boot CPU. */
+void idt_set_machine_check(trap_handler fn);
+
+/*
+ * Sets what ends an interrupt at a vector without a handler (its EOI). Each is counted as
+ * EVENT_IRQ_UNEXPECTED. Boot CPU, before interrupts are turned on.
+ */
+void idt_set_unexpected(trap_handler fn);
+
 /*
  * Adds an NMI handler. All are called for every NMI, on the CPU that got it; an NMI is fatal unless
  * one of them returns true ("mine"). 0; -ENOSPC: more than 4.
  */
 int nmi_register(bool (*fn)(struct trap_frame *));
-
-/* For a test, which checks for none: interrupts at vectors without a handler, on all CPUs. */
-u64 idt_unexpected_count(void);
 
 #endif

@@ -1,8 +1,10 @@
 /*
- * A panic: text, registers and stack trace with names; then the other CPUs are stopped and the run
- * ends. panic() itself is declared in kernel/base/print.h. The first CPU to panic reports. It stops
- * the others with an NMI: kernel/stages/smp_stage.c gives apic_send_nmi_others() to
- * panic_set_stop_others(). Each CPU that gets this NMI enters panic_trap() and halts there.
+ * A panic: text, registers and stack trace with names; then the run ends. panic() itself is
+ * declared in kernel/base/print.h. The first CPU to panic reports. It first stops the others with
+ * an NMI, so that none writes into its text: kernel/stages/smp_stage.c gives smp_nmi_stop_others()
+ * to panic_set_stop_others(). Each CPU that gets this NMI enters panic_trap() and halts there. An
+ * NMI from outside (a BMC's diagnostic button) is a panic too; then one line says for each other
+ * CPU where it was.
  * Context: any CPU, any context, NMI included.
  * SPDX-License-Identifier: MIT
  */
@@ -13,6 +15,12 @@
 
 /* Panics for an unexpected exception, or halts this CPU when another one has panicked. */
 void panic_trap(struct trap_frame *frame) NORETURN;
+
+/* The same, with more lines after the first: more(arg) logs them. */
+void panic_trap_with(struct trap_frame *frame, void (*more)(u64 arg), u64 arg) NORETURN;
+
+/* Has another CPU panicked, which waits for this one to halt? Any context. */
+bool panic_on_other_cpu(void);
 
 /* Sets how to stop the other CPUs. Until then only the boot CPU runs. */
 void panic_set_stop_others(void (*fn)(void));

@@ -6,11 +6,15 @@
 #include "kernel/base/cpu.h"
 #include "kernel/base/cpu_local.h"
 #include "kernel/base/errno.h"
+#include "kernel/base/events.h"
 #include "kernel/base/extable.h"
 #include "kernel/base/print.h"
 #include "kernel/platform/cpu_tables.h"
 #include "kernel/platform/panic.h"
 #include "kernel/platform/trap_names.h"
+
+/* Further ones are only counted, so that they do not flood the log. */
+#define UNEXPECTED_LINES 8
 
 #define GATE_INTERRUPT 0x8e /* present, ring 0, 64-bit interrupt gate: SDM vol. 3, 6.14.1 */
 
@@ -32,7 +36,8 @@ static struct idt_gate idt[256] ALIGNED(4096) SECTION(".ro_after_init");
 static trap_handler handlers[256];
 static bool (*nmi_handlers[4])(struct trap_frame *);
 static trap_handler single_step;
-static u64 unexpected;
+static trap_handler machine_check;
+static trap_handler unexpected;
 
 void idt_init(void)
 {
@@ -85,9 +90,14 @@ int nmi_register(bool (*fn)(struct trap_frame *))
     return -ENOSPC;
 }
 
-u64 idt_unexpected_count(void)
+void idt_set_machine_check(trap_handler fn)
 {
-    return __atomic_load_n(&unexpected, __ATOMIC_RELAXED);
+    __atomic_store_n(&machine_check, fn, __ATOMIC_RELEASE);
+}
+
+void idt_set_unexpected(trap_handler fn)
+{
+    __atomic_store_n(&unexpected, fn, __ATOMIC_RELEASE);
 }
 
 static bool nmi_handled(struct trap_frame *frame)
@@ -106,25 +116,48 @@ static bool expected_fault(struct trap_frame *frame)
            extable_fixup(frame->rip, &frame->rip);
 }
 
+static void exception(struct trap_frame *frame)
+{
+    trap_handler step = __atomic_load_n(&single_step, __ATOMIC_ACQUIRE);
+    trap_handler mc = __atomic_load_n(&machine_check, __ATOMIC_ACQUIRE);
+
+    /* A panic's NMI may have merged with one that a handler would take for its own. */
+    if (frame->vector == VEC_NMI && !panic_on_other_cpu() && nmi_handled(frame))
+        return;
+    if (frame->vector == VEC_DB && step) {
+        step(frame);
+        return;
+    }
+    if (frame->vector == VEC_MC && mc)
+        mc(frame);
+    if (expected_fault(frame))
+        return;
+    panic_trap(frame);
+}
+
+static void unexpected_interrupt(struct trap_frame *frame)
+{
+    trap_handler end = __atomic_load_n(&unexpected, __ATOMIC_ACQUIRE);
+
+    event_count(EVENT_IRQ_UNEXPECTED);
+    if (event_total(EVENT_IRQ_UNEXPECTED) <= UNEXPECTED_LINES)
+        pr_warn("irq: CPU %u: interrupt at vector 0x%02lx, which nothing uses", cpu_number(),
+                frame->vector);
+    if (end)
+        end(frame);
+}
+
 void trap_dispatch(struct trap_frame *frame)
 {
+    trap_handler fn;
+
     if (frame->vector < VEC_NR_EXCEPTIONS) {
-        trap_handler step = __atomic_load_n(&single_step, __ATOMIC_ACQUIRE);
-
-        if (frame->vector == VEC_NMI && nmi_handled(frame))
-            return;
-        if (frame->vector == VEC_DB && step) {
-            step(frame);
-            return;
-        }
-        if (expected_fault(frame))
-            return;
-        panic_trap(frame);
+        exception(frame);
+        return;
     }
-
-    trap_handler fn = __atomic_load_n(&handlers[frame->vector], __ATOMIC_ACQUIRE);
+    fn = __atomic_load_n(&handlers[frame->vector], __ATOMIC_ACQUIRE);
     if (fn)
         fn(frame);
     else
-        __atomic_fetch_add(&unexpected, 1, __ATOMIC_RELAXED);
+        unexpected_interrupt(frame);
 }

@@ -13,11 +13,13 @@
 #include "kernel/platform/cpu_tables.h"
 #include "kernel/platform/idt.h"
 #include "kernel/platform/legacy_irq.h"
+#include "kernel/platform/machine_check.h"
 #include "kernel/platform/panic.h"
 #include "mm/map/address_map.h"
 #include "smp/start/apic.h"
 #include "smp/start/bringup.h"
 #include "smp/call/call.h"
+#include "smp/call/nmi_send.h"
 #include "smp/start/cpus.h"
 #include "smp/run/idle.h"
 #include "smp/call/tlb.h"
@@ -44,6 +46,7 @@ static void op_load_tables(void)
 {
     cpu_tables_load();
     idt_load();
+    machine_check_init_cpu();
 }
 
 static int op_map_identity(void *ctx, u64 pa, bool exec)
@@ -73,6 +76,19 @@ static struct smp_ops smp_ops = {
 static void legacy_interrupt(struct trap_frame *frame)
 {
     legacy_irq_ack((u8)frame->vector);
+}
+
+static void end_unexpected(struct trap_frame *frame)
+{
+    if (apic_in_service((u8)frame->vector))
+        apic_eoi();
+}
+
+static void corrected_error(struct trap_frame *frame)
+{
+    (void)frame;
+    apic_eoi();
+    machine_check_cmci();
 }
 
 static void *map_apic(void *ctx, u64 pa, u64 size)
@@ -112,7 +128,9 @@ static void init_interrupts(struct boot_state *s)
         err = smp_init_vectors(idt_set_handler, nmi_register);
     if (err)
         panic("local APIC: error %d", err);
-    panic_set_stop_others(apic_send_nmi_others);
+    idt_set_unexpected(end_unexpected);
+    idt_set_handler(VEC_CMCI, corrected_error);
+    panic_set_stop_others(smp_nmi_stop_others);
 }
 
 /* ---- the other CPUs -------------------------------------------------------------------------- */
@@ -267,6 +285,7 @@ void stage_smp(struct boot_state *s)
             pr_err("smp: the other CPUs cannot be started (%d)", err);
         note_smp(&result);
     }
+    machine_check_report_left();
     local_irq_enable();
     if (config.trampoline_pa)
         retire_trampoline(s, &config, &result);

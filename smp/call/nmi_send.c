@@ -18,6 +18,15 @@ void smp_nmi_send(u32 cpu)
         apic_send(cpu_map.apic_id[cpu], APIC_NMI);
 }
 
+/* Present: it has claimed its record, so it runs on our IDT; parked CPUs are among them. */
+void smp_nmi_stop_others(void)
+{
+    u32 cpu;
+
+    for_each_cpu(cpu, &cpu_map, CPU_PRESENT) if (cpu != cpu_number())
+        apic_send(cpu_map.apic_id[cpu], APIC_NMI);
+}
+
 bool smp_nmi_arrived(void)
 {
     return atomic_exchange_explicit(this_cpu_ptr(&nmi_on_its_way), false, memory_order_seq_cst);

@@ -1,7 +1,7 @@
 /*
  * NMIs between CPUs. An NMI carries no number, and two may merge into one. So a sender first stores
  * its reason where the handler finds it. A mark per CPU, set while such an NMI is on its way,
- * distinguishes our NMIs from a panic's (apic_send_nmi_others()) and from the machine's.
+ * distinguishes our NMIs from a panic's (smp_nmi_stop_others()) and from the machine's.
  * SPDX-License-Identifier: MIT
  */
 #ifndef PERCH_SMP_CALL_NMI_SEND_H
@@ -20,5 +20,12 @@ void smp_nmi_send(u32 cpu);
  * checks every reason.
  */
 bool smp_nmi_arrived(void);
+
+/*
+ * For a panic: an NMI to each CPU that Perch has started but this one. Not by the all-but-self
+ * shorthand, which also reaches CPUs that firmware still owns, or that wait for a start-up: without
+ * our IDT they end in a triple fault, which resets the machine. Any context.
+ */
+void smp_nmi_stop_others(void);
 
 #endif

@@ -17,6 +17,7 @@ enum apic_reg {
     REG_TPR = 0x80,
     REG_EOI = 0xb0,
     REG_SPURIOUS = 0xf0,
+    REG_ISR = 0x100, /* eight of 32 vectors */
     REG_ESR = 0x280,
     REG_LVT_CMCI = 0x2f0,
     REG_ICR = 0x300,
@@ -44,9 +45,8 @@ enum apic_reg {
 #define LVT_NMI         (4u << 8)
 #define DIVIDE_BY_16    3u
 
-#define ICR_ASSERT     (1u << 14)
-#define ICR_BUSY       (1u << 12)
-#define ICR_ALL_OTHERS (3u << 18)
+#define ICR_ASSERT (1u << 14)
+#define ICR_BUSY   (1u << 12)
 
 /* An order that the APIC does not accept within this many reads is lost: the CPU stays silent. */
 #define ICR_READS 1000000
@@ -98,14 +98,19 @@ void apic_send(u32 apic_id, u32 order)
     local_irq_restore(flags);
 }
 
-void apic_send_nmi_others(void)
-{
-    apic_send(0, ICR_ALL_OTHERS | APIC_NMI);
-}
-
 void apic_eoi(void)
 {
     reg_write(REG_EOI, 0);
+}
+
+bool apic_in_service(u8 vector)
+{
+    return reg_read(REG_ISR + vector / 32 * 0x10) >> vector % 32 & 1;
+}
+
+bool apic_nmi_pin_open(void)
+{
+    return !(reg_read(REG_LVT_LINT1) & LVT_MASKED);
 }
 
 enum apic_mode apic_mode(void)
@@ -154,7 +159,11 @@ static int enter_mode(void)
     return 0;
 }
 
-int apic_init_cpu(void)
+/*
+ * lint1: chipsets wire their NMI (the button of a BMC, an error of the bus) to this pin of all
+ * local APICs. The boot CPU alone takes it, as one report is enough (docs/adr/0022).
+ */
+static int init_cpu(u32 lint1)
 {
     u32 last_lvt;
 
@@ -165,16 +174,21 @@ int apic_init_cpu(void)
     reg_write(REG_TPR, 0);
     reg_write(REG_LVT_TIMER, LVT_MASKED | VEC_TIMER);
     reg_write(REG_LVT_LINT0, LVT_MASKED);
-    reg_write(REG_LVT_LINT1, LVT_NMI);
+    reg_write(REG_LVT_LINT1, lint1);
     if (last_lvt >= 4)
         reg_write(REG_LVT_PERF, LVT_MASKED);
     if (last_lvt >= 5)
         reg_write(REG_LVT_THERMAL, LVT_MASKED);
     if (last_lvt >= 6)
-        reg_write(REG_LVT_CMCI, LVT_MASKED);
+        reg_write(REG_LVT_CMCI, VEC_CMCI);
     reg_write(REG_ESR, 0);
     reg_write(REG_LVT_ERROR, VEC_APIC_ERROR);
     return 0;
+}
+
+int apic_init_cpu(void)
+{
+    return init_cpu(LVT_MASKED | LVT_NMI);
 }
 
 /* SDM vol. 4: CPUID announces IA32_ARCH_CAPABILITIES, which announces the second MSR. */
@@ -230,7 +244,7 @@ int apic_init_boot(const struct apic_config *config)
         if (!apic.regs)
             return -ENOMEM;
     }
-    if (apic_init_cpu()) {
+    if (init_cpu(LVT_NMI)) {
         pr_err("smp: the local APIC cannot be switched on (IA32_APIC_BASE 0x%lx)", facts.base);
         return -ENODEV;
     }

@@ -20,12 +20,16 @@ struct apic_config {
 
 /*
  * Chooses the mode, switches this CPU to it and sets its APIC up: spurious and error vectors on,
- * every LVT entry but LINT1 (NMI) masked, nothing blocked by priority. Logs the mode in one line.
+ * every LVT entry masked but LINT1 (NMI) and CMCI, nothing blocked by priority. Logs the mode in
+ * one line.
  * Boot CPU, interrupts off, once. -ENODEV: no usable APIC; -ENOMEM: registers not mapped.
  */
 int apic_init_boot(const struct apic_config *config) MUST_CHECK;
 
-/* The same set-up on another CPU. Interrupts off. -EIO: it cannot enter the boot CPU's mode. */
+/*
+ * The same set-up on another CPU, LINT1 masked too. Interrupts off. -EIO: it cannot enter the boot
+ * CPU's mode.
+ */
 int apic_init_cpu(void) MUST_CHECK;
 
 enum apic_mode apic_mode(void);
@@ -40,11 +44,17 @@ void apic_send(u32 apic_id, u32 order);
 #define APIC_INIT          (5u << 8)               /* resets the CPU to wait for a start-up */
 #define APIC_STARTUP(page) (6u << 8 | (u32)(page)) /* starts it in real mode at page << 12 */
 
-/* Sends an NMI to all other CPUs, by which a panic stops them. May be called from an NMI. */
-void apic_send_nmi_others(void);
-
 /* Signals the end of an interrupt. All handlers call it, except those of spurious ones and NMIs. */
 void apic_eoi(void);
+
+/*
+ * Is an interrupt at this vector in service on this CPU? One that came by another way than the
+ * local APIC (the 8259, an INT instruction) is not, and its EOI would end another's service.
+ */
+bool apic_in_service(u8 vector);
+
+/* For tests: is this CPU's NMI pin (LINT1) open? */
+bool apic_nmi_pin_open(void);
 
 /* Reads and clears the error status (SDM vol. 3, 11.5.3); 0: no error. */
 u32 apic_error(void);

@@ -84,6 +84,49 @@ def test_backports_that_cannot_be_had_leave_nothing(shell, tmp_path):
     assert shell("add_backports").returncode == 1
 
 
+APT = """have() { false; }
+apt() {
+    case $* in
+    *--assume-no*) echo 'Need to get 1.5 MB/2 MB of archives.'
+                   echo 'After this operation, 7 MB of additional disk space will be used.' ;;
+    *) echo NOISE; case $* in *"$REFUSED"*) return 100 ;; esac ;;
+    esac
+}
+"""
+
+
+@pytest.mark.parametrize("refused, status", [("nothing", 0), ("ovmf", 1), ("update", 0)])
+def test_apt_is_quiet_behind_a_line_a_group(shell, tmp_path, refused, status):
+    done = shell(f"{APT} os_is() {{ false; }}; install_packages gdb gcc make ovmf qemu-system-x86",
+                 BUILD=str(tmp_path), REFUSED=refused)
+    lines = done.stdout.splitlines()
+    assert done.returncode == status and "NOISE" not in lines and done.stderr == ""
+    assert lines[0].startswith("perch: reading the lists of packages: ")
+    if refused == "nothing":
+        assert [line.rpartition(":")[0] for line in lines[1:]] == [
+            f"perch: installing {words} (1.5 MB to fetch, 7 MB on disk)" for words in (
+                "the build: gcc make", "QEMU: qemu-system-x86", "the boot image: ovmf",
+                "the tests: gdb")]
+    else:
+        assert any("failed; the end of" in line for line in lines) and "    NOISE" in lines
+    assert "NOISE" in (tmp_path / "apt.log").read_text()
+
+
+def test_what_comes_into_etc_apt_is_said_before(shell, tmp_path):
+    """By --no-install too, where nothing comes."""
+    (tmp_path / "sources.list").write_text(ONE_LINE)
+    needs = "os_is() { true; }; missing_for() { missing=(qemu-system-x86); }; unset PERCH_QEMU; "
+    said = f"{tmp_path}/sources.list.d/perch-backports.sources will be added: the suite bookworm-bac"
+    done = shell(needs + "install_packages() { echo NOW; ls $APT_ETC/sources.list.d; return 1; }; "
+                 "install_for run ''", BUILD=str(tmp_path))
+    assert done.returncode == 3 and done.stdout.index(said) < done.stdout.index("NOW\n")
+    assert "backports" not in done.stdout.partition("NOW")[2]
+    done = shell(needs + "install_for run 1", BUILD=str(tmp_path))
+    assert done.returncode == 3 and "perch-backports.sources would be added" in done.stdout
+    (tmp_path / "sources.list").write_text(ONE_LINE + "deb http://x.invalid/ bookworm-backports main\n")
+    assert "added" not in shell(needs + "install_for run 1", BUILD=str(tmp_path)).stdout
+
+
 def test_no_install_lists_what_is_missing_and_stops(tmp_path):
     for args in (["run", "--no-install"], ["--no-install", "run"]):
         done = subprocess.run([ROOT / "perch", *args], cwd=tmp_path, capture_output=True, text=True,

@@ -19,7 +19,6 @@ from conftest import ROOT
 MACHINE = """
 reason = "the runner's own test"
 cpus = 4
-timeout = 20
 expect = ["first thing", "second thing"]
 node = [
     { mem = "64M", cpus = "0-1" },
@@ -105,6 +104,7 @@ def boot(monkeypatch, tmp_path):
     kernel.write_bytes(b"")
     monkeypatch.setenv("PERCH_QEMU", str(ROOT / "tests/runner/fake_qemu.py"))
     monkeypatch.setattr(qemu, "BUILD", kernel.parent)
+    monkeypatch.setenv("PERCH_PACE", "1")
 
     def start(log, status=33, sleep=0, text=MACHINE):
         (tmp_path / "log").write_text(log, encoding="utf-8")
@@ -113,7 +113,7 @@ def boot(monkeypatch, tmp_path):
         monkeypatch.setenv("FAKE_STATUS", str(status))
         monkeypatch.setenv("FAKE_SLEEP", str(sleep))
         machine = machines.load(tmp_path / "fake.machine")
-        result = qemu.run(qemu.argv(machine, tmp_path), machine.timeout, until=machine.until,
+        result = qemu.run(qemu.argv(machine, tmp_path), machine.limits(), until=machine.until,
                           measure=bool(machine.host_memory))
         return (*verdict.judge(machine, result), result)
 
@@ -197,9 +197,10 @@ def test_every_reason_to_skip_is_known():
     assert said and said == set(skips.REASONS)
 
 
-def test_time_out_fails_although_the_log_is_good(boot):
-    problems, _, result = boot(LOG, sleep=90, text=MACHINE.replace("timeout = 20", "timeout = 6"))
-    assert result.status is None and result.seconds < 60  # a loaded host starts us late
+def test_time_out_fails_although_the_log_is_good(boot, monkeypatch):
+    monkeypatch.setenv("PERCH_SILENCE", "12")
+    problems, _, result = boot(LOG, sleep=90)
+    assert result.status is None and result.seconds < 80  # a loaded host starts us late
     assert any("time-out" in problem for problem in problems)
     assert result.tail(3).splitlines() == LOG.splitlines()[-3:]
 
@@ -207,7 +208,8 @@ def test_time_out_fails_although_the_log_is_good(boot):
 def test_machine_that_waits(boot, monkeypatch):
     """It must say so, and must be there still; a log that stops before, or an end, is a failure."""
     monkeypatch.setattr(qemu, "STILL_THERE", 0.2)
-    text = MACHINE.replace("timeout = 20", "timeout = 6") + 'until = "cpu 3 node"\n'
+    monkeypatch.setenv("PERCH_SILENCE", "6")
+    text = MACHINE + 'until = "cpu 3 node"\n'
     assert boot(LOG, sleep=30, text=text)[0] == []
     assert "did not wait" in boot(LOG, text=text)[0][0]
     assert "did not wait" in boot(LOG, sleep=30, text=text.replace("cpu 3", "cpu 9"))[0][0]
@@ -325,7 +327,8 @@ CLOSING = [
 @pytest.mark.parametrize("workers", [[], ["-n", "2"]], ids=["alone", "xdist"])
 @pytest.mark.parametrize("source, status, line", CLOSING)
 def test_closing_line(tmp_path, monkeypatch, source, status, line, workers):
-    monkeypatch.delenv("PERCH_LAST", raising=False)
+    monkeypatch.setenv("PYTHONPATH", str(ROOT / "tools"))  # the copy's own root has none
+    monkeypatch.delenv("PYTEST_XDIST_WORKER", raising=False)
     (tmp_path / "conftest.py").write_text((ROOT / "tests/conftest.py").read_text(encoding="utf-8"))
     (tmp_path / "test_x.py").write_text(source)
     done = subprocess.run([sys.executable, "-m", "pytest", "-q", "-p", "no:cacheprovider", *workers,

@@ -27,7 +27,7 @@ def boot(tmp_path_factory):
     """The log of a small machine with lava=on, as it comes over the wire."""
     machine = machines.blocks(2, 2, "512M")
     machine.append = "lava=on"
-    result = qemu.run(qemu.argv(machine, tmp_path_factory.mktemp("boot")), machine.timeout)
+    result = qemu.run(qemu.argv(machine, tmp_path_factory.mktemp("boot")), machine.limits())
     assert result.status == 33
     assert ktap.parse(result.text).skipped, "a log without a skipped case shows less"
     return result.text

@@ -3,7 +3,7 @@
  * the kernel's own percpu/first/layout.c and percpu/first/layout_print.c, so its lines are the
  * kernel's lines.
  *
- * Status: 0, 2 for bad input (one line on stderr), 1 when the output cannot be written.
+ * Status: 0, 2 for bad input (one line on stderr), 3 when the output cannot be written.
  * SPDX-License-Identifier: MIT
  */
 #include <errno.h>
@@ -145,7 +145,7 @@ static int layout_file(const char *file)
     free(text);
     if (fflush(stdout) || ferror(stdout)) {
         complain("stdout", "%s", strerror(errno));
-        return 1;
+        return 3;
     }
     return status;
 }

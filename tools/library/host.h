@@ -37,8 +37,8 @@ struct perch_host_shape {
 /*
  * Makes machine and allocator; the calling thread becomes CPU 0. -EBUSY: there is a machine;
  * -EINVAL: an impossible shape, which is what `perch layout` refuses too: a node's distance to
- * itself is 10, reserved_size a multiple of 4, atom_size a power of two and at least a page. -ENOMEM.
- * An error has no effect.
+ * itself is 10, reserved_size a multiple of 4, atom_size a power of two and at least a page.
+ * -ENOMEM. An error has no effect.
  */
 int perch_host_init(const struct perch_host_shape *shape) MUST_CHECK;
 

@@ -2,6 +2,7 @@
  * Interrupts: the PIT runs but its interrupt is masked, and each CPU's own timer fires once.
  * SPDX-License-Identifier: MIT
  */
+#include "kernel/base/events.h"
 #include "kernel/platform/idt.h"
 #include "tests/suite/lapic_timer.h"
 #include "tests/suite/kutil.h"
@@ -50,7 +51,7 @@ static u8 pic1_read(u8 ocw3)
  */
 KTEST(irq, pit_is_masked)
 {
-    u64 unexpected = idt_unexpected_count();
+    u64 unexpected = event_total(EVENT_IRQ_UNEXPECTED);
     bool requested = false;
 
     EXPECT_TRUE(local_irqs_enabled());
@@ -70,7 +71,7 @@ KTEST(irq, pit_is_masked)
     EXPECT_TRUE(requested);
     EXPECT_EQ(inb(PIC1_DATA), 0xff);
     EXPECT_EQ(inb(PIC2_DATA), 0xff);
-    EXPECT_EQ(idt_unexpected_count(), unexpected);
+    EXPECT_EQ(event_total(EVENT_IRQ_UNEXPECTED), unexpected);
 }
 
 #define TIMER_NS 1000000ULL
