@@ -33,6 +33,7 @@ PURE_SRCS := \
 	acpi/spcr.c \
 	acpi/srat.c \
 	acpi/uart.c \
+	boot/bios_area.c \
 	boot/boot_info.c \
 	boot/efi_memmap.c \
 	boot/memmap.c \
@@ -51,6 +52,7 @@ PURE_SRCS := \
 	kernel/base/font.c \
 	kernel/base/glob.c \
 	kernel/base/mce.c \
+	kernel/base/mmio_allowed.c \
 	kernel/base/options.c \
 	kernel/base/patience.c \
 	kernel/base/printf.c \
@@ -186,8 +188,10 @@ HW_SRCS := \
 	kernel/platform/kernel_percpu_lib.c \
 	kernel/platform/legacy_irq.c \
 	kernel/platform/machine_check.c \
+	kernel/platform/mmio.c \
 	kernel/platform/paging.c \
 	kernel/platform/panic.c \
+	kernel/platform/pat.c \
 	kernel/platform/percpu_cpus.c \
 	kernel/platform/percpu_fault.c \
 	kernel/platform/percpu_pages.c \

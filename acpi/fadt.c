@@ -107,3 +107,30 @@ int fadt_parse(const void *table, size_t len, struct fadt_info *out)
     out->has_reset = (f.flags & FADT_FLAG_RESET_REG_SUP) && f.reset_reg.address;
     return 0;
 }
+
+static void drop_register(struct acpi_gas *g, const char *name, const struct mmio_rules *rules)
+{
+    enum mmio_verdict v;
+
+    if (!g->address || g->space != ACPI_SPACE_MEMORY)
+        return;
+    v = mmio_allowed(rules, g->address, FADT_REGISTER_BYTES);
+    if (v == MMIO_OK)
+        return;
+    firmware_finding(FW_FADT_REGISTER, "%s at 0x%llx: %s: not used", name, (ull)g->address,
+                     mmio_verdict_text(v));
+    *g = (struct acpi_gas){0};
+}
+
+void fadt_drop_registers(struct fadt_info *f, const struct mmio_rules *rules)
+{
+    drop_register(&f->pm1a_sts, "PM1a status", rules);
+    drop_register(&f->pm1b_sts, "PM1b status", rules);
+    drop_register(&f->pm1a_cnt, "PM1a control", rules);
+    drop_register(&f->pm1b_cnt, "PM1b control", rules);
+    drop_register(&f->pm_timer, "PM timer", rules);
+    drop_register(&f->sleep_control, "sleep control", rules);
+    drop_register(&f->sleep_status, "sleep status", rules);
+    drop_register(&f->reset_reg, "reset register", rules);
+    f->has_reset = f->has_reset && f->reset_reg.address;
+}

@@ -8,7 +8,10 @@
 #ifndef PERCH_ACPI_FADT_H
 #define PERCH_ACPI_FADT_H
 
+#include "kernel/base/mmio_allowed.h"
 #include "kernel/base/types.h"
+
+#define FADT_REGISTER_BYTES 2 /* the most that is read or written of one */
 
 enum acpi_space {
     ACPI_SPACE_MEMORY = 0,
@@ -49,5 +52,8 @@ struct fadt_info {
 
 /* 0; -EINVAL: shorter than the 116 bytes of the first revision. */
 int fadt_parse(const void *table, size_t len, struct fadt_info *out);
+
+/* Drops the registers in memory that mmio_allowed() forbids, each with a finding. */
+void fadt_drop_registers(struct fadt_info *f, const struct mmio_rules *rules);
 
 #endif

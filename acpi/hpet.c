@@ -41,6 +41,20 @@ int hpet_parse(const void *table, size_t len, struct hpet_info *out)
     return 0;
 }
 
+void hpet_drop(struct hpet_info *h, const struct mmio_rules *rules)
+{
+    enum mmio_verdict v;
+
+    if (!h->address)
+        return;
+    v = mmio_allowed(rules, h->address, HPET_REG_SIZE);
+    if (v == MMIO_OK)
+        return;
+    firmware_finding(FW_HPET_ADDRESS, "base address 0x%llx: %s: not used", (ull)h->address,
+                     mmio_verdict_text(v));
+    *h = (struct hpet_info){0};
+}
+
 u64 hpet_hz(u64 cap)
 {
     u64 period = cap >> 32;

@@ -9,6 +9,7 @@
 #ifndef PERCH_ACPI_HPET_H
 #define PERCH_ACPI_HPET_H
 
+#include "kernel/base/mmio_allowed.h"
 #include "kernel/base/types.h"
 
 /* Offsets of the registers that Perch uses, and the size of the block (2.3). */
@@ -31,6 +32,9 @@ struct hpet_info {
  * which, and *out is zeroed.
  */
 int hpet_parse(const void *table, size_t len, struct hpet_info *out);
+
+/* Drops it (address 0), with a finding, where mmio_allowed() forbids its registers. */
+void hpet_drop(struct hpet_info *h, const struct mmio_rules *rules);
 
 /*
  * Frequency of the main counter by the capabilities register (2.3.4), rounded to Hz; 0: the period

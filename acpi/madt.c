@@ -301,3 +301,20 @@ int madt_parse(const void *table, size_t len, struct madt_cpu *cpus, u32 max,
         pr_warn("ACPI: MADT: no room for %u CPUs", info->no_room);
     return 0;
 }
+
+void madt_drop_ioapics(struct madt_info *info, const struct mmio_rules *rules)
+{
+    u32 kept = 0;
+
+    for (u32 i = 0; i < info->ioapic_count; i++) {
+        struct madt_ioapic *io = &info->ioapics[i];
+        enum mmio_verdict v = mmio_allowed(rules, io->address, MADT_IOAPIC_BYTES);
+
+        if (v == MMIO_OK)
+            info->ioapics[kept++] = *io;
+        else
+            firmware_finding(FW_MADT_IOAPIC_ADDRESS, "I/O APIC %u at 0x%x: %s: not touched", io->id,
+                             io->address, mmio_verdict_text(v));
+    }
+    info->ioapic_count = kept;
+}

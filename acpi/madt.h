@@ -18,6 +18,7 @@
 #ifndef PERCH_ACPI_MADT_H
 #define PERCH_ACPI_MADT_H
 
+#include "kernel/base/mmio_allowed.h"
 #include "kernel/base/types.h"
 
 #define MADT_MAX_IOAPICS 64
@@ -75,5 +76,10 @@ u32 madt_list_cpus(const void *table, size_t len, struct madt_cpu *cpus, u32 max
  */
 int madt_parse(const void *table, size_t len, struct madt_cpu *cpus, u32 max,
                struct madt_info *info);
+
+#define MADT_IOAPIC_BYTES 0x14 /* the index register and the window: all that is used */
+
+/* Drops the I/O APICs, each with a finding, whose registers mmio_allowed() forbids. */
+void madt_drop_ioapics(struct madt_info *info, const struct mmio_rules *rules);
 
 #endif

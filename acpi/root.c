@@ -62,6 +62,13 @@ static bool sum_table(const struct phys_window *w, const struct acpi_table_ref *
     return true;
 }
 
+static void warn_unlisted(struct root_finder *f, u64 pa, u32 length, const char *what)
+{
+    if (!phys_listed(f->w, pa, length))
+        firmware_finding(FW_TABLE_UNLISTED, "%s at 0x%llx: the memory map lists nothing there",
+                         what, (ull)pa);
+}
+
 /* Reads and checks the header at pa. False: no table; else t->usable tells if it is valid. */
 static bool read_table(struct root_finder *f, u64 pa, const char *what, struct acpi_table_ref *t)
 {
@@ -89,6 +96,7 @@ static bool read_table(struct root_finder *f, u64 pa, const char *what, struct a
         return false;
     }
     log_table(t);
+    warn_unlisted(f, pa, h.length, what);
     if (!sum_table(f->w, t, &sum)) {
         firmware_finding(FW_TABLE_UNREACHABLE, "%s at 0x%llx: 0x%x bytes cannot be reached", what,
                          (ull)pa, h.length);
@@ -165,6 +173,7 @@ static void add_facs(struct root_finder *f, u64 pa)
     memcpy(t.sig, facs.sig, sizeof(t.sig));
     t.length = facs.length;
     log_table(&t);
+    warn_unlisted(f, pa, facs.length, "FACS");
     add_table(f, &t);
 }
 

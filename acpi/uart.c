@@ -18,6 +18,7 @@ const char *acpi_uart_verdict_text(enum acpi_uart_verdict v)
         [ACPI_UART_WIDTH] = "an access width that no 16550 has",
         [ACPI_UART_BEYOND] = "beyond the CPU's physical addresses",
         [ACPI_UART_RAM] = "that is RAM",
+        [ACPI_UART_APIC] = "that is the local APIC",
     };
 
     return v < ARRAY_SIZE(text) ? text[v] : "?";
@@ -64,13 +65,17 @@ void acpi_uart_decide(struct acpi_uart *u)
     u->verdict = decide(u);
 }
 
-enum acpi_uart_verdict acpi_uart_here(const struct acpi_uart *u, u32 phys_bits, bool in_ram)
+enum acpi_uart_verdict acpi_uart_here(const struct acpi_uart *u, const struct mmio_rules *rules)
 {
+    static const enum acpi_uart_verdict verdicts[] = {
+        [MMIO_OK] = ACPI_UART_OK,         [MMIO_WRAPS] = ACPI_UART_RANGE,
+        [MMIO_BEYOND] = ACPI_UART_BEYOND, [MMIO_IMAGE] = ACPI_UART_RAM,
+        [MMIO_RAM] = ACPI_UART_RAM,       [MMIO_APIC] = ACPI_UART_APIC,
+    };
+
     if (u->verdict != ACPI_UART_OK || !u->mmio)
         return u->verdict;
-    if (u->base + acpi_uart_span(u) > 1ULL << phys_bits)
-        return ACPI_UART_BEYOND;
-    return in_ram ? ACPI_UART_RAM : ACPI_UART_OK;
+    return verdicts[mmio_allowed(rules, u->base, acpi_uart_span(u))];
 }
 
 void acpi_uart_report(const struct acpi_uart *u, enum firmware_id address,
@@ -85,6 +90,7 @@ void acpi_uart_report(const struct acpi_uart *u, enum firmware_id address,
     case ACPI_UART_WIDTH:
     case ACPI_UART_BEYOND:
     case ACPI_UART_RAM:
+    case ACPI_UART_APIC:
         firmware_finding(address, "%saddress 0x%llx, space %u, width %u, access size %u: %s", what,
                          (ull)u->gas.address, u->gas.space, u->gas.bit_width, u->gas.access,
                          acpi_uart_verdict_text(u->verdict));

@@ -30,7 +30,8 @@ enum acpi_uart_verdict {
     ACPI_UART_RANGE,    /* eight registers do not fit behind the address */
     ACPI_UART_WIDTH,    /* an access size that no UART has */
     ACPI_UART_BEYOND,   /* beyond the physical address width of the CPU */
-    ACPI_UART_RAM,      /* the address is RAM */
+    ACPI_UART_RAM,      /* the address is RAM, or the kernel itself */
+    ACPI_UART_APIC,     /* the address is the local APIC's */
 };
 
 struct acpi_uart {
@@ -50,10 +51,10 @@ struct acpi_uart {
 void acpi_uart_decide(struct acpi_uart *u);
 
 /*
- * The verdict for this machine on a UART that is usable by its table: OK, BEYOND or RAM. in_ram:
- * the boot memory map has one of its registers in RAM.
+ * The verdict for this machine on a UART that is usable by its table: OK, or why mmio_allowed()
+ * forbids its registers.
  */
-enum acpi_uart_verdict acpi_uart_here(const struct acpi_uart *u, u32 phys_bits, bool in_ram);
+enum acpi_uart_verdict acpi_uart_here(const struct acpi_uart *u, const struct mmio_rules *rules);
 
 /*
  * Makes the finding `disabled` for address 0, and `address` for a verdict about the address. Other

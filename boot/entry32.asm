@@ -1,8 +1,11 @@
 ; From both entry points to 64-bit code in the higher half: CPU checks with readable text, boot page
 ; tables, long mode. Runs on the boot CPU only, interrupts off, paging off on entry, flat segments.
 ;
+; A Multiboot2 loader may put the image anywhere below 4 GiB, at a multiple of 2 MiB: docs/adr/0023.
+; Until paging is on, ESI is the distance from where it is linked, and ESI + PHYS() an address.
+;
 ; Boot tables (docs/adr/0001): physical 0-4 GiB at 0 and at DIRECT_MAP_BASE with 2 MiB pages, the
-; first GiB again at KERNEL_BASE, and the page table of the early window, empty. They are writable
+; image at KERNEL_BASE + 2 MiB, and the page table of the early window, empty. They are writable
 ; and executable everywhere; kernel_main replaces them by the final tables.
 ; SPDX-License-Identifier: MIT
 
@@ -26,35 +29,47 @@
 
 extern entry64
 extern boot_entry_cr4
+extern __image_end_phys
 
 section .boot.text progbits alloc exec nowrite align=16
 bits 32
 
 global mb2_start32
 mb2_start32:
+    xor esi, esi
     cmp eax, 0x36d76289                 ; Multiboot2 3.3: the loader's magic
     mov edx, msg_loader
     jne boot_fail
+    ; Only a call tells where this runs. There is no stack yet, so the return address goes to the
+    ; second word of the loader's information, which is reserved (Multiboot2 3.6.1).
+    lea esp, [ebx + 8]
+    call .here
+.here:
+    pop esi
+    sub esi, .here
+    mov dword [ebx + 4], 0
     mov edi, 1                          ; BOOT_MULTIBOOT2
     jmp start32
 
 global pvh_start32
 pvh_start32:
+    xor esi, esi                        ; QEMU loads the image where it is linked
     mov edi, 2                          ; BOOT_PVH; EBX = hvm_start_info in both cases: the info
 
 start32:
     cli
     cld
-    mov esp, PHYS(boot_stack_top)
+    lea esp, [esi + PHYS(boot_stack_top)]
     mov ebp, ebx
     call check_cpu
     mov eax, cr4
-    mov [PHYS(boot_entry_cr4)], eax
+    mov [esi + PHYS(boot_entry_cr4)], eax
+    mov [esi + PHYS(image_delta)], esi
     call build_tables
 
     mov eax, CR4_BITS                   ; all of CR4: clears LA57, which works only here
     mov cr4, eax
-    mov eax, PHYS(boot_pml4)
+    lea eax, [esi + PHYS(boot_pml4)]
     mov cr3, eax
     mov ecx, MSR_EFER
     rdmsr
@@ -62,8 +77,14 @@ start32:
     wrmsr
     mov eax, CR0_BITS
     mov cr0, eax
-    lgdt [boot_gdt_ptr]
-    jmp 0x08:start64
+    lea eax, [esi + boot_gdt]
+    push eax
+    push word boot_gdt_end - boot_gdt - 1
+    lgdt [esp]
+    lea eax, [esi + start64]
+    push dword 0x08
+    push eax
+    retf
 
 ; ---- CPU checks: each missing feature ends with its text --------------------------------------
 check_cpu:
@@ -112,38 +133,51 @@ check_cpu:
     ret
 
 ; ---- boot tables ------------------------------------------------------------------------------
+%macro ENTRY_TO 2                       ; table and offset, the table that the entry leads to
+    lea eax, [esi + PHYS(%2) + PTE_P + PTE_W]
+    mov [esi + PHYS(%1)], eax
+%endmacro
+
 build_tables:
     push edi
-    mov edi, PHYS(boot_pml4)            ; the loader clears .bss; do not trust it with page tables
+    lea edi, [esi + PHYS(boot_pml4)]    ; the loader clears .bss; do not trust it with page tables
     mov ecx, (boot_tables_end - boot_pml4) / 4
     xor eax, eax
     rep stosd
 
-    mov dword [PHYS(boot_pml4)], PHYS(boot_pdpt_low) + PTE_P + PTE_W
-    mov dword [PHYS(boot_pml4) + 256 * 8], PHYS(boot_pdpt_low) + PTE_P + PTE_W
-    mov dword [PHYS(boot_pml4) + 511 * 8], PHYS(boot_pdpt_high) + PTE_P + PTE_W
-    mov dword [PHYS(boot_pdpt_low) + 0], PHYS(boot_pd_low) + 0x0000 + PTE_P + PTE_W
-    mov dword [PHYS(boot_pdpt_low) + 8], PHYS(boot_pd_low) + 0x1000 + PTE_P + PTE_W
-    mov dword [PHYS(boot_pdpt_low) + 16], PHYS(boot_pd_low) + 0x2000 + PTE_P + PTE_W
-    mov dword [PHYS(boot_pdpt_low) + 24], PHYS(boot_pd_low) + 0x3000 + PTE_P + PTE_W
-    mov dword [PHYS(boot_pdpt_high) + 510 * 8], PHYS(boot_pd_low) + PTE_P + PTE_W
-    mov dword [PHYS(boot_pdpt_high) + 511 * 8], PHYS(boot_pd_fix) + PTE_P + PTE_W
-    mov dword [PHYS(boot_pd_fix) + 506 * 8], PHYS(early_window_pt) + PTE_P + PTE_W
+    ENTRY_TO boot_pml4, boot_pdpt_low
+    ENTRY_TO boot_pml4 + 256 * 8, boot_pdpt_low
+    ENTRY_TO boot_pml4 + 511 * 8, boot_pdpt_high
+    ENTRY_TO boot_pdpt_low + 0, boot_pd_low
+    ENTRY_TO boot_pdpt_low + 8, boot_pd_low + 0x1000
+    ENTRY_TO boot_pdpt_low + 16, boot_pd_low + 0x2000
+    ENTRY_TO boot_pdpt_low + 24, boot_pd_low + 0x3000
+    ENTRY_TO boot_pdpt_high + 510 * 8, boot_pd_image
+    ENTRY_TO boot_pdpt_high + 511 * 8, boot_pd_fix
+    ENTRY_TO boot_pd_fix + 506 * 8, early_window_pt
 
-    mov edi, PHYS(boot_pd_low)
+    lea edi, [esi + PHYS(boot_pd_low)]
     mov eax, PTE_P + PTE_W + PTE_PS
     mov ecx, 4 * 512
-.fill:
+    call .fill
+    lea edi, [esi + PHYS(boot_pd_image) + 8]
+    lea eax, [esi + (1 << 21) + PTE_P + PTE_W + PTE_PS]
+    mov ecx, __image_end_phys - 1       ; the image begins in the second page of 2 MiB
+    shr ecx, 21
+    call .fill
+    pop edi
+    ret
+
+.fill:                                  ; ECX entries at EDI, from EAX on
     mov [edi], eax
     add edi, 8
     add eax, 1 << 21
     loop .fill
-    pop edi
     ret
 
-; ---- EDX = NUL-terminated text: prints it to COM1 and the debug console, then ends the run ----
+; ---- EDX = text, NUL at its end, as linked: to COM1 and the debug console; then the run ends ----
 boot_fail:
-    mov esi, edx
+    add esi, edx
 .next:
     lodsb
     test al, al
@@ -189,9 +223,6 @@ boot_gdt:
     dq 0x00af9b000000ffff               ; 0x08: 64-bit code, accessed
     dq 0x00cf93000000ffff               ; 0x10: data, accessed
 boot_gdt_end:
-boot_gdt_ptr:
-    dw boot_gdt_end - boot_gdt - 1
-    dq boot_gdt
 
 bits 64
 start64:
@@ -206,11 +237,18 @@ start64:
     mov rax, entry64
     jmp rax
 
+section .data
+    align 8
+global image_delta
+image_delta:     dq 0
+
 section .boot_tables nobits alloc noexec write align=4096
 global boot_pml4
 boot_pml4:       resb 4096
 boot_pdpt_low:   resb 4096
+global boot_pd_low
 boot_pd_low:     resb 4 * 4096
+boot_pd_image:   resb 4096
 boot_pdpt_high:  resb 4096
 boot_pd_fix:     resb 4096
 global early_window_pt

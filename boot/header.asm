@@ -32,6 +32,10 @@ mb2_header:
     dd mb2_start32
 
     align 8
+    dw 10, 1                    ; relocatable, optional: the lowest free memory from 2 MiB on
+    dd 24, 0x200000, 0xffffffff, 0x200000, 1
+
+    align 8
     dw 6, 0                     ; modules on page boundaries
     dd 8
 

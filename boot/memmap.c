@@ -90,6 +90,39 @@ int memmap_normalise(const struct boot_mem_range *in, u32 n, u64 limit, struct b
     return err;
 }
 
+bool memmap_is_ram(const struct boot_mem_range *in, u32 n, u64 base, u64 end)
+{
+    for (u64 pos = base, next; pos < end; pos = next) {
+        int type = type_at(in, n, pos, &next);
+
+        if (type != NO_TYPE && type != BOOT_MEM_RESERVED && type != BOOT_MEM_NVS)
+            return true;
+    }
+    return false;
+}
+
+u64 memmap_first_not_ram(const struct boot_mem_range *in, u32 n, u64 base, u64 end,
+                         enum boot_mem_type *type)
+{
+    for (u64 pos = base, next; pos < end; pos = next) {
+        int found = type_at(in, n, pos, &next);
+
+        if (found == (int)BOOT_MEM_RAM)
+            continue;
+        *type = found == NO_TYPE ? BOOT_MEM_TYPES : (enum boot_mem_type)found;
+        return pos;
+    }
+    return end;
+}
+
+bool memmap_lists(const struct boot_mem_range *in, u32 n, u64 base, u64 end)
+{
+    for (u64 pos = base, next; pos < end; pos = next)
+        if (type_at(in, n, pos, &next) == NO_TYPE)
+            return false;
+    return true;
+}
+
 const char *memmap_type_name(enum boot_mem_type type)
 {
     static const char *const names[BOOT_MEM_TYPES] = {

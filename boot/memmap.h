@@ -19,6 +19,23 @@
 int memmap_normalise(const struct boot_mem_range *in, u32 n, u64 limit, struct boot_mem_range *out,
                      u32 capacity, u32 *count, u64 *clipped) MUST_CHECK;
 
+/*
+ * For a map in any order, as the loader gave it: is one byte of [base, end) memory that holds data
+ * (RAM of any kind, ACPI's included)? NVS and reserved ranges do not count: firmware lists device
+ * registers as such.
+ */
+bool memmap_is_ram(const struct boot_mem_range *in, u32 n, u64 base, u64 end);
+
+/*
+ * The first address of [base, end) that is not plain RAM (BOOT_MEM_RAM); end: all of it is. *type:
+ * what it is there; BOOT_MEM_TYPES: the map says nothing.
+ */
+u64 memmap_first_not_ram(const struct boot_mem_range *in, u32 n, u64 base, u64 end,
+                         enum boot_mem_type *type);
+
+/* Is every byte of [base, end) in some range, of whatever type? */
+bool memmap_lists(const struct boot_mem_range *in, u32 n, u64 base, u64 end);
+
 /* Prints one line per range, as Linux: "BIOS-e820: [mem 0x...-0x...] usable". */
 void memmap_print(const struct boot_mem_range *map, u32 count);
 

@@ -14,6 +14,7 @@
 #include "kernel/platform/early_window.h"
 #include "kernel/platform/idt.h"
 #include "kernel/platform/machine_check.h"
+#include "kernel/platform/mmio.h"
 #include "kernel/platform/panic.h"
 #include "kernel/platform/stack.h"
 #include "kernel/report/placement.h"
@@ -49,6 +50,7 @@ static void read_boot_info(struct boot_state *s, enum boot_origin origin, u64 in
     int err = origin == BOOT_PVH ? pvh_parse(&early_window, info_phys, &s->info)
                                  : multiboot2_parse(&early_window, info_phys, &s->info);
 
+    mmio_rules_learn(&s->info);
     kernel_options_parse(&s->opt, s->info.cmdline);
     console_init(&s->opt, &s->info);
     /* For a benchmark, a stage's time does not include the serial line: stage_done() flushes. */

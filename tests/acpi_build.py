@@ -46,6 +46,11 @@ def fadt(dsdt=0):
     return table("FACP", body, 3)
 
 
+def hpet(address):
+    """IA-PC HPET 1.0a, 3.2.4: block id, address, number, minimum tick, protection."""
+    return table("HPET", struct.pack("<I", 0x8086a201) + gas(0, address, 64, 0) + bytes(4), 1)
+
+
 # ---- SPCR, DBG2 (Microsoft's specifications) ----------------------------------------------------
 def gas(space, address, width=8, access=1):
     """ACPI 6.5, 5.2.3.2."""

@@ -55,6 +55,7 @@ def test_tables_above_4_gib(logs, tmp_path):
         forbid=["firmware bug", "early window"],
         qemu=HighWorld([]).arguments(tmp_path)
         + ["-device", f"loader,file={tmp_path / 'high'},addr={HIGH:#x},force-raw=on"])
+    machines.set_status(machine)
     assert len(blob) > 2 * (2 << 20), "the window must be used again"
     qemu.check_needs(machine)
     result = qemu.run(qemu.argv(machine, tmp_path), machine.limits())

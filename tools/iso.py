@@ -22,7 +22,7 @@ CONFIG = Path(__file__).resolve().parent.parent / "boot/grub.cfg"
 # with all of GRUB's modules the image is twice as large.
 PARTS = "acorn amiga apple bsd dfly dvh gpt msdos plan sun sunpc".split()
 MODULES = " ".join(["multiboot2", "serial", "normal", "echo", "test", "configfile", "ls", "cat",
-                    "halt", "reboot", "lsacpi", "lsmmap", "all_video", "fat", "iso9660",
+                    "halt", "reboot", "iorw", "lsacpi", "lsmmap", "all_video", "fat", "iso9660",
                     *(f"part_{p}" for p in PARTS)])
 
 

@@ -24,6 +24,7 @@
     X(MEMORY_NONVOLATILE,    "memory-nonvolatile",    INFO, NOTE, "memory")                        \
     X(MEMORY_PERSISTENT,     "memory-persistent",     INFO, NOTE, "memory")                        \
     X(MEMORY_UNACCEPTED,     "memory-unaccepted",     INFO, NOTE, "memory")                        \
+    X(IMAGE_IN_RESERVED,     "image-in-reserved",     FAIL, NOTE, "memory")                        \
     X(MEMORY_LOW,            "memory-low",            WARN, NOTE, "memory")                        \
     /* what firmware left in the CPUs */                                                           \
     X(CPU_FIVE_LEVELS,       "cpu-five-levels",       INFO, NOTE, "CPU")                           \
@@ -49,6 +50,7 @@
     X(XSDT_EMPTY,            "xsdt-empty",            FAIL, BUG,  "ACPI")                          \
     X(XSDT_UNUSABLE,         "xsdt-unusable",         FAIL, BUG,  "ACPI")                          \
     X(TABLE_UNREACHABLE,     "table-unreachable",     FAIL, BUG,  "ACPI")                          \
+    X(TABLE_UNLISTED,        "table-unlisted",        WARN, NOTE, "ACPI")                          \
     X(TABLE_LENGTH,          "table-length",          FAIL, BUG,  "ACPI")                          \
     X(TABLE_CHECKSUM,        "table-checksum",        FAIL, BUG,  "ACPI")                          \
     X(TABLE_TWICE,           "table-twice",           WARN, BUG,  "ACPI")                          \
@@ -57,6 +59,7 @@
     /* FADT and what it leads to */                                                                \
     X(FADT_SHORT,            "fadt-short",            FAIL, BUG,  "FACP")                          \
     X(FADT_LENGTH,           "fadt-length",           WARN, BUG,  "FACP")                          \
+    X(FADT_REGISTER,         "fadt-register",         FAIL, BUG,  "FACP")                          \
     X(FADT_LENGTH_HARMLESS,  "fadt-length",           INFO, NOTE, "FACP")                          \
     X(DSDT_SIGNATURE,        "dsdt-signature",        FAIL, BUG,  "ACPI")                          \
     X(FACS_INVALID,          "facs-invalid",          FAIL, BUG,  "ACPI")                          \

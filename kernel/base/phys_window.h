@@ -14,11 +14,18 @@
 struct phys_window {
     const void *(*map)(void *ctx, u64 pa, size_t len);
     void *ctx;
+    /* Does the memory map list all these bytes? NULL: it is not known. */
+    bool (*listed)(void *ctx, u64 pa, size_t len);
 };
 
 static inline const void *phys_map(const struct phys_window *w, u64 pa, size_t len)
 {
     return w->map(w->ctx, pa, len);
+}
+
+static inline bool phys_listed(const struct phys_window *w, u64 pa, size_t len)
+{
+    return !w->listed || w->listed(w->ctx, pa, len);
 }
 
 #endif

@@ -171,6 +171,8 @@ int uart_init(struct uart *u, const struct uart_ops *ops, u32 baud)
     wr(ops, REG_IER, 0);
     if (baud)
         set_divisor(ops, divisor);
+    else if (!uart_speed(ops))
+        set_divisor(ops, 1); /* nobody has set it, and with 0 it sends nothing */
     wr(ops, REG_FCR, FCR_ENABLE_AND_CLEAR);
     wr(ops, REG_MCR, MCR_DTR_RTS);
     u->fifo = (rd(ops, REG_IIR) & IIR_FIFO_ON) == IIR_FIFO_ON;

@@ -59,8 +59,9 @@ bool uart_probe(const struct uart_ops *ops);
 bool uart_find_layout(const struct uart_ops *ops, void (*set)(void *ctx, u8 width, u8 stride));
 
 /*
- * Sets 8N1, FIFO on, interrupts off. baud 0 keeps the divisor that firmware set. Returns 0, or
- * -EINVAL when no divisor gives baud within 3 %: then nothing has changed.
+ * Sets 8N1, FIFO on, interrupts off. baud 0 keeps the divisor that firmware set; a divisor of 0,
+ * with which nothing is sent, becomes 1. Returns 0, or -EINVAL when no divisor gives baud within
+ * 3 %: then nothing has changed.
  */
 int uart_init(struct uart *u, const struct uart_ops *ops, u32 baud);
 

@@ -10,6 +10,7 @@
 #include "kernel/base/string.h"
 #include "kernel/base/uart16550.h"
 #include "kernel/platform/console_uart.h"
+#include "kernel/platform/mmio.h"
 #include "kernel/platform/screen.h"
 
 #define RING_SIZE     (256 * 1024)
@@ -25,8 +26,7 @@ static struct log_sink debugcon_sink, screen_sink;
 /* No sink takes a character for so long at the end: the last lines are lost there. */
 #define CONSOLE_END_US 10000000u
 
-static const struct boot_info *boot_map; /* NULL before console_init() */
-static bool automatic;                   /* no console=, or none that can be used */
+static bool automatic; /* no console=, or none that can be used */
 static bool spcr_wanted, dbg2_wanted, screen_wanted;
 static const char *screen_why = "the loader's information was not read yet";
 static u64 panic_mark; /* position in the log where a panic begins */
@@ -155,8 +155,8 @@ static void add_screen(void)
         return;
     screen_text(mode, sizeof(mode));
     screen_sink = (struct log_sink){.name = "screen", .write = screen_write};
-    pr_info("console: screen: %s at 0x%lx: %s", mode, screen_memory().start,
-            add_sink(&screen_sink));
+    pr_info("console: screen: %s at 0x%lx: %s%s", mode, screen_memory().start,
+            add_sink(&screen_sink), screen_combines() ? ", write-combining" : "");
 }
 
 /* ---- UARTs ----------------------------------------------------------------------------------- */
@@ -164,10 +164,12 @@ static void add_screen(void)
 /* True: it is in use. False also for one that is reached only later, so that others are tried. */
 static bool add_uart(const char *source, const struct uart_place *place)
 {
-    if (place->mmio && boot_map &&
-        boot_info_in_ram(boot_map, place->base,
-                         place->base + 8ULL * (place->any ? 4 : place->stride))) {
-        console_uart_refuse(place, source, "that is RAM");
+    enum mmio_verdict v = MMIO_OK;
+
+    if (place->mmio)
+        v = mmio_allowed(mmio_rules(), place->base, 8ULL * (place->any ? 4 : place->stride));
+    if (v != MMIO_OK) {
+        console_uart_refuse(place, source, mmio_verdict_text(v));
         return false;
     }
     return console_uart_add(&the_log, place, source);
@@ -181,18 +183,6 @@ static void probe_com(void)
         if (add_uart("probing", &place))
             return;
     }
-}
-
-/* Physical address bits: CPUID 80000008h (SDM vol. 2); 36 where the leaf is missing. */
-static u32 phys_bits(void)
-{
-    u32 a, b, c, d;
-
-    cpuid(0x80000000, 0, &a, &b, &c, &d);
-    if (a < 0x80000008)
-        return 36;
-    cpuid(0x80000008, 0, &a, &b, &c, &d);
-    return a & 0xff;
 }
 
 /*
@@ -211,17 +201,14 @@ static bool add_from_table(const char *table, const struct acpi_uart *uart, enum
                                .baud = u->baud};
 
     if (u->verdict == ACPI_UART_OK) {
-        bool in_ram =
-            u->mmio && boot_map && boot_info_in_ram(boot_map, u->base, u->base + acpi_uart_span(u));
-
-        u->verdict = acpi_uart_here(u, phys_bits(), in_ram);
+        u->verdict = acpi_uart_here(u, mmio_rules());
         acpi_uart_report(u, id, id, "");
     }
     if (u->verdict == ACPI_UART_TYPE) {
         pr_info("console: %s: refused: interface type 0x%x is no 16550", table, u->type);
         return false;
     }
-    if (u->verdict != ACPI_UART_OK && u->verdict != ACPI_UART_RAM) {
+    if (u->verdict != ACPI_UART_OK) {
         pr_info("console: %s: refused: %s", table, acpi_uart_verdict_text(u->verdict));
         return false;
     }
@@ -323,7 +310,6 @@ void console_init(const struct kernel_options *o, const struct boot_info *info)
 {
     the_log.on_stall = say_stalled;
     the_log.level = o->loglevel;
-    boot_map = info;
     screen_why = screen_init(info);
     for (u32 i = 0; i < o->n_consoles; i++)
         add_named(o->consoles[i]);

@@ -24,7 +24,7 @@ void legacy_irq_mask_8259(void);
 void legacy_irq_ack(u8 vector);
 
 /*
- * Masks every line of the I/O APIC with its registers (4 KiB, uncached) at regs, and clears its
+ * Masks every line of the I/O APIC with its registers (uncached) at regs, and clears its
  * routing. Returns the number of its lines; 0 when no I/O APIC answers. Intel 82093AA data sheet,
  * 3.2.
  */

@@ -7,6 +7,8 @@
 #include "kernel/base/firmware.h"
 #include "kernel/base/print.h"
 #include "kernel/base/printf.h"
+#include "kernel/platform/mmio.h"
+#include "kernel/platform/pat.h"
 #include "mm/map/address_map.h"
 
 #define CPUID_1G   (1u << 26) /* CPUID 80000001h EDX: SDM vol. 2, CPUID */
@@ -15,21 +17,14 @@
 /* CR4 as firmware or loader left it, written by boot/entry32.asm. Not 0, so that it is in .data. */
 u32 boot_entry_cr4 = 1;
 
-#define PAT_WC 0x01ULL
-
 /* linker.ld */
-extern char __image_start_phys[], __per_cpu_start[], __per_cpu_end[];
+extern char __per_cpu_start[], __per_cpu_end[];
 extern char __text_start[], __text_end[], __rodata_start[], __rodata_end[];
 extern char __ro_after_init_start[], __ro_after_init_end[];
 extern char __data_start[], __data_end[], __boot_stack_guard[];
 extern char __early_unit[], __early_unit_end[];
 
 static const struct kernel_vm *described; /* for paging_describe(), which has no argument for it */
-
-static u64 image_pa(const char *sym)
-{
-    return (u64)(uintptr_t)sym - KERNEL_BASE;
-}
 
 /* ---- memory for tables and area records ------------------------------------------------------ */
 
@@ -126,7 +121,7 @@ static struct kernel_section section(const char *start, const char *end, u32 pro
 {
     u64 va = (u64)(uintptr_t)start;
 
-    return (struct kernel_section){va, va - KERNEL_BASE,
+    return (struct kernel_section){va, image_to_phys(start),
                                    align_up((u64)(uintptr_t)end, PAGE_SIZE) - va, prot, name};
 }
 
@@ -149,7 +144,7 @@ static int map_image(struct kernel_vm *vm)
 /* The image without its data: no mapping of it may be writable. */
 static struct range image_ro(void)
 {
-    return (struct range){(u64)(uintptr_t)__image_start_phys, image_pa(__ro_after_init_end)};
+    return (struct range){mmio_rules()->image.start, image_to_phys(__ro_after_init_end)};
 }
 
 static void init_areas(struct kernel_vm *vm)
@@ -160,18 +155,6 @@ static void init_areas(struct kernel_vm *vm)
         vspace_init(&vm->pcpu_window, "per-CPU window", PCPU_WINDOW_BASE, PCPU_WINDOW_SIZE,
                     vm->window_slots, VM_FIRST_AREAS, &vm->storage))
         panic("virtual areas: bad window");
-}
-
-/*
- * PAT entry 1 (PWT alone) becomes write-combining instead of write-through, which is not used. The
- * other entries stay as at reset. No entry of the boot tables has PWT set, so no mapping changes.
- * The other CPUs start with this CPU's PAT (smp/start/trampoline.c). SDM vol. 3, 12.12.2, 12.12.4.
- */
-static void set_pat(void)
-{
-    u64 pat = rdmsr(MSR_PAT);
-
-    wrmsr(MSR_PAT, (pat & ~0xff00ULL) | PAT_WC << 8);
 }
 
 void paging_init(struct kernel_vm *vm, struct memblock *mb, const struct range *ranges, u32 n)
@@ -190,7 +173,7 @@ void paging_init(struct kernel_vm *vm, struct memblock *mb, const struct range *
     if (err)
         panic("page tables: error %d", err);
 
-    set_pat();
+    pat_set();
     write_cr3(vm->pt.root_pa);
     flush_tlb_local(); /* also drops global entries, should the boot tables have any */
     described = vm;
@@ -199,7 +182,7 @@ void paging_init(struct kernel_vm *vm, struct memblock *mb, const struct range *
 
 /* ---- users of virtual areas ------------------------------------------------------------------ */
 
-void *paging_map_mmio(struct kernel_vm *vm, u64 pa, u64 size, u32 cache, const char *name)
+static void *map_device(struct kernel_vm *vm, u64 pa, u64 size, u32 cache, const char *name)
 {
     struct vspace_map_args args = {
         .prot = PT_W | PT_G | cache, .node = NODE_NONE, .tag = {name, VAREA_NO_OWNER}};
@@ -213,6 +196,21 @@ void *paging_map_mmio(struct kernel_vm *vm, u64 pa, u64 size, u32 cache, const c
         return NULL;
     }
     return (void *)va;
+}
+
+void *paging_map_mmio(struct kernel_vm *vm, u64 pa, u64 size, u32 cache, const char *name)
+{
+    enum mmio_verdict v = mmio_allowed(mmio_rules(), pa, size);
+
+    if (v == MMIO_OK)
+        return map_device(vm, pa, size, cache, name);
+    pr_err("mmio: %s at 0x%lx refused: %s", name, pa, mmio_verdict_text(v));
+    return NULL;
+}
+
+void *paging_map_local_apic(struct kernel_vm *vm, u64 pa)
+{
+    return map_device(vm, pa, PAGE_SIZE, PT_UC, "local APIC");
 }
 
 int paging_map_stack(struct kernel_vm *vm, u64 pa, u64 size, const char *name, u32 cpu, u64 *top)
@@ -264,7 +262,7 @@ int paging_prove_wx(const struct kernel_vm *vm, struct wx_result *result)
     struct range ro = image_ro();
     u64 text = (u64)(uintptr_t)__text_start;
     struct wx_exec exec[2] = {
-        {{text, (u64)(uintptr_t)__text_end}, text - KERNEL_BASE},
+        {{text, (u64)(uintptr_t)__text_end}, image_to_phys(__text_start)},
         {{vm->trampoline_pa, vm->trampoline_pa + PAGE_SIZE}, vm->trampoline_pa},
     };
     struct wx_policy policy = {exec, vm->trampoline_pa ? 2 : 1, &ro, 1};

@@ -71,9 +71,13 @@ static inline void paging_unlock(struct kernel_vm *vm)
 
 /*
  * Maps device memory in the area window, for good. cache: PT_UC for registers, PT_WC for video
- * memory, which is written in order and never read. NULL, after a log line: it cannot be mapped.
+ * memory, which is written in order and never read. NULL, after a log line: it cannot be mapped, or
+ * mmio_allowed() forbids it.
  */
 void *paging_map_mmio(struct kernel_vm *vm, u64 pa, u64 size, u32 cache, const char *name);
+
+/* Maps the local APIC's page, which no other device may be in. pa: from IA32_APIC_BASE. */
+void *paging_map_local_apic(struct kernel_vm *vm, u64 pa);
 
 /*
  * Maps the size bytes at pa as a stack, above a guard page. *top: its end. 0; -ENOMEM, -ENOSPC: no

@@ -87,6 +87,7 @@ static int first_online(void *ctx, u32 cpu)
     return percpu_cpu_first_online(cpu);
 }
 
+/* With interrupts on, where most of the work is, and off: an interrupt may have freed objects. */
 static void parking(void *ctx, u32 cpu)
 {
     (void)cpu;
@@ -96,7 +97,8 @@ static void parking(void *ctx, u32 cpu)
 int percpu_cpus_hook(void)
 {
     static struct cpu_idle_ops idle_ops = {.pending = idle_pending, .work = idle_work};
-    static struct cpu_hooks hooks = {.first_online = first_online, .parking = parking};
+    static struct cpu_hooks hooks = {
+        .first_online = first_online, .parking = parking, .parked = parking};
     int err;
 
     idle_ops.ctx = hooks.ctx = percpu_allocator();

@@ -42,4 +42,7 @@ void percpu_hold_work(bool on);
  */
 int percpu_fault_describe(u64 addr, char *buf, size_t size);
 
+/* For tests: table pages that wait for a parked CPU to flush. */
+u32 percpu_tables_kept(void);
+
 #endif

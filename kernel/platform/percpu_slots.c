@@ -7,12 +7,20 @@
 #include "mm/map/pagetable_range.h"
 #include "percpu/percpu_instance.h"
 #include "smp/call/tlb.h"
+#include "smp/run/park.h"
 
 #define UNIT_PROT   (PT_W | PT_G)
 #define FLUSH_BATCH 32u /* ranges in one shoot-down */
 
 static u64 zero_page;
-static struct pt_flush retired; /* table pages to free after a flush; under the paging lock */
+/* Table pages to free after a flush, and after one beside a parked CPU; under the paging lock. */
+static struct pt_flush retired, kept;
+static u32 nr_kept; /* pages in kept */
+
+u32 percpu_tables_kept(void)
+{
+    return __atomic_load_n(&nr_kept, __ATOMIC_RELAXED);
+}
 
 /* ctx is the struct kernel_vm. */
 
@@ -143,7 +151,10 @@ static int shoot_down(const struct pcpu_flush_range *ranges, u32 n, const struct
     return tlb_shootdown_ranges(list, k);
 }
 
-/* Frees the pages retired before the flush; those retired later wait for the next flush. */
+/*
+ * Frees the pages retired before the flush; those retired later wait for the next flush. While a
+ * CPU is parked, which was not asked, tables are kept until the first flush after its wake.
+ */
 static int flush(void *ctx, const struct pcpu_flush_range *ranges, u32 n)
 {
     struct kernel_vm *vm = ctx;
@@ -158,7 +169,11 @@ static int flush(void *ctx, const struct pcpu_flush_range *ranges, u32 n)
     if (err)
         return err; /* a CPU may still use these tables: they are never freed */
     paging_lock(vm);
-    pagetable_release(&vm->pt, &f);
+    nr_kept += pagetable_keep(&vm->pt, &kept, &f);
+    if (!cpus_unflushed()) {
+        pagetable_release(&vm->pt, &kept);
+        nr_kept = 0;
+    }
     paging_unlock(vm);
     return 0;
 }

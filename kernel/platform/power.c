@@ -10,14 +10,13 @@
 #include "kernel/platform/cpu_tables.h"
 #include "mm/map/address_map.h"
 
-#define EXIT_PORT      0xf4
-#define PCI_ADDRESS    0xcf8
-#define PCI_DATA       0xcfc
-#define WIRE_US        20000    /* a full FIFO of 16 bytes at 9600 baud */
-#define EXIT_ABSENT    0xff     /* what a port without a device reads as; QEMU's reads as 0 */
-#define EXIT_US        60000000 /* time for QEMU to exit, on the busiest host */
-#define NO_EXIT_US     2000000  /* the same where nothing seems to be */
-#define REGISTER_BYTES 2
+#define EXIT_PORT   0xf4
+#define PCI_ADDRESS 0xcf8
+#define PCI_DATA    0xcfc
+#define WIRE_US     20000    /* a full FIFO of 16 bytes at 9600 baud */
+#define EXIT_ABSENT 0xff     /* what a port without a device reads as; QEMU's reads as 0 */
+#define EXIT_US     60000000 /* time for QEMU to exit, on the busiest host */
+#define NO_EXIT_US  2000000  /* the same where nothing seems to be */
 
 static struct power_config config;
 
@@ -45,7 +44,7 @@ static void map_register(const struct acpi_gas *r, struct kernel_vm *vm)
             return;
     mapped[nr_mapped].pa = r->address;
     mapped[nr_mapped++].va =
-        paging_map_mmio(vm, r->address, REGISTER_BYTES, PT_UC, "power register");
+        paging_map_mmio(vm, r->address, FADT_REGISTER_BYTES, PT_UC, "power register");
 }
 
 void power_map_registers(struct kernel_vm *vm)
@@ -83,7 +82,8 @@ static void *register_memory(const struct acpi_gas *r)
     if (r->space != ACPI_SPACE_MEMORY)
         return NULL;
     if (!boot_tables_gone)
-        return r->address < BOOT_MAPPED_LIMIT - REGISTER_BYTES ? phys_to_virt(r->address) : NULL;
+        return r->address < BOOT_MAPPED_LIMIT - FADT_REGISTER_BYTES ? phys_to_virt(r->address)
+                                                                    : NULL;
     for (u32 i = 0; i < nr_mapped; i++)
         if (mapped[i].pa == r->address)
             return mapped[i].va;

@@ -9,6 +9,9 @@
 #include "kernel/base/printf.h"
 #include "kernel/base/spinlock.h"
 #include "kernel/base/string.h"
+#include "kernel/platform/early_window.h"
+#include "kernel/platform/mmio.h"
+#include "kernel/platform/pat.h"
 #include "mm/map/address_map.h"
 
 #define DRAWING_US 500000 /* ten times what a whole screen takes on the slowest bus */
@@ -29,11 +32,13 @@ const char *screen_init(const struct boot_info *info)
 {
     const struct boot_framebuffer *fb = &info->fb;
     u64 end = fb->base + (u64)fb->pitch * fb->height;
+    enum mmio_verdict v;
 
     if (fb->kind == BOOT_FB_NONE)
         return "the loader gave none";
-    if (boot_info_in_ram(info, fb->base, end))
-        return "it lies in RAM";
+    v = mmio_allowed(mmio_rules(), fb->base, end - fb->base);
+    if (v != MMIO_OK)
+        return mmio_verdict_text(v);
     mode = (struct fb_mode){
         .width = fb->width,
         .height = fb->height,
@@ -45,8 +50,11 @@ const char *screen_init(const struct boot_info *info)
         .text = fb->kind == BOOT_FB_TEXT,
     };
     memory = (struct range){fb->base, end};
-    if (end <= BOOT_MAPPED_LIMIT)
+    if (end <= BOOT_MAPPED_LIMIT) {
+        if (!mode.text) /* letters share their 2 MiB with RAM, and are few */
+            (void)early_window_combine(fb->base, end);
         screen_map(phys_to_virt(fb->base));
+    }
     return end <= BOOT_MAPPED_LIMIT && !ready ? "it is too small" : NULL;
 }
 
@@ -70,6 +78,13 @@ void screen_map(volatile void *mem)
 bool screen_ready(void)
 {
     return ready;
+}
+
+bool screen_combines(void)
+{
+    if (memory.end > BOOT_MAPPED_LIMIT)
+        return true; /* it is first drawn on through the final tables */
+    return early_window_type(memory.start) == PAT_WC && early_window_type(memory.end - 1) == PAT_WC;
 }
 
 int screen_text(char *buf, size_t size)

@@ -26,6 +26,12 @@ void screen_map(volatile void *mem);
 /* Can the screen be drawn on now? */
 bool screen_ready(void);
 
+/*
+ * Is it write-combining from the first line on? Before the boot tables are gone. What is read is
+ * the page tables and the PAT; an MTRR of "uncached" does not change it (SDM vol. 3, table 12-7).
+ */
+bool screen_combines(void);
+
 /* Writes its mode, "1920x1080, 32 bits" or "80x25 letters", into buf; returns the length. */
 int screen_text(char *buf, size_t size);
 

@@ -8,6 +8,7 @@
 #include "kernel/base/print.h"
 #include "kernel/platform/console.h"
 #include "kernel/platform/early_window.h"
+#include "kernel/platform/mmio.h"
 #include "kernel/stages/stages.h"
 
 static void reserve_tables(struct boot_state *s)
@@ -77,9 +78,12 @@ void stage_acpi_tables(struct boot_state *s)
     reserve_tables(s);
     consoles(s);
     s->has_fadt = acpi_map_table(s, "FACP", &data, &len) && fadt_parse(data, len, &s->fadt) == 0;
+    if (s->has_fadt)
+        fadt_drop_registers(&s->fadt, mmio_rules());
     if (acpi_map_table(s, "HPET", &data, &len))
         hpet_parse(data, len, &s->hpet); /* address 0: not usable */
     else
         firmware_finding(FW_HPET_MISSING, "none: the TSC is measured by another clock");
+    hpet_drop(&s->hpet, mmio_rules());
     s->has_s5 = find_s5(s);
 }

@@ -5,13 +5,15 @@
  */
 #include "kernel/stages/stages.h"
 #include "kernel/stages/fail.h"
+#include "boot/bios_area.h"
+#include "kernel/base/firmware.h"
 #include "kernel/base/print.h"
 #include "kernel/base/sort.h"
 #include "kernel/platform/console.h"
+#include "kernel/platform/early_window.h"
+#include "kernel/platform/mmio.h"
 #include "mm/map/address_map.h"
 #include "mm/memblock/memory_attr.h"
-
-extern char __image_start_phys[], __image_end_phys[]; /* linker.ld; absolute numbers */
 
 static void *mb_phys_to_virt(void *ctx, u64 pa)
 {
@@ -68,14 +70,46 @@ static void mark_attributes(struct boot_state *s)
     }
 }
 
+/*
+ * The loader has overwritten what was there. GRUB moves the image out of the way of firmware, but
+ * an old GRUB and other loaders may not: docs/adr/0023.
+ */
+static void check_image(struct boot_state *s, struct range image)
+{
+    enum boot_mem_type type = BOOT_MEM_TYPES;
+    u64 at = memmap_first_not_ram(s->map, s->map_count, image.start, image.end, &type);
+
+    pr_info("memory: Perch is at " RANGE_FMT, RANGE_ARG(image));
+    if (at < image.end)
+        firmware_finding(FW_IMAGE_IN_RESERVED,
+                         "the loader has put Perch at " RANGE_FMT ", where 0x%llx is %s: what "
+                         "firmware had there is lost",
+                         RANGE_ARG(image), (ull)at,
+                         type == BOOT_MEM_TYPES ? "not in the memory map" : memmap_type_name(type));
+}
+
+static void reserve_bios_area(struct boot_state *s)
+{
+    struct range r = {BIOS_AREA_END, BIOS_AREA_END};
+
+    if (!s->info.efi_system_table && !s->info.efi.entries)
+        r.start = bios_area_start(&early_window);
+    if (range_empty(r))
+        return;
+    pr_info("memory: the BIOS keeps " RANGE_FMT, RANGE_ARG(r));
+    boot_reserve(s, r.start, r.end, "the BIOS's area");
+}
+
 void stage_memory(struct boot_state *s)
 {
+    struct range image = mmio_rules()->image;
     u64 clipped;
 
     if (memmap_normalise(s->info.ranges, s->info.n_ranges, PHYS_LIMIT, s->map, BOOT_MAX_MAP,
                          &s->map_count, &clipped))
         panic("memory map: too many ranges");
     memmap_print(s->map, s->map_count);
+    check_image(s, image);
 
     memblock_init(&s->mb, s->mem_regions, BOOT_MEM_REGIONS, s->res_regions, BOOT_RES_REGIONS,
                   &mb_ops);
@@ -85,8 +119,8 @@ void stage_memory(struct boot_state *s)
     mark_attributes(s);
 
     boot_reserve(s, 0, PAGE_SIZE, "the first page");
-    boot_reserve(s, (u64)(uintptr_t)__image_start_phys, (u64)(uintptr_t)__image_end_phys,
-                 "the image");
+    reserve_bios_area(s);
+    boot_reserve(s, image.start, image.end, "the image");
     for (u32 i = 0; i < s->info.n_reserved; i++) {
         const struct boot_reserved *r = &s->info.reserved[i];
 

@@ -14,6 +14,7 @@
 #include "kernel/platform/idt.h"
 #include "kernel/platform/legacy_irq.h"
 #include "kernel/platform/machine_check.h"
+#include "kernel/platform/mmio.h"
 #include "kernel/platform/panic.h"
 #include "mm/map/address_map.h"
 #include "smp/start/apic.h"
@@ -93,7 +94,8 @@ static void corrected_error(struct trap_frame *frame)
 
 static void *map_apic(void *ctx, u64 pa, u64 size)
 {
-    return paging_map_mmio(ctx, pa, size, PT_UC, "local APIC");
+    (void)size;
+    return paging_map_local_apic(ctx, pa);
 }
 
 static void mask_legacy(struct boot_state *s)
@@ -103,9 +105,10 @@ static void mask_legacy(struct boot_state *s)
     legacy_irq_mask_8259();
     for (u32 v = 0; v < 16; v++)
         idt_set_handler((u8)(VEC_LEGACY_BASE + v), legacy_interrupt);
+    madt_drop_ioapics(&s->madt, mmio_rules());
     for (u32 i = 0; i < s->madt.ioapic_count; i++) {
-        void *regs =
-            paging_map_mmio(&s->vm, s->madt.ioapics[i].address, PAGE_SIZE, PT_UC, "I/O APIC");
+        void *regs = paging_map_mmio(&s->vm, s->madt.ioapics[i].address, MADT_IOAPIC_BYTES, PT_UC,
+                                     "I/O APIC");
         if (regs)
             lines += legacy_irq_mask_ioapic(regs);
     }

@@ -38,4 +38,13 @@ static inline u64 virt_to_phys(const void *va)
     return (u64)(uintptr_t)va - DIRECT_MAP_BASE;
 }
 
+/* Written by boot/entry32.asm: how far behind its link address the loader has put the image. */
+extern u64 image_delta;
+
+/* Only for an address inside the kernel image. */
+static inline u64 image_to_phys(const void *va)
+{
+    return (u64)(uintptr_t)va - KERNEL_BASE + image_delta;
+}
+
 #endif

@@ -215,6 +215,16 @@ int pagetable_map_page(struct pagetable *pt, u64 va, u64 pa, u32 prot, s32 node)
     return pagetable_map(pt, va, pa, PAGE_SIZE, prot, node);
 }
 
+u32 pagetable_keep(const struct pagetable *pt, struct pt_flush *kept, struct pt_flush *flush)
+{
+    u32 n = 0;
+
+    for (; flush->tables; n++)
+        pt_list_push(pt, &kept->tables, pt_list_pop(pt, &flush->tables));
+    *flush = PT_FLUSH_NONE;
+    return n;
+}
+
 void pagetable_release(struct pagetable *pt, struct pt_flush *flush)
 {
     pt_free_list(pt, &flush->tables);

@@ -106,6 +106,9 @@ int pagetable_unmap(struct pagetable *pt, u64 va, u64 size, u32 flags,
 /* Frees flush->tables, after the TLBs (paging-structure caches too) were flushed; clears flush. */
 void pagetable_release(struct pagetable *pt, struct pt_flush *flush);
 
+/* Moves the tables of *flush to *kept, for a later release; clears flush. Returns how many. */
+u32 pagetable_keep(const struct pagetable *pt, struct pt_flush *kept, struct pt_flush *flush);
+
 /*
  * Translates va: its physical address (offset inside the page included), its permissions as the CPU
  * combines them over the levels, the size of its leaf. Each pointer may be NULL.

@@ -21,8 +21,12 @@ void pcpu_defer(struct pcpu_allocator *a, u32 bits)
     /* Posted already: no shared line is written. */
     if ((atomic_load_explicit(&a->work[self], memory_order_relaxed) & bits) == bits)
         return;
-    if (atomic_load_explicit(&a->work_handed, memory_order_relaxed) & bits)
+    if (atomic_load_explicit(&a->work_handed, memory_order_relaxed) & bits) {
+        /* Who has it may never come to it: with an empty reserve, whoever comes first does it. */
+        if (bits & PCPU_WORK_REFILL && pcpu_empty_blocks(a) <= 0)
+            atomic_fetch_or_explicit(&a->work[self], bits, memory_order_relaxed);
         return;
+    }
     if (a->ops->pick_idle && a->ops->pick_idle(a->ops->ctx, &cpu) && cpu != self) {
         atomic_fetch_or_explicit(&a->work_handed, bits, memory_order_relaxed);
         if (post_to(a, cpu, bits)) {

@@ -172,7 +172,7 @@ static void retire_early_unit(struct percpu_setup *s)
         panic("percpu: the early unit cannot be unmapped");
     flush_tlb_local();
     pagetable_release(s->pt, &flush);
-    memblock_give_back(s->mb, va - KERNEL_BASE, size);
+    memblock_give_back(s->mb, image_to_phys(__early_unit), size);
 }
 
 static void move_boot_cpu(struct percpu_setup *s, void *unit)

@@ -28,6 +28,8 @@ static struct spinlock under_way = SPINLOCK_INIT;
 static const struct cpu_hooks *hooks[MAX_HOOKS];
 static u32 nr_hooks;
 
+static _Atomic u32 unflushed; /* cpus_unflushed() */
+
 /* smp/run/park.asm */
 void park_halt(const _Atomic u32 *word, u32 value);
 extern const u8 park_halt_end[];
@@ -98,6 +100,13 @@ static void run_parking(u32 cpu)
             hooks[i]->parking(hooks[i]->ctx, cpu);
 }
 
+static void run_parked(u32 cpu)
+{
+    for (u32 i = nr_hooks; i-- > 0;)
+        if (hooks[i]->parked)
+            hooks[i]->parked(hooks[i]->ctx, cpu);
+}
+
 static void run_woken(u32 cpu)
 {
     for (u32 i = 0; i < nr_hooks; i++)
@@ -120,6 +129,7 @@ static int run_first_online(u32 cpu)
 static void op_leave(void *ctx, u32 cpu)
 {
     (void)ctx;
+    atomic_fetch_add_explicit(&unflushed, 1, memory_order_seq_cst);
     cpumap_clear(&cpu_map, CPU_ONLINE, cpu);
 }
 
@@ -147,6 +157,12 @@ static void op_flush(void *ctx)
 {
     (void)ctx;
     flush_tlb_local();
+    atomic_fetch_sub_explicit(&unflushed, 1, memory_order_seq_cst);
+}
+
+bool cpus_unflushed(void)
+{
+    return atomic_load_explicit(&unflushed, memory_order_seq_cst) != 0;
 }
 
 static const struct park_ops ops = {op_leave, op_refuse, op_halt, op_enter, op_flush, NULL};
@@ -166,6 +182,7 @@ void cpu_park_now(void)
     if (park_step(p, PARK_ASKED, PARK_LEAVING)) {
         run_parking(cpu);
         local_irq_disable();
+        run_parked(cpu);
         park_stay(p, cpu, &ops);
         /* A request sends no interrupt when the summary still has an older caller's mark. */
         call_kind_serve(&smp_calls);

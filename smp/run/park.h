@@ -25,8 +25,13 @@ struct cpu_hooks {
      * shoot down, call, and take locks that are taken with interrupts on.
      */
     int (*first_online)(void *ctx, u32 cpu);
-    /* On the CPU itself, in its idle loop, interrupts on: the last thing it does while online. */
+    /* On the CPU itself, in its idle loop, interrupts on, still online. May shoot down and call. */
     void (*parking)(void *ctx, u32 cpu);
+    /*
+     * After that, interrupts off, still online: the last thing it does, for what interrupts have
+     * done since `parking`. Makes no call.
+     */
+    void (*parked)(void *ctx, u32 cpu);
     /* On the CPU itself, interrupts on: the first thing it does when it is online. */
     void (*woken)(void *ctx, u32 cpu);
     void *ctx;
@@ -56,6 +61,19 @@ int cpu_wake(u32 cpu) MUST_CHECK;
 
 /* The number of CPUs parked now. Any context. */
 u32 cpus_parked(void);
+
+/*
+ * After a shoot-down: may a CPU that was not asked still hold what it dropped? A parked CPU keeps
+ * entries of its paging-structure caches, also of tables that are freed later, and a speculative
+ * walk through one sets the accessed flag in whatever the page is then (SDM vol. 3, 4.8, 4.10.2.3,
+ * 4.10.3). So tables are freed only when this is false. Any context.
+ *  - who writes: the CPU itself, one up before it leaves the online set, one down after the full
+ *    flush by which it comes back;
+ *  - who reads: a CPU that has unlinked tables and whose shoot-down has returned;
+ *  - which order: sequentially consistent. If the shoot-down did not see the CPU in the set, the
+ *    CPU counted before; and if it does not count any more, it has flushed.
+ */
+bool cpus_unflushed(void);
 
 /* ---- for the idle loop and the vectors ------------------------------------------------------- */
 

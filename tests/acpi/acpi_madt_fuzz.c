@@ -3,7 +3,7 @@
  * SPDX-License-Identifier: MIT
  */
 #include "acpi/madt.h"
-#include "kernel/base/print.h"
+#include "tests/host/host_rules.h"
 
 int LLVMFuzzerTestOneInput(const u8 *data, size_t len);
 
@@ -20,5 +20,8 @@ int LLVMFuzzerTestOneInput(const u8 *data, size_t len)
         for (u32 j = 0; j < i; j++)
             ASSERT(cpus[i].apic_id != cpus[j].apic_id);
     }
+    madt_drop_ioapics(&info, &host_rules);
+    for (u32 i = 0; i < info.ioapic_count; i++)
+        ASSERT(host_no_harm(info.ioapics[i].address, MADT_IOAPIC_BYTES));
     return 0;
 }

@@ -7,6 +7,7 @@
 
 #include "acpi/root.h"
 #include "kernel/base/print.h"
+#include "tests/host/host_rules.h"
 
 #define BASE 0x1000
 
@@ -19,7 +20,7 @@ static const void *map(void *ctx, u64 pa, size_t len)
 {
     const struct memory *m = ctx;
 
-    if (pa < BASE || pa - BASE > m->len || len > m->len - (pa - BASE))
+    if (!host_reach(pa, len) || pa < BASE || pa - BASE > m->len || len > m->len - (pa - BASE))
         return NULL;
     return m->data + (pa - BASE);
 }
@@ -30,7 +31,7 @@ int LLVMFuzzerTestOneInput(const u8 *data, size_t len)
 {
     static struct acpi_root root;
     struct memory m = {data, len};
-    struct phys_window w = {map, &m};
+    struct phys_window w = {map, &m, NULL};
     struct acpi_rsdp_hint hint = {.pa = BASE, .ignore_checksums = true};
     const void *table;
     struct range r;

@@ -99,7 +99,7 @@ static struct machine usual(u8 revision)
 
 static int find(struct machine *m, struct acpi_root *root)
 {
-    struct phys_window w = {map, m};
+    struct phys_window w = {map, m, NULL};
     struct acpi_rsdp_hint hint = {.pa = 0xf5290};
 
     return acpi_root_find(&w, &hint, root);
@@ -107,7 +107,7 @@ static int find(struct machine *m, struct acpi_root *root)
 
 static bool has(struct machine *m, const struct acpi_root *root, const char *sig)
 {
-    struct phys_window w = {map, m};
+    struct phys_window w = {map, m, NULL};
     const void *data;
     size_t len;
 
@@ -177,7 +177,7 @@ KTEST(acpi_root, everything_above_4_gib)
 {
     static struct acpi_root root;
     struct one_slot o = {0};
-    struct phys_window w = {map_one, &o};
+    struct phys_window w = {map_one, &o, NULL};
     struct acpi_rsdp_hint hint = {.pa = HIGH, .no_bios_scan = true};
     struct table fadt;
     struct range r;
@@ -242,11 +242,33 @@ KTEST(acpi_root, wrong_checksum_costs_that_table)
     drop(&m);
 }
 
+static bool low_listed(void *ctx UNUSED, u64 pa, size_t len)
+{
+    return pa + len <= LOW + 0x4000;
+}
+
+/* Read all the same, as by Linux, but said: here one table above LOW + 0x4000 and the high ones. */
+KTEST(acpi_root, what_the_memory_map_does_not_list)
+{
+    static struct acpi_root root;
+    struct machine m = usual(2);
+    struct phys_window w = {map, &m, low_listed};
+    struct acpi_rsdp_hint hint = {.pa = 0xf5290};
+
+    shim_log_reset();
+    REQUIRE_EQ(acpi_root_find(&w, &hint, &root), 0);
+    EXPECT_TRUE(has(&m, &root, "SRAT") && has(&m, &root, "SLIT"));
+    EXPECT_TRUE(firmware_found()->count[FW_TABLE_UNLISTED] >= 1);
+    EXPECT_TRUE(shim_log_contains("ACPI: table at 0x1230000000: the memory map lists nothing"));
+    EXPECT_TRUE(shim_found(FIRMWARE_WARN) >= 1);
+    drop(&m);
+}
+
 KTEST(acpi_root, copy_then_bios_scan)
 {
     static struct acpi_root root;
     struct machine m = usual(2);
-    struct phys_window w = {map, &m};
+    struct phys_window w = {map, &m, NULL};
     struct acpi_rsdp_hint copy = {.bytes = m.blocks[0].t.b, .len = 36};
     struct acpi_rsdp_hint none = {0};
     struct table bios = {0};

@@ -11,6 +11,7 @@
 #include "acpi/srat.h"
 #include "kernel/base/ktest.h"
 #include "tests/acpi/acpi_build.h"
+#include "tests/host/host_rules.h"
 #include "tests/host/shim.h"
 
 static struct madt_cpu cpus[8192];
@@ -242,6 +243,50 @@ KTEST(acpi_tables, fadt_old_and_new)
     EXPECT_EQ(f.dsdt, 0x123456789000);
     EXPECT_EQ(fadt_parse(t.b, 115, &f), -22);
     free(t.b);
+}
+
+static struct acpi_gas in_memory(u64 address)
+{
+    return (struct acpi_gas){.address = address, .space = ACPI_SPACE_MEMORY, .bit_width = 16};
+}
+
+KTEST(acpi_tables, fadt_registers_where_no_device_is)
+{
+    struct fadt_info f = {.has_reset = true};
+
+    shim_log_reset();
+    f.pm1a_cnt = in_memory(HOST_IMAGE);
+    f.pm1b_cnt = in_memory(HOST_APIC + 0x300);
+    f.pm1a_sts = in_memory(0xfed80800);
+    f.pm1b_sts = (struct acpi_gas){.address = 0x600, .space = ACPI_SPACE_IO};
+    f.sleep_control = in_memory(HOST_RAM_END - 1);
+    f.sleep_status = in_memory(HOST_BEYOND - 1);
+    f.reset_reg = in_memory(0x8000000);
+    fadt_drop_registers(&f, &host_rules);
+    EXPECT_TRUE(!f.pm1a_cnt.address && !f.pm1b_cnt.address && !f.has_reset);
+    EXPECT_TRUE(!f.sleep_control.address && !f.sleep_status.address && !f.reset_reg.address);
+    EXPECT_EQ(f.pm1a_sts.address, 0xfed80800);
+    EXPECT_EQ(f.pm1b_sts.address, 0x600);
+    EXPECT_EQ(firmware_found()->count[FW_FADT_REGISTER], 5);
+    EXPECT_TRUE(shim_log_contains("FACP: reset register at 0x8000000: that is RAM: not used"));
+    EXPECT_TRUE(shim_log_contains("PM1a control at 0x200000: that is Perch itself: not used"));
+}
+
+KTEST(acpi_tables, madt_io_apics_where_no_device_is)
+{
+    struct madt_info m = {
+        .ioapic_count = 4,
+        .ioapics = {{.address = HOST_IMAGE},
+                    {.address = 0xfec00000, .id = 7},
+                    {.address = 0},
+                    {.address = HOST_APIC}},
+    };
+
+    shim_log_reset();
+    madt_drop_ioapics(&m, &host_rules);
+    REQUIRE_EQ(m.ioapic_count, 1);
+    EXPECT_EQ(m.ioapics[0].id, 7);
+    EXPECT_EQ(firmware_found()->count[FW_MADT_IOAPIC_ADDRESS], 3);
 }
 
 /* Revisions with the length of an older one: what is missing, and does it matter? */

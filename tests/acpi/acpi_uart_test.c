@@ -8,6 +8,7 @@
 #include "kernel/base/errno.h"
 #include "kernel/base/ktest.h"
 #include "tests/acpi/acpi_build.h"
+#include "tests/host/host_rules.h"
 #include "tests/host/shim.h"
 
 static struct spcr_info spcr;
@@ -78,7 +79,9 @@ KTEST(acpi_uart, spcr_that_does_not_tell_the_stride)
     EXPECT_EQ(spcr.uart.verdict, ACPI_UART_OK);
     EXPECT_TRUE(spcr.uart.mmio && spcr.uart.base == 0xfedc9000 && spcr.uart.any);
     EXPECT_EQ(acpi_uart_span(&spcr.uart), 32); /* both ways are tried */
-    EXPECT_EQ(acpi_uart_here(&spcr.uart, 36, true), ACPI_UART_RAM);
+    EXPECT_EQ(acpi_uart_here(&spcr.uart, &host_rules), ACPI_UART_OK);
+    spcr.uart.base = HOST_APIC - 16; /* within 32 bytes */
+    EXPECT_EQ(acpi_uart_here(&spcr.uart, &host_rules), ACPI_UART_APIC);
     EXPECT_EQ(parse_spcr(spcr_table(2, 0x12, (struct gas){0, 8, 1, 0xfe034000}, 7)), 0);
     EXPECT_FALSE(spcr.uart.any); /* told: bytes */
     EXPECT_EQ(parse_spcr(spcr_table(2, 0x12, (struct gas){0, 32, 1, 0xfe034000}, 7)), 0);
@@ -138,23 +141,30 @@ KTEST(acpi_uart, spcr_refused)
 
 KTEST(acpi_uart, where_this_machine_has_no_uart)
 {
+    struct mmio_rules r = host_rules;
     struct acpi_uart u;
 
     REQUIRE_EQ(parse_spcr(spcr_table(2, 0x12, (struct gas){0, 32, 3, 0x7fffffffe0}, 7)), 0);
     u = spcr.uart;
-    EXPECT_EQ(acpi_uart_here(&u, 39, false), ACPI_UART_OK); /* its last byte is the last there is */
-    EXPECT_EQ(acpi_uart_here(&u, 38, false), ACPI_UART_BEYOND);
-    EXPECT_EQ(acpi_uart_here(&u, 38, true), ACPI_UART_BEYOND);
-    EXPECT_EQ(acpi_uart_here(&u, 52, true), ACPI_UART_RAM);
-    u.verdict = acpi_uart_here(&u, 52, true);
+    r.phys_bits = 39;
+    EXPECT_EQ(acpi_uart_here(&u, &r), ACPI_UART_OK); /* its last byte is the last there is */
+    r.phys_bits = 38;
+    EXPECT_EQ(acpi_uart_here(&u, &r), ACPI_UART_BEYOND);
+    u.base = HOST_APIC;
+    EXPECT_EQ(acpi_uart_here(&u, &r), ACPI_UART_APIC);
+    u.base = HOST_IMAGE;
+    EXPECT_EQ(acpi_uart_here(&u, &r), ACPI_UART_RAM);
+    u.base = u.gas.address = 0x8000000;
+    u.verdict = acpi_uart_here(&u, &r);
+    EXPECT_EQ(u.verdict, ACPI_UART_RAM);
     acpi_uart_report(&u, FW_DBG2_ADDRESS, FW_DBG2_DISABLED, "device 0: ");
-    EXPECT_TRUE(shim_log_contains("firmware bug: DBG2: device 0: address 0x7fffffffe0, space 0, "
+    EXPECT_TRUE(shim_log_contains("firmware bug: DBG2: device 0: address 0x8000000, space 0, "
                                   "width 32, access size 3: that is RAM"));
     EXPECT_EQ(shim_found(FIRMWARE_FAIL), 1);
 
     REQUIRE_EQ(parse_spcr(spcr_table(2, 0, (struct gas){1, 8, 1, 0x3f8}, 7)), 0);
     u = spcr.uart;
-    EXPECT_EQ(acpi_uart_here(&u, 36, true), ACPI_UART_OK); /* ports are not in memory */
+    EXPECT_EQ(acpi_uart_here(&u, &r), ACPI_UART_OK); /* ports are not in memory */
 }
 
 KTEST(acpi_uart, spcr_clock_and_precise_baud)

@@ -7,6 +7,7 @@
 #include "acpi/hpet.h"
 #include "kernel/base/ktest.h"
 #include "tests/acpi/acpi_build.h"
+#include "tests/host/host_rules.h"
 #include "tests/host/shim.h"
 
 static int parse(struct table *t, struct hpet_info *info)
@@ -65,6 +66,31 @@ KTEST(hpet, what_is_refused)
         EXPECT_EQ(info.address, 0);
         EXPECT_TRUE(shim_log_contains(bad[i].line));
         EXPECT_TRUE(shim_log_contains("firmware bug: HPET"));
+    }
+}
+
+KTEST(hpet, dropped_where_no_device_is)
+{
+    static const struct {
+        u64 address;
+        const char *why; /* NULL: it stays */
+    } places[] = {
+        {0xfed00000, NULL},
+        {0x1fffff08, "base address 0x1fffff08: that is RAM: not used"},
+        {0x20000000000, "beyond the CPU's physical addresses"},
+        {0xfee00000 - 8, "that is the local APIC"},
+    };
+
+    for (size_t i = 0; i < ARRAY_SIZE(places); i++) {
+        struct hpet_info info;
+        struct table t;
+
+        build(&t, 0, places[i].address);
+        REQUIRE_EQ(parse(&t, &info), 0);
+        hpet_drop(&info, &host_rules);
+        EXPECT_EQ(info.address, places[i].why ? 0 : places[i].address);
+        EXPECT_EQ(shim_found(FIRMWARE_FAIL), places[i].why != NULL);
+        EXPECT_TRUE(!places[i].why || shim_log_contains(places[i].why));
     }
 }
 

@@ -56,6 +56,48 @@ KTEST(memmap, reserved_splits_ram)
     EXPECT_EQ(clipped, 0);
 }
 
+KTEST(memmap, where_a_range_stops_being_ram)
+{
+    static const struct boot_mem_range map[] = {
+        {0x300000, 0x400000, BOOT_MEM_RAM},
+        {0x100000, 0x300000, BOOT_MEM_RAM},
+        {0x280000, 0x281000, BOOT_MEM_NVS},
+    };
+    enum boot_mem_type type = BOOT_MEM_RAM;
+
+    EXPECT_EQ(memmap_first_not_ram(map, 3, 0x281000, 0x400000, &type), 0x400000);
+    EXPECT_EQ(memmap_first_not_ram(map, 3, 0x200000, 0x400000, &type), 0x280000);
+    EXPECT_EQ(type, BOOT_MEM_NVS);
+    EXPECT_EQ(memmap_first_not_ram(map, 3, 0x300000, 0x400001, &type), 0x400000);
+    EXPECT_EQ(type, BOOT_MEM_TYPES);
+}
+
+/* Where ranges overlap the stricter type wins here too, in whatever order they are. */
+KTEST(memmap, questions_to_a_raw_map)
+{
+    static const struct boot_mem_range map[] = {
+        {0x100000, 0x200000, BOOT_MEM_RAM},      {0x0, 0x9000, BOOT_MEM_RAM},
+        {0x180000, 0x190000, BOOT_MEM_RESERVED}, {0x200000, 0x210000, BOOT_MEM_ACPI},
+        {0x210000, 0x220000, BOOT_MEM_NVS},      {0x300000, 0x310000, BOOT_MEM_UNUSABLE},
+    };
+    static const struct {
+        u64 base, end;
+        bool ram, listed;
+    } asked[] = {
+        {0x100000, 0x100001, true, true},  {0x180000, 0x190000, false, true},
+        {0x180000, 0x190001, true, true},  {0x200000, 0x200001, true, true},
+        {0x210000, 0x220000, false, true}, {0x210000, 0x220001, false, false},
+        {0x9000, 0x100000, false, false},  {0x8fff, 0x9001, true, false},
+        {0x300000, 0x300001, true, true},  {0x400000, ~0ULL, false, false},
+        {0x20ffff, 0x210001, true, true},
+    };
+
+    for (size_t i = 0; i < ARRAY_SIZE(asked); i++) {
+        EXPECT_EQ(memmap_is_ram(map, ARRAY_SIZE(map), asked[i].base, asked[i].end), asked[i].ram);
+        EXPECT_EQ(memmap_lists(map, ARRAY_SIZE(map), asked[i].base, asked[i].end), asked[i].listed);
+    }
+}
+
 KTEST(memmap, limit_is_reported_once_per_byte)
 {
     static const struct boot_mem_range map[] = {

@@ -8,7 +8,7 @@
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 {
     struct fuzz_memory mem = {data, size};
-    struct phys_window w = {fuzz_map, &mem};
+    struct phys_window w = {fuzz_map, &mem, NULL};
     static struct boot_info info;
 
     shim_log_reset();

@@ -60,7 +60,7 @@ static size_t efi_tag(u32 type, u64 base, u64 pages, u64 attribute)
 
 static int parse(void)
 {
-    struct phys_window w = {image_map, &image};
+    struct phys_window w = {image_map, &image, NULL};
 
     image_set32(&image, 0, (u32)image.size);
     return multiboot2_parse(&w, IMAGE_BASE, &info);
@@ -244,7 +244,7 @@ KTEST(multiboot2, a_bad_tag_size_ends_the_walk)
 
 KTEST(multiboot2, bad_head)
 {
-    struct phys_window w = {image_map, &image};
+    struct phys_window w = {image_map, &image, NULL};
     static const u32 sizes[] = {0, 8, 15, 0xffffffff};
 
     begin();

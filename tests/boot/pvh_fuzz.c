@@ -11,7 +11,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
     size_t rounded = align_up(size ? size : 1, PAGE_SIZE); /* strings are mapped page by page */
     u8 *pages = calloc(1, rounded);
     struct fuzz_memory mem = {pages, rounded};
-    struct phys_window w = {fuzz_map, &mem};
+    struct phys_window w = {fuzz_map, &mem, NULL};
     static struct boot_info info;
 
     if (!pages)

@@ -48,7 +48,7 @@ static void add_memmap(u64 base, u64 size, u32 type)
 
 static int parse(void)
 {
-    struct phys_window w = {image_map, &image};
+    struct phys_window w = {image_map, &image, NULL};
 
     image_resize(&image, align_up(image.size, PAGE_SIZE)); /* strings are mapped page by page */
     return pvh_parse(&w, IMAGE_BASE, &info);
@@ -97,7 +97,7 @@ KTEST(pvh, version_0_has_no_memory_map)
 
 KTEST(pvh, bad_head)
 {
-    struct phys_window w = {image_map, &image};
+    struct phys_window w = {image_map, &image, NULL};
 
     begin(1);
     image_set32(&image, 0, 0x336ec579);

@@ -29,7 +29,7 @@ static const void *map(void *ctx, u64 pa, size_t len)
     return NULL;
 }
 
-static const struct phys_window window = {map, NULL};
+static const struct phys_window window = {map, NULL, NULL};
 static struct smbios_texts got;
 
 /* Type 0 with two strings; type 1 whose serial number must stay unread; the end. */

@@ -30,6 +30,7 @@
 #include "mm/numa/cxl_windows.h"
 #include "mm/numa/numa_check.h"
 #include "tests/fuzz/boot_fuzz.h"
+#include "tests/host/host_devices.h"
 #include "tests/host/shim.h"
 #include "tests/mm/numa/numa_host.h"
 
@@ -57,6 +58,8 @@ static inline const void *world_map(void *ctx, u64 pa, size_t len)
 {
     const struct world *w = ctx;
 
+    if (!host_reach(pa, len))
+        return NULL;
     for (u32 i = 0; i < w->count; i++) {
         u64 off = pa - w->pieces[i].pa;
 
@@ -174,7 +177,7 @@ static inline void digest_topology(u64 *h, const struct numa_topology *t)
 static inline bool world_table(const struct world *w, const struct acpi_root *root, const char *sig,
                                const void **data, size_t *len)
 {
-    struct phys_window window = {world_map, (void *)w};
+    struct phys_window window = {world_map, (void *)w, NULL};
 
     *data = NULL;
     *len = 0;
@@ -190,16 +193,26 @@ static inline void digest_devices(u64 *h, const struct world *w, const struct ac
     const void *data;
     size_t len;
 
-    if (world_table(w, root, "FACP", &data, &len) && fadt_parse(data, len, &fadt) == 0)
+    if (world_table(w, root, "FACP", &data, &len) && fadt_parse(data, len, &fadt) == 0) {
+        fadt_drop_registers(&fadt, &host_rules);
+        host_check_fadt(&fadt);
         digest(h, fadt.pm_timer_port), digest(h, fadt.pm1a_cnt.address),
             digest(h, fadt.reset_reg.address), digest(h, fadt.reset_value), digest(h, fadt.dsdt);
-    if (world_table(w, root, "HPET", &data, &len) && hpet_parse(data, len, &hpet) == 0)
+    }
+    if (world_table(w, root, "HPET", &data, &len) && hpet_parse(data, len, &hpet) == 0) {
+        hpet_drop(&hpet, &host_rules);
+        ASSERT(!hpet.address || host_no_harm(hpet.address, HPET_REG_SIZE));
         digest(h, hpet.address);
-    if (world_table(w, root, "SPCR", &data, &len) && spcr_parse(data, len, &spcr) == 0)
+    }
+    if (world_table(w, root, "SPCR", &data, &len) && spcr_parse(data, len, &spcr) == 0) {
+        host_check_uart(&spcr.uart);
         digest(h, spcr.uart.base), digest(h, spcr.uart.verdict), digest(h, spcr.uart.baud);
+    }
     if (world_table(w, root, "DBG2", &data, &len) && dbg2_parse(data, len, &dbg2) == 0)
-        for (u32 i = 0; i < dbg2.count; i++)
+        for (u32 i = 0; i < dbg2.count; i++) {
+            host_check_uart(&dbg2.ports[i]);
             digest(h, dbg2.ports[i].base), digest(h, dbg2.ports[i].verdict);
+        }
 }
 
 /* A table for numa_host.h, which frees what it is given: the bytes themselves stay ours. */
@@ -272,7 +285,7 @@ static inline void world_check(struct world *w, const struct acpi_root *root, st
 static inline bool world_boot(struct world *w, bool ignore_checksums, u64 *decided)
 {
     static struct acpi_root root;
-    struct phys_window window = {world_map, w};
+    struct phys_window window = {world_map, w, NULL};
     bool tables = false;
     struct acpi_rsdp_hint hint = {
         .pa = WORLD_BASE, .no_bios_scan = true, .ignore_checksums = ignore_checksums};
@@ -412,7 +425,7 @@ static inline void load_block(struct world *w, const char *name)
 static inline int parse_block(struct world *w, bool pvh)
 {
     static struct boot_info info;
-    struct phys_window window = {world_map, w};
+    struct phys_window window = {world_map, w, NULL};
     int err;
 
     shim_log_reset();

@@ -11,6 +11,7 @@
 #include "kernel/base/phys_window.h"
 #include "kernel/base/print.h"
 #include "kernel/base/string.h"
+#include "tests/host/host_rules.h"
 #include "tests/host/shim.h"
 
 #define FUZZ_BASE 0x10000ULL
@@ -27,6 +28,8 @@ static inline const void *fuzz_map(void *ctx, u64 pa, size_t len)
     const struct fuzz_memory *m = ctx;
     u64 off = pa - FUZZ_BASE;
 
+    if (!host_reach(pa, len))
+        return NULL;
     return pa >= FUZZ_BASE && off <= m->size && len <= m->size - off ? m->bytes + off : NULL;
 }
 

@@ -29,7 +29,7 @@ static void write_image(void *arg)
         uintptr_t va = places[i];
 
         CHECK(arg, probe_write(va, 1, *(u8 *)va) == -EFAULT);
-        va = (uintptr_t)phys_to_virt(va - KERNEL_BASE);
+        va = (uintptr_t)phys_to_virt(image_to_phys((void *)va));
         CHECK(arg, probe_write(va, 1, *(u8 *)va) == -EFAULT);
     }
     tally_ran(arg);
@@ -57,7 +57,7 @@ static u32 prot_of(uintptr_t va)
 KTEST(paging, permissions)
 {
     u64 on_stack;
-    u64 text_pa = (uintptr_t)__text_start - KERNEL_BASE;
+    u64 text_pa = image_to_phys(__text_start);
 
     EXPECT_EQ(prot_of((uintptr_t)__text_start), PT_X);
     EXPECT_EQ(prot_of((uintptr_t)__text_end - 1), PT_X);

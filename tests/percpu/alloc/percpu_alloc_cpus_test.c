@@ -100,6 +100,39 @@ KTEST(percpu_alloc_cpus, parking)
     rig_end(r);
 }
 
+static u64 stats_empty(struct alloc_rig *r)
+{
+    struct percpu_stats st;
+
+    pcpu_get_stats(&r->a, &st);
+    return st.empty_blocks;
+}
+
+/* Between its drain and its last instruction interrupts come, which free and ask for more. */
+KTEST(percpu_alloc_cpus, interrupts_while_it_parks)
+{
+    struct alloc_rig *r = rig_new(&(struct world_shape){.nr_nodes = 2, .nr_cpus = 4});
+    static void *ptr[20000];
+    u32 n = 0;
+
+    host_cpu_number = 3;
+    ptr[n++] = pcpu_alloc(&r->a, 64, 8, 0);
+    pcpu_cpu_parking(&r->a);
+    pcpu_free(&r->a, ptr[--n]);
+    while (n < ARRAY_SIZE(ptr) && (ptr[n] = pcpu_alloc(&r->a, 64, 8, PCPU_ATOMIC)))
+        n++;
+    EXPECT_TRUE(rig_cached(r, 3) > 0 || r->a.work[3] != PCPU_WORK_PARKED);
+    host_irqs_off = true;
+    pcpu_cpu_parking(&r->a); /* once more, with interrupts off */
+    host_irqs_off = false;
+    EXPECT_EQ(rig_cached(r, 3), 0);
+    EXPECT_EQ(r->a.work[3], PCPU_WORK_PARKED);
+    host_cpu_number = 0;
+    EXPECT_TRUE(pcpu_work_pending(&r->a)); /* it is not lost */
+    pcpu_free_bulk(&r->a, n, ptr);
+    rig_end(r);
+}
+
 KTEST(percpu_alloc_cpus, an_idle_cpu_works)
 {
     struct alloc_rig *r = rig_new(&(struct world_shape){.nr_nodes = 2, .nr_cpus = 4});
@@ -111,7 +144,6 @@ KTEST(percpu_alloc_cpus, an_idle_cpu_works)
     while (n < ARRAY_SIZE(ptr) && (ptr[n] = pcpu_alloc(&r->a, 64, 8, PCPU_ATOMIC)))
         n++;
     EXPECT_EQ(r->wakes, 1); /* one reason, one CPU woken */
-    EXPECT_FALSE(pcpu_work_pending(&r->a));
     host_cpu_number = 2;
     EXPECT_TRUE(pcpu_work_pending(&r->a));
     EXPECT_TRUE(pcpu_idle_work(&r->a));
@@ -122,6 +154,26 @@ KTEST(percpu_alloc_cpus, an_idle_cpu_works)
     EXPECT_GE(st.empty_blocks, st.reserve_target);
     host_cpu_number = 0;
     pcpu_free_bulk(&r->a, n, ptr);
+    rig_end(r);
+}
+
+/* The CPU that has the work never comes to it: the next safe point of any other CPU does it. */
+KTEST(percpu_alloc_cpus, an_idle_cpu_that_does_not_come)
+{
+    struct alloc_rig *r = rig_new(&(struct world_shape){.nr_nodes = 2, .nr_cpus = 4});
+    static void *ptr[20000];
+    u32 n = 0;
+
+    r->idle = 2;
+    while (n < ARRAY_SIZE(ptr) && (ptr[n] = pcpu_alloc(&r->a, 64, 8, PCPU_ATOMIC)))
+        n++;
+    EXPECT_EQ(r->wakes, 1);
+    EXPECT_EQ(r->a.work[2], PCPU_WORK_REFILL); /* and there it stays */
+    EXPECT_EQ(stats_empty(r), 0);
+    pcpu_safe_point(&r->a);
+    EXPECT_GE(stats_empty(r), PCPU_RESERVE_MIN);
+    EXPECT_NE(ptr[n] = pcpu_alloc(&r->a, 64, 8, PCPU_ATOMIC), NULL);
+    pcpu_free_bulk(&r->a, n + 1, ptr);
     rig_end(r);
 }
 

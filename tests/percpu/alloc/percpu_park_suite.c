@@ -6,6 +6,7 @@
  */
 #include "smp/run/park.h"
 #include "kernel/base/safe.h"
+#include "kernel/platform/percpu_platform.h"
 #include "smp/start/bringup.h"
 #include "tests/suite/come_back.h"
 #include "tests/suite/on_idle.h"
@@ -132,6 +133,80 @@ KTEST(percpu_park, magazines_go_contents_stay)
         EXPECT_EQ(smp_call_on(cpu, some_in_magazines, NULL), 0);
     }
     give_kept(&kept);
+    dyn_end(&s);
+}
+
+/*
+ * Tables of a chunk that goes while a CPU is parked stay until it has flushed: a walk through an
+ * entry that it still has in its paging-structure caches would write to them.
+ */
+KTEST(percpu_park, tables_stay_for_a_parked_cpu)
+{
+    u32 cpu = cpumap_next(&cpu_map, CPU_ONLINE, 1), unit = percpu_allocator()->unit_size;
+    struct percpu_stats before, after;
+    struct dyn_state s;
+    void *p[2];
+
+    if (cpu >= cpu_map.nr_ids) {
+        ktest_skip("needs 2 CPUs");
+        return;
+    }
+    dyn_begin(&s);
+    all_come_back();
+    EXPECT_EQ(percpu_tables_kept(), 0);
+    for (u32 i = 0; i < ARRAY_SIZE(p); i++) /* a chunk each */
+        p[i] = percpu_alloc(unit / 4 * 3, 8, PCPU_NOZERO | PCPU_NOWARN);
+    REQUIRE_EQ(cpu_park_request(cpu), 0);
+    percpu_get_stats(&before);
+    for (u32 i = 0; i < ARRAY_SIZE(p); i++)
+        percpu_free(p[i]);
+    dyn_quiet();
+    percpu_trim();
+    percpu_get_stats(&after);
+    if (after.chunks_returned > before.chunks_returned)
+        EXPECT_GE(percpu_tables_kept(), 1);
+    else
+        ktest_note("no chunk went");
+    REQUIRE_EQ(cpu_wake(cpu), 0);
+    p[0] = percpu_alloc(unit / 4 * 3, 8, PCPU_NOZERO | PCPU_NOWARN);
+    p[1] = percpu_alloc(unit / 4 * 3, 8, PCPU_NOZERO | PCPU_NOWARN);
+    percpu_free(p[0]);
+    percpu_free(p[1]);
+    dyn_end(&s);
+    EXPECT_EQ(percpu_tables_kept(), 0);
+}
+
+/* What an interrupt frees between the drain and the halt does not stay with a parked CPU. */
+static void *late_objects[8];
+static u32 late_cpu;
+
+static void free_late(void *ctx, u32 cpu)
+{
+    (void)ctx;
+    for (u32 i = 0; cpu == late_cpu && i < ARRAY_SIZE(late_objects); i++)
+        percpu_free(late_objects[i]);
+}
+
+KTEST(percpu_park, what_interrupts_free_goes_too)
+{
+    static const struct cpu_hooks hooks = {.parked = free_late}; /* before the allocator's own */
+    u32 cpu = cpumap_next(&cpu_map, CPU_ONLINE, 1);
+    struct dyn_state s;
+
+    if (cpu >= cpu_map.nr_ids || percpu_allocator()->own_mags[0]->shared) {
+        ktest_skip("needs 2 CPUs with magazines of their own");
+        return;
+    }
+    dyn_begin(&s);
+    all_come_back();
+    late_cpu = cpu;
+    for (u32 i = 0; i < ARRAY_SIZE(late_objects); i++)
+        late_objects[i] = percpu_alloc(64, 8, 0);
+    REQUIRE_EQ(cpu_hooks_add(&hooks), 0);
+    EXPECT_EQ(cpu_park_request(cpu), 0);
+    EXPECT_EQ(cached_by(cpu), 0);
+    EXPECT_EQ(cpu_wake(cpu), 0);
+    EXPECT_EQ(cpu_hooks_remove(&hooks), 0);
     dyn_end(&s);
 }
 

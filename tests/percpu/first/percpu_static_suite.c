@@ -117,7 +117,7 @@ static void write_template(void *arg)
 KTEST(percpu_static, template_read_only)
 {
     struct tally t = {0};
-    uintptr_t alias = (uintptr_t)phys_to_virt((uintptr_t)&in_plain - KERNEL_BASE);
+    uintptr_t alias = (uintptr_t)phys_to_virt(image_to_phys(&in_plain));
 
     EXPECT_EQ(smp_call_all_copy(write_template, &t), 0);
     EXPECT_TALLY(&t, cpus_online());

@@ -38,7 +38,7 @@ static inline void tlb_area_map(const struct tlb_area *a, u32 which)
 {
     static u64 page[2][PAGE_SIZE / 8] ALIGNED(PAGE_SIZE);
     struct kernel_vm *vm = &boot_state_get()->vm;
-    u64 pa = (u64)(uintptr_t)page[which] - KERNEL_BASE;
+    u64 pa = image_to_phys(page[which]);
     int err = 0;
 
     page[which][0] = TLB_AREA_WORD(which);

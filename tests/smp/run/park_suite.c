@@ -141,7 +141,8 @@ static void log_woken(void *ctx, u32 cpu)
 KTEST(park, hooks)
 {
     static struct hook_log log; /* a CPU may be late with its hooks */
-    static const struct cpu_hooks hooks = {log_first, log_parking, log_woken, &log};
+    static const struct cpu_hooks hooks = {
+        .first_online = log_first, .parking = log_parking, .woken = log_woken, .ctx = &log};
     static const struct cpu_hooks none;
 
     if (too_few(2))
@@ -242,7 +243,8 @@ KTEST(park, under_load)
 static void start_first_time(u32 cpu)
 {
     static struct hook_log log;
-    static const struct cpu_hooks hooks = {log_first, log_parking, log_woken, &log};
+    static const struct cpu_hooks hooks = {
+        .first_online = log_first, .parking = log_parking, .woken = log_woken, .ctx = &log};
     struct tally t = {0};
     u32 online = cpus_online();
 
