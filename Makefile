@@ -54,6 +54,7 @@ PURE_SRCS := \
 	kernel/base/mce.c \
 	kernel/base/mmio_allowed.c \
 	kernel/base/options.c \
+	kernel/base/patience.c \
 	kernel/base/printf.c \
 	kernel/base/refclock.c \
 	kernel/base/sort.c \

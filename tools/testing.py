@@ -30,6 +30,7 @@ KINDS = {
     "kernel": ["tests/test_qemu.py", "-k", "numa4-cpu8]"],
     "qemu": ["tests/test_qemu.py", "tests/test_damage.py", "tests/test_acpi_high.py",
              "tests/test_image_place.py", "-k", "{}"],
+    "busy": ["tests/test_busy.py", "-k", "{}"],
     "huge": ["tests/test_qemu.py", "-k", "{}"],
     "bochs": ["tests/test_bochs.py", "-k", "{}"],
     "kvm": ["tests/test_kvm.py", "-k", "{}"],

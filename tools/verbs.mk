@@ -40,6 +40,7 @@ TEST_NEEDS_tsan := tsan-bins
 TEST_NEEDS_kernel := $(BUILD)/perch.elf
 TEST_NEEDS_qemu := $(KERNELS) iso
 TEST_NEEDS_huge := $(BUILD)/perch.elf
+TEST_NEEDS_busy := $(BUILD)/perch.elf
 TEST_NEEDS_bochs := $(BUILD)/perch.elf iso
 TEST_NEEDS_kvm := $(BUILD)/perch.elf
 TEST_NEEDS_tools := $(TOOL_BINS) $(BUILD)/perch.elf library-tests
@@ -94,7 +95,7 @@ docs-check: $(TEST_NEEDS_docs)
 help:
 	@echo 'make             build/perch.elf and build/perch.iso'
 	@echo 'make run         NODES= CPUS= MEM= FIRMWARE= TOPOLOGY= TABLES= APPEND= ACCEL= GDB=1 LOG= STRICT=1'
-	@echo 'make test        every test; or WHAT=unit|model|damage|tsan|kernel|qemu|huge|bochs|kvm|tools|docs|'
+	@echo 'make test        every test; or WHAT=unit|model|damage|tsan|kernel|qemu|busy|huge|bochs|kvm|tools|docs|'
 	@echo '     runner|lint|fuzz, and PATTERN=, part of a name; test-needs: what is built before'
 	@echo 'make unit-NAME   builds and runs NAME_test.c, wherever in tests/, and what it needs; so do:'
 	@echo '     model-NAME  NAME_model.c'

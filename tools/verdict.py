@@ -16,6 +16,8 @@ from machine import size
 LAYOUTS = Path(__file__).resolve().parent.parent / "tests/data/layouts"
 STATUS = {33: "all held", 35: "FAILED", 37: "panic", 39: "held, but",
           0: "QEMU ended (power-off or triple fault)"}
+LAST = {33: r"perch: all held$", 39: r"perch: held, but: ", 35: r"perch: FAILED: ",
+        37: r"(---\[ end of panic \]---$|perch: this CPU )"}
 STAMP = re.compile(r"^\[ *\d+\.\d{6}\] ?")
 BAD = [re.compile(r"^UBSAN:"), re.compile(r"\bpanic\b", re.I), re.compile(r"assertion failed")]
 PLACED = re.compile(r"^percpu: cpu (\d+) node (\d+) unit \[mem 0x([0-9a-f]+)-0x([0-9a-f]+)\]"
@@ -53,6 +55,16 @@ def _screen(machine, result):
     if problems:
         problems += [f"screen| {line}" for line in result.page if line]
     return problems
+
+
+def _last_line(result):
+    """The log ends with Perch's last line, whole: nothing begins after it, nothing of it is lost."""
+    last = (result.text.splitlines() or [""])[-1]
+    wanted = LAST.get(result.status)
+    stamped = STAMP.match(last) or result.status == 37  # before there is a clock there is no stamp
+    if not wanted or (stamped and re.match(wanted, STAMP.sub("", last))):
+        return []
+    return [f"the last line is {last!r}, not {wanted!r} with its stamp"]
 
 
 def said(text):
@@ -232,7 +244,7 @@ def judge(machine, result):
     if machine.console == "screen":  # nothing else to judge
         return _exit(machine, result), parsed
     problems = _exit(machine, result) + _verdict(machine, result) + _text(machine, lines)
-    problems += _tests(machine, parsed) + _events(machine, lines)
+    problems += _tests(machine, parsed) + _events(machine, lines) + _last_line(result)
     if not machine.panics():
         problems += _brought_up(machine, lines) + _placement(machine, lines)
         problems += _layout(machine, lines) + _host_memory(machine, result)

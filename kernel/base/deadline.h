@@ -1,27 +1,31 @@
 /*
  * Deadlines and time stamps by the TSC. Every loop that waits for hardware or another CPU has a
- * deadline. Under a hypervisor deadlines are 20 times as long: many virtual CPUs share few real
- * ones, so slow does not mean dead. Until the TSC's frequency is known, 10 GHz is assumed, so that
- * no deadline ends early.
+ * deadline. Under a hypervisor deadlines are 20 times as long, and longer on a host that is shown
+ * to be busy (kernel/base/patience.h): many virtual CPUs share few real ones, so slow does not mean
+ * dead. Until the TSC's frequency is known, 10 GHz is assumed, so that no deadline ends early.
  * Context: any CPU, any context; nothing allocates.
  * SPDX-License-Identifier: MIT
  */
 #ifndef PERCH_BASE_DEADLINE_H
 #define PERCH_BASE_DEADLINE_H
 
-#include "kernel/base/types.h"
+#include "kernel/base/patience.h"
 
 /* Factor on every deadline under a hypervisor. */
 #define HYPERVISOR_FACTOR 20
 
+/* What all waits have learned about the host. NULL on a real machine: limits are exact. */
+struct patience_host *patience_host(void);
+
 struct deadline {
-    u64 end; /* TSC */
+    struct patience p;
 };
 
 /* A deadline us microseconds (times 20 under a hypervisor) from now. */
 struct deadline deadline_start(u64 us);
 
-bool deadline_passed(const struct deadline *d);
+/* Asked in every turn of the loop that waits, by the CPU that started it. */
+bool deadline_passed(struct deadline *d);
 
 /* Spins for at least us microseconds; a hypervisor makes no difference. */
 void udelay(u64 us);

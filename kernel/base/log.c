@@ -277,6 +277,21 @@ void log_drain(struct log *log)
     report_stalls(log);
 }
 
+bool log_drained(struct log *log)
+{
+    bool all;
+    u64 flags;
+
+    /* Asked first: who writes takes bytes from the ring, and then sends them. */
+    if ((atomic_load(&log->drain.taken) && !log->panic) || !lock_log(log, &flags))
+        return false;
+    all = true;
+    for (u32 i = 0; i < log->nr_sinks; i++)
+        all &= log->sinks[i]->dead || log->sinks[i]->stalled || log->sinks[i]->pos == log->head;
+    unlock_log(log, flags);
+    return all;
+}
+
 void log_panic_mode(struct log *log)
 {
     log->panic = true;

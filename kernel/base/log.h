@@ -91,6 +91,12 @@ size_t log_copy(struct log *log, u64 since, char *buf, size_t size);
 /* Writes the ring to the sinks, unless another CPU does; also while hold is set. */
 void log_drain(struct log *log);
 
+/*
+ * True: the sinks that take bytes have got every line, and no CPU is writing. log_drain() does not
+ * promise this: another CPU may be in the middle of a line.
+ */
+bool log_drained(struct log *log);
+
 /* Bytes that this sink has not taken yet; 0 for one that failed. */
 u64 log_behind(const struct log *log, const struct log_sink *sink);
 

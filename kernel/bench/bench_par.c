@@ -118,12 +118,12 @@ static void step_work(void *arg)
 static int call_first(u32 cpus, void (*fn)(void *arg), void *arg)
 {
     u64 words[CPUMAP_WORDS] = {0};
-    u64 before;
+    struct call_deadline before, longer = {LONG_TIME * (tsc_khz_now() / 1000), NULL};
 
     for (u32 cpu = 0; cpu < cpus; cpu++)
         if (!cpu_is_online(cpu)) /* the others would wait for it in wait_for_all() */
             return -ENODEV;
-    before = call_kind_set_deadline(&smp_calls, LONG_TIME * (tsc_khz_now() / 1000));
+    before = call_kind_set_deadline(&smp_calls, longer);
     for (u32 cpu = 0; cpu < cpus; cpu++)
         words[cpu / 64] |= 1ULL << cpu % 64;
     int err = smp_call_set(words, fn, arg);

@@ -17,6 +17,7 @@
 #define RING_SIZE     (256 * 1024)
 #define DEBUGCON_PORT 0xe9
 #define PANIC_TEXT    6144
+#define FLUSH_US      1000000 /* for a line that another CPU sends */
 
 static char ring[RING_SIZE];
 static struct log the_log = {
@@ -106,6 +107,7 @@ static void give_up(struct log_sink *sink)
 void console_finish(void)
 {
     u64 start = uptime_us(), behind, before = ~0ULL;
+    struct deadline d = deadline_start(FLUSH_US);
 
     do {
         log_drain(&the_log);
@@ -116,6 +118,9 @@ void console_finish(void)
     } while (behind && uptime_us() - start < CONSOLE_END_US);
     for (u32 i = 0; behind && i < the_log.nr_sinks; i++)
         give_up(the_log.sinks[i]);
+    /* Another CPU may be in the middle of a line that it has taken from the ring. */
+    while (!log_drained(&the_log) && !deadline_passed(&d))
+        cpu_relax();
 }
 
 /* What it could not take stays in the ring; only what is overwritten there is lost. */

@@ -13,8 +13,10 @@
 #define EXIT_PORT   0xf4
 #define PCI_ADDRESS 0xcf8
 #define PCI_DATA    0xcfc
-#define WIRE_US     20000  /* a full FIFO of 16 bytes at 9600 baud */
-#define EXIT_US     200000 /* time for QEMU to exit */
+#define WIRE_US     20000    /* a full FIFO of 16 bytes at 9600 baud */
+#define EXIT_ABSENT 0xff     /* what a port without a device reads as; QEMU's reads as 0 */
+#define EXIT_US     60000000 /* time for QEMU to exit, on the busiest host */
+#define NO_EXIT_US  2000000  /* the same where nothing seems to be */
 
 static struct power_config config;
 
@@ -154,8 +156,24 @@ static NORETURN void stay_on(enum power_result result, bool show)
 {
     if (show && config.show_verdict)
         config.show_verdict(result);
+    console_hold(false);
     op_flush(NULL);
     cpu_halt_forever();
+}
+
+/*
+ * QEMU exits from its main loop, which a busy host may keep waiting while this CPU runs on. A line
+ * begun meanwhile would be cut off, so nothing is said for long. PAUSE lets that loop run.
+ */
+static void leave_by_port(enum power_result result)
+{
+    bool absent = inb(EXIT_PORT) == EXIT_ABSENT;
+    u64 start = uptime_us(), us = absent ? NO_EXIT_US : EXIT_US;
+
+    outb(EXIT_PORT, (u8)result);
+    while (uptime_us() - start < us)
+        cpu_relax();
+    pr_warn("power: exit=isa-debug: %s", absent ? "there is no exit port" : "nothing happened");
 }
 
 void power_end(enum power_result result)
@@ -165,12 +183,10 @@ void power_end(enum power_result result)
     config.machine.ops = &power_hardware;
     config.machine.patience = cpu_has_hypervisor() ? HYPERVISOR_FACTOR : 1;
     local_irq_disable();
+    console_hold(true); /* no line of another CPU is under way when the machine goes */
     op_flush(NULL);
-    if (config.exit_port) {
-        outb(EXIT_PORT, (u8)result);
-        udelay(EXIT_US);
-        pr_warn("power: exit=isa-debug: there is no exit port");
-    }
+    if (config.exit_port)
+        leave_by_port(result);
     if (config.end == END_SHELL)
         pr_warn("power: end=shell: there is no shell yet, waiting instead");
     if (end == END_POWEROFF)

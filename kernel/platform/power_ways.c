@@ -84,14 +84,18 @@ static void announce(const struct power_machine *m, enum power_way way, const ch
     m->ops->flush(m->ctx);
 }
 
-/* Gives the machine time to go off. If this returns, it has not. */
+/*
+ * Gives the machine time to go off. If this returns, it has not. A hypervisor goes off while this
+ * CPU runs on, and its host may be busy: a line that is said too early is cut off in the middle.
+ */
 static void still_here(const struct power_machine *m, enum power_way way)
 {
+    u64 us = m->patience > 1 ? POWER_GONE_BUSY_US : POWER_GONE_US;
     u64 start = m->ops->now_us(m->ctx);
 
-    while (m->ops->now_us(m->ctx) - start < POWER_GONE_US)
+    while (m->ops->now_us(m->ctx) - start < us)
         ;
-    pr_warn("power: %s did nothing within %u ms", way_names[way], POWER_GONE_US / 1000);
+    pr_warn("power: %s did nothing within %llu ms", way_names[way], (ull)(us / 1000));
 }
 
 static void unreachable(enum power_way way, const struct acpi_gas *r)

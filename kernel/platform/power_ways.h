@@ -25,8 +25,9 @@ enum power_way {
 
 /* Going off takes milliseconds; with the SMI handlers of servers up to a second. */
 #define POWER_GONE_US      2000000
-#define POWER_ACPI_MODE_US 500000 /* for SCI_EN, times `patience` */
-#define POWER_KEYBOARD_US  100000 /* for an empty input buffer, times `patience` */
+#define POWER_GONE_BUSY_US 8000000 /* where `patience` is more than 1 */
+#define POWER_ACPI_MODE_US 500000  /* for SCI_EN, times `patience` */
+#define POWER_KEYBOARD_US  100000  /* for an empty input buffer, times `patience` */
 
 struct power_ops {
     /* One access of 1 or 2 bytes. False: the register cannot be reached. */

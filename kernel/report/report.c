@@ -128,12 +128,13 @@ static void tsc(struct report *r, const struct boot_state *s)
                   "\"type\":\"tsc\",\"khz\":%llu,\"source\":\"%s\",\"cpus\":%u,"
                   "\"reference\":%u,\"out_of_step\":%u,\"worst_cpu\":%u,\"worst_ns\":%llu,"
                   "\"worst_behind\":%s,\"doubt_ns\":%llu,\"doubt_cpu\":%u,\"warps\":%llu,"
-                  "\"warp_ns\":%llu,\"warp_cpu\":%u,\"steady\":%s",
+                  "\"warp_ns\":%llu,\"warp_cpu\":%u,\"steady\":%s,\"step\":\"%s\"",
                   (ull)khz, clock_source(), t->cpus, s->tsc_reference, t->out_of_sync, t->worst_cpu,
                   (ull)clock_ticks_to_ns((u64)(t->worst < 0 ? -t->worst : t->worst), khz),
                   truth(t->worst < 0), (ull)clock_ticks_to_ns(t->doubt, khz), t->widest_cpu,
                   (ull)t->warps, (ull)clock_ticks_to_ns(t->warp_max, khz), t->warp_cpu,
-                  truth(!t->contradiction));
+                  truth(!t->contradiction),
+                  tsc_step_name(tsc_sync_step(t, clock_us_to_ticks(TSC_IN_STEP_US, khz))));
 }
 
 static void verdicts(struct report *r, const struct boot_state *s)

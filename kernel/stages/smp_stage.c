@@ -254,8 +254,11 @@ static void set_deadlines(bool hypervisor)
 {
     u64 ms = tsc_khz_now() * (hypervisor ? HYPERVISOR_FACTOR : 1);
 
-    call_kind_set_deadline(&smp_calls, CALL_DEADLINE_MS * ms);
-    call_kind_set_deadline(&tlb_calls, TLB_DEADLINE_MS * ms);
+    struct patience_host *host = patience_host();
+
+    call_kind_set_deadline(&smp_calls, (struct call_deadline){CALL_DEADLINE_MS * ms, host});
+    call_kind_set_deadline(&tlb_calls, (struct call_deadline){TLB_DEADLINE_MS * ms, host});
+    smp_calls.ops.say = tlb_calls.ops.say = CALL_SAY_MS * tsc_khz_now();
 }
 
 void stage_smp(struct boot_state *s)

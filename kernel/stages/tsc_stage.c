@@ -42,6 +42,7 @@ static void parse_fault(const char *list, struct tsc_sync_work *work)
 static void print_result(const struct boot_state *s)
 {
     const struct tsc_sync *r = &s->tsc;
+    enum tsc_step step = tsc_sync_step(r, clock_us_to_ticks(TSC_IN_STEP_US, tsc_khz_now()));
 
     if (r->contradiction)
         firmware_finding(FW_TSC_UNSTEADY,
@@ -55,9 +56,13 @@ static void print_result(const struct boot_state *s)
                          r->worst_cpu, ns((u64)(r->worst < 0 ? -r->worst : r->worst)),
                          r->worst < 0 ? "behind" : "ahead of", s->tsc_reference, r->out_of_sync,
                          r->cpus, (ull)r->warps, ns(r->warp_max), r->warp_cpu);
-    else if (!r->contradiction)
+    if (step == TSC_IN_STEP)
         pr_info("tsc: %u CPUs in step: offsets from CPU %u are below %llu ns (CPU %u), %llu warps",
                 r->cpus, s->tsc_reference, ns(r->doubt), r->widest_cpu, (ull)r->warps);
+    if (step == TSC_NOT_KNOWN)
+        pr_info("tsc: %u CPUs not known to be in step: doubt %llu us (CPU %u against CPU %u), "
+                "%llu warps",
+                r->cpus, ns(r->doubt) / 1000, r->widest_cpu, s->tsc_reference, (ull)r->warps);
 }
 
 void stage_tsc(struct boot_state *s)

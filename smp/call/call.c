@@ -27,13 +27,14 @@ static void ask_by_nmi(void *ctx, u32 cpu)
     struct nmi_question *q = per_cpu_ptr(&nmi_question, cpu);
 
     (void)ctx;
+    event_count(EVENT_CALL_NMI);
     atomic_store_explicit(&q->rip, 0, memory_order_relaxed);
     atomic_store_explicit(&q->asked, true, memory_order_seq_cst);
     event_count(EVENT_CALL_NMI);
     smp_nmi_send(cpu);
 }
 
-struct call_kind smp_calls = CALL_KIND(smp_calls, &call_cpu, VEC_CALL, ask_by_nmi);
+struct call_kind smp_calls = CALL_KIND(smp_calls, "call", &call_cpu, VEC_CALL, ask_by_nmi);
 
 void smp_call_nmi(struct trap_frame *frame)
 {

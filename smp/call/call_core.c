@@ -75,25 +75,38 @@ static u32 pending(const struct call_cpu *own)
     return atomic_load_explicit(&own->pending, memory_order_acquire);
 }
 
+static void say(const struct call_ops *ops, u32 todo, u64 now, u64 since, u64 *said)
+{
+    if (!ops->still_waiting || now - *said <= ops->say)
+        return;
+    *said = now;
+    ops->still_waiting(ops->ctx, todo, now - since);
+}
+
 /* Serves while it waits. True: all targets are done. False: no progress within the deadline. */
 static bool wait_done(const struct call_ops *ops, const struct call_cpu *own)
 {
     u32 todo = pending(own), seen = todo;
-    u64 start;
+    struct patience p;
+    u64 now, said;
 
     if (!todo)
         return true;
-    start = ops->now(ops->ctx);
+    now = said = ops->now(ops->ctx);
+    patience_begin(&p, ops->deadline.host, ops->deadline.ticks, now);
     while (todo) {
         if (atomic_load_explicit(&own->summary, memory_order_acquire))
             ops->serve(ops->ctx);
         todo = pending(own);
+        now = ops->now(ops->ctx);
         if (todo != seen) {
             seen = todo;
-            start = ops->now(ops->ctx);
-        } else if (ops->now(ops->ctx) - start > ops->deadline) {
+            said = now;
+            patience_progress(&p, now);
+        } else if (patience_over(&p, now)) {
             return pending(own) == 0;
         }
+        say(ops, todo, now, p.since, &said);
     }
     return true;
 }

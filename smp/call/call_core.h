@@ -27,6 +27,7 @@
 #include <stdatomic.h>
 #include "kernel/base/bitmap.h"
 #include "kernel/base/errno.h"
+#include "kernel/base/patience.h"
 #include "kernel/base/types.h"
 
 #define CALL_WORDS BITMAP_WORDS(NR_CPUS)
@@ -68,8 +69,15 @@ struct call_ops {
     u64 (*now)(void *ctx);              /* ticks; called in every turn of a wait, so it may yield */
     void (*serve)(void *ctx);           /* call_serve() for this CPU, as its interrupt does */
     bool (*online)(void *ctx, u32 cpu); /* sequentially consistent */
+    /* Called every `say` ticks without an answer, so that the log shows life. May be NULL. */
+    void (*still_waiting)(void *ctx, u32 pending, u64 ticks);
     void *ctx;
-    u64 deadline; /* ticks until the NMI, and again until the failure */
+    u64 say;
+    struct call_deadline {
+        u64 ticks; /* until the NMI, and again until the failure */
+        struct patience_host
+            *host; /* on a busy host longer (kernel/base/patience.h); NULL: exact */
+    } deadline;
 };
 
 /* The targets: a set of CPUs below nr, or one CPU when words is NULL. */

@@ -6,6 +6,8 @@
 
 #include "kernel/base/cpu.h"
 #include "kernel/base/cpu_local.h"
+#include "kernel/base/deadline.h"
+#include "kernel/base/print.h"
 #include "smp/start/apic.h"
 #include "smp/start/cpus.h"
 
@@ -43,6 +45,14 @@ bool call_hw_online(void *ctx, u32 cpu)
 {
     (void)ctx;
     return cpu_is_online(cpu);
+}
+
+void call_hw_waiting(void *ctx, u32 pending, u64 ticks)
+{
+    const struct call_kind *kind = ctx;
+
+    pr_info("smp: %u CPU%s not answered a %s for %llu ms: a busy host, or dead", pending,
+            pending == 1 ? " has" : "s have", kind->name, (ull)(ticks_to_us(ticks) / 1000));
 }
 
 bool call_kind_serve(const struct call_kind *kind)

@@ -28,7 +28,7 @@ static void kick_by_nmi(void *ctx, u32 cpu)
     smp_nmi_send(cpu); /* the reason is in tlb_call: the handler checks every caller's bit */
 }
 
-struct call_kind tlb_calls = CALL_KIND(tlb_calls, &tlb_call, VEC_TLB, kick_by_nmi);
+struct call_kind tlb_calls = CALL_KIND(tlb_calls, "shoot-down", &tlb_call, VEC_TLB, kick_by_nmi);
 
 static void drop_local(const struct tlb_work *work)
 {

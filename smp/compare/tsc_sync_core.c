@@ -160,3 +160,24 @@ int tsc_sync_solve(const struct tsc_event *events, u32 n, u32 nr_cpus, u32 ref,
     find_warps(&s, result);
     return 0;
 }
+
+enum tsc_step tsc_sync_step(const struct tsc_sync *result, u64 small)
+{
+    if (result->contradiction)
+        return TSC_UNSTEADY;
+    if (result->out_of_sync)
+        return TSC_OUT_OF_STEP;
+    return result->doubt <= small ? TSC_IN_STEP : TSC_NOT_KNOWN;
+}
+
+const char *tsc_step_name(enum tsc_step step)
+{
+    static const char *const names[] = {
+        [TSC_IN_STEP] = "in-step",
+        [TSC_NOT_KNOWN] = "not-known",
+        [TSC_OUT_OF_STEP] = "out-of-step",
+        [TSC_UNSTEADY] = "unsteady",
+    };
+
+    return names[step];
+}

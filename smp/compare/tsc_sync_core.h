@@ -50,6 +50,28 @@ struct tsc_sync {
 };
 
 /*
+ * What `in step` claims: offsets below this, about what a message between two sockets takes. On
+ * real CPUs the doubt is below 1 us (docs/adr/0012); under a hypervisor it is often milliseconds.
+ */
+#define TSC_IN_STEP_US 10
+
+enum tsc_step {
+    TSC_IN_STEP,     /* every offset is known to be small */
+    TSC_NOT_KNOWN,   /* none is proved, but the bounds are too wide to exclude a large one */
+    TSC_OUT_OF_STEP, /* an offset is proved */
+    TSC_UNSTEADY,    /* no fixed offsets fit */
+};
+
+/*
+ * What the readings prove. `in step` is said only when every CPU's bounds are at most `small` ticks
+ * apart: where the doubt is larger than what is claimed, nothing is claimed.
+ */
+enum tsc_step tsc_sync_step(const struct tsc_sync *result, u64 small);
+
+/* "in-step", "not-known", "out-of-step", "unsteady": for the report. */
+const char *tsc_step_name(enum tsc_step step);
+
+/*
  * Solves events[n], which are in the counter's order, for CPUs below nr_cpus. Writes
  * bounds[nr_cpus]: 0 for ref, and +-TSC_OFFSET_MAX for a CPU without events. -EINVAL: ref has no
  * event.

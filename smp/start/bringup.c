@@ -8,6 +8,8 @@
 #include "kernel/base/events.h"
 #include "kernel/base/cpu_id.h"
 #include "kernel/base/cpu_local.h"
+#include "kernel/base/deadline.h"
+#include "kernel/base/events.h"
 #include "kernel/base/firmware.h"
 #include "kernel/base/print.h"
 #include "kernel/base/sort.h"
@@ -77,12 +79,21 @@ static void op_forget_arrival(void *ctx, const struct smp_record *rec)
     atomic_store_explicit(arrival_of(ctx, rec), arrival, memory_order_relaxed);
 }
 
+static void op_still_waiting(void *ctx, u32 missing, u64 ticks)
+{
+    const struct bringup *b = ctx;
+
+    pr_info("smp: %u CPU%s still silent after %lu ms: a busy host, or dead", missing,
+            missing == 1 ? " is" : "s are", ticks / (b->config->tsc_hz / 1000));
+}
+
 static const struct bringup_ops batch_ops = {
     .send_init = op_init,
     .send_startup = op_startup,
     .now = op_now,
     .arrived = op_arrived,
     .forget_arrival = op_forget_arrival,
+    .still_waiting = op_still_waiting,
 };
 
 /* ---- the boot CPU's side --------------------------------------------------------------------- */
@@ -109,7 +120,8 @@ static void apply_faults(const struct smp_config *config, struct smp_record *rec
         if (config->faults[i].cpu != rec->cpu)
             continue;
         rec->stop_at = config->faults[i].stop_at;
-        rec->silent = rec->stop_at == STAGE_NONE;
+        rec->early = config->faults[i].early;
+        rec->silent = rec->stop_at == STAGE_NONE && !rec->early;
     }
 }
 
@@ -232,6 +244,7 @@ static int run_batch(struct bringup *b)
         .ops = &batch_ops,
         .ctx = b,
         .times = bringup_default_times(config->tsc_hz / 1000, config->hypervisor, is_old_cpu()),
+        .host = patience_host(),
     };
     int err = trampoline_fill(config->trampoline_pa, phys_to_virt(config->trampoline_pa), b->data,
                               apic_mode() == APIC_MODE_X2, &b->table);

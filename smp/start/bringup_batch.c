@@ -12,6 +12,8 @@
 #define RETRY_INIT_WAIT_MS  10
 #define SECOND_STARTUP_US   200
 #define CHECKS_PER_DEADLINE 16
+#define RETRY_PERCENT       50 /* of the patience, until the second attempt */
+#define SAY_MS              5000
 
 struct bringup_times bringup_default_times(u64 ticks_per_ms, bool hypervisor, bool old_cpu)
 {
@@ -21,8 +23,8 @@ struct bringup_times bringup_default_times(u64 ticks_per_ms, bool hypervisor, bo
         .init_wait = old_cpu && !hypervisor ? OLD_INIT_WAIT_MS * ticks_per_ms : 0,
         .retry_init_wait = RETRY_INIT_WAIT_MS * ticks_per_ms,
         .second_startup = SECOND_STARTUP_US * ticks_per_ms / 1000 * factor,
-        .retry = DEADLINE_MS * ticks_per_ms * factor / 2,
         .deadline = DEADLINE_MS * ticks_per_ms * factor,
+        .say = SAY_MS * ticks_per_ms,
     };
 }
 
@@ -62,9 +64,28 @@ static void send_init_all(const struct bringup_batch *b)
             b->ops->send_init(b->ctx, b->rec[i].apic_id);
 }
 
+/*
+ * Fault injection: as if the host had kept an earlier start-up IPI until after the INIT. Waits, so
+ * that the processors are there before the offer.
+ */
+static void send_early_startups(const struct bringup_batch *b)
+{
+    for (u32 i = 0; i < b->n; i++) {
+        const struct smp_record *rec = &b->rec[i];
+        u64 start = now(b);
+
+        if (!rec->early || !missing(rec))
+            continue;
+        b->ops->send_startup(b->ctx, rec->apic_id);
+        while (!b->ops->arrived(b->ctx, rec) && now(b) - start < b->times.deadline)
+            ;
+        wait_ticks(b, b->times.retry_init_wait);
+    }
+}
+
 static void send_startup(const struct bringup_batch *b, const struct smp_record *rec)
 {
-    if (!rec->silent)
+    if (!rec->silent && !rec->early)
         b->ops->send_startup(b->ctx, rec->apic_id);
 }
 
@@ -110,38 +131,85 @@ static u64 progress(const struct bringup_batch *b)
     return sum;
 }
 
-/* For the batch's deadline, over both attempts: time and progress() of the last progress. */
-struct silence {
-    u64 since, seen;
+/* Over both attempts. */
+struct wait {
+    struct patience patience;
+    u64 seen;    /* progress() at the last progress */
+    u64 checked; /* when progress() was asked last */
+    u64 said;    /* when still_waiting() was called last, or the last progress */
 };
 
+static u32 count_missing(const struct bringup_batch *b)
+{
+    u32 count = 0;
+
+    for (u32 i = 0; i < b->n; i++)
+        count += missing(&b->rec[i]);
+    return count;
+}
+
 /*
- * Waits until all are online (true), or there was no progress for `ticks`. It polls one record, and
- * reads all records only a few times per deadline, so as not to disturb the processors' cache
+ * Reads all records only a few times per deadline, so as not to disturb the processors' cache
  * lines.
  */
-static bool wait_online(const struct bringup_batch *b, struct silence *s, u64 ticks)
+static void check_progress(const struct bringup_batch *b, struct wait *w, u64 t)
 {
-    u64 checked = now(b);
+    u64 p;
+
+    if (t - w->checked <= b->times.deadline / CHECKS_PER_DEADLINE)
+        return;
+    w->checked = t;
+    p = progress(b);
+    if (p > w->seen) {
+        w->seen = p;
+        w->said = t;
+        patience_progress(&w->patience, t);
+    } else if (t - w->said > b->times.say) {
+        w->said = t;
+        if (b->ops->still_waiting)
+            b->ops->still_waiting(b->ctx, count_missing(b), t - w->patience.since);
+    }
+}
+
+/* Waits until all are online (true), or `percent` of the patience is over; polls one record. */
+static bool wait_online(const struct bringup_batch *b, struct wait *w, u32 percent)
+{
     u32 i = 0;
 
     for (;;) {
-        u64 t, p;
+        u64 t;
 
+        while (i < b->n && !missing(&b->rec[i]))
+            i++;
+        t = now(b);
+        if (i == b->n) {
+            patience_progress(&w->patience, t);
+            return true;
+        }
+        check_progress(b, w, t);
+        if (patience_over_part(&w->patience, t, percent)) {
+            /* The last look may be old. */
+            w->checked = 0;
+            check_progress(b, w, t);
+            if (w->patience.since != t)
+                return false;
+        }
+    }
+}
+
+/* The time between two start-up IPIs is short, and no reason to give anybody up. */
+static bool wait_ticks_online(const struct bringup_batch *b, u64 ticks)
+{
+    u64 start = now(b);
+    u32 i = 0;
+
+    do {
         while (i < b->n && !missing(&b->rec[i]))
             i++;
         if (i == b->n)
             return true;
-        t = now(b);
-        if (t - checked <= ticks / CHECKS_PER_DEADLINE)
-            continue;
-        checked = t;
-        p = progress(b);
-        if (p > s->seen)
-            *s = (struct silence){t, p};
-        else if (t - s->since > ticks)
-            return false;
-    }
+    } while (now(b) - start < ticks);
+    return false;
 }
 
 static void repeat_startup(const struct bringup_batch *b, struct bringup_result *result)
@@ -157,7 +225,7 @@ static void repeat_startup(const struct bringup_batch *b, struct bringup_result 
 }
 
 /* True: all are online. */
-static bool run_attempt(const struct bringup_batch *b, u32 attempt, struct silence *s,
+static bool run_attempt(const struct bringup_batch *b, u32 attempt, struct wait *w,
                         struct bringup_result *result)
 {
     u64 init_wait = attempt == 1 ? b->times.init_wait : b->times.retry_init_wait;
@@ -167,18 +235,19 @@ static bool run_attempt(const struct bringup_batch *b, u32 attempt, struct silen
     send_init_all(b);
     t[1] = now(b);
     wait_ticks(b, init_wait);
+    send_early_startups(b);
     t[2] = now(b);
     send_startup_all(b, attempt);
     t[3] = now(b);
     if (attempt == 1) {
         result->init_ticks = t[1] - t[0];
         result->startup_ticks = t[3] - t[2];
-        s->since = t[3];
+        w->said = w->checked = t[3];
+        patience_begin(&w->patience, b->host, b->times.deadline, t[3]);
     }
-    if (wait_online(b, s, t[3] - s->since + b->times.second_startup))
-        return true;
-    repeat_startup(b, result);
-    return wait_online(b, s, attempt == 1 ? b->times.retry : b->times.deadline);
+    if (!wait_ticks_online(b, b->times.second_startup))
+        repeat_startup(b, result);
+    return wait_online(b, w, attempt == 1 ? RETRY_PERCENT : 100);
 }
 
 /* The arrival byte is the only trace of a processor that never found its record. */
@@ -199,18 +268,9 @@ static void give_up(const struct bringup_batch *b)
             b->ops->send_init(b->ctx, b->rec[i].apic_id);
 }
 
-static u32 count_missing(const struct bringup_batch *b)
-{
-    u32 count = 0;
-
-    for (u32 i = 0; i < b->n; i++)
-        count += missing(&b->rec[i]);
-    return count;
-}
-
 void bringup_run(struct bringup_batch *batch, struct bringup_result *result)
 {
-    struct silence silence = {0};
+    struct wait wait = {0};
     u64 start = now(batch);
     bool done = batch->n == 0;
 
@@ -218,13 +278,13 @@ void bringup_run(struct bringup_batch *batch, struct bringup_result *result)
     for (u32 attempt = 1; attempt <= BRINGUP_ATTEMPTS && !done; attempt++) {
         if (attempt > 1)
             result->retried = count_missing(batch);
-        done = run_attempt(batch, attempt, &silence, result);
+        done = run_attempt(batch, attempt, &wait, result);
         if (!done)
             note_arrivals(batch);
     }
     if (!done)
         give_up(batch);
-    result->silent_ticks = done ? 0 : now(batch) - silence.since;
+    result->silent_ticks = done ? 0 : now(batch) - wait.patience.since;
     result->given_up = count_missing(batch);
     result->online = batch->n - result->given_up;
     result->total_ticks = now(batch) - start;

@@ -4,10 +4,14 @@
  * not online get INIT and start-up once more. At its end they get a last INIT and are left out. So
  * dead processors cost one deadline, whatever their number, and never stop the boot.
  *
- * The deadline restarts whenever a processor reaches a stage for the first time: on a busy
- * hypervisor a processor can be seconds late without being dead. A second INIT does no harm to a
- * processor that its host does not run. Reaching the same stage again is no progress, so a stuck
- * processor gains no time.
+ * The deadline restarts whenever a processor reaches a stage for the first time, and is longer on a
+ * busy host (kernel/base/patience.h): there a processor can be many seconds late without being
+ * dead. Reaching the same stage again is no progress, so a stuck processor gains no time.
+ *
+ * A processor whose host did not run it between the two INITs sees them as one, and QEMU keeps the
+ * first start-up IPI for it. It then enters the trampoline before the second start-up IPI is sent,
+ * which it will ignore, as it runs. So a processor that finds its record held waits there for the
+ * offer (smp/start/trampoline.asm): no start-up is lost.
  *
  * Pure: the boot CPU's side only, hardware by ops, times in ticks of ops->now. Boot CPU; allocates
  * nothing. It waits by reading the clock without PAUSE: in some emulators a PAUSE costs a round
@@ -17,6 +21,7 @@
 #ifndef PERCH_SMP_START_BRINGUP_BATCH_H
 #define PERCH_SMP_START_BRINGUP_BATCH_H
 
+#include "kernel/base/patience.h"
 #include "smp/start/bringup_state.h"
 
 #define BRINGUP_ATTEMPTS 2
@@ -31,6 +36,8 @@ struct bringup_ops {
      */
     bool (*arrived)(void *ctx, const struct smp_record *rec);
     void (*forget_arrival)(void *ctx, const struct smp_record *rec);
+    /* Called every few seconds without progress, so that the log shows life. May be NULL. */
+    void (*still_waiting)(void *ctx, u32 missing, u64 ticks);
 };
 
 /* All in ticks. */
@@ -38,8 +45,8 @@ struct bringup_times {
     u64 init_wait;       /* between INIT and start-up, first attempt */
     u64 retry_init_wait; /* the same, second attempt: an earlier INIT must have arrived */
     u64 second_startup;  /* from the first start-up IPI to the second */
-    u64 retry;           /* without progress until the second attempt */
-    u64 deadline;        /* without progress until the end of both attempts */
+    u64 deadline;        /* without progress until the end; half of it until the second attempt */
+    u64 say;             /* between two calls of still_waiting() */
 };
 
 struct bringup_batch {
@@ -48,6 +55,7 @@ struct bringup_batch {
     const struct bringup_ops *ops;
     void *ctx;
     struct bringup_times times;
+    struct patience_host *host; /* NULL: the deadline is exact */
 };
 
 struct bringup_result {
@@ -63,7 +71,7 @@ struct bringup_result {
 /*
  * The default times. Only processors older than the Pentium 4 and the Athlon 64 need 10 ms between
  * INIT and the start-up IPI; others, and all under a hypervisor, need none (Linux: init_udelay).
- * The deadline is 100 ms, under a hypervisor 2 s. The retry is half-way.
+ * The deadline is 100 ms, under a hypervisor 2 s, on a busy host more.
  */
 struct bringup_times bringup_default_times(u64 ticks_per_ms, bool hypervisor, bool old_cpu);
 

@@ -1,5 +1,5 @@
 /*
- * Reading fail=ap_silent and fail=ap_stage; see bringup_fault.h.
+ * Reading fail=ap_silent, fail=ap_early and fail=ap_stage; see bringup_fault.h.
  * SPDX-License-Identifier: MIT
  */
 #include "smp/start/bringup_fault.h"
@@ -35,9 +35,9 @@ int smp_fault_parse(const char *item, size_t len, struct smp_fault *fault)
 {
     struct cursor c = {item, item + len};
     u32 stage = STAGE_NONE;
-    bool stops = take(&c, "ap_stage:");
+    bool stops = take(&c, "ap_stage:"), early = !stops && take(&c, "ap_early:");
 
-    if (!stops && !take(&c, "ap_silent:"))
+    if (!stops && !early && !take(&c, "ap_silent:"))
         return -ENOENT;
     if (!take_number(&c, NR_CPUS - 1, &fault->cpu))
         return -EINVAL;
@@ -46,5 +46,6 @@ int smp_fault_parse(const char *item, size_t len, struct smp_fault *fault)
     if (c.at != c.end)
         return -EINVAL;
     fault->stop_at = (u8)stage;
+    fault->early = early;
     return 0;
 }

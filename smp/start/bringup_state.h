@@ -12,6 +12,8 @@
  *     IDLE -> HELD -> OFFERED -> ONLINE            (claim)
  *              ^---------'  `--> GIVEN_UP          (retry: HELD again, next attempt)
  *
+ * HELD lasts only until the next offer: the trampoline waits for that.
+ *
  * Pure. The caller of each function is given below. Records are sorted by APIC id, one per CPU.
  * SPDX-License-Identifier: MIT
  */
@@ -49,7 +51,8 @@ struct smp_record {
     u64 gs_base;
     u64 first_tsc;  /* at its first instruction */
     u64 online_tsc; /* just before the claim */
-    u64 reserved[2];
+    bool early; /* fault injection: gets its start-up IPI while its record is held, and no other */
+    u64 reserved[1];
 } ALIGNED(64);
 static_assert(sizeof(struct smp_record) == 64, "the trampoline multiplies by 64");
 static_assert(offsetof(struct smp_record, word) == 0, "trampoline.inc");

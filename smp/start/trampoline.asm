@@ -130,7 +130,13 @@ trampoline_pm32:
 .found:
     shl ebp, 6                          ; sizeof(struct smp_record)
     add ebp, [ebx + TD_RECORDS]
+.word:
     mov eax, [ebp + REC_WORD]
+    cmp al, BRING_HELD                  ; between two attempts: the start-up IPI that will come is
+    jne .decided                        ; ignored by a processor that runs (bringup_batch.h)
+    pause
+    jmp .word
+.decided:
     cmp al, BRING_OFFERED               ; given up, or online (a late second start-up): halt
     jne .halt
     mov [ebp + REC_FIRST_TSC], esi

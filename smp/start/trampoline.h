@@ -70,7 +70,8 @@ static_assert(offsetof(struct trampoline_data, record_delta) == 0x40, "trampolin
 static_assert(offsetof(struct trampoline_data, entry) == 0x48, "trampoline.inc");
 static_assert(offsetof(struct trampoline_data, unknown) == 0x50, "trampoline.inc");
 static_assert(offsetof(struct trampoline_data, arrival) == 0x800, "trampoline.inc");
-static_assert(BRING_OFFERED == 2 && STAGE_LONG_MODE == 3 && STAGE_KERNEL == 4, "trampoline.inc");
+static_assert(BRING_HELD == 1 && BRING_OFFERED == 2, "trampoline.inc");
+static_assert(STAGE_LONG_MODE == 3 && STAGE_KERNEL == 4, "trampoline.inc");
 
 /* The records of one batch, sorted by APIC id, below 4 GiB. */
 struct trampoline_table {

@@ -92,6 +92,7 @@ SPOILT = [
     ("skip-of-another-machine", "SKIP not the debug build", "SKIP needs 3 CPUs", "skipped: one.b"),
     ("event", "NMI), 2 of", "NMI), 1 of", "event call-nmi: 1"),
     ("panic", "[    0.000001] Perch", "[    0.000001] panic: nothing works", "panic"),
+    ("line-begun-after-the-verdict", "perch: all held\n", "perch: all held\n[", "the last line is '['"),
 ]
 
 
@@ -250,7 +251,7 @@ def test_lines_said_twice_fail(boot):
     """A console that comes late is given what the others have had, once."""
     line = "[    0.000050] Perch 1a2b3c: booted by GRUB (Multiboot2)\n"
     assert boot(line + LOG)[0] == []
-    assert "2 lines" in boot(line + LOG + line)[0][0]
+    assert "2 lines" in boot(line + line + LOG)[0][0]
 
 
 def test_forbidden_line_fails(boot):

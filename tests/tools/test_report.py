@@ -205,7 +205,9 @@ def check_tsc(machine, objects):
     assert x["khz"] == of(objects, "machine")[0]["tsc_khz"] and x["source"] == "HPET"
     assert x["cpus"] == machine.cpus_online() and x["reference"] < x["cpus"]
     assert (x["worst_ns"] > 0) == (x["out_of_step"] > 0)
-    assert 0 < x["doubt_ns"] < 10**10  # a call to all CPUs takes no ten seconds
+    assert x["doubt_ns"] > 0  # on a busy host a call to all CPUs may take any time
+    assert x["step"] == ("unsteady" if not x["steady"] else "out-of-step" if x["out_of_step"] else
+                         "in-step" if x["doubt_ns"] <= 10_000 else "not-known")
 
 
 @pytest.mark.parametrize("case", CASES)

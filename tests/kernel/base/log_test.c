@@ -4,6 +4,8 @@
  * SPDX-License-Identifier: MIT
  */
 #include <pthread.h>
+#include <sched.h>
+#include <stdatomic.h>
 #include "kernel/base/events.h"
 #include "kernel/base/ktest.h"
 #include "kernel/base/log.h"
@@ -311,4 +313,60 @@ KTEST(log, copies_for_a_page)
     for (u32 i = 0; i < 1000; i++)
         say(&log, LOG_INFO, false, "%04u more", i); /* the mark's line is gone from the ring */
     EXPECT_EQ(log_copy(&log, mark, text, sizeof(text)), sizeof(text) - 1);
+}
+
+/* ---- nothing is left of a line that another CPU sends ---------------------------------------- */
+
+static atomic_bool sending, send_on;
+
+static int slow(void *ctx, const char *buf, size_t len)
+{
+    atomic_store(&sending, true);
+    while (!atomic_load(&send_on))
+        sched_yield();
+    return keep(ctx, buf, len);
+}
+
+static void *say_one(void *log)
+{
+    say(log, LOG_INFO, false, "from another CPU");
+    return NULL;
+}
+
+KTEST(log, not_drained_while_another_cpu_sends)
+{
+    struct log log;
+    struct log_sink sink = {.name = "slow", .write = slow};
+    pthread_t other;
+
+    fresh(&log, 4096);
+    log_add_sink(&log, &sink);
+    EXPECT_TRUE(log_drained(&log));
+    atomic_store(&sending, false);
+    atomic_store(&send_on, false);
+    pthread_create(&other, NULL, say_one, &log);
+    while (!atomic_load(&sending))
+        sched_yield();
+    log_drain(&log); /* returns at once: the other CPU is at it */
+    EXPECT_FALSE(log_drained(&log));
+    atomic_store(&send_on, true);
+    pthread_join(other, NULL);
+    EXPECT_TRUE(log_drained(&log));
+    EXPECT_STREQ(got, "from another CPU\r\n");
+}
+
+KTEST(log, not_drained_while_lines_are_held)
+{
+    struct log log;
+    struct log_sink sink = {.name = "keep", .write = keep}, dead = {.name = "dead", .write = keep};
+
+    fresh(&log, 4096);
+    log_add_sink(&log, &sink);
+    log_add_sink(&log, &dead);
+    dead.dead = true;
+    log.hold = true;
+    say(&log, LOG_INFO, false, "held");
+    EXPECT_FALSE(log_drained(&log));
+    log_drain(&log);
+    EXPECT_TRUE(log_drained(&log)); /* a dead sink is not waited for */
 }

@@ -244,6 +244,17 @@ KTEST(power_ways, s5_does_nothing)
     EXPECT_EQ(at(RESET)->writes + at(0x64)->writes + at(0xcf9)->writes + fake.triples, 0);
 }
 
+/* A hypervisor goes off while this CPU runs on: a line said early would be cut off. */
+KTEST(power_ways, under_a_hypervisor_nothing_is_said_for_longer)
+{
+    set_up();
+    machine.patience = 20;
+    EXPECT_FALSE(goes_off());
+    EXPECT_TRUE(shim_log_contains("power: ACPI S5 did nothing within 8000 ms"));
+    EXPECT_TRUE(fake.now >= POWER_GONE_BUSY_US);
+    EXPECT_TRUE(fake.now < POWER_GONE_BUSY_US + 1000);
+}
+
 KTEST(power_ways, s5_hardware_reduced)
 {
     set_up();

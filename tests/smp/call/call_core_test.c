@@ -72,7 +72,13 @@ static void reset(u64 deadline_ns)
         atomic_store(&irq[i], false), atomic_store(&gone[i], false);
     atomic_store(&nmis, 0);
     atomic_store(&kicks, 0);
-    ops = (struct call_ops){t_of, t_kick, t_nmi, t_now, t_serve, t_online, NULL, deadline_ns};
+    ops = (struct call_ops){.of = t_of,
+                            .kick = t_kick,
+                            .nmi = t_nmi,
+                            .now = t_now,
+                            .serve = t_serve,
+                            .online = t_online,
+                            .deadline = {.ticks = deadline_ns}};
     self = 0;
 }
 

@@ -161,7 +161,7 @@ static NOINLINE u32 poison_and_release(void)
 KTEST(call, a_late_answer_touches_nothing)
 {
     u32 cpu = cpumap_next(&cpu_map, CPU_ONLINE, 1);
-    u64 old;
+    struct call_deadline old;
 
     if (cpu >= cpu_map.nr_ids) {
         ktest_skip("needs 2 CPUs");
@@ -169,7 +169,8 @@ KTEST(call, a_late_answer_touches_nothing)
     }
     atomic_store(&begun, false);
     atomic_store(&answer, false);
-    old = call_kind_set_deadline(&smp_calls, 20 * tsc_khz_now());
+    ktest_expect_event(EVENT_CALL_NMI);
+    old = call_kind_set_deadline(&smp_calls, (struct call_deadline){20 * tsc_khz_now(), NULL});
     for (u32 i = 0; i < 50 && !atomic_load(&begun); i++) /* a busy host may not let it begin */
         EXPECT_EQ(call_that_fails(cpu), -ETIMEDOUT);
     call_kind_set_deadline(&smp_calls, old);

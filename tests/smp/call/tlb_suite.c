@@ -198,11 +198,15 @@ static bool wait_held(bool want)
     return true;
 }
 
+/* Its CPUs get an NMI, on purpose. */
 static int shoot_with_deadline(u64 va, u64 ms)
 {
-    u64 old = call_kind_set_deadline(&tlb_calls, ms * tsc_khz_now());
-    int err = tlb_shootdown(va, va + PAGE_SIZE);
+    struct call_deadline shorter = {ms * tsc_khz_now(), NULL};
+    struct call_deadline old = call_kind_set_deadline(&tlb_calls, shorter);
+    int err;
 
+    ktest_expect_event(EVENT_TLB_NMI);
+    err = tlb_shootdown(va, va + PAGE_SIZE);
     call_kind_set_deadline(&tlb_calls, old);
     return err;
 }

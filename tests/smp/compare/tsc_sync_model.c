@@ -108,6 +108,22 @@ static void no_offsets(void)
     memset(offset, 0, sizeof(offset));
 }
 
+/* Nothing is claimed that the bounds do not show. */
+KTEST(tsc_sync, in_step_is_said_only_without_doubt)
+{
+    struct tsc_sync r = {.cpus = 4, .doubt = 20000};
+
+    EXPECT_EQ(tsc_sync_step(&r, 20000), TSC_IN_STEP);
+    EXPECT_EQ(tsc_sync_step(&r, 19999), TSC_NOT_KNOWN); /* 13 ms of doubt are not in step */
+    r.out_of_sync = 1;
+    EXPECT_EQ(tsc_sync_step(&r, 19999), TSC_OUT_OF_STEP);
+    EXPECT_EQ(tsc_sync_step(&r, 20000), TSC_OUT_OF_STEP);
+    r.contradiction = true;
+    EXPECT_EQ(tsc_sync_step(&r, 20000), TSC_UNSTEADY);
+    EXPECT_STREQ(tsc_step_name(TSC_NOT_KNOWN), "not-known");
+    EXPECT_STREQ(tsc_step_name(TSC_UNSTEADY), "unsteady");
+}
+
 KTEST(tsc_sync, in_step_is_never_called_out_of_step)
 {
     struct tsc_sync r;

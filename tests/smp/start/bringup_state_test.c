@@ -183,6 +183,11 @@ KTEST(bringup_fault, items)
     EXPECT_EQ(parse("ap_silent:5", &f), 0);
     EXPECT_EQ(f.cpu, 5);
     EXPECT_EQ(f.stop_at, STAGE_NONE);
+    EXPECT_FALSE(f.early);
+    EXPECT_EQ(parse("ap_early:7", &f), 0);
+    EXPECT_EQ(f.cpu, 7);
+    EXPECT_EQ(f.stop_at, STAGE_NONE);
+    EXPECT_TRUE(f.early);
     EXPECT_EQ(parse("ap_stage:6:3", &f), 0);
     EXPECT_EQ(f.cpu, 6);
     EXPECT_EQ(f.stop_at, STAGE_LONG_MODE);
@@ -197,6 +202,8 @@ KTEST(bringup_fault, refused)
         "ap_silent:x",
         "ap_silent:4096",
         "ap_silent:5:1",
+        "ap_early:",
+        "ap_early:7:1",
         "ap_silent:99999999999999999999",
         "ap_stage:6",
         "ap_stage:6:",

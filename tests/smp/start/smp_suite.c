@@ -73,7 +73,8 @@ static void spin(void *arg)
 /* A target that does not answer in time gets the NMI, survives it, and the call succeeds. */
 KTEST(smp, nmi_escalation_is_survived)
 {
-    u64 ms = tsc_khz_now(), time = 6 * ms, old;
+    u64 ms = tsc_khz_now(), time = 6 * ms;
+    struct call_deadline old;
     int err;
 
     if (cpus_online() < 2) {
@@ -82,7 +83,7 @@ KTEST(smp, nmi_escalation_is_survived)
     }
     ktest_expect_event(EVENT_CALL_NMI);
     ktest_expect_lines();
-    old = call_kind_set_deadline(&smp_calls, 4 * ms);
+    old = call_kind_set_deadline(&smp_calls, (struct call_deadline){4 * ms, NULL});
     err = smp_call_on_copy(cpumap_next(&cpu_map, CPU_ONLINE, 1), spin, &time);
     call_kind_set_deadline(&smp_calls, old);
     EXPECT_TRUE(err == 0 || err == -ETIMEDOUT);
