@@ -75,8 +75,8 @@ struct call_ops {
     u64 say;
     struct call_deadline {
         u64 ticks; /* until the NMI, and again until the failure */
-        struct patience_host
-            *host; /* on a busy host longer (kernel/base/patience.h); NULL: exact */
+        /* On a busy host longer (kernel/base/patience.h); NULL: exact. */
+        struct patience_host *host;
     } deadline;
 };
 

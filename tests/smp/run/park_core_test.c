@@ -84,7 +84,13 @@ static bool t_online(void *ctx, u32 cpu)
     return cpumap_test(&map, CPU_ONLINE, cpu);
 }
 
-static struct call_ops ops = {t_of, t_kick, t_nmi, t_now, t_serve, t_online, NULL, 30000000000ULL};
+static struct call_ops ops = {.of = t_of,
+                              .kick = t_kick,
+                              .nmi = t_nmi,
+                              .now = t_now,
+                              .serve = t_serve,
+                              .online = t_online,
+                              .deadline = {30000000000ULL, NULL}};
 
 static void poll_irq(void)
 {
