@@ -59,6 +59,7 @@ PURE_SRCS := \
 	kernel/base/refclock.c \
 	kernel/base/sort.c \
 	kernel/base/symbols.c \
+	kernel/base/tsc_source.c \
 	kernel/base/uart16550.c \
 	kernel/bench/bench_stat.c \
 	kernel/platform/power_ways.c \

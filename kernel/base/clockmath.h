@@ -26,6 +26,15 @@ u64 clock_khz(u64 tsc, u64 ref, u64 ref_hz);
  */
 u64 clock_khz_cpuid(u32 denominator, u32 numerator, u32 crystal_hz, u32 base_mhz);
 
+/*
+ * Ticks from start to now, two readings of the TSC; 0 when now is earlier. The TSC of another CPU
+ * may be behind, and its time would be 2^64.
+ */
+static inline u64 clock_since(u64 now, u64 start)
+{
+    return (s64)(now - start) < 0 ? 0 : now - start;
+}
+
 /* The TSC before and after a reading of another clock. */
 struct clock_bracket {
     u64 before, after;

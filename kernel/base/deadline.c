@@ -40,7 +40,7 @@ u64 ticks_to_us(u64 ticks)
 
 u64 uptime_us(void)
 {
-    return ticks_to_us(rdtsc() - first_tsc);
+    return ticks_to_us(clock_since(rdtsc(), first_tsc));
 }
 
 struct deadline deadline_start(u64 us)

@@ -28,26 +28,37 @@ static inline bool spin_trylock(struct spinlock *l)
 /* The panic of spin_wait(). */
 void spin_never_ends(const void *what) NORETURN;
 
+/* A wait without a clock's frequency, zeroed at its begin. */
+struct spin {
+    u32 looks;
+    u64 last, spent; /* cpu_ticks() */
+};
+
 /*
- * One turn of a loop that waits for another CPU to change *what; *looks counts the turns from 0.
- * Panics after SPIN_LOOKS turns, at least ten seconds: when a CPU dies with a lock, the others must
- * not hang silently. It counts turns, because it must work without a clock.
+ * One turn of a loop that waits for another CPU to change *what. Panics after SPIN_TICKS, which are
+ * ten seconds or more on any CPU: when a CPU dies with a lock, the others must not hang silently.
+ * Time counts, not turns: a PAUSE takes 10 cycles on one CPU, 140 on the next, and an exit under a
+ * hypervisor. Of a single gap, in which a host may have stopped all CPUs, only SPIN_GAP counts.
  */
-#define SPIN_LOOKS (1u << 31)
-static inline void spin_wait(u32 *looks, const void *what)
+#define SPIN_LOOKS 256             /* turns between two looks at the clock */
+#define SPIN_TICKS 100000000000ULL /* at 10 GHz, the assumption of kernel/base/deadline.h */
+#define SPIN_GAP   (SPIN_TICKS / 64)
+void spin_look(struct spin *s, const void *what);
+
+static inline void spin_wait(struct spin *s, const void *what)
 {
-    if (unlikely(++*looks >= SPIN_LOOKS))
-        spin_never_ends(what);
+    if (unlikely(++s->looks % SPIN_LOOKS == 0))
+        spin_look(s, what);
     cpu_relax();
 }
 
 /* Panics instead of waiting for ever, as spin_wait(). */
 static inline void spin_lock(struct spinlock *l)
 {
-    u32 looks = 0;
+    struct spin spin = {0};
 
     while (!spin_trylock(l))
-        spin_wait(&looks, l);
+        spin_wait(&spin, l);
 }
 
 static inline void spin_unlock(struct spinlock *l)

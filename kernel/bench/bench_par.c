@@ -84,11 +84,11 @@ static void consume(struct worker *from)
 /* Returns on all CPUs at once. */
 static void wait_for_all(u32 *ready, u32 cpus)
 {
-    u32 looks = 0;
+    struct spin spin = {0};
 
     __atomic_fetch_add(ready, 1, __ATOMIC_ACQ_REL);
     while (__atomic_load_n(ready, __ATOMIC_ACQUIRE) < cpus)
-        spin_wait(&looks, ready);
+        spin_wait(&spin, ready);
 }
 
 static void step_work(void *arg)

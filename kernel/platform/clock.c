@@ -10,6 +10,8 @@
 #include "kernel/base/firmware.h"
 #include "kernel/base/print.h"
 #include "kernel/base/refclock.h"
+#include "kernel/base/safe.h"
+#include "kernel/base/tsc_source.h"
 #include "mm/map/address_map.h"
 
 #define PM_HZ  3579545ULL /* ACPI 6.5, 4.8.3.3 */
@@ -21,11 +23,6 @@
  */
 #define STILL_US   10000
 #define MEASURE_US 500000
-
-/* A CPUID leaf and a measurement may differ by 1/LEAF_PARTS: leaf 16h is rounded. */
-#define LEAF_PARTS 50
-
-#define HV_FREQUENCY_LEAF 0x40000010 /* EAX: TSC kHz; VMware, KVM, QEMU */
 
 static const char *source = "assumed";
 
@@ -144,8 +141,8 @@ static bool clock_present(const struct clock_hardware *hw, u32 i)
     return i == 0 ? hw->hpet != 0 : i == 1 ? hw->pm_port != 0 : true;
 }
 
-/* The first clock with two measurements that agree; else the first with any result; else 0. */
-static u64 khz_by_clocks(const struct clock_hardware *hw, const char **name)
+/* The first clock whose measurements agree (*good); else the first with a result; else 0. */
+static u64 khz_by_clocks(const struct clock_hardware *hw, const char **name, bool *good)
 {
     u64 factor = cpu_has_hypervisor() ? HYPERVISOR_FACTOR : 1;
     struct refclock_limits limits = {
@@ -163,6 +160,7 @@ static u64 khz_by_clocks(const struct clock_hardware *hw, const char **name)
         err = clocks[i].measure(hw, &limits, &khz);
         if (!err) {
             *name = clocks[i].name;
+            *good = true;
             return khz;
         }
         if (err == -ETIMEDOUT)
@@ -177,55 +175,35 @@ static u64 khz_by_clocks(const struct clock_hardware *hw, const char **name)
     return doubtful;
 }
 
-static u64 khz_by_cpuid(const char **name)
+static void op_cpuid(void *ctx, u32 leaf, u32 regs[4])
 {
-    u32 max, a, b, c, d, base_mhz = 0;
-    u64 khz;
-
-    cpuid(0, 0, &max, &b, &c, &d);
-    if (max >= 0x15) {
-        if (max >= 0x16) {
-            cpuid(0x16, 0, &a, &b, &c, &d);
-            base_mhz = a & 0xffff;
-        }
-        cpuid(0x15, 0, &a, &b, &c, &d);
-        *name = c ? "CPUID 15h" : "CPUID 16h";
-        khz = clock_khz_cpuid(a, b, c, base_mhz);
-        if (khz)
-            return khz;
-    }
-    if (!cpu_has_hypervisor())
-        return 0;
-    cpuid(0x40000000, 0, &a, &b, &c, &d);
-    if (a < HV_FREQUENCY_LEAF || a > HV_FREQUENCY_LEAF + 0xffff)
-        return 0;
-    cpuid(HV_FREQUENCY_LEAF, 0, &a, &b, &c, &d);
-    *name = "hypervisor";
-    return a;
+    (void)ctx;
+    cpuid(leaf, 0, &regs[0], &regs[1], &regs[2], &regs[3]);
 }
 
-/* A correct leaf is exact, so it is used unless the measurement contradicts it. */
-static u64 choose_khz(u64 leaf, const char *leaf_name, u64 measured, const char *clock_name)
+static int op_rdmsr(void *ctx, u32 msr, u64 *val)
 {
-    source = leaf ? leaf_name : measured ? clock_name : source;
-    if (!leaf || !measured || !refclock_differ(leaf, measured, LEAF_PARTS))
-        return leaf ? leaf : measured;
-    firmware_finding(FW_TSC_LEAF, "%s says %lu kHz, the %s measures %lu kHz, which is used",
-                     leaf_name, leaf, clock_name, measured);
-    source = clock_name;
-    return measured;
+    (void)ctx;
+    return rdmsr_safe(msr, val);
 }
 
 void clock_init(const struct clock_hardware *hw)
 {
-    const char *leaf_name = "", *clock_name = "";
-    u64 leaf = khz_by_cpuid(&leaf_name), measured = khz_by_clocks(hw, &clock_name);
-    u64 khz = choose_khz(leaf, leaf_name, measured, clock_name);
+    struct tsc_leaf leaf = tsc_leaf_read(&(struct tsc_cpu){op_cpuid, op_rdmsr, NULL});
+    const char *clock_name = "";
+    bool good = false, contradiction;
+    u64 measured = khz_by_clocks(hw, &clock_name, &good), khz;
+    enum tsc_choice choice = tsc_choose(&leaf, measured, good, &contradiction);
 
-    if (!khz) {
+    if (choice == TSC_NOTHING) {
         pr_err("tsc: nothing to measure it by: 10 GHz is assumed, times in this log are too short");
         return;
     }
+    if (contradiction)
+        firmware_finding(FW_TSC_LEAF, "%s says %lu kHz, the %s measures %lu kHz, which is used",
+                         leaf.name, leaf.khz, clock_name, measured);
+    khz = choice == TSC_LEAF ? leaf.khz : measured;
+    source = choice == TSC_LEAF ? leaf.name : clock_name;
     tsc_khz_set(khz);
     pr_info("tsc: Detected %lu.%03lu MHz (%s)", (khz / 1000), (khz % 1000), source);
 }

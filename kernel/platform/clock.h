@@ -1,8 +1,8 @@
 /*
- * Finds the frequency of the TSC: from CPUID 15h and 16h or a hypervisor's frequency leaf, else by
- * measuring against HPET, ACPI PM timer or PIT, in this order. Each measurement has a deadline. The
- * first clock that counts also checks the leaf's frequency, and wins if the two contradict. The
- * accuracy of a measurement is in kernel/base/refclock.h.
+ * Finds the frequency of the TSC: by what CPU or hypervisor say of it, and by measuring against
+ * HPET, ACPI PM timer or PIT, in this order. Each measurement has a deadline. Which of the two is
+ * used is decided in kernel/base/tsc_source.h. The accuracy of a measurement is in
+ * kernel/base/refclock.h.
  *
  * Context: boot CPU, once, interrupts off, before the final page tables, because the HPET is
  * accessed through the boot tables.

@@ -8,7 +8,12 @@
 #include "kernel/base/print.h"
 #include "kernel/stages/stages.h"
 #include "mm/memblock/memory_attr.h"
+#include "mm/map/address_map.h"
 #include "mm/numa/numa.h"
+#include "smp/start/apic_mode.h"
+
+#define XAPIC_ID      0x20 /* SDM vol. 3, table 11-1 */
+#define MSR_X2APIC_ID 0x802
 
 static void *must_alloc(struct boot_state *s, size_t size, const char *what)
 {
@@ -73,10 +78,10 @@ static void nodes_into_memblock(struct boot_state *s)
 }
 
 /*
- * The APIC id of this CPU before its APIC is set up. The extended topology leaf has all 32 bits,
- * leaf 1 has the low 8 (SDM vol. 2, CPUID; vol. 3, 9.9.3).
+ * The initial APIC id of this CPU. The extended topology leaf has all 32 bits, leaf 1 has the low 8
+ * (SDM vol. 2, CPUID; vol. 3, 9.9.3).
  */
-static u32 boot_apic_id(void)
+static u32 initial_apic_id(void)
 {
     u32 a, b, c, d;
 
@@ -88,6 +93,21 @@ static u32 boot_apic_id(void)
     }
     cpuid(1, 0, &a, &b, &c, &d);
     return b >> 24;
+}
+
+/* Before the APIC is set up. The boot tables map its registers where they are below 4 GiB. */
+static u32 boot_apic_id(void)
+{
+    u64 base = rdmsr(MSR_APIC_BASE), pa = base & 0xffffffffff000ULL;
+    bool on = base & APIC_BASE_ENABLE, x2 = on && (base & APIC_BASE_X2APIC);
+    u32 initial = initial_apic_id(), reg = ~0u, id;
+
+    if (on && !x2 && pa && pa < BOOT_MAPPED_LIMIT)
+        reg = *(volatile u32 *)((u8 *)phys_to_virt(pa) + XAPIC_ID);
+    id = apic_own_id(base, reg, x2 ? (u32)rdmsr(MSR_X2APIC_ID) : 0, initial);
+    if (id != initial)
+        pr_warn("smp: the boot CPU's APIC id is 0x%x, CPUID says 0x%x", id, initial);
+    return id;
 }
 
 /* The smaller one of nr_cpus= and possible_cpus=; 0: no limit. */

@@ -36,11 +36,12 @@ static u64 sum_readers(const struct percpu_rwlock *l)
 /* Interrupts stay on, so that a waiter serves cross-calls. */
 static void queue_enter(struct percpu_rwlock *l)
 {
-    u32 ticket = atomic_fetch_add_explicit(&l->next, 1, memory_order_relaxed), spins = 0;
+    u32 ticket = atomic_fetch_add_explicit(&l->next, 1, memory_order_relaxed);
+    struct spin spin = {0};
 
     ASSERT(local_irqs_enabled());
     while (atomic_load_explicit(&l->head, memory_order_acquire) != ticket)
-        spin_wait(&spins, l);
+        spin_wait(&spin, l);
 }
 
 static void queue_leave(struct percpu_rwlock *l)
@@ -62,7 +63,7 @@ void percpu_down_read_slow(struct percpu_rwlock *l)
 
 int percpu_down_write(struct percpu_rwlock *l)
 {
-    u32 spins = 0;
+    struct spin spin = {0};
     int err;
 
     queue_enter(l);
@@ -74,7 +75,7 @@ int percpu_down_write(struct percpu_rwlock *l)
         return err;
     }
     while (sum_readers(l))
-        spin_wait(&spins, l);
+        spin_wait(&spin, l);
     atomic_store_explicit(&l->gate, RWLOCK_HELD, memory_order_relaxed);
     return 0;
 }

@@ -52,3 +52,12 @@ u32 apic_mode_steps(u64 base, enum apic_mode mode, u64 steps[APIC_MAX_STEPS])
         steps[n++] = off | APIC_BASE_ENABLE;
     return n;
 }
+
+u32 apic_own_id(u64 base, u32 xapic_reg, u32 x2apic_id, u32 cpuid_id)
+{
+    if (!(base & APIC_BASE_ENABLE))
+        return cpuid_id;
+    if (base & APIC_BASE_X2APIC)
+        return x2apic_id;
+    return xapic_reg == ~0u ? cpuid_id : xapic_reg >> 24;
+}

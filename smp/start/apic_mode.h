@@ -57,6 +57,14 @@ const char *apic_mode_text(enum apic_reason reason);
  */
 u32 apic_mode_steps(u64 base, enum apic_mode mode, u64 steps[APIC_MAX_STEPS]);
 
+/*
+ * The id of the CPU that reads all this: from its own APIC where that is on, because firmware may
+ * have changed it, and an INIT goes where the APIC says. base: IA32_APIC_BASE; xapic_reg: the ID
+ * register in memory (~0: not reached); x2apic_id: MSR 802h, read only in x2APIC mode; cpuid_id:
+ * the initial id.
+ */
+u32 apic_own_id(u64 base, u32 xapic_reg, u32 x2apic_id, u32 cpuid_id);
+
 /* xAPIC: 8-bit destinations, of which 255 means all. */
 static inline bool apic_id_reachable(enum apic_mode mode, u32 apic_id)
 {

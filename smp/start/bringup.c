@@ -125,17 +125,29 @@ static void apply_faults(const struct smp_config *config, struct smp_record *rec
     }
 }
 
+/* make_record() runs on the boot CPU, and has a variable of this name. */
+static u32 own_apic_id(void)
+{
+    return apic_id();
+}
+
 /* Fills a record, unless the CPU cannot be started. */
 static bool make_record(struct bringup *b, u32 cpu, struct smp_record *rec)
 {
     const struct smp_ops *ops = b->config->ops;
-    u32 apic_id = cpu_map.apic_id[cpu];
+    u32 apic_id = cpu_map.apic_id[cpu], boot_id = own_apic_id();
     int err;
 
     if (!apic_id_reachable(apic_mode(), apic_id)) {
         firmware_finding(FW_CPU_UNREACHABLE, "CPU %u (APIC 0x%02x) left out: its id needs x2APIC",
                          cpu, apic_id);
         b->result->unreachable++;
+        return false;
+    }
+    if (apic_id == boot_id) { /* its INIT would reset the machine */
+        firmware_finding(FW_MADT_CPU_DUPLICATE, "CPU %u has the boot CPU's id 0x%02x: left out",
+                         cpu, apic_id);
+        b->result->unprepared++;
         return false;
     }
     bringup_record_init(rec, cpu, apic_id);

@@ -92,3 +92,13 @@ KTEST(clockmath, span_holds_for_every_moment_of_reading)
     }
     EXPECT_NE(clock_span(first, last, 32), 0);
 }
+
+/* A CPU whose TSC is behind the boot CPU's. */
+KTEST(clockmath, before_the_start_is_zero)
+{
+    EXPECT_EQ(clock_since(1000, 1000), 0);
+    EXPECT_EQ(clock_since(1001, 1000), 1);
+    EXPECT_EQ(clock_since(999, 1000), 0);
+    EXPECT_EQ(clock_since(0, 3000000000ULL), 0);
+    EXPECT_EQ(clock_since(5, ~0ULL - 4), 10); /* the TSC has wrapped */
+}

@@ -32,6 +32,7 @@ KTEST(vector, unexpected_ends)
 
     t = (struct tally){0};
     ktest_expect_event(EVENT_IRQ_UNEXPECTED);
+    ktest_expect_lines();
     for_each_online_cpu(cpu) EXPECT_EQ(smp_call_on(cpu, send_unused, &t), 0);
     EXPECT_TALLY(&t, cpus_online());
     for_each_online_cpu(cpu) EXPECT_EQ(smp_call_on(cpu, send_unused, &t), 0);

@@ -170,6 +170,7 @@ KTEST(call, a_late_answer_touches_nothing)
     atomic_store(&begun, false);
     atomic_store(&answer, false);
     ktest_expect_event(EVENT_CALL_NMI);
+    ktest_expect_lines();
     old = call_kind_set_deadline(&smp_calls, (struct call_deadline){20 * tsc_khz_now(), NULL});
     for (u32 i = 0; i < 50 && !atomic_load(&begun); i++) /* a busy host may not let it begin */
         EXPECT_EQ(call_that_fails(cpu), -ETIMEDOUT);

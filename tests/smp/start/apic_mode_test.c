@@ -94,3 +94,16 @@ KTEST(apic_mode, xapic_reaches_254)
     EXPECT_FALSE(apic_id_reachable(APIC_MODE_X, 255));
     EXPECT_TRUE(apic_id_reachable(APIC_MODE_X2, 0x12345));
 }
+
+/* Firmware may give a CPU another id than its initial one; an INIT to oneself is a reset. */
+KTEST(apic_mode, own_id)
+{
+    u64 on = 0xfee00000 | APIC_BASE_ENABLE | APIC_BASE_BSP, x2 = on | APIC_BASE_X2APIC;
+
+    EXPECT_EQ(apic_own_id(on, 0x08000000, 0, 0), 8);
+    EXPECT_EQ(apic_own_id(on, 0, 0, 3), 0);
+    EXPECT_EQ(apic_own_id(on, ~0u, 0, 3), 3); /* registers out of reach */
+    EXPECT_EQ(apic_own_id(x2, ~0u, 0x1234, 3), 0x1234);
+    EXPECT_EQ(apic_own_id(0xfee00000, 0x08000000, 5, 3), 3);                    /* off */
+    EXPECT_EQ(apic_own_id(0xfee00000 | APIC_BASE_X2APIC, 0x08000000, 5, 3), 3); /* invalid: off */
+}

@@ -10,6 +10,7 @@
 
 #include <sched.h>
 #include <stdatomic.h>
+#include <time.h>
 #include "kernel/base/percpu_defs.h"
 #include "kernel/base/types.h"
 
@@ -84,6 +85,15 @@ static inline void cpu_guard_exit(void)
 {
     if (host_cpu_state)
         atomic_fetch_sub_explicit(&host_cpu_state->guard, 1, memory_order_acq_rel);
+}
+
+/* Nanoseconds: hosts need not be x86. */
+static inline u64 cpu_ticks(void)
+{
+    struct timespec t;
+
+    clock_gettime(CLOCK_MONOTONIC, &t);
+    return (u64)t.tv_sec * 1000000000ULL + (u64)t.tv_nsec;
 }
 
 static inline void cpu_relax(void)

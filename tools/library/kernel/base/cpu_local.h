@@ -12,6 +12,7 @@
 
 #include <sched.h>
 #include <stdatomic.h>
+#include <time.h>
 #include <stdint.h>
 #include "kernel/base/types.h"
 
@@ -52,6 +53,15 @@ void perch_no_cpu(void) __attribute__((cold, noreturn));
 static inline u32 cpu_number(void)
 {
     return perch_self.number;
+}
+
+/* Nanoseconds: hosts need not be x86. */
+static inline u64 cpu_ticks(void)
+{
+    struct timespec t;
+
+    clock_gettime(CLOCK_MONOTONIC, &t);
+    return (u64)t.tv_sec * 1000000000ULL + (u64)t.tv_nsec;
 }
 
 static inline void cpu_relax(void)
