@@ -31,7 +31,7 @@ static void check_words(const struct cmdline *c)
 
 static void check_options(const struct kernel_options *o)
 {
-    char glob[64];
+    char glob[OPT_RUN_MAX];
 
     ASSERT(ends(o->run, sizeof(o->run)));
     ASSERT(o->n_consoles <= OPT_MAX_CONSOLES);
