@@ -42,6 +42,7 @@ REASONS = {
     "this machine has no MSR that faults": lambda m: m.emulator == "tcg",
     "no small node": lambda m: not _small_home(m),
     "needs 2 CPUs": _fewer(2),
+    "needs 2 CPUs with magazines of their own": _fewer(2),
     "needs 3 CPUs": _fewer(3),
     "needs 3 CPUs: of two none is the odd one": _fewer(3),
     "fewer than 2 CPUs that were never online":
