@@ -378,7 +378,7 @@ SWEEP_CFLAGS := -std=gnu11 -g -O2 -Wall -Wextra -Werror -fno-omit-frame-pointer 
 	-fsanitize=undefined -fsanitize-undefined-trap-on-error -Itests/host -I.
 DAMAGE_BINS := $(BUILD)/sweep/tests/damage/every_value
 SWEEP_OBJS := $(patsubst %.c,$(BUILD)/sweep/%.o,$(PURE_SRCS) tests/host/shim.c tests/host/main.c \
-	kernel/base/ktest.c)
+	kernel/base/ktest.c kernel/base/events.c)
 
 $(BUILD)/sweep/%.o: %.c
 	@mkdir -p $(@D)
@@ -456,7 +456,8 @@ $(BUILD)/perch-layout: $(LAYOUT_SRCS) $(wildcard tools/*.h tools/layout/*.h perc
 	$(Q)$(HOSTCC) -std=gnu11 -O2 -g -Wall -Wextra -Werror -I. -o $@ $(LAYOUT_SRCS)
 
 ACPI_TOOL_SRCS := $(wildcard tools/acpi/*.c) $(filter acpi/%,$(PURE_SRCS)) \
-	$(filter mm/numa/%,$(PURE_SRCS)) kernel/base/firmware.c kernel/base/printf.c kernel/base/sort.c
+	$(filter mm/numa/%,$(PURE_SRCS)) kernel/base/firmware.c kernel/base/mmio_allowed.c \
+	kernel/base/printf.c kernel/base/sort.c
 
 $(BUILD)/perch-acpi: $(ACPI_TOOL_SRCS) $(wildcard tools/*.h tools/acpi/*.h acpi/*.h mm/numa/*.h \
 		kernel/base/*.h)
