@@ -79,7 +79,7 @@ start32:
     mov cr0, eax
     lea eax, [esi + boot_gdt]
     push eax
-    push word boot_gdt_end - boot_gdt - 1
+    push word boot_gdt_limit
     lgdt [esp]
     lea eax, [esi + start64]
     push dword 0x08
@@ -222,7 +222,7 @@ boot_gdt:
     dq 0
     dq 0x00af9b000000ffff               ; 0x08: 64-bit code, accessed
     dq 0x00cf93000000ffff               ; 0x10: data, accessed
-boot_gdt_end:
+boot_gdt_limit equ $ - boot_gdt - 1
 
 bits 64
 start64:

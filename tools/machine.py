@@ -242,7 +242,7 @@ class Machine:
         return self.machine.startswith("microvm") or "acpi=off" in self.machine
 
     def panics(self):
-        return self.status == 37
+        return self.status == 37 or "panic" in (self.option("fail") or "").split(",")
 
     def nodes_online(self):
         """As in the kernel, and in Linux: a node comes up that has memory or a CPU that runs."""

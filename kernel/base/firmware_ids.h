@@ -17,6 +17,7 @@
 #define FIRMWARE_IDS(X)                                                                            \
     /* the memory map */                                                                           \
     X(MEMMAP_WRAPS,          "memmap-wraps",          FAIL, BUG,  "memory map")                    \
+    X(IMAGE_IN_RESERVED,     "image-in-reserved",     FAIL, BUG,  "memory")                        \
     /* memory that is not plain DRAM */                                                            \
     X(MEMORY_SPECIAL,        "memory-special",        INFO, NOTE, "memory")                        \
     X(MEMORY_RELIABLE,       "memory-reliable",       INFO, NOTE, "memory")                        \
@@ -24,7 +25,6 @@
     X(MEMORY_NONVOLATILE,    "memory-nonvolatile",    INFO, NOTE, "memory")                        \
     X(MEMORY_PERSISTENT,     "memory-persistent",     INFO, NOTE, "memory")                        \
     X(MEMORY_UNACCEPTED,     "memory-unaccepted",     INFO, NOTE, "memory")                        \
-    X(IMAGE_IN_RESERVED,     "image-in-reserved",     FAIL, NOTE, "memory")                        \
     X(MEMORY_LOW,            "memory-low",            WARN, NOTE, "memory")                        \
     /* what firmware left in the CPUs */                                                           \
     X(CPU_FIVE_LEVELS,       "cpu-five-levels",       INFO, NOTE, "CPU")                           \

@@ -118,6 +118,7 @@ void console_finish(void)
     } while (behind && uptime_us() - start < CONSOLE_END_US);
     for (u32 i = 0; behind && i < the_log.nr_sinks; i++)
         give_up(the_log.sinks[i]);
+    log_drain(&the_log); /* also those lines, when lines are held */
     /* Another CPU may be in the middle of a line that it has taken from the ring. */
     while (!log_drained(&the_log) && !deadline_passed(&d))
         cpu_relax();

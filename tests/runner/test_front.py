@@ -138,16 +138,24 @@ CHILDREN = {
 }
 
 
+def ordinary_signals():
+    """Under nohup, or in a background job, these tests inherit that a signal is ignored."""
+    for number in (signal.SIGHUP, signal.SIGINT, signal.SIGTERM):
+        signal.signal(number, signal.SIG_DFL)
+
+
 def start(world, verb, in_terminal):
     """(pid of perch, terminal) once its child runs."""
     words, more = CHILDREN[verb]
     args = [str(ROOT / "perch"), "--no-install", *words]
     if not in_terminal:
         process = subprocess.Popen(args, env={**world, **more}, stdin=subprocess.DEVNULL,
-                                   stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+                                   stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL,
+                                   preexec_fn=ordinary_signals)
         return process.pid, None
     pid, terminal = pty.fork()
     if not pid:
+        ordinary_signals()
         os.execve(args[0], args, {**world, **more})
     return pid, terminal
 

@@ -18,7 +18,7 @@ BUILD = ROOT / os.environ.get("BUILD", "build")
 LIB = BUILD / "lib"
 WARN = ["-std=gnu11", "-Wall", "-Wextra", "-Werror"]
 # libc's, and the linker's own name for its table.
-UNDEFINED = """_GLOBAL_OFFSET_TABLE_ abort aligned_alloc calloc close fprintf fputc fputs free ftruncate
+UNDEFINED = """_GLOBAL_OFFSET_TABLE_ abort aligned_alloc calloc clock_gettime close fprintf fputc fputs free ftruncate
     fwrite madvise malloc memcmp memcpy memfd_create memmove memset mmap mprotect munmap sched_yield
     stderr strcmp strlen strncmp strnlen vsnprintf""".split()
 
