@@ -102,6 +102,7 @@ static void give_up(struct log_sink *sink)
     event_add(EVENT_CONSOLE_LOST, behind);
     pr_warn("console: %s has not taken the last %llu bytes of the log in %u s: given up",
             sink->name, (ull)behind, CONSOLE_END_US / 1000000);
+    log_drain(&the_log); /* when lines are held the next sink would be behind by this one */
 }
 
 void console_finish(void)
@@ -118,7 +119,6 @@ void console_finish(void)
     } while (behind && uptime_us() - start < CONSOLE_END_US);
     for (u32 i = 0; behind && i < the_log.nr_sinks; i++)
         give_up(the_log.sinks[i]);
-    log_drain(&the_log); /* also those lines, when lines are held */
     /* Another CPU may be in the middle of a line that it has taken from the ring. */
     while (!log_drained(&the_log) && !deadline_passed(&d))
         cpu_relax();
