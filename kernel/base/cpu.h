@@ -7,6 +7,7 @@
 #ifndef PERCH_BASE_CPU_H
 #define PERCH_BASE_CPU_H
 
+#include "kernel/base/cpu_id.h"
 #include "kernel/base/types.h"
 
 /* Model-specific registers (SDM vol. 4). */
@@ -92,6 +93,18 @@ static inline u64 rdtsc_ordered(void)
 static inline void cpuid(u32 leaf, u32 subleaf, u32 *a, u32 *b, u32 *c, u32 *d)
 {
     __asm__ volatile("cpuid" : "=a"(*a), "=b"(*b), "=c"(*c), "=d"(*d) : "a"(leaf), "c"(subleaf));
+}
+
+/* Vendor, family and model of this CPU. */
+static inline struct cpu_id cpu_id_own(void)
+{
+    u32 a, b, c, d, eax1, unused;
+    struct cpu_id id;
+
+    cpuid(0, 0, &a, &b, &c, &d);
+    cpuid(1, 0, &eax1, &unused, &unused, &unused);
+    cpu_id_decode(&id, b, d, c, eax1);
+    return id;
 }
 
 /* Raises #GP for an unknown MSR; rdmsr_safe() in kernel/base/safe.h returns an error. */

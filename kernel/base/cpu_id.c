@@ -16,6 +16,12 @@ void cpu_id_decode(struct cpu_id *id, u32 ebx, u32 edx, u32 ecx, u32 eax1)
     id->model = eax1 >> 4 & 0xf;
     if (base == 0xf || base == 6)
         id->model |= eax1 >> 12 & 0xf0;
+    id->stepping = eax1 & 0xf;
+}
+
+bool cpu_vendor_is_amd(const char *vendor)
+{
+    return strcmp(vendor, "AuthenticAMD") == 0 || strcmp(vendor, "HygonGenuine") == 0;
 }
 
 bool cpu_promotion_safe(const char *vendor, u32 family)

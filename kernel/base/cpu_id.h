@@ -13,10 +13,14 @@ struct cpu_id {
     char vendor[13]; /* "GenuineIntel", "AuthenticAMD", ... */
     u32 family;      /* base family and extended family added up, as the vendors number them */
     u32 model;
+    u32 stepping;
 };
 
 /* ebx, edx, ecx: of CPUID leaf 0; eax1: EAX of leaf 1 (SDM vol 2, CPUID; APM vol 3, appendix E). */
 void cpu_id_decode(struct cpu_id *id, u32 ebx, u32 edx, u32 ecx, u32 eax1);
+
+/* AMD, or Hygon, whose CPUs are AMD's. */
+bool cpu_vendor_is_amd(const char *vendor);
 
 /*
  * May the page size of an address change while CPUs use it? Not on AMD family 10h: by erratum 383

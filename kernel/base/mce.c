@@ -4,6 +4,7 @@
  */
 #include "kernel/base/mce.h"
 
+#include "kernel/base/cpu_id.h"
 #include "kernel/base/printf.h"
 #include "kernel/base/string.h"
 
@@ -17,7 +18,7 @@
 struct mce_machine mce_machine(const char *vendor, u32 family, u32 model, u64 mcg_cap, bool smca)
 {
     bool intel = strcmp(vendor, "GenuineIntel") == 0;
-    bool amd = strcmp(vendor, "AuthenticAMD") == 0 || strcmp(vendor, "HygonGenuine") == 0;
+    bool amd = cpu_vendor_is_amd(vendor);
     struct mce_machine m = {
         .amd = amd,
         .smca = amd && smca,

@@ -172,14 +172,12 @@ static void on_machine_check(struct trap_frame *frame)
 
 static void identify(void)
 {
-    u32 a, b, c, d, eax1, features;
-    struct cpu_id id;
+    struct cpu_id id = cpu_id_own();
+    u32 a, b, c, d, features;
     bool smca = false;
     u64 cap = 0;
 
-    cpuid(1, 0, &eax1, &b, &c, &features);
-    cpuid(0, 0, &a, &b, &c, &d);
-    cpu_id_decode(&id, b, d, c, eax1);
+    cpuid(1, 0, &a, &b, &c, &features);
     cpuid(0x80000000, 0, &a, &b, &c, &d);
     if (a >= 0x80000007) {
         cpuid(0x80000007, 0, &a, &b, &c, &d);

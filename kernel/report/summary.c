@@ -103,16 +103,12 @@ static const char *hypervisor(char text[13])
 static void processor(struct report *r)
 {
     char name[49], host[13];
-    u32 a, b, c, d, eax1;
-    struct cpu_id id;
+    struct cpu_id id = cpu_id_own();
 
-    cpuid(1, 0, &eax1, &b, &c, &d);
-    cpuid(0, 0, &a, &b, &c, &d);
-    cpu_id_decode(&id, b, d, c, eax1);
     report_object(r,
                   "\"type\":\"processor\",\"vendor\":\"%s\",\"family\":%u,\"model\":%u,"
                   "\"stepping\":%u,\"name\":\"%s\",\"hypervisor\":\"%s\"",
-                  plain(id.vendor), id.family, id.model, eax1 & 0xf, summary_cpu_name(name),
+                  plain(id.vendor), id.family, id.model, id.stepping, summary_cpu_name(name),
                   hypervisor(host));
 }
 

@@ -64,15 +64,10 @@ static u32 read_mtrrs(struct cpu_regs *r)
  */
 static void read_microcode(struct cpu_regs *r)
 {
-    u32 a, b, c, d, a1;
-    struct cpu_id id;
+    bool intel = strcmp(cpu_id_own().vendor, "GenuineIntel") == 0;
+    u32 a, b, c, d;
     u64 value;
-    bool intel;
 
-    cpuid(0, 0, &a, &b, &c, &d);
-    cpuid(1, 0, &a1, &a, &a, &a);
-    cpu_id_decode(&id, b, d, c, a1);
-    intel = strcmp(id.vendor, "GenuineIntel") == 0;
     if (intel && wrmsr_safe(MSR_BIOS_SIGN_ID, 0))
         return;
     cpuid(1, 0, &a, &b, &c, &d);
@@ -127,17 +122,6 @@ static u32 odd_cpu(const char *list)
     return odd;
 }
 
-static bool is_amd(void)
-{
-    u32 a, b, c, d, a1;
-    struct cpu_id id;
-
-    cpuid(1, 0, &a1, &b, &c, &d);
-    cpuid(0, 0, &a, &b, &c, &d);
-    cpu_id_decode(&id, b, d, c, a1);
-    return strcmp(id.vendor, "AuthenticAMD") == 0 || strcmp(id.vendor, "HygonGenuine") == 0;
-}
-
 /* fail=uncached:ADDR */
 static void spoil_types(const struct boot_state *s, struct mtrr *m)
 {
@@ -187,7 +171,8 @@ static void check_memory_types(struct boot_state *s, const struct cpu_regs *boot
         pr_warn("cpu: an MTRR's mask has holes: memory types were not checked");
         return;
     }
-    if (is_amd() && rdmsr_safe(MSR_SYSCFG, &syscfg) == 0 && rdmsr_safe(MSR_TOP_MEM2, &top) == 0)
+    if (cpu_vendor_is_amd(cpu_id_own().vendor) && rdmsr_safe(MSR_SYSCFG, &syscfg) == 0 &&
+        rdmsr_safe(MSR_TOP_MEM2, &top) == 0)
         mtrr_amd(&m, syscfg, top);
     spoil_types(s, &m);
     if (mtrr_check_ram(&m, s->ram, s->ram_count) == 0)

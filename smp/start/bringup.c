@@ -238,12 +238,8 @@ static void release_trampoline(const struct bringup *b)
 
 static bool is_old_cpu(void)
 {
-    u32 a, b, c, d, eax1;
-    struct cpu_id id;
+    struct cpu_id id = cpu_id_own();
 
-    cpuid(0, 0, &a, &b, &c, &d);
-    cpuid(1, 0, &eax1, &a, &a, &a);
-    cpu_id_decode(&id, b, d, c, eax1);
     return bringup_old_cpu(id.vendor, id.family);
 }
 
