@@ -158,7 +158,7 @@ static void count_run(struct outcome_counts *c, const struct boot_state *s)
     if (s->topo.uncovered_bytes > NUMA_UNCOVERED_SLACK)
         c->uncovered = s->topo.uncovered_bytes;
     for (u32 id = 0; id < EVENT_NR_IDS; id++)
-        c->events[id] = event_total(id) - event_excused(id);
+        c->events[id] = event_unexcused(id);
 }
 
 static void print_events(void)

@@ -69,4 +69,10 @@ u64 event_total(enum event_id id);
 u64 event_excused(enum event_id id);
 void event_excuse(enum event_id id, u64 n);
 
+/* Those that no test caused on purpose. */
+static inline u64 event_unexcused(enum event_id id)
+{
+    return event_total(id) - event_excused(id);
+}
+
 #endif

@@ -98,17 +98,11 @@ static u32 count_cases(ktest_iter first, const char *glob)
     return n;
 }
 
-/* The events that no test caused on purpose. */
-static u64 unexcused(u32 id)
-{
-    return event_total(id) - event_excused(id);
-}
-
-/* before: unexcused() of each id when the case began. */
+/* before: event_unexcused() of each id when the case began. */
 static void judge_events(const u64 before[EVENT_NR_IDS], u64 allowed)
 {
     for (u32 id = 0; id < EVENT_NR_IDS; id++) {
-        u64 n = unexcused(id) - before[id];
+        u64 n = event_unexcused(id) - before[id];
 
         if (!n)
             continue;
@@ -135,7 +129,7 @@ static void run_case(const struct ktest_case *c, u32 number, struct ktest_totals
     current.skip_reason = NULL;
     current.expected_events = 0;
     for (u32 id = 0; id < EVENT_NR_IDS; id++)
-        events[id] = unexcused(id);
+        events[id] = event_unexcused(id);
     if (totals->alarms)
         alarms = totals->alarms();
     c->run();

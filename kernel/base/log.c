@@ -207,13 +207,12 @@ static bool write_sink(struct log_sink *sink, const char *text, u32 len, u32 *to
 static bool say_lost(struct log_sink *sink)
 {
     char text[64];
-    u32 took;
+    u32 len, took;
 
-    if (sink->unsaid &&
-        !write_sink(
-            sink, text,
-            (u32)kscnprintf(text, sizeof(text), "\r\nlog: %llu bytes lost\r\n", (ull)sink->unsaid),
-            &took))
+    if (!sink->unsaid)
+        return true;
+    len = (u32)kscnprintf(text, sizeof(text), "\r\nlog: %llu bytes lost\r\n", (ull)sink->unsaid);
+    if (!write_sink(sink, text, len, &took))
         return false;
     sink->unsaid = 0;
     return true;
@@ -226,8 +225,7 @@ static void drain_sink(struct log *log, struct log_sink *sink)
     u32 len, took;
 
     while (more && !sink->dead && (len = next_piece_crlf(log, sink, out)) != 0) {
-        more = say_lost(sink);
-        if (!more)
+        if (!say_lost(sink))
             return;
         more = write_sink(sink, out, len, &took);
         sink_took(sink, out, len, took);
