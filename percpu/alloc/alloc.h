@@ -12,7 +12,7 @@
  *  - all magazines together hold at most cached_limit bytes per unit.
  *
  * Lock order: balance_mutex > grow_mutex > map mutex of a chunk (percpu/backing/backing.h) > chunk
- * lock > page source. Magazines are guarded by interrupts off, the shared ones by their lock too.
+ * lock > page source. Magazines are guarded by interrupts off.
  * The chunk table is read with interrupts off and without a lock. A chunk's memory is freed only
  * after a cross-call, which every CPU answers with interrupts on: then no reader can see it.
  *

@@ -18,8 +18,8 @@ static u64 atomic_demand(struct pcpu_allocator *a)
     u64 before = a->demand_seen;
 
     a->demand_seen = 0;
-    for (u32 i = 0; i < a->nr_mags; i++)
-        a->demand_seen += cpu_local_read(a->all_mags[i]->atomic_bytes);
+    for (u32 i = 0; i < a->nr_cpus; i++)
+        a->demand_seen += cpu_local_read(a->mags[i]->atomic_bytes);
     return a->demand_seen - before;
 }
 
@@ -128,7 +128,7 @@ static bool freed_since(struct pcpu_allocator *a, bool tidy)
 
     if (tidy)
         m->freed_at_tidy = cpu_local_read(m->nr_free);
-    pcpu_set_exit(m, irq);
+    pcpu_set_exit(irq);
     return freed;
 }
 

@@ -95,7 +95,7 @@ void *pcpu_bump_renew(struct pcpu_allocator *a, u32 class, u32 flags, struct pcp
         b.bytes = 0;
     }
     new->over_quota = m->headroom < 0;
-    pcpu_set_exit(m, irq);
+    pcpu_set_exit(irq);
     pcpu_give_back_bump(a, &b);
     return (void *)e.ptr;
 }

@@ -3,8 +3,7 @@
  * constants (percpu.c). They touch this CPU's magazines and the object's tag, and take no lock. The
  * slow paths in alloc.c do everything else.
  *
- * m is the CPU's set of magazines, read with interrupts off. For shared sets it is no_room, in
- * which every class is both empty and full, so that both fast paths miss.
+ * m is the CPU's set of magazines, read with interrupts off.
  * For percpu/alloc/alloc.c, percpu/alloc/alloc_magazines.c and percpu/percpu.c only.
  * SPDX-License-Identifier: MIT
  */
@@ -41,8 +40,8 @@ enum pcpu_free_result { PCPU_FREED, PCPU_NOT_FREED, PCPU_OVER_QUOTA };
 
 /*
  * The slow paths (alloc.c), with interrupts as the caller had them. alloc: everything but a hit in
- * a magazine. free (r is not PCPU_FREED): large objects, pointers outside the flat table, shared
- * and full magazines, wrong frees.
+ * a magazine. free (r is not PCPU_FREED): large objects, pointers outside the flat table, full
+ * magazines, wrong frees.
  */
 void *pcpu_alloc_slow(struct pcpu_allocator *a, size_t size, size_t align, u32 flags);
 void pcpu_free_slow(struct pcpu_allocator *a, uintptr_t ptr, enum pcpu_free_result r);

@@ -15,9 +15,6 @@
 /* The tables of an instance and their entries: made by pcpu_init(), freed by pcpu_destroy(). */
 #define TABLES(a, X)                                                                               \
     X(a, mags, (a)->nr_cpus)                                                                       \
-    X(a, own_mags, (a)->nr_cpus)                                                                   \
-    X(a, no_room, 1)                                                                               \
-    X(a, all_mags, (a)->nr_cpus)                                                                   \
     X(a, work, (a)->nr_cpus)                                                                       \
     X(a, dir, DIR_ENTRIES(a))                                                                      \
     X(a, flat, PCPU_FLAT_SLOTS)                                                                    \
@@ -138,8 +135,7 @@ void pcpu_cpu_parking(struct pcpu_allocator *a)
 {
     u32 bits;
 
-    if (!a->own_mags[cpu_number()]->shared)
-        pcpu_mag_drain_all(a);
+    pcpu_mag_drain_all(a);
     /* Posted work must not be lost; with PARKED no CPU posts more. */
     bits = atomic_exchange_explicit(&a->work[cpu_number()], PCPU_WORK_PARKED, memory_order_acq_rel);
     bits &= ~PCPU_WORK_PARKED;
@@ -201,8 +197,8 @@ int pcpu_init(struct pcpu_allocator *a, const struct pcpu_alloc_config *config)
 
 void pcpu_destroy(struct pcpu_allocator *a)
 {
-    for (u32 i = 0; i < a->nr_mags; i++)
-        ASSERT(pcpu_set_bytes(a->all_mags[i]) == 0);
+    for (u32 cpu = 0; a->mags && cpu < a->nr_cpus; cpu++)
+        ASSERT(!a->mags[cpu] || pcpu_set_bytes(a->mags[cpu]) == 0);
     pcpu_return_empty(a, 0, ~0u);
     for (u32 i = PCPU_CHUNK_DYNAMIC; i < pcpu_chunks_end(a); i++)
         pcpu_drop_chunk(a, i);

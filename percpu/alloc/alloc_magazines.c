@@ -1,6 +1,6 @@
 /*
- * Magazines: small stocks of ready objects, one set per CPU (or per group on large machines), so
- * that most allocations and frees touch no memory that another CPU uses. See alloc_magazines.h.
+ * Magazines: small stocks of ready objects, one set per CPU, so that most allocations and frees
+ * touch no memory that another CPU uses. See alloc_magazines.h.
  *
  * Long work (clearing, chunks, population) runs with interrupts as the caller had them, on a batch
  * that was first taken out of its magazine.
@@ -80,7 +80,7 @@ static void count_cleared(struct pcpu_allocator *a, u64 bytes)
     struct pcpu_mags *m = pcpu_set_enter(a, &irq);
 
     cpu_local_add(m->cleared_bytes, bytes);
-    pcpu_set_exit(m, irq);
+    pcpu_set_exit(irq);
 }
 
 /*
@@ -105,7 +105,7 @@ static void put_clean(struct pcpu_allocator *a, u32 class, struct pcpu_entry *ba
         mag->entries[mag->clean++] = batch[i];
     cpu_local_sub(m->headroom, put * pcpu_mag_size(mag));
     over = m->headroom < 0;
-    pcpu_set_exit(m, irq);
+    pcpu_set_exit(irq);
     if (put < n)
         pcpu_give_back(a, batch + put, n - put);
     if (over)
@@ -181,7 +181,7 @@ static u32 refill(struct pcpu_allocator *a, u32 class, u32 n, u32 flags, u32 own
     m->overflowed = false;
     if (flags & PCPU_ATOMIC)
         cpu_local_add(m->atomic_bytes, got * pcpu_class_size(class));
-    pcpu_set_exit(m, irq);
+    pcpu_set_exit(irq);
     return got;
 }
 
@@ -203,7 +203,7 @@ static NOINLINE void *from_batch(struct pcpu_allocator *a, u32 class, u32 flags,
             more = pcpu_bump_alloc_many(a, m, class, need - n, batch + n);
         if (n + more)
             cpu_local_inc(m->nr_alloc);
-        pcpu_set_exit(m, irq);
+        pcpu_set_exit(irq);
         if (n > 1 || (n && !(flags & PCPU_NOZERO)))
             count_cleared(a, pcpu_clear_batch(a, batch, n, pcpu_class_size(class)));
     }
@@ -243,7 +243,7 @@ void *pcpu_mag_alloc_slow(struct pcpu_allocator *a, u32 class, u32 flags)
             pcpu_bump_plan(m, &new);
     }
     own |= m->bump.bytes >= pcpu_mag_size(mag);
-    pcpu_set_exit(m, irq);
+    pcpu_set_exit(irq);
     if (ptr && bump && (flags & PCPU_ATOMIC))
         pcpu_count_demand(a, pcpu_class_size(class));
     if (ptr)
@@ -314,7 +314,7 @@ void pcpu_mag_put(struct pcpu_allocator *a, uintptr_t ptr)
     cpu_local_sub(m->headroom, pcpu_mag_size(mag));
     cpu_local_inc(m->nr_free);
     over = m->headroom < 0;
-    pcpu_set_exit(m, irq);
+    pcpu_set_exit(irq);
     if (out.n)
         send_out(a, &out);
     if (over)
@@ -344,7 +344,7 @@ static bool evict_some(struct pcpu_allocator *a, bool all)
         cpu_local_inc(m->drains);
     m->overflowed = !all;
     more = m->headroom < enough;
-    pcpu_set_exit(m, irq);
+    pcpu_set_exit(irq);
     if (out.n)
         send_out(a, &out);
     return more && out.n;
@@ -363,16 +363,15 @@ void pcpu_mag_drain_all(struct pcpu_allocator *a)
     struct pcpu_mags *m = pcpu_set_enter(a, &irq);
 
     pcpu_bump_detach(m, &bump);
-    pcpu_set_exit(m, irq);
+    pcpu_set_exit(irq);
     pcpu_give_back_bump(a, &bump);
     while (evict_some(a, true))
         ;
 }
 
-/* Does nothing while another CPU drains the shared set. */
 static bool drain_overflowed(struct pcpu_allocator *a)
 {
-    struct pcpu_mags *own = a->own_mags[cpu_number()], *m;
+    struct pcpu_mags *own = a->mags[cpu_number()], *m;
     bool overflowed;
     u64 irq;
 
@@ -380,7 +379,7 @@ static bool drain_overflowed(struct pcpu_allocator *a)
         return false;
     m = pcpu_set_enter(a, &irq);
     overflowed = m->overflowed;
-    pcpu_set_exit(m, irq);
+    pcpu_set_exit(irq);
     if (overflowed)
         pcpu_mag_drain_all(a);
     spin_unlock(&own->draining);
@@ -397,15 +396,15 @@ bool pcpu_mag_tidy(struct pcpu_allocator *a)
         struct pcpu_mags *m = pcpu_set_enter(a, &irq);
 
         done |= clear_in_place(a, m, class, 0);
-        pcpu_set_exit(m, irq);
+        pcpu_set_exit(irq);
     }
     return done;
 }
 
 void pcpu_mag_wait_drained(struct pcpu_allocator *a)
 {
-    for (u32 i = 0; i < a->nr_mags; i++) {
-        spin_lock(&a->all_mags[i]->draining);
-        spin_unlock(&a->all_mags[i]->draining);
+    for (u32 i = 0; i < a->nr_cpus; i++) {
+        spin_lock(&a->mags[i]->draining);
+        spin_unlock(&a->mags[i]->draining);
     }
 }

@@ -16,7 +16,7 @@ void pcpu_mag_put(struct pcpu_allocator *a, uintptr_t ptr);
 
 /* The set is over its quota: gives objects back to the chunks until an eighth is free. */
 void pcpu_mag_evict(struct pcpu_allocator *a);
-/* Gives back everything that this CPU's set holds, even a shared one. */
+/* Gives back everything that this CPU's set holds. */
 void pcpu_mag_drain_all(struct pcpu_allocator *a);
 /*
  * For idle time and pcpu_balance(): drains the set if a magazine was full since the last refill,

@@ -12,9 +12,6 @@
 int pcpu_init_sets(struct pcpu_allocator *a) MUST_CHECK;
 void pcpu_free_sets(struct pcpu_allocator *a);
 
-/* Not inline, so that the paths of unshared sets stay short. */
-void pcpu_set_lock(struct pcpu_mags *m);
-
 static inline u32 pcpu_mag_size(const struct pcpu_mag *mag)
 {
     return (u32)-mag->neg_size;
@@ -26,22 +23,15 @@ static inline u32 pcpu_set_bytes(const struct pcpu_mags *m)
     return (u32)(m->quota - m->headroom);
 }
 
-/* This CPU's set, with interrupts off and a shared one locked. */
+/* This CPU's set, with interrupts off. */
 static inline struct pcpu_mags *pcpu_set_enter(struct pcpu_allocator *a, u64 *flags)
 {
-    struct pcpu_mags *m;
-
     *flags = local_irq_save();
-    m = a->own_mags[cpu_number()];
-    if (unlikely(m->shared))
-        pcpu_set_lock(m);
-    return m;
+    return a->mags[cpu_number()];
 }
 
-static inline void pcpu_set_exit(struct pcpu_mags *m, u64 flags)
+static inline void pcpu_set_exit(u64 flags)
 {
-    if (unlikely(m->shared))
-        spin_unlock(&m->lock);
     local_irq_restore(flags);
 }
 
@@ -55,7 +45,7 @@ static inline void pcpu_count_demand(struct pcpu_allocator *a, u64 bytes)
     struct pcpu_mags *m = pcpu_set_enter(a, &irq);
 
     cpu_local_add(m->atomic_bytes, bytes);
-    pcpu_set_exit(m, irq);
+    pcpu_set_exit(irq);
 }
 
 #endif

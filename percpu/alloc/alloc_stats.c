@@ -13,8 +13,8 @@ static u64 read_counter(_Atomic u64 *counter)
 
 static void sum_sets(struct pcpu_allocator *a, struct percpu_stats *out)
 {
-    for (u32 i = 0; i < a->nr_mags; i++) {
-        const struct pcpu_mags *m = a->all_mags[i];
+    for (u32 i = 0; i < a->nr_cpus; i++) {
+        const struct pcpu_mags *m = a->mags[i];
 
         out->nr_alloc += cpu_local_read(m->nr_alloc);
         out->nr_free += cpu_local_read(m->nr_free);

@@ -12,12 +12,12 @@
 #include "percpu/percpu.h"
 
 #define PCPU_MAX_CHUNKS       4096u
-#define PCPU_BATCH_MAX        64u    /* entries moved at a time */
-#define PCPU_SHARED_FROM_CPUS 65u    /* from this many CPUs on, a group shares its magazines */
-#define PCPU_CACHE_PAGES      256u   /* of a unit, in all magazines; at least one per set */
-#define PCPU_CACHE_MAX_BYTES  32768u /* of a unit, in one CPU's magazines */
-#define PCPU_RESERVE_BOOT     10u    /* empty blocks for PCPU_ATOMIC at init and after a trim */
-#define PCPU_RESERVE_MIN      2u     /* the reserve never decays below this */
+#define PCPU_BATCH_MAX        64u   /* entries moved at a time */
+#define PCPU_CACHE_PAGES      256u  /* of a unit, in the magazines of all CPUs together */
+#define PCPU_CACHE_MIN_BYTES  1024u /* of a unit, in one CPU's magazines */
+#define PCPU_CACHE_MAX_BYTES  32768u
+#define PCPU_RESERVE_BOOT     10u /* empty blocks for PCPU_ATOMIC at init and after a trim */
+#define PCPU_RESERVE_MIN      2u  /* the reserve never decays below this */
 #define PCPU_RESERVE_MAX      256u
 #define PCPU_RESERVE_HOLD     4u   /* balances after a growth that do not decay the reserve */
 #define PCPU_GROW_AHEAD       8u   /* empty blocks that a populating call leaves, at least */
@@ -91,12 +91,10 @@ struct pcpu_bump {
 };
 
 /*
- * The magazines of one CPU, or of a group. A set changes with interrupts off, a shared one under
- * its lock too. Counters change by cpu_local_*(), so that other CPUs may read them at any time.
+ * The magazines of one CPU. A set changes on its CPU, with interrupts off. Counters change by
+ * cpu_local_*(), so that other CPUs may read them at any time.
  */
 struct pcpu_mags {
-    bool shared; /* several CPUs use it: take the lock */
-    struct spinlock lock;
     struct spinlock draining; /* held while idle time drains the set; interrupts on */
     s64 headroom;             /* bytes of a unit left of the quota; below 0: evict */
     s64 quota;                /* bytes of a unit */
@@ -154,8 +152,8 @@ struct pcpu_alloc_ops {
 
 struct pcpu_allocator {
     /* Read by every operation, written at init. */
-    struct pcpu_mags **mags; /* [nr_cpus] for the fast paths: the CPU's own set, or no_room */
-    u64 flat_base;           /* per-CPU pointer of flat[0]: the window's first address */
+    struct pcpu_mags **mags;           /* [nr_cpus] */
+    u64 flat_base;                     /* per-CPU pointer of flat[0]: the window's first address */
     struct pcpu_dchunk *_Atomic *flat; /* [PCPU_FLAT_SLOTS] chunk by slot of a per-CPU pointer */
     u64 delta;                         /* address of the first unit's copy - per-CPU pointer */
     u64 window_base;
@@ -168,15 +166,11 @@ struct pcpu_allocator {
     u32 unit_size;
     u64 unit_granules;
     u32 nr_cpus;
-    struct pcpu_mags **own_mags; /* [nr_cpus] the CPU's own set, or its group's */
-    struct pcpu_mags *no_room;   /* a set in which every class is empty and full */
-    uintptr_t static_start;      /* per-CPU pointer of offset 0 of the first chunk */
+    uintptr_t static_start; /* per-CPU pointer of offset 0 of the first chunk */
 
     const struct pcpu_first_chunk *fc;
     const struct pcpu_alloc_ops *ops;
     struct pcpu_backing_env *env;
-    u32 nr_mags;
-    struct pcpu_mags **all_mags;   /* [nr_mags] */
     struct pcpu_fc_slot *fc_slots; /* hash of the first chunk's 2 MiB slots */
     u32 fc_slots_mask;
     u32 *group_unit0; /* [nr_groups] number of the group's first unit */

@@ -48,8 +48,8 @@ static u64 bump_granules(const struct pcpu_allocator *a, const struct pcpu_dchun
 {
     u64 bytes = 0;
 
-    for (u32 i = 0; i < a->nr_mags; i++)
-        bytes += a->all_mags[i]->bump.ch == ch ? a->all_mags[i]->bump.bytes : 0;
+    for (u32 i = 0; i < a->nr_cpus; i++)
+        bytes += a->mags[i]->bump.ch == ch ? a->mags[i]->bump.bytes : 0;
     return bytes / PCPU_GRANULE;
 }
 
@@ -141,8 +141,8 @@ static const char *verify_bump(struct pcpu_allocator *a, const struct pcpu_bump 
 
 static const char *verify_mags(struct pcpu_allocator *a)
 {
-    for (u32 i = 0; i < a->nr_mags; i++) {
-        const struct pcpu_mags *m = a->all_mags[i];
+    for (u32 i = 0; i < a->nr_cpus; i++) {
+        const struct pcpu_mags *m = a->mags[i];
         u32 bytes = m->bump.bytes;
         const char *bad = verify_bump(a, &m->bump);
 

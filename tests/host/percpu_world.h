@@ -26,7 +26,7 @@
 #include "percpu/backing/backing.h"
 
 #define WORLD_MAX_NODES 16
-#define WORLD_MAX_CPUS  256
+#define WORLD_MAX_CPUS  1152
 #define WORLD_AREAS     4096
 #define WORLD_PHYS      SZ_1G /* physical address of the first page of node 0 */
 

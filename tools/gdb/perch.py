@@ -36,7 +36,7 @@ M = {
     "nr_blocks": "nr_blocks", "state": "state", "blocks": "blocks", "taken": "taken",
     "nr_populated": "nr_populated", "nr_empty": "nr_empty", "first": "start", "last": "end",
     # struct pcpu_mags, pcpu_mag and pcpu_bump
-    "mags_of_cpu": "own_mags", "mag": "mag", "shared": "shared", "quota": "quota",
+    "mags_of_cpu": "mags", "mag": "mag", "quota": "quota",
     "room": "headroom", "clean": "clean", "dirty": "dirty", "cap": "cap", "minus_size": "neg_size",
     "bump": "bump", "bump_bytes": "bytes",
     # struct log
@@ -206,7 +206,7 @@ class Mags(Command):
             raise Missing("the allocator has not begun")
         mags = table[cpu].dereference()
         quota, room = number(mags, "quota"), number(mags, "room")
-        print_line(f"CPU {cpu}{', shared' if number(mags, 'shared') else ''}: "
+        print_line(f"CPU {cpu}: "
                    f"{quota - room} of {quota} bytes")
         bump = member(mags, "bump")
         if number(bump, "bump_bytes"):

@@ -169,7 +169,7 @@ static inline bool rig_holds(const struct alloc_rig *r, const void *ptr, size_t 
 /* Bytes in this CPU's magazines. */
 static inline u32 rig_cached(const struct alloc_rig *r, u32 cpu)
 {
-    return (u32)(r->a.own_mags[cpu]->quota - r->a.own_mags[cpu]->headroom);
+    return (u32)(r->a.mags[cpu]->quota - r->a.mags[cpu]->headroom);
 }
 
 #define EXPECT_VALID(r)                                                                            \

@@ -68,7 +68,7 @@ KTEST(percpu_alloc_bump, a_hot_size_is_stocked)
 {
     enum { N = 400 };
     struct alloc_rig *r = rig_new(&(struct world_shape){.nr_nodes = 2, .nr_cpus = 4});
-    const struct pcpu_mag *mag = &r->a.own_mags[0]->mag[pcpu_class_of(16, 8)];
+    const struct pcpu_mag *mag = &r->a.mags[0]->mag[pcpu_class_of(16, 8)];
     static void *ptr[N];
     u32 stocked = 0;
 
@@ -87,13 +87,13 @@ KTEST(percpu_alloc_bump, an_atomic_caller_gets_what_the_bump_region_has)
 {
     struct alloc_rig *r = rig_new(&(struct world_shape){.nr_nodes = 2, .nr_cpus = 4});
     static void *ptr[20000];
-    const struct pcpu_bump *bump = &r->a.own_mags[0]->bump;
+    const struct pcpu_bump *bump = &r->a.mags[0]->bump;
     u32 n = 0;
 
     while (n < ARRAY_SIZE(ptr) && (ptr[n] = pcpu_alloc(&r->a, 64, 8, PCPU_ATOMIC)))
         n++;
     EXPECT_LT(bump->bytes, 64);
-    EXPECT_LT(r->a.own_mags[0]->mag[pcpu_class_of(64, 8)].clean, 1);
+    EXPECT_LT(r->a.mags[0]->mag[pcpu_class_of(64, 8)].clean, 1);
     EXPECT_VALID(r);
     pcpu_free_bulk(&r->a, n, ptr);
     rig_end(r);
@@ -129,7 +129,7 @@ KTEST(percpu_alloc_bump, magazines_that_overflowed_are_emptied)
 KTEST(percpu_alloc_bump, verify_sees_damage_in_a_bump_region)
 {
     struct alloc_rig *r = rig_new(&(struct world_shape){.nr_nodes = 1, .nr_cpus = 2});
-    struct pcpu_bump *bump = &r->a.own_mags[0]->bump;
+    struct pcpu_bump *bump = &r->a.mags[0]->bump;
     void *p = pcpu_alloc(&r->a, 200, 8, 0);
     u8 *tag, *copy;
 
@@ -144,10 +144,10 @@ KTEST(percpu_alloc_bump, verify_sees_damage_in_a_bump_region)
     EXPECT_TRUE(pcpu_verify(&r->a) != NULL);
     *copy = 0;
     bump->bytes -= 8;
-    r->a.own_mags[0]->headroom += 8;
+    r->a.mags[0]->headroom += 8;
     EXPECT_TRUE(pcpu_verify(&r->a) != NULL);
     bump->bytes += 8;
-    r->a.own_mags[0]->headroom -= 8;
+    r->a.mags[0]->headroom -= 8;
     EXPECT_VALID(r);
     pcpu_free(&r->a, p);
     rig_end(r);

@@ -25,8 +25,8 @@ static void check_quota(struct alloc_rig *r)
     if (st.cached_bytes > st.cached_limit)
         ktest_fail(__FILE__, __LINE__, "%llu bytes cached, at most %llu",
                    (unsigned long long)st.cached_bytes, (unsigned long long)st.cached_limit);
-    for (u32 i = 0; i < r->a.nr_mags; i++)
-        if (r->a.all_mags[i]->headroom < 0)
+    for (u32 i = 0; i < r->a.nr_cpus; i++)
+        if (r->a.mags[i]->headroom < 0)
             ktest_fail(__FILE__, __LINE__, "magazines %u over their quota", i);
 }
 
@@ -65,7 +65,7 @@ KTEST(percpu_alloc_cpus, quota)
     quota_of(&(struct world_shape){.nr_nodes = 1, .nr_cpus = 1}, 32768);
     quota_of(&(struct world_shape){.nr_nodes = 2, .nr_cpus = 8}, 8 * 32768);
     quota_of(&(struct world_shape){.nr_nodes = 2, .nr_cpus = 64}, 256 * 4096);
-    quota_of(&(struct world_shape){.nr_nodes = 4, .nr_cpus = 128}, 4 * 32768);
+    quota_of(&(struct world_shape){.nr_nodes = 4, .nr_cpus = 128}, 256 * 4096);
 }
 
 /* A CPU that parks keeps nothing, and what it was asked to do is not lost. */
@@ -414,18 +414,15 @@ KTEST(percpu_alloc_cpus, first_online_when_a_cpu_does_not_answer)
     rig_end(r);
 }
 
-/* ---- magazines of a group -------------------------------------------------------------------- */
+/* ---- magazines at any number of CPUs --------------------------------------------------------- */
 
-KTEST(percpu_alloc_cpus, many_cpus_share_magazines)
+KTEST(percpu_alloc_cpus, objects_move_between_96_cpus)
 {
     enum { N = 2000 };
     struct alloc_rig *r = rig_new(&(struct world_shape){.nr_nodes = 4, .nr_cpus = 96});
     static void *ptr[N];
     u32 bad = 0;
 
-    EXPECT_EQ(r->a.nr_mags, r->w.fc.nr_groups);
-    for (u32 cpu = 0; cpu < 96; cpu++)
-        EXPECT_TRUE(r->a.own_mags[cpu] == r->a.own_mags[r->w.cpu_node[cpu] * 24]);
     for (u32 round = 0; round < 3; round++) {
         for (u32 i = 0; i < N; i++) {
             host_cpu_number = rnd(96);
@@ -441,31 +438,45 @@ KTEST(percpu_alloc_cpus, many_cpus_share_magazines)
         EXPECT_VALID(r);
     }
     EXPECT_EQ(bad, 0);
-    /* The others of the group still use them: parking leaves them alone. */
     host_cpu_number = 5;
     pcpu_cpu_parking(&r->a);
+    EXPECT_EQ(rig_cached(r, 5), 0);
     host_cpu_number = 0;
     rig_end(r);
 }
 
-KTEST(percpu_alloc_cpus, up_to_64_cpus_have_their_own)
+/* On either side of each size at which a CPU's share of the memory in magazines changes its rule. */
+KTEST(percpu_alloc_cpus, each_cpu_has_its_own_magazines)
 {
-    struct alloc_rig *r = rig_new(&(struct world_shape){.nr_nodes = 2, .nr_cpus = 64});
+    static const struct {
+        u32 cpus, quota;
+    } rows[] = {{1, 32768},  {32, 32768}, {33, 31775},  {64, 16384},
+                {65, 16131}, {255, 4112}, {1024, 1024}, {1100, 1024}};
 
-    EXPECT_EQ(r->a.nr_mags, 64);
-    EXPECT_FALSE(r->a.own_mags[0]->shared);
-    rig_end(r);
-    r = rig_new(&(struct world_shape){.nr_nodes = 2, .nr_cpus = 65});
-    EXPECT_EQ(r->a.nr_mags, 2);
-    EXPECT_TRUE(r->a.own_mags[0]->shared);
-    rig_end(r);
+    for (u32 i = 0; i < ARRAY_SIZE(rows); i++) {
+        struct alloc_rig *r = rig_new(&(struct world_shape){
+            .nr_nodes = 1, .nr_cpus = rows[i].cpus, .node_bytes = 512 * SZ_1M});
+        void *p[16];
+
+        for (u32 cpu = 0; cpu < rows[i].cpus; cpu++) {
+            EXPECT_EQ(r->a.mags[cpu]->quota, rows[i].quota);
+            EXPECT_TRUE(!cpu || r->a.mags[cpu] != r->a.mags[cpu - 1]);
+        }
+        for (u32 j = 0; j < ARRAY_SIZE(p); j++)
+            p[j] = pcpu_alloc(&r->a, 8, 8, 0);
+        for (u32 j = 0; j < ARRAY_SIZE(p); j++)
+            pcpu_free(&r->a, p[j]);
+        EXPECT_GE(rig_cached(r, 0), sizeof(p)); /* they stay with the CPU that freed them */
+        EXPECT_VALID(r);
+        rig_end(r);
+    }
 }
 
 /* Idle time clears what was freed, so that the next allocation finds it ready. */
 KTEST(percpu_alloc_cpus, idle_clears)
 {
     struct alloc_rig *r = rig_new(&(struct world_shape){.nr_nodes = 1, .nr_cpus = 2});
-    struct pcpu_mag *mag = &r->a.own_mags[0]->mag[pcpu_class_of(64, 8)];
+    struct pcpu_mag *mag = &r->a.mags[0]->mag[pcpu_class_of(64, 8)];
     void *p[4];
 
     for (u32 i = 0; i < 4; i++)

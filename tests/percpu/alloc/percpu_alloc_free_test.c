@@ -33,8 +33,8 @@ static u64 state_of(const struct alloc_rig *r)
             if (c->blocks[b])
                 h = mix(h, c->blocks[b], sizeof(*c->blocks[b]));
     }
-    for (u32 i = 0; i < r->a.nr_mags; i++)
-        h = mix(h, r->a.all_mags[i], r->a.all_mags[i]->memory_bytes);
+    for (u32 i = 0; i < r->a.nr_cpus; i++)
+        h = mix(h, r->a.mags[i], r->a.mags[i]->memory_bytes);
     return h;
 }
 

@@ -125,7 +125,7 @@ static void demand_past_the_magazines(const struct world_shape *shape)
 KTEST(percpu_alloc_memory, demand_past_the_magazines_counts)
 {
     demand_past_the_magazines(&small);
-    demand_past_the_magazines(&(struct world_shape){.nr_nodes = 4, .nr_cpus = 128}); /* shared */
+    demand_past_the_magazines(&(struct world_shape){.nr_nodes = 4, .nr_cpus = 128});
 }
 
 KTEST(percpu_alloc_memory, the_reserve_is_bounded)

@@ -415,7 +415,7 @@ KTEST(percpu_alloc_model, one_group)
          400000);
 }
 
-KTEST(percpu_alloc_model, shared_magazines)
+KTEST(percpu_alloc_model, many_cpus)
 {
     life(&(struct world_shape){.nr_nodes = 4, .nr_cpus = 96, .absent = {0, 0xf0}}, 80000);
 }

@@ -370,7 +370,7 @@ KTEST(percpu_alloc_tsan, a_chunk_is_one_range)
         .nr_nodes = 1, .nr_cpus = 32, .absent = {~0ULL << CPUS | 3u << WORKERS}});
 }
 
-KTEST(percpu_alloc_tsan, shared_magazines)
+KTEST(percpu_alloc_tsan, small_magazines)
 {
     run(&(struct world_shape){
         .nr_nodes = 2, .nr_cpus = 70, .absent = {~0ULL << CPUS | 3u << WORKERS, 0x3f}});
