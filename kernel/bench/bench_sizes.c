@@ -17,6 +17,13 @@
 
 static const u32 sizes[] = {4, 8, 16, 64, 256, 1024, 4096, 16384, 32768};
 
+/* Shapes beside these: alignments above 8, odd sizes, either side of where the classes change. */
+static const struct shape {
+    u32 size, align;
+} shapes[] = {{24, 16},   {40, 64},  {192, 64}, {64, 64},   {288, 8},
+              {512, 8},   {513, 8},  {640, 32}, {1000, 8},  {1024, 64},
+              {1032, 64}, {1536, 8}, {3000, 8}, {4096, 64}, {4104, 8}};
+
 static u32 align_of(u32 size)
 {
     return size < 8 ? size : 8;
@@ -96,16 +103,15 @@ static void growth(struct bench *b, u32 size)
 }
 
 /* Pairs. dry: the loop without its two calls, to measure its own cost. */
-static NOINLINE u64 pairs(struct bench *b, u32 size, u32 n, bool dry, u32 *failed)
+static NOINLINE u64 pairs(struct bench *b, struct shape s, u32 n, bool dry, u32 *failed)
 {
     u64 start = rdtsc();
-    u32 align = align_of(size);
 
     for (u32 i = 0; i < n; i++) {
         void *p = NULL;
         u64 t0 = rdtsc();
         if (!dry)
-            p = percpu_alloc(size, align, 0);
+            p = percpu_alloc(s.size, s.align, 0);
         u64 t1 = rdtsc();
         if (!dry)
             percpu_free(p);
@@ -122,17 +128,17 @@ static NOINLINE u64 pairs(struct bench *b, u32 size, u32 n, bool dry, u32 *faile
  * The whole cost of the pairs, with the deferred work that they cause on any CPU: the time of the
  * loop and of bench_settle(), without the cost of both alone.
  */
-static void steady(struct bench *b, u32 size)
+static void steady(struct bench *b, struct shape s, const char *name)
 {
-    u32 n = ops_within(b, size, CLEAR_MAX), failed = 0;
+    u32 n = ops_within(b, s.size, CLEAR_MAX), failed = 0;
     u64 dry, total, cleared, calls = 0;
 
-    pairs(b, size, MIN(n, 100u), false, &failed); /* warm */
+    pairs(b, s, MIN(n, 100u), false, &failed); /* warm */
     bench_settle();
-    dry = pairs(b, size, n, true, &failed) + b->settle_cost;
+    dry = pairs(b, s, n, true, &failed) + b->settle_cost;
     cleared = bench_cleared();
     u64 t0 = rdtsc();
-    pairs(b, size, n, false, &failed);
+    pairs(b, s, n, false, &failed);
     bench_settle();
     total = bench_less(rdtsc() - t0, dry);
     cleared = bench_cleared() - cleared;
@@ -142,18 +148,18 @@ static void steady(struct bench *b, u32 size)
         b->other[i] = bench_less(b->other[i], b->overhead);
         calls += b->sample[i] + b->other[i];
     }
-    bench_print(b->sample, n, "percpu size=%u op=alloc_steady", size);
-    bench_print(b->other, n, "percpu size=%u op=free_steady", size);
-    if (size == 8) {
+    bench_print(b->sample, n, "%s op=alloc_steady", name);
+    bench_print(b->other, n, "%s op=free_steady", name);
+    if (s.size == 8) {
         log_raw("bench: fast op=alloc min=%llu med=%llu", (ull)b->sample[0], (ull)b->sample[n / 2]);
         log_raw("bench: fast op=free min=%llu med=%llu", (ull)b->other[0], (ull)b->other[n / 2]);
         b->background[0] = bench_milli(bench_less(total, calls), n);
         b->cleared[0] = bench_milli(cleared, n);
     }
     u64 net = bench_less(total, cleared / BENCH_CLEAR_BYTES);
-    log_raw("bench: percpu size=%u op=pair_steady n=%u gross=%llu.%03llu net=%llu.%03llu "
+    log_raw("bench: %s op=pair_steady n=%u gross=%llu.%03llu net=%llu.%03llu "
             "background=%llu.%03llu cleared=%llu.%03llu failed=%u",
-            size, n, BENCH_FIX(bench_milli(total, n)), BENCH_FIX(bench_milli(net, n)),
+            name, n, BENCH_FIX(bench_milli(total, n)), BENCH_FIX(bench_milli(net, n)),
             BENCH_FIX(bench_milli(bench_less(total, calls), n)), BENCH_FIX(bench_milli(cleared, n)),
             failed);
 }
@@ -176,9 +182,16 @@ static void print_slow(struct bench *b, const char *name, struct bench_slow *slo
 
 void bench_sizes(struct bench *b)
 {
+    char name[64];
+
     for (u32 i = 0; i < ARRAY_SIZE(sizes); i++) {
         growth(b, sizes[i]);
-        steady(b, sizes[i]);
+        kscnprintf(name, sizeof(name), "percpu size=%u", sizes[i]);
+        steady(b, (struct shape){sizes[i], align_of(sizes[i])}, name);
+    }
+    for (u32 i = 0; i < ARRAY_SIZE(shapes); i++) {
+        kscnprintf(name, sizeof(name), "percpu size=%u align=%u", shapes[i].size, shapes[i].align);
+        steady(b, shapes[i], name);
     }
     print_slow(b, "refill", &b->refill);
     print_slow(b, "drain", &b->drain);

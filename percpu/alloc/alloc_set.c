@@ -4,11 +4,14 @@
  */
 #include "percpu/alloc/alloc_set.h"
 
+/* Aligned and large objects are rarer: their magazines are shorter, so that all tables stay small. */
 static u32 class_cap(u32 class, u32 quota)
 {
     u32 size = pcpu_class_size(class);
+    bool rare = class >= PCPU_CLASS_ALIGNED;
+    u32 bytes = rare && size <= PCPU_STEP_MAX ? 2048 : 4096;
 
-    return MAX(1u, MIN(PCPU_BATCH_MAX, MIN(4096u, quota) / size));
+    return MAX(1u, MIN(rare ? 16u : PCPU_BATCH_MAX, MIN(bytes, quota) / size));
 }
 
 static struct pcpu_mags *new_set(struct pcpu_allocator *a, s32 node, u32 quota)
