@@ -20,7 +20,7 @@ LINUX = qemu.ROOT / "tests/bench/linux-6.12.toml"
 BUDGETS = qemu.ROOT / "tests/bench/percpu-budgets.toml"
 SECONDS = 900
 # Words that name the subject of a line; all others are values.
-ABOUT = {"size", "op", "class", "when", "part", "order", "pattern"}
+ABOUT = {"size", "align", "op", "class", "when", "part", "order", "pattern"}
 ABOUT_CPUS = {"par", "wall"}  # lines that exist for several numbers of CPUs
 LINE = re.compile(r"^bench: (\S+) (.*)$")
 # Printed in this order; the rest is in the log.
@@ -141,6 +141,7 @@ def show(name, found, wanted, other, seconds):
     limit = {figure: (f">= {least:g}" if most is None else f"{most:g}")
              for figure, least, most in wanted}
     rows = [f"percpu size={size} op={op}" for op in OPS for size in SIZES] + list(SHOWN)
+    rows += [f for f in found if " align=" in f and f.endswith("pair_steady net")]
     rows += [f for f in found if f.startswith("accessor ")]
     rows += [f for f in found if f.startswith("par ")
              and f.endswith((" locked", " shared_locks", " insns"))]
