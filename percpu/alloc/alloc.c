@@ -70,6 +70,16 @@ static void *no_memory(struct pcpu_allocator *a, size_t size, size_t align, u32 
     return failed(a, size, align, flags, "no memory");
 }
 
+/* From this CPU's magazine; NULL: it is empty. */
+static ALWAYS_INLINE void *alloc_hit(struct pcpu_allocator *a, u32 class)
+{
+    u64 irq = local_irq_save();
+    void *ptr = pcpu_alloc_fast(a->mags[cpu_number()], class);
+
+    local_irq_restore(irq);
+    return ptr;
+}
+
 NOINLINE void *pcpu_alloc_slow(struct pcpu_allocator *a, size_t size, size_t align, u32 flags)
 {
     u32 class, bytes;
@@ -77,9 +87,14 @@ NOINLINE void *pcpu_alloc_slow(struct pcpu_allocator *a, size_t size, size_t ali
 
     if (!size || !is_pow2(align) || size > a->unit_size || align > a->unit_size)
         return failed(a, size, align, flags, "illegal size or align");
+    class = flags & PCPU_RESERVED ? PCPU_CLASS_NONE : pcpu_class_of(size, align);
+    if (class >= PCPU_CLASS_ALIGNED) { /* the fast path has not tried it */
+        ptr = alloc_hit(a, class);
+        if (ptr)
+            return ptr;
+    }
     if (!(flags & PCPU_ATOMIC))
         pcpu_safe_point(a);
-    class = flags & PCPU_RESERVED ? PCPU_CLASS_NONE : pcpu_class_of(size, align);
     if (class != PCPU_CLASS_NONE) {
         ptr = pcpu_mag_alloc_slow(a, class, flags);
     } else {
@@ -97,10 +112,8 @@ NOINLINE void *pcpu_alloc_slow(struct pcpu_allocator *a, size_t size, size_t ali
 void *pcpu_alloc(struct pcpu_allocator *a, size_t size, size_t align, u32 flags)
 {
     if (pcpu_alloc_is_fast(size, align, flags)) {
-        u64 irq = local_irq_save();
-        void *ptr = pcpu_alloc_fast(a->mags[cpu_number()], pcpu_class_of(size, align));
+        void *ptr = alloc_hit(a, pcpu_class_of(size, align));
 
-        local_irq_restore(irq);
         if (likely(ptr))
             return ptr;
     }

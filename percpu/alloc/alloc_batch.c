@@ -142,6 +142,10 @@ static NOINLINE void clear_pieces(const struct pieces *p, u64 delta, const u64 *
 {
     const struct pcpu_piece *last = p->at + p->n - 1;
 
+    if (last == p->at && nr_units) {
+        pcpu_clear_in_units(last, delta, units, nr_units);
+        return;
+    }
     for (u32 u = 0; u < nr_units; u++) {
         const struct pcpu_piece *piece = p->at;
         u64 off = delta + units[u];

@@ -11,9 +11,10 @@
 #include "percpu/alloc/alloc_fast.h"
 #include "percpu/alloc/alloc_set.h"
 
-#define STOCK_FROM     8u     /* refills below this: the bump region serves the class */
-#define SPILL          16u    /* entries that leave a full magazine at a time */
-#define EVICT_PART     8      /* the share of the quota that is free after an eviction */
+#define STOCK_FROM     8u  /* refills below this, or below the most: the bump region serves */
+#define SHORT          16u /* magazines up to this may be filled further, to clear more at once */
+#define SPILL          16u /* entries that leave a full magazine at a time */
+#define EVICT_PART     8   /* the share of the quota that is free after an eviction */
 #define IN_PLACE_BYTES 65536u /* of all units: about 8,000 instructions with interrupts off */
 
 /* ---- in and out ------------------------------------------------------------------------------ */
@@ -122,9 +123,10 @@ static u32 adapt(struct pcpu_mags *m, u32 class)
 {
     struct pcpu_mag *mag = &m->mag[class];
     u16 age = (u16)(m->clock - m->last_miss[class]);
+    u32 most = MAX(1u, mag->max > SHORT ? mag->max * 9u / 16 : mag->max * 3u / 4);
 
-    mag->refill = (u8)(age <= PCPU_HOT_MISSES ? MIN(2 * mag->refill, MAX(1, mag->max * 9 / 16))
-                                              : MAX(1, mag->refill / 2));
+    mag->refill =
+        (u8)(age <= PCPU_HOT_MISSES ? MIN(2u * mag->refill, most) : MAX(1, mag->refill / 2));
     m->last_miss[class] = m->clock++;
     if (!pcpu_class_has_steps(class)) {
         /* A second object costs little while the set has room. */
@@ -132,7 +134,7 @@ static u32 adapt(struct pcpu_mags *m, u32 class)
             mag->refill = 2;
         return mag->refill;
     }
-    return mag->refill < STOCK_FROM ? 1 : mag->refill;
+    return mag->refill < MIN(STOCK_FROM, most) ? 1 : mag->refill;
 }
 
 /*

@@ -9,7 +9,7 @@ static u32 class_cap(u32 class, u32 quota)
 {
     u32 size = pcpu_class_size(class);
     bool rare = class >= PCPU_CLASS_ALIGNED;
-    u32 bytes = rare && size <= PCPU_STEP_MAX ? 2048 : 4096;
+    u32 bytes = !rare ? 4096 : size <= PCPU_STEP_MAX ? 2048 : 8192;
 
     return MAX(1u, MIN(rare ? 16u : PCPU_BATCH_MAX, MIN(bytes, quota) / size));
 }
