@@ -24,6 +24,8 @@
 #define PCPU_GROW_AHEAD_MAX   112u /* at most, when much is populated */
 #define PCPU_GROW_AHEAD_PAGES 128u /* the same limit in pages of all units, which the call clears */
 #define PCPU_RETURN_SLACK     32u  /* empty blocks above reserve and growth that are kept */
+#define PCPU_RETURN_LATE      64u  /* so many more: who has the work does not come to it */
+#define PCPU_PROMOTE_LATE     16u  /* the same: populations since the last promotion */
 
 /* ---- chunks ---------------------------------------------------------------------------------- */
 
@@ -206,6 +208,7 @@ struct pcpu_allocator {
 
     _Atomic u32 *work;             /* [nr_cpus] PCPU_WORK_* */
     _Atomic u32 work_handed;       /* bits posted to an idle CPU that it has not started */
+    _Atomic u32 promote_asked;     /* populations that found PROMOTE posted */
     _Atomic u32 work_contended;    /* bits that the holder of balance_mutex adopts at its unlock */
     struct spinlock balance_mutex; /* one CPU balances at a time */
 
