@@ -132,7 +132,7 @@ static void say_stalled(struct log_sink *sink)
 
 u64 console_mark(void)
 {
-    return __atomic_load_n(&the_log.head, __ATOMIC_SEQ_CST);
+    return log_head(&the_log);
 }
 
 u32 console_count(u64 mark, const char *text)

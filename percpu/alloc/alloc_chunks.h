@@ -17,7 +17,8 @@
  * busy for ever, or this one, if it never gets to a safe point. When work that is posted is asked
  * for again and is late, it is posted to this CPU and to one more idle CPU, so every CPU that still
  * runs its idle loop or allocates in thread context takes it in the end:
- *  - REFILL is late when the reserve is empty. Each failing atomic call asks.
+ *  - REFILL is late when the reserve is empty. A failing atomic call asks, if its CPU
+ *    has the work already every PCPU_REFILL_ASKS-th.
  *  - RETURN is late when PCPU_RETURN_LATE more blocks are empty than ask for it. Each batch that
  *    goes back to its chunk asks; without any, no more memory waits than then.
  *  - PROMOTE is late when PCPU_PROMOTE_LATE populations have asked since the last promotion.

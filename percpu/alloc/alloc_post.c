@@ -19,11 +19,16 @@ static bool has_all(const _Atomic u32 *work, u32 bits)
     return (atomic_load_explicit(work, memory_order_relaxed) & bits) == bits;
 }
 
-/* The work is posted, and by now so much is left to do that who has it may never come to it. */
-static bool is_late(struct pcpu_allocator *a, u32 bits)
+/*
+ * The work is posted, and by now so much is left to do that who has it may never come to it. Where
+ * this CPU has it too, only some failing calls ask for an idle CPU, so that the others stay short.
+ */
+static bool is_late(struct pcpu_allocator *a, u32 bits, bool own)
 {
     if (bits & PCPU_WORK_REFILL && pcpu_empty_blocks(a) <= 0)
-        return true;
+        return !own || atomic_load_explicit(&a->nr_failed_atomic, memory_order_relaxed) %
+                               PCPU_REFILL_ASKS ==
+                           0;
     if (bits & PCPU_WORK_RETURN && pcpu_empty_blocks(a) > pcpu_enough_blocks(a) + PCPU_RETURN_LATE)
         return true;
     return bits & PCPU_WORK_PROMOTE &&
@@ -55,7 +60,7 @@ void pcpu_defer(struct pcpu_allocator *a, u32 bits)
 
     /* Posted already: no shared line is written. */
     if (own || (atomic_load_explicit(&a->work_handed, memory_order_relaxed) & bits)) {
-        if (likely(!is_late(a, bits)))
+        if (likely(!is_late(a, bits, own)))
             return;
         /* Then whoever comes first does it: an idle CPU that was not asked, or this one. */
         if (!own)

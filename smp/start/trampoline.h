@@ -30,7 +30,15 @@ struct far_ptr32 {
     u16 pad;
 };
 
-/* trampoline.inc repeats the offsets. Physical addresses are below 4 GiB. */
+/*
+ * trampoline.inc repeats the offsets. Physical addresses are below 4 GiB.
+ *  - who writes: the boot CPU all of it, before the first start-up IPI, and a byte of `arrival`
+ *    before each attempt; then processors: `arrival` its own byte, `unknown` by locked additions;
+ *  - who reads: processors the rest; the boot CPU `arrival` while it waits, `unknown` at the end;
+ *  - which order: the IPI orders the boot CPU's stores before the processor's first instruction
+ *    (in x2APIC mode by the fence in apic_send()). `arrival` and `unknown` say that something was
+ *    seen, and nothing is read because of them.
+ */
 struct trampoline_data {
     struct far_ptr32 pm32, lm64;
     u16 gdt_limit;

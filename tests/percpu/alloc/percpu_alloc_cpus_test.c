@@ -192,7 +192,7 @@ KTEST(percpu_alloc_cpus, an_empty_reserve_asks_every_idle_cpu)
     EXPECT_EQ(r->a.work[0], PCPU_WORK_REFILL);
     for (u32 cpu = 2; cpu < 4; cpu++) {
         r->idle = cpu;
-        for (u32 i = 0; i < 3; i++)
+        for (u32 i = 0; i < 2 * PCPU_REFILL_ASKS; i++)
             EXPECT_EQ(pcpu_alloc(&r->a, 64, 8, PCPU_ATOMIC), NULL);
         EXPECT_EQ(r->wakes, cpu - 1); /* once each */
         EXPECT_EQ(r->a.work[cpu], PCPU_WORK_REFILL);
