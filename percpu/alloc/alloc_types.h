@@ -188,7 +188,7 @@ struct pcpu_allocator {
     u64 *possible_off; /* [nr_cpus] */
     u64 *live_off;     /* [nr_cpus], the first nr_live in use */
     /*
-     *  - who writes: who prepares a CPU's first start, under grow_mutex: the entry, then the number;
+     *  - who writes: who prepares a CPU's first start, under grow_mutex: the entry, the number;
      *  - who reads: whoever clears an object, without a lock: the number, then the entries below;
      *  - which order: released and acquired; entries never change. Who still has the old number
      *    leaves out a CPU that is not online yet, whose copy is clean.

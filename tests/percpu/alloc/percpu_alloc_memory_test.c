@@ -422,7 +422,7 @@ KTEST(percpu_alloc_memory, promotion_is_deferred_work)
     rig_end(r);
 }
 
-/* The idle CPU never comes to it: after some populations the CPU that goes on populating does it. */
+/* The idle CPU never comes: after some populations the CPU that goes on populating does it. */
 KTEST(percpu_alloc_memory, promotion_by_a_cpu_that_was_not_asked)
 {
     struct alloc_rig *r = rig_new(&dense);
