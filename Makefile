@@ -253,8 +253,10 @@ TSAN_TESTS := $(call tests_of,tsan) $(shell grep -l 'Also run under TSan\.' $(UN
 
 KERNEL_ASM := \
 	boot/header.asm \
+	boot/check32.asm \
 	boot/entry32.asm \
 	boot/entry64.asm \
+	boot/refuse32.asm \
 	kernel/platform/trap.asm \
 	kernel/platform/stack.asm \
 	percpu/first/unit_switch.asm \
