@@ -159,3 +159,15 @@ def test_a_refusal_is_on_the_screen(tmp_path, place):
     finally:
         vm.kill()
         vm.wait()
+
+
+@needs_gdb
+def test_no_init_to_oneself(tmp_path):
+    """The MADT's CPUs are numbered with another boot CPU than the one that runs, as when the id was read before
+    firmware's change of it showed. Then a record has the boot CPU's own id: an INIT there would stop the machine."""
+    _, log, status = debug(tmp_path, [
+        "hbreak numa_build", "continue", "set ((struct numa_input *)$rdi)->boot_apic_id = 1"], cpu="max",
+        cpus=3)
+    assert re.search(r"firmware bug: MADT: CPU \d has the boot CPU's id 0x00: left out", log), log[-3000:]
+    assert "smp: Brought up 1 node, 2 CPUs" in log
+    assert log.rstrip().endswith("perch: FAILED: 1 of 3 CPUs did not start") and status == 35, log[-3000:]
