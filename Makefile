@@ -256,6 +256,7 @@ KERNEL_ASM := \
 	boot/check32.asm \
 	boot/entry32.asm \
 	boot/entry64.asm \
+	boot/fault32.asm \
 	boot/refuse32.asm \
 	kernel/platform/trap.asm \
 	kernel/platform/stack.asm \

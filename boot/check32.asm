@@ -16,8 +16,8 @@ extern boot_nx_was_off
 section .boot.text progbits alloc exec nowrite align=16
 bits 32
 
-; Returns if this CPU has what Perch needs; else boot_fail says what is missing. ESI: the distance from
-; where the image is linked. EDI and EBP are for boot_fail (refuse32.asm). Keeps these three.
+; Returns if this CPU has what Perch needs; else boot_fail says what is missing. ESI: the distance
+; from where the image is linked. EDI and EBP are for boot_fail (refuse32.asm). Keeps these three.
 global check_cpu
 check_cpu:
     pushfd                              ; CPUID exists when EFLAGS.ID can be changed

@@ -1,5 +1,6 @@
-; From both entry points to 64-bit code in the higher half: CPU checks (check32.asm), boot page tables,
-; long mode. Runs on the boot CPU only, interrupts off, paging off on entry, flat segments.
+; From both entry points to 64-bit code in the higher half: CPU checks (check32.asm), boot page
+; tables, long mode; exceptions on the way are in fault32.asm. Runs on the boot CPU only,
+; interrupts off, paging off on entry, flat segments.
 ;
 ; A Multiboot2 loader may put the image anywhere below 4 GiB, at a multiple of 2 MiB: docs/adr/0023.
 ; Until paging is on, ESI is the distance from where it is linked, and ESI + PHYS() an address.
@@ -24,6 +25,7 @@
 
 extern boot_fail
 extern check_cpu
+extern fault_init
 extern entry64
 extern boot_entry_cr4
 extern __image_end_phys
@@ -60,6 +62,21 @@ start32:
     cld
     lea esp, [esi + PHYS(boot_stack_top)]
     mov ebp, ebx
+    lea eax, [esi + boot_gdt]           ; the loader's table may be gone (Multiboot2 3.3)
+    push eax
+    push word boot_gdt_limit
+    lgdt [esp]
+    lea eax, [esi + .own_gdt]
+    push dword 0x18
+    push eax
+    retf
+.own_gdt:
+    mov eax, 0x10
+    mov ds, eax
+    mov es, eax
+    mov ss, eax
+    lea esp, [esi + PHYS(boot_stack_top)]
+    call fault_init
     call check_cpu
     mov eax, cr4
     mov [esi + PHYS(boot_entry_cr4)], eax
@@ -76,10 +93,6 @@ start32:
     wrmsr
     mov eax, CR0_BITS
     mov cr0, eax
-    lea eax, [esi + boot_gdt]
-    push eax
-    push word boot_gdt_limit
-    lgdt [esp]
     lea eax, [esi + start64]
     push dword 0x08
     push eax
@@ -135,6 +148,7 @@ boot_gdt:
     dq 0
     dq 0x00af9b000000ffff               ; 0x08: 64-bit code, accessed
     dq 0x00cf93000000ffff               ; 0x10: data, accessed
+    dq 0x00cf9b000000ffff               ; 0x18: 32-bit code, accessed
 boot_gdt_limit equ $ - boot_gdt - 1
 
 bits 64

@@ -1,6 +1,6 @@
 ; The refusal before there is a console: text to COM1, to the debug console, and onto the loader's
-; frame buffer, then the end. 32-bit code without paging, wherever the image lies: ESI is the distance
-; from where it is linked, everywhere in this file. Multiboot2 3.6.12: frame buffer.
+; frame buffer, then the end. 32-bit code without paging, wherever the image lies: ESI is the
+; distance from where it is linked, everywhere in this file. Multiboot2 3.6.12: frame buffer.
 ; SPDX-License-Identifier: MIT
 
 %define KERNEL_BASE   0xffffffff80000000
@@ -152,8 +152,8 @@ find_screen:
 .done:
     ret
 
-; EBX = text, EDI = row, EBP = frame buffer tag. White on black: all bits of a pixel, or none, so that
-; the order of the colours does not matter. Keeps EBP.
+; EBX = text, EDI = row, EBP = frame buffer tag. White on black: all bits of a pixel, or none, so
+; that the order of the colours does not matter. Keeps EBP.
 draw_line:
     mov eax, [ebp + FB_PITCH]
     imul eax, edi

@@ -42,11 +42,12 @@ def at(place, label):
     return f"*((char *)&{label} + {place - LINKED})"
 
 
-def debug(tmp_path, commands, place=LINKED, cpu=INTEL, cpus=2, refused=False):
-    """(what gdb printed, the serial log, QEMU's status). refused: the run stands at boot_halt."""
+def debug(tmp_path, commands, place=LINKED, cpu=INTEL, cpus=2, stands=""):
+    """(what gdb printed, the serial log, QEMU's status). stands: the label at which the run is ended."""
     script = ["set pagination off", "set confirm off", "set tcp auto-retry on",
               f"target remote {tmp_path}/gdb", *commands, "delete",
-              *([f"hbreak {at(place, 'boot_halt')}", "continue", "kill"] if refused else ["continue"])]
+              *([f"hbreak {at(place, stands)}", "continue", "printf \"@stands %x %x %x\\n\", $rcx, $rax, $rdx",
+                 "kill"] if stands else ["continue"])]
     vm = start(tmp_path, place, ["-S", "-chardev", f"socket,path={tmp_path}/gdb,server=on,wait=off,id=gdb",
                                  "-gdb", "chardev:gdb"], cpu=cpu, cpus=cpus, append="run=report end=halt")
     try:
@@ -97,9 +98,29 @@ def test_no_nx_and_no_switch(tmp_path, place):
     said, log, status = debug(tmp_path, [
         f"hbreak {at(place, 'check_nx_cpuid')}", "continue", f"set $rax = $rax & ~{NX}",
         f"hbreak {at(place, 'check_nx_read')}", "continue", "printf \"@msr %x\\n\", $rcx"],
-        place, cpu=INTEL + ",-nx", refused=True)
+        place, cpu=INTEL + ",-nx", stands="boot_halt")
     assert "@msr 1a0" in said
     assert last_line(log) == NO_NX
+
+
+@needs_gdb
+@places
+def test_an_exception_is_a_line(tmp_path, place):
+    """UD2 in place of the first check; without a table of interrupts, QEMU would end with 0 and no line."""
+    _, log, status = debug(tmp_path, [f"hbreak {at(place, 'check_cpu')}", "continue",
+                                      "set *(unsigned short *)$pc = 0x0b0f"], place, cpu="max")
+    assert last_line(log) == "perch: exception 06 in the first instructions" and status == 37, log[-1000:]
+
+
+@needs_gdb
+@places
+def test_encrypted_registers(tmp_path, place):
+    """SEV-ES: the first CPUID is vector 29 (here INT 29). Only a termination request by the GHCB's MSR is possible."""
+    said, log, _ = debug(tmp_path, [f"hbreak {at(place, 'check_cpu')}", "continue",
+                                    "set *(unsigned short *)$pc = 0x1dcd"], place, cpu="EPYC",
+                         stands="fault_vmgexit")
+    assert re.findall("@stands (.*)", said) == ["c0010130 100 0"], said
+    assert "exception" not in log
 
 
 @needs_gdb
