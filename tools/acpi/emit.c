@@ -219,7 +219,9 @@ static void console(struct objects *all, u32 index, const char *table, const str
             "\"address\":%llu",
             index, table, truth(u->verdict == ACPI_UART_OK), u->type, u->gas.space,
             (ull)u->gas.address);
-    if (u->verdict == ACPI_UART_OK)
+    if (u->verdict == ACPI_UART_OK && u->any)
+        fputs(",\"mmio\":true,\"width\":null,\"stride\":null", f);
+    else if (u->verdict == ACPI_UART_OK)
         fprintf(f, ",\"mmio\":%s,\"width\":%u,\"stride\":%u", truth(u->mmio), u->width, u->stride);
     if (u->baud)
         fprintf(f, ",\"baud\":%u", u->baud);
