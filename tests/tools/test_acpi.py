@@ -375,23 +375,6 @@ def test_a_table_that_only_root_may_read(tmp_path):
     assert "sudo" in refused(tmp_path)
 
 
-def test_a_serial_port_whose_stride_no_table_tells():
-    """As an ASUS PN50's: the kernel tries both, so the tool names none. With an access size it is told."""
-    pn50 = ROOT / "tests/data/spcr/pn50"
-    console, = of(decode(pn50), "console")
-    assert (console["usable"], console["width"], console["stride"]) == (True, None, None)
-    assert "0xfedc9000, a register every 1 or 4 bytes" in run("--text", pn50).stdout
-
-
-def test_a_serial_port_whose_stride_is_told(tmp_path):
-    raw = bytearray(t.spcr(0xfe034000))
-    raw[36], raw[40], raw[41], raw[43] = 0x12, 0, 32, 3  # a GAS: memory, 32 bits, dwords
-    folder = write_tables(tmp_path, SPCR=t.seal(bytes(raw)))
-    console, = of(decode(folder), "console")
-    assert (console["width"], console["stride"]) == (4, 4)
-    assert "a register every 4 bytes" in run("--text", folder).stdout
-
-
 # ---- for a person ------------------------------------------------------------------------------
 @pytest.mark.parametrize("name", EXPECTED)
 def test_text_says_what_the_objects_say(name):

@@ -3,7 +3,9 @@
  * SPDX-License-Identifier: MIT
  */
 #include <stdatomic.h>
+#include "kernel/base/events.h"
 #include "kernel/platform/console.h"
+#include "smp/call/tlb.h"
 #include "tests/suite/kutil.h"
 #include "tests/suite/on_idle.h"
 #include "tests/suite/speed.h"
@@ -180,6 +182,25 @@ KTEST(call, a_late_answer_touches_nothing)
     EXPECT_TRUE(atomic_load(&begun));
     EXPECT_EQ(smp_call_on(0, nothing, NULL), atomic_load(&begun) ? -EBUSY : 0);
     EXPECT_EQ(poison_and_release(), 0);
+    EXPECT_EQ(smp_call_all(nothing, NULL), 0);
+}
+
+/* An NMI that was needed is one event, not two: the report and the tests count them. */
+KTEST(call, an_nmi_is_counted_once)
+{
+    u64 calls_before = event_total(EVENT_CALL_NMI), tlb_before = event_total(EVENT_TLB_NMI);
+    u32 cpu = cpumap_next(&cpu_map, CPU_ONLINE, 1);
+
+    if (cpu >= cpu_map.nr_ids) {
+        ktest_skip("needs 2 CPUs");
+        return;
+    }
+    ktest_expect_event(EVENT_CALL_NMI);
+    ktest_expect_event(EVENT_TLB_NMI);
+    smp_calls.ops.nmi(smp_calls.ops.ctx, cpu);
+    EXPECT_EQ(event_total(EVENT_CALL_NMI), calls_before + 1);
+    tlb_calls.ops.nmi(tlb_calls.ops.ctx, cpu);
+    EXPECT_EQ(event_total(EVENT_TLB_NMI), tlb_before + 1);
     EXPECT_EQ(smp_call_all(nothing, NULL), 0);
 }
 
