@@ -99,7 +99,7 @@ put_char:
     out dx, al
     mov ah, al
     mov dx, COM1 + 5
-    mov ecx, 100000
+    mov ecx, 100000                     ; a read is a bus cycle, 0.5 us or more: 50 ms at least
 .wait:
     in al, dx
     test al, 0x20
