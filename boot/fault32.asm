@@ -2,8 +2,8 @@
 ; leaves no interrupt table that could be used (Multiboot2 3.3). Later the kernel has its own.
 ;
 ; A guest of SEV-ES cannot print: its CPUID is already an exception (#VC), and ports need memory
-; that is shared with the hypervisor, so page tables with a C-bit. It can ask the hypervisor to end it,
-; which the host then logs. GHCB specification (AMD 56421): MSR protocol, termination request.
+; that is shared with the hypervisor, so page tables with a C-bit. It can ask the hypervisor to end
+; it, which the host then logs. GHCB specification (AMD 56421): MSR protocol, termination request.
 ; SPDX-License-Identifier: MIT
 
 %define KERNEL_BASE   0xffffffff80000000
