@@ -18,6 +18,7 @@
 /* clang-format off */
 #define EVENT_IDS(X)                                                                               \
     X(AP_RETRY,         "ap-retry",         NOTED, "second INIT and start-up sent to a CPU")       \
+    X(AP_STARTUP,       "ap-startup",       NOTED, "second start-up IPI sent to a silent CPU")     \
     X(CALL_NMI,         "call-nmi",         NOTED, "cross-CPU call only answered to an NMI")       \
     X(TLB_NMI,          "tlb-nmi",          NOTED, "TLB shoot-down only answered to an NMI")       \
     X(NODE_FALLBACK,    "node-fallback",    NOTED, "page taken from another node than asked for")  \

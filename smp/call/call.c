@@ -27,7 +27,6 @@ static void ask_by_nmi(void *ctx, u32 cpu)
     struct nmi_question *q = per_cpu_ptr(&nmi_question, cpu);
 
     (void)ctx;
-    event_count(EVENT_CALL_NMI);
     atomic_store_explicit(&q->rip, 0, memory_order_relaxed);
     atomic_store_explicit(&q->asked, true, memory_order_seq_cst);
     event_count(EVENT_CALL_NMI);

@@ -5,7 +5,6 @@
 #include "smp/start/bringup.h"
 
 #include "kernel/base/cpu.h"
-#include "kernel/base/events.h"
 #include "kernel/base/cpu_id.h"
 #include "kernel/base/cpu_local.h"
 #include "kernel/base/deadline.h"
@@ -261,6 +260,7 @@ static int run_batch(struct bringup *b)
         return err;
     bringup_run(&batch, &b->result->batch);
     event_add(EVENT_AP_RETRY, b->result->batch.retried);
+    event_add(EVENT_AP_STARTUP, b->result->batch.second_startup);
     b->result->unknown = atomic_load(&b->data->unknown);
     return 0;
 }
