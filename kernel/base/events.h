@@ -28,8 +28,9 @@
     X(LOG_LOST,         "log-lost",         NOTED, "line that the log dropped")                    \
     X(CONSOLE_STALLED,  "console-stalled",  NOTED, "console that took nothing for its time-out")   \
     X(CONSOLE_LOST,     "console-lost",     DOUBT, "byte of the log that a console never took")    \
-    X(MCE_CORRECTED,    "mce-corrected",    DOUBT, "machine check that the hardware corrected") \
-    X(MCE_UNCORRECTED,  "mce-uncorrected",  DOUBT, "uncorrected error without a machine check") \
+    X(MCE_CORRECTED,    "mce-corrected",    DOUBT, "machine check that the hardware corrected")    \
+    X(MCE_UNCORRECTED,  "mce-uncorrected",  DOUBT, "uncorrected error without a machine check")    \
+    X(OPTION_IGNORED,   "option-ignored",   DOUBT, "value on the command line that was ignored")   \
     X(IRQ_UNEXPECTED,   "irq-unexpected",   NOTED, "interrupt at a vector that nothing uses")
 /* clang-format on */
 

@@ -116,7 +116,7 @@ static bool records_sorted(const struct smp_record *rec, u32 n)
 static void apply_faults(const struct smp_config *config, struct smp_record *rec)
 {
     for (u32 i = 0; i < config->nr_faults; i++) {
-        if (config->faults[i].cpu != rec->cpu)
+        if (rec->cpu < config->faults[i].cpu || rec->cpu > config->faults[i].last)
             continue;
         rec->stop_at = config->faults[i].stop_at;
         rec->early = config->faults[i].early;
