@@ -20,7 +20,8 @@ struct smp_fault {
 
 /*
  * Parses one item of the list, len characters: "ap_silent:5", "ap_early:5" or "ap_stage:6:3" (CPU 6
- * stops at stage 3; stages 1 to 6). Instead of a CPU's number "5-9" names several. -ENOENT: an item of another kind; -EINVAL: malformed.
+ * stops at stage 3; stages 1 to 6). Instead of a CPU's number "5-9" names several. -ENOENT: an item
+ * of another kind; -EINVAL: malformed.
  */
 int smp_fault_parse(const char *item, size_t len, struct smp_fault *fault) MUST_CHECK;
 

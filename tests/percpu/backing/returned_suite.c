@@ -45,7 +45,10 @@ KTEST(percpu_backing, a_returned_page_is_forgotten)
 
     dyn_begin(&s);
     gone = (struct gone){.expect = 0x7e57000000000000ULL};
-    /* The first chunk gives nothing back. Below them others stay, so that the reserve keeps those. */
+    /*
+     * The first chunk gives nothing back. Below them others stay, so that they are not what the
+     * reserve keeps.
+     */
     while (take_page(&pages) && chunk_number_of(pages.p[pages.n - 1]) < PCPU_CHUNK_DYNAMIC)
         ;
     last = pages.n + 16 + PERIOD;
