@@ -186,7 +186,7 @@ boot_fail:
     mov dx, DEBUGCON
     out dx, al
     mov dx, COM1 + 5                    ; an absent UART reads 0xff; a stuck one runs into the count
-    mov ecx, 100000
+    mov ecx, 100000                     ; a read is a bus cycle, 0.5 us or more: 50 ms at least
 .wait:
     in al, dx
     test al, 0x20

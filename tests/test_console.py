@@ -3,6 +3,10 @@
 QEMU's UART has a UNIX socket behind it; when nobody reads there it holds what the guest sent, and
 THRE stays low, as in a BMC whose serial-over-LAN nobody reads. A second console, which always
 takes everything, shows what the log was.
+
+And a UART in memory, whose register distance no table tells. QEMU has none for a PC. Memory of a
+PCI device (ivshmem), which no memory map lists, stands for one: an idle line status in it is all
+that the search sees of a UART. What is sent there stays in one byte.
 SPDX-License-Identifier: MIT
 """
 import socket
@@ -12,6 +16,8 @@ import time
 import machine as machines
 import pytest
 import qemu
+from acpi_tables import seal
+from conftest import ROOT
 
 SLOW = 150  # seconds that a busy host may take
 
@@ -76,3 +82,59 @@ def test_reader_that_goes(logs, tmp_path):
     assert sum(STALLED in line for line in lines) == 1
     assert any("ttyS0 has not taken the last" in line and "in 10 s: given up" in line
                for line in lines), lines[-3:]
+
+
+# ---- registers in memory ------------------------------------------------------------------------
+UART_AT = 0xfebff000  # where SeaBIOS puts the memory of the only device that has any
+LSR, IDLE = 5, 0x60
+
+
+def spcr_in_memory():
+    """As an ASUS PN50 has it, 8 bits and no access size, at UART_AT."""
+    raw = (ROOT / "tests/data/cases/41c-pn50-real-layout/SPCR.bin").read_bytes()
+    return seal(raw[:44] + UART_AT.to_bytes(8, "little") + raw[52:])
+
+
+def registers(stride, rest):
+    """A page: an idle 16550 with a register every `stride` bytes, `rest` behind it; 0: no UART."""
+    page = bytearray(8 * stride) + bytes([rest]) * (4096 - 8 * stride)
+    if stride:
+        page[LSR * stride] = IDLE
+    return bytes(page)
+
+
+def boot_with_memory(tmp_path, name, page):
+    memory, table, log = tmp_path / "memory", tmp_path / "SPCR.bin", tmp_path / "log"
+    memory.write_bytes(page)
+    table.write_bytes(spcr_in_memory())
+    machine = machines.Machine(
+        name=name, reason="a UART in memory", cpus=2, firmware="pvh-seabios",
+        append="run=report console=debugcon console=spcr",
+        qemu=["-object", f"memory-backend-file,id=uart,mem-path={memory},size=4K,share=on",
+              "-device", "ivshmem-plain,memdev=uart", "-acpitable", f"file={table}",
+              "-debugcon", f"file:{log}"])
+    status = subprocess.run(qemu.argv(machine, tmp_path), stdin=subprocess.DEVNULL,
+                            capture_output=True, timeout=SLOW, check=False).returncode
+    assert status == 33, log.read_text()
+    return log.read_text(), memory.read_bytes()
+
+
+@pytest.mark.parametrize("stride, rest", [(1, 0xff), (1, 0), (4, 0xff), (4, 0)])
+def test_uart_in_memory_is_found(logs, tmp_path, stride, rest):
+    name, page = f"console-memory-{stride}-{rest}", registers(stride, rest)
+    text, after = boot_with_memory(tmp_path, name, page)
+    (logs / f"{name}.log").write_text(text, encoding="utf-8")
+    line = next(x for x in text.splitlines() if "console: SPCR: mmio" in x)
+    layout = {1: "8 bits every 1 bytes", 4: "32 bits every 4 bytes"}[stride]
+    assert f"mmio {UART_AT:#x}, {layout}" in line and "chosen: answers" in line
+    assert after[0] == ord("\n"), "the end of the last line is what was sent last"
+    assert after[8 * stride:] == page[8 * stride:], "written beside the registers"
+
+
+@pytest.mark.parametrize("rest", [0, 0xff])
+def test_memory_that_is_no_uart_is_left_alone(logs, tmp_path, rest):
+    name, page = f"console-memory-none-{rest}", registers(0, rest)
+    text, after = boot_with_memory(tmp_path, name, page)
+    (logs / f"{name}.log").write_text(text, encoding="utf-8")
+    assert f"console: SPCR: mmio {UART_AT:#x}" in text and "refused: no UART answers there" in text
+    assert after == page

@@ -22,6 +22,7 @@ S, AR = 1 << 56, 1 << 55
 FATAL = VALID | UC | EN | MISCV | ADDRV | PCC | 0x9f      # a memory controller's read
 RECOVERABLE = VALID | UC | EN | MISCV | ADDRV | S | AR | 0x134
 CORRECTED = VALID | EN | ADDRV | 0x135
+DEFERRED = VALID | EN | ADDRV | 1 << 44 | 0x9f             # AMD's: UC is clear, and no machine check comes
 MCIP, RIPV = 4, 1
 RUNNING = r"smp: Brought up"
 INTEL = "Skylake-Server"
@@ -75,6 +76,9 @@ CASES = [
     Case("corrected-ap", [mce(2, 5, CORRECTED, 0)],
          (rf"mce: CPU 2: 1 error: bank 5: corrected: {CACHE}",), status=39,
          verdict=r"held, but: .*mce-corrected.*"),
+    Case("deferred-ap", [mce(1, 4, DEFERRED, 0)],
+         (rf"mce: CPU 1: 1 error: bank 4: uncorrected, not used yet: {MEMORY}; status {DEFERRED:#x}",
+          "events: mce-uncorrected 1 "), status=39, cpu="EPYC", verdict=r"held, but: .*mce-uncorrected.*"),
     Case("left-by-firmware", [], (r"CPU: CPU 0: 1 machine check banks are full from before: bank 7: corrected",
                                   r"CPU: CPU 1: 2 machine check banks are full from before: bank 4: corrected"),
          before=[mce(0, 7, CORRECTED, 0), mce(1, 4, CORRECTED, 0), mce(1, 6, CORRECTED, 0)],
@@ -133,7 +137,7 @@ def test_mce(case, logs, tmp_path):
     machine = machines.Machine(
         name=f"mce-{case.name}", reason="errors from outside", cpus=case.cpus, cpu=case.cpu, mem="256M",
         append=case.append, expect=list(case.expect), forbid=list(case.forbid), status=case.status,
-        verdict=case.verdict, events=["mce-corrected"] if case.status == 39 else [],
+        verdict=case.verdict, events=["mce-corrected", "mce-uncorrected"] if case.status == 39 else [],
         qemu=[*monitor.args(), *(["-S"] if case.before else [])])
     qemu.check_needs(machine)
     said = []

@@ -20,6 +20,7 @@
     X(AP_RETRY,         "ap-retry",         NOTED, "second INIT and start-up sent to a CPU")       \
     X(AP_STARTUP,       "ap-startup",       NOTED, "second start-up IPI sent to a silent CPU")     \
     X(CALL_NMI,         "call-nmi",         NOTED, "cross-CPU call only answered to an NMI")       \
+    X(APIC_BUSY,        "apic-busy",        NOTED, "order that a local APIC did not send in time") \
     X(TLB_NMI,          "tlb-nmi",          NOTED, "TLB shoot-down only answered to an NMI")       \
     X(NODE_FALLBACK,    "node-fallback",    NOTED, "page taken from another node than asked for")  \
     X(PAGE_MODE,        "page-mode",        NOTED, "first chunk built of single pages instead")    \

@@ -7,31 +7,39 @@
 #include "kernel/base/printf.h"
 #include "kernel/base/string.h"
 
-#define LOCK_TRIES 1000000 /* a copy of a line takes a few hundred instructions */
-#define CHUNK      256
+#define CHUNK 256
 
 void log_init(struct log *log, char *buf, u64 size, u64 (*time_us)(void))
 {
     *log = (struct log){.buf = buf, .size = size, .level = LOG_INFO, .time_us = time_us};
 }
 
-/* False: this is an NMI on the CPU that holds the lock. Panic mode ignores the lock. */
+/*
+ * False: this is an NMI on the CPU that holds the lock, for which no wait helps, or the holder does
+ * not come on. Panic mode ignores the lock.
+ */
 static bool lock_log(struct log *log, u64 *flags)
 {
+    u32 self = cpu_number() + 1;
+    struct spin spin = {0};
+
     *flags = local_irq_save();
-    for (u32 i = 0; i < LOCK_TRIES; i++) {
-        if (spin_trylock(&log->lock))
+    do {
+        if (spin_trylock(&log->lock)) {
+            __atomic_store_n(&log->holder, self, __ATOMIC_RELAXED);
             return true;
+        }
         if (log->panic)
             return true;
-        cpu_relax();
-    }
+    } while (__atomic_load_n(&log->holder, __ATOMIC_RELAXED) != self &&
+             spin_until(&spin, LOG_WAIT_TICKS));
     local_irq_restore(*flags);
     return false;
 }
 
 static void unlock_log(struct log *log, u64 flags)
 {
+    __atomic_store_n(&log->holder, 0, __ATOMIC_RELAXED);
     spin_unlock(&log->lock);
     local_irq_restore(flags);
 }

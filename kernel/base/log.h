@@ -7,7 +7,8 @@
  * were overwritten first, are counted (EVENT_CONSOLE_LOST), and a line on it reports them.
  *
  * Context: any CPU, any context. In an NMI that interrupted the copy on its own CPU, the line is
- * dropped and counted after a bounded number of tries. In panic mode locks are ignored.
+ * dropped and counted at once; where another CPU does not end its copy, after LOG_WAIT_TICKS. In
+ * panic mode locks are ignored.
  * SPDX-License-Identifier: MIT
  */
 #ifndef PERCH_BASE_LOG_H
@@ -19,6 +20,9 @@
 
 #define LOG_LINE_MAX  512 /* with stamp and newline; longer lines end in "..." */
 #define LOG_MAX_SINKS 6
+
+/* 0.2 s at 10 GHz (kernel/base/spinlock.h); a copy of a line takes a few hundred instructions. */
+#define LOG_WAIT_TICKS 2000000000ULL
 
 struct log_sink {
     const char *name;
@@ -56,6 +60,7 @@ struct log {
     bool hold;             /* lines stay in the ring until a call of log_drain() */
     bool panic;            /* locks are ignored */
     struct spinlock lock;  /* buf, head */
+    u32 holder;            /* of lock: its CPU number + 1; 0: nobody, or not yet */
     struct spinlock drain; /* of the CPU that writes to the sinks */
     u64 (*time_us)(void);  /* for stamps; NULL: 0 */
     /* A sink has stalled: called once for each stall, after the drain, not in a panic. Or NULL. */

@@ -11,14 +11,19 @@ void spin_never_ends(const void *what)
     panic("CPU %u waits without end for what is at %p", cpu_number(), what);
 }
 
-void spin_look(struct spin *s, const void *what)
+bool spin_look_until(struct spin *s, u64 ticks)
 {
     u64 now = cpu_ticks();
 
     /* A step backwards, of a TSC that something wrote, counts as a gap too. */
     if (s->last)
-        s->spent += MIN(now - s->last, SPIN_GAP);
+        s->spent += MIN(now - s->last, ticks / SPIN_GAPS);
     s->last = now;
-    if (s->spent >= SPIN_TICKS)
+    return s->spent < ticks;
+}
+
+void spin_look(struct spin *s, const void *what)
+{
+    if (!spin_look_until(s, SPIN_TICKS))
         spin_never_ends(what);
 }

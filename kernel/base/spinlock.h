@@ -42,14 +42,28 @@ struct spin {
  */
 #define SPIN_LOOKS 256             /* turns between two looks at the clock */
 #define SPIN_TICKS 100000000000ULL /* at 10 GHz, the assumption of kernel/base/deadline.h */
-#define SPIN_GAP   (SPIN_TICKS / 64)
+#define SPIN_GAPS  64              /* so many gaps, of any length, are a whole wait */
+#define SPIN_GAP   (SPIN_TICKS / SPIN_GAPS)
 void spin_look(struct spin *s, const void *what);
+bool spin_look_until(struct spin *s, u64 ticks);
 
 static inline void spin_wait(struct spin *s, const void *what)
 {
     if (unlikely(++s->looks % SPIN_LOOKS == 0))
         spin_look(s, what);
     cpu_relax();
+}
+
+/*
+ * The same where the wait may end without success: one turn; false: it has taken `ticks`. Needs no
+ * clock's frequency, so it works before the first measurement, in a panic and in an NMI.
+ */
+static inline bool spin_until(struct spin *s, u64 ticks)
+{
+    if (unlikely(++s->looks % SPIN_LOOKS == 0) && !spin_look_until(s, ticks))
+        return false;
+    cpu_relax();
+    return true;
 }
 
 /* Panics instead of waiting for ever, as spin_wait(). */

@@ -27,7 +27,6 @@ enum {
 #define LSR_ABSENT           0xff
 #define IIR_ZERO             0x10 /* 0 in every 16550; bit 5 is a 16750's large FIFO */
 #define MCR_ZERO             0x80
-#define LOOKS                20000 /* firmware's last 16 characters leave meanwhile */
 
 u8 uart_mmio_read(void *mmio, u32 reg)
 {
@@ -103,14 +102,15 @@ bool uart_probe(const struct uart_ops *ops)
  */
 static bool looks_like_uart(const struct uart_ops *ops)
 {
-    bool idle = false;
+    u64 start = ops->time_us(ops->ctx);
+    bool idle;
     u8 iir, mcr;
 
-    for (u32 i = 0; i < LOOKS && !idle; i++) {
+    do {
         u8 lsr = rd(ops, REG_LSR);
 
         idle = lsr != LSR_ABSENT && (lsr & (LSR_THRE | LSR_TEMT));
-    }
+    } while (!idle && ops->time_us(ops->ctx) - start <= UART_FIRST_US);
     iir = rd(ops, REG_IIR);
     mcr = rd(ops, REG_MCR);
     return idle && !(iir & IIR_ZERO) && !(mcr & MCR_ZERO);
@@ -183,16 +183,16 @@ int uart_init(struct uart *u, const struct uart_ops *ops, u32 baud)
 static int wait_status(struct uart *u, u8 bits)
 {
     u64 limit = u->timeout_us ? u->timeout_us : UART_TIMEOUT_US;
-    u64 start = u->ops.time_us && !u->stalled ? u->ops.time_us(u->ops.ctx) : 0;
+    u64 start = u->ops.time_us(u->ops.ctx);
 
-    for (u32 polls = 0;; polls++) {
+    for (;;) {
         u8 lsr = rd(&u->ops, REG_LSR);
 
         if (lsr != LSR_ABSENT && (lsr & bits))
             return 0;
         if (u->stalled)
             return -ETIMEDOUT;
-        if (u->ops.time_us ? u->ops.time_us(u->ops.ctx) - start > limit : polls > UART_MAX_POLLS)
+        if (u->ops.time_us(u->ops.ctx) - start > limit)
             return -ETIMEDOUT;
     }
 }

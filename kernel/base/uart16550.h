@@ -18,7 +18,7 @@
 struct uart_ops {
     u8 (*read)(void *ctx, u32 reg); /* reg 0..7; any address stride is the implementation's */
     void (*write)(void *ctx, u32 reg, u8 val);
-    u64 (*time_us)(void *ctx); /* monotonic; may be NULL: then polls are counted */
+    u64 (*time_us)(void *ctx); /* monotonic; too slow before the clock is measured does no harm */
     void *ctx;
 };
 
@@ -44,8 +44,8 @@ void uart_mmio_write(void *mmio, u32 reg, u8 val);
 
 #define UART_CLOCK      115200u /* baud at divisor 1 */
 #define UART_FIFO_SIZE  16
-#define UART_TIMEOUT_US 200000u  /* 16 bytes at 1200 baud take 133 ms */
-#define UART_MAX_POLLS  1000000u /* instead of the time-out, without a clock */
+#define UART_TIMEOUT_US 200000u /* 16 bytes at 1200 baud take 133 ms */
+#define UART_FIRST_US   20000u  /* firmware's last 16 characters at 9600 baud take 17 ms */
 
 /* Is a UART there? Leaves IER 0 and SCR unchanged. */
 bool uart_probe(const struct uart_ops *ops);

@@ -6,9 +6,11 @@
 
 #include "kernel/base/cpu.h"
 #include "kernel/base/cpu_local.h"
+#include "kernel/base/events.h"
 #include "kernel/base/firmware.h"
 #include "kernel/base/print.h"
 #include "kernel/base/safe.h"
+#include "kernel/base/spinlock.h"
 #include "kernel/base/trap.h"
 
 /* Register offsets in the page; the MSR is 0x800 + offset / 16. */
@@ -48,8 +50,11 @@ enum apic_reg {
 #define ICR_ASSERT (1u << 14)
 #define ICR_BUSY   (1u << 12)
 
-/* An order that the APIC does not accept within this many reads is lost: the CPU stays silent. */
-#define ICR_READS 1000000
+/*
+ * The APIC sends an order within microseconds. One that it has not sent after 0.1 s at 10 GHz
+ * (kernel/base/spinlock.h) is lost under the next one, and that is counted.
+ */
+#define ICR_TICKS 1000000000ULL
 
 static struct {
     volatile u32 *regs; /* xAPIC only */
@@ -73,8 +78,13 @@ static void reg_write(enum apic_reg reg, u32 val)
 
 static void xapic_wait_icr(void)
 {
-    for (u32 i = 0; i < ICR_READS && (apic.regs[REG_ICR / 4] & ICR_BUSY); i++)
-        ;
+    struct spin spin = {0};
+
+    while (apic.regs[REG_ICR / 4] & ICR_BUSY)
+        if (!spin_until(&spin, ICR_TICKS)) {
+            event_count(EVENT_APIC_BUSY);
+            return;
+        }
 }
 
 /*

@@ -71,7 +71,7 @@ KTEST(acpi_uart, spcr_ports)
 /* As an ASUS PN50 has it, and 11 of 13 others: 8 bits, no access size; registers every 4 bytes. */
 KTEST(acpi_uart, spcr_that_does_not_tell_the_stride)
 {
-    struct table t = read_whole("tests/data/spcr/pn50/SPCR.bin");
+    struct table t = read_whole("tests/data/cases/41c-pn50-real-layout/SPCR.bin");
 
     REQUIRE_TRUE(t.len != 0);
     EXPECT_EQ(spcr_parse(t.b, t.len, &spcr), 0);

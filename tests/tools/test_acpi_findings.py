@@ -193,6 +193,23 @@ def findings(folder):
             if x["id"] != "slit-missing"]
 
 
+def test_uart_whose_stride_the_table_does_not_tell(tmp_path):
+    """As 12 of 14 real machines with a UART in memory; a register lies every byte or every four."""
+    folder = CASES_DIR / "41c-pn50-real-layout"
+    assert findings(folder) == []
+    port, = [x for x in decode(folder) if x["type"] == "console"]
+    assert port["usable"] and port["mmio"] and port["address"] == 0xfedc9000
+    assert port["width"] is None and port["stride"] is None
+    assert port["text"] == "usable; stride 1 or 4: the boot tries both"
+    text = run(folder, "--text").stdout
+    assert ("serial port of SPCR: memory 0xfedc9000, a register every 1 or 4 bytes: "
+            "the boot tries both, 115200 baud") in text
+    raw = bytearray((folder / "SPCR.bin").read_bytes())
+    raw[40 + 3] = 1  # access size: bytes; the register is as wide, so now the table tells it
+    port, = of(decode_tables(tmp_path, SPCR=t.seal(bytes(raw))), "console", "width", "stride", "text")
+    assert port == (1, 1, "usable")
+
+
 def test_non_volatile_range_in_the_hot_plug_window_of_another_node():
     """QEMU's NVDIMM beside its -m maxmem=: Linux boots both nodes and says nothing."""
     assert findings(CASES_DIR / "42-qemu-nvdimm-other-node") == [

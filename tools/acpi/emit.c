@@ -220,13 +220,19 @@ static void console(struct objects *all, u32 index, const char *table, const str
             index, table, truth(u->verdict == ACPI_UART_OK), u->type, u->gas.space,
             (ull)u->gas.address);
     if (u->verdict == ACPI_UART_OK)
-        fprintf(f, ",\"mmio\":%s,\"width\":%u,\"stride\":%u", truth(u->mmio), u->width, u->stride);
+        fprintf(f, ",\"mmio\":%s", truth(u->mmio));
+    if (u->verdict == ACPI_UART_OK && u->any)
+        fputs(",\"width\":null,\"stride\":null", f);
+    else if (u->verdict == ACPI_UART_OK)
+        fprintf(f, ",\"width\":%u,\"stride\":%u", u->width, u->stride);
     if (u->baud)
         fprintf(f, ",\"baud\":%u", u->baud);
     else
         fputs(",\"baud\":null", f);
     fputs(",\"text\":\"", f);
     put_json(f, acpi_uart_verdict_text(u->verdict));
+    if (u->verdict == ACPI_UART_OK && u->any)
+        fputs("; stride 1 or 4: the boot tries both", f);
     fputc('"', f);
     objects_end(all);
 }

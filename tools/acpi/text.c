@@ -172,7 +172,10 @@ static void put_distances(FILE *to, const struct numa_topology *t)
 static void put_port(FILE *to, const char *table, const struct acpi_uart *u)
 {
     fprintf(to, "\nserial port of %s: ", table);
-    if (u->verdict == ACPI_UART_OK && u->mmio)
+    if (u->verdict == ACPI_UART_OK && u->any)
+        fprintf(to, "memory 0x%llx, a register every 1 or 4 bytes: the boot tries both",
+                (unsigned long long)u->gas.address);
+    else if (u->verdict == ACPI_UART_OK && u->mmio)
         fprintf(to, "memory 0x%llx, a register every %u bytes", (unsigned long long)u->gas.address,
                 u->stride);
     else if (u->verdict == ACPI_UART_OK)

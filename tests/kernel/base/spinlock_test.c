@@ -39,6 +39,20 @@ KTEST(spinlock, turns_do_not_count)
     EXPECT_TRUE(spin.spent < SPIN_TICKS);
 }
 
+/* The same for a wait that may end: neither turns nor a single gap end it, its time does. */
+KTEST(spinlock, a_bounded_wait_ends_by_time)
+{
+    const u64 ticks = 20000000; /* 20 ms here */
+    struct spin spin = {0}, stopped = {.looks = SPIN_LOOKS - 1, .last = 1};
+    u64 start = cpu_ticks();
+
+    while (spin_until(&spin, ticks))
+        ;
+    EXPECT_GE(cpu_ticks() - start, ticks);
+    EXPECT_TRUE(spin_until(&stopped, ticks));
+    EXPECT_EQ(stopped.spent, ticks / SPIN_GAPS);
+}
+
 /* A host that stops a machine for an hour: only a part of it counts. */
 KTEST(spinlock, a_gap_is_no_wait)
 {
