@@ -162,6 +162,19 @@ static void panic_remote(void)
         pr_err("fail=remote: CPU %u cannot be reached", last);
 }
 
+static void nothing(void *arg)
+{
+    (void)arg;
+}
+
+static NOINLINE void call_with_stack(void)
+{
+    u32 here = 0;
+
+    if (smp_call_on(0, nothing, &here))
+        pr_err("fail=call_stack: CPU 0 cannot be reached");
+}
+
 /* Writes beyond both ends and after a free, a double free, and an object never freed. */
 static void misuse_percpu(void)
 {
@@ -228,6 +241,8 @@ void fail_late(const struct kernel_options *o)
         panic("fail=panic");
     if (asked(o, "remote"))
         panic_remote();
+    if (asked(o, "call_stack"))
+        call_with_stack();
     if (asked(o, "percpu"))
         misuse_percpu();
     if (asked(o, "bare"))
