@@ -20,7 +20,7 @@ GIB4 = 1 << 32
 TIB = 1 << 40
 AMD_HOLE = 0xfd00000000  # hw/i386/pc.c: RAM that would cross it begins at 1 TiB (AMD CPUs)
 # Events of kernel/base/events.h that are only a matter of time: a busy host may cause them.
-BUSY_EVENTS = ("ap-retry", "call-nmi", "tlb-nmi")
+BUSY_EVENTS = ("ap-retry", "ap-startup", "call-nmi", "tlb-nmi")
 VERDICTS = (("FAILED", 35), ("held, but", 39))
 SLOWER = 5  # a machine with `slow` has one thread, and time of its own
 ROOM = 16 * MIB  # a node below this may be too small for its CPUs' units: see Machine.room()

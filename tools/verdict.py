@@ -19,7 +19,9 @@ STATUS = {33: "all held", 35: "FAILED", 37: "panic", 39: "held, but",
 LAST = {33: r"perch: all held$", 39: r"perch: held, but: ", 35: r"perch: FAILED: ",
         37: r"(---\[ end of panic \]---$|perch: this CPU )"}
 STAMP = re.compile(r"^\[ *\d+\.\d{6}\] ?")
-BAD = [re.compile(r"^UBSAN:"), re.compile(r"\bpanic\b", re.I), re.compile(r"assertion failed")]
+# The last: clocks are "in step" only when they are known to 10 us.
+BAD = [re.compile(r"^UBSAN:"), re.compile(r"\bpanic\b", re.I), re.compile(r"assertion failed"),
+       re.compile(r"CPUs in step: .* below (?!10000 )\d{5,} ns")]
 PLACED = re.compile(r"^percpu: cpu (\d+) node (\d+) unit \[mem 0x([0-9a-f]+)-0x([0-9a-f]+)\]"
                     r" node (\d+) (\w+)")
 SAID = re.compile(r"^perch: (all held|held, but: .+|FAILED: .+)$")

@@ -270,6 +270,7 @@ static void add_named(const char *text)
     const char *why;
 
     if (console_spec_parse(text, &spec, &why)) {
+        event_count(EVENT_OPTION_IGNORED);
         pr_warn("console=%s: ignored: %s", text, why);
         return;
     }

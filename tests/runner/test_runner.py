@@ -92,6 +92,8 @@ SPOILT = [
     ("skip-of-another-machine", "SKIP not the debug build", "SKIP needs 3 CPUs", "skipped: one.b"),
     ("event", "NMI), 2 of", "NMI), 1 of", "event call-nmi: 1"),
     ("panic", "[    0.000001] Perch", "[    0.000001] panic: nothing works", "panic"),
+    ("in-step-by-13-ms", "[    0.000200] second thing\n", "[    0.000200] second thing\n[    0.000300] tsc: 4 CPUs in step: "
+     "offsets from CPU 0 are below 13000000 ns (CPU 1), 0 warps\n", "bad line: tsc: 4 CPUs in step"),
     ("line-begun-after-the-verdict", "perch: all held\n", "perch: all held\n[", "the last line is '['"),
 ]
 

@@ -75,6 +75,10 @@ static const struct leaf hyperv_no_msr[] = {{0, {0x16}},
                                             {1, {0, 0, HV_BIT}},
                                             {0x40000000, {0x4000000b, HYPERV}},
                                             {0x40000003, {1u << 11, 0, 0, 0}}};
+static const struct leaf hyperv_old[] = {{0, {0x16}},
+                                         {1, {0, 0, HV_BIT}},
+                                         {0x40000000, {0x40000002, HYPERV}},
+                                         {0x40000003, {1u << 11, 0, 0, 1u << 8}}};
 static const struct leaf vmware[] = {{0, {0x14}},
                                      {1, {0, 0, HV_BIT}},
                                      {0x40000000, {0x40000010, VMWARE}},
@@ -125,6 +129,9 @@ KTEST(tsc_source, hyperv)
     EXPECT_EQ(w.msr_reads, 0);
     w = (struct world){hyperv_no_msr, ARRAY_SIZE(hyperv_no_msr), 2095197000, 0};
     EXPECT_EQ(ask(&w).khz, 0);
+    EXPECT_EQ(w.msr_reads, 0);
+    w = (struct world){hyperv_old, ARRAY_SIZE(hyperv_old), 2095197000, 0};
+    EXPECT_EQ(ask(&w).khz, 0); /* above its highest leaf */
     EXPECT_EQ(w.msr_reads, 0);
 }
 

@@ -328,6 +328,7 @@ struct in_memory {
     u32 every;
     bool words_only;  /* bytes are not answered: FFh */
     bool bytes_only;  /* nor are words */
+    u8 no_uart;       /* this register reads FFh, all others as in a UART */
     bool another;     /* a second UART follows, whose registers must not change */
     u8 width, stride; /* of an access now */
     u32 stray;        /* writes beside the registers */
@@ -344,7 +345,7 @@ static u8 mem_read(void *ctx, u32 reg)
     u32 at = reg * m->stride;
 
     m->uart.now += m->uart.reads_a_us == 0; /* a word takes longer than a byte */
-    if (!answers(m))
+    if (!answers(m) || (m->no_uart && at == m->no_uart * m->every))
         return 0xff;
     if (at >= 8 * m->every)
         return m->another ? (at % 8 == 5 ? 0x60 : at % 8 == 2 ? 0xc1 : 0) : 0xff;
@@ -402,6 +403,8 @@ KTEST(uart16550, finds_the_layout)
     find((struct in_memory){.every = 1, .uart = {.absent = true}}, false, 0, 0);
     find((struct in_memory){.every = 4, .uart = {.absent = true}}, false, 0, 0);
     find((struct in_memory){.every = 1, .uart = {.stuck = true}}, false, 0, 0);
+    find((struct in_memory){.every = 1, .no_uart = 2}, false, 0, 0);
+    find((struct in_memory){.every = 1, .no_uart = 4}, false, 0, 0);
     find((struct in_memory){.every = 4, .uart = {.no_scratch = true}}, false, 0, 0);
 }
 
