@@ -127,10 +127,22 @@ class Machine:
     def ram(self):
         return sum(n.mem for n in self.node) or size(self.mem or "512M")
 
+    def board(self):
+        """The first word of `machine`: q35, pc, pc-q35-3.1, microvm."""
+        return self.machine.split(",")[0]
+
+    def is_q35(self):
+        return self.board() == "q35" or self.board().startswith("pc-q35-")
+
+    def version(self):
+        """(major, minor) of a board like pc-q35-3.1, which QEMU keeps as it was then; None: the newest."""
+        match = re.fullmatch(r"pc-(?:q35|i440fx)-(\d+)\.(\d+)(?:\.\d+)?", self.board())
+        return (int(match[1]), int(match[2])) if match else None
+
     def lowmem(self):
         """Where QEMU ends the RAM below 4 GiB (hw/i386/pc_q35.c, pc_piix.c)."""
         ram = self.ram()
-        if self.machine.startswith("q35"):
+        if self.is_q35():
             return min(ram, 0x80000000 if ram >= 0xb0000000 else 0xb0000000)
         return min(ram, 0xc0000000 if ram >= 0xe0000000 else 0xe0000000)
 
