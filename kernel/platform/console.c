@@ -40,6 +40,14 @@ void log_expect(bool on)
     __atomic_store_n(&expected, on, __ATOMIC_RELAXED);
 }
 
+u32 console_set_level(u32 level)
+{
+    u32 old = the_log.level;
+
+    the_log.level = level;
+    return old;
+}
+
 u64 console_alarms(void)
 {
     return __atomic_load_n(&alarms, __ATOMIC_RELAXED);

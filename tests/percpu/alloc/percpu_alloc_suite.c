@@ -469,6 +469,7 @@ static void bad_free(void *ptr, const char *what)
 KTEST(percpu_alloc, bad_frees)
 {
     u64 lines = atomic_exchange(&percpu_allocator()->lines_refused, 0); /* each says its line */
+    u32 level = console_set_level(LOG_INFO); /* loglevel= may keep fewer */
     struct dyn_state s;
     void *once;
 
@@ -495,6 +496,7 @@ KTEST(percpu_alloc, bad_frees)
     }
     give_objects(&objs);
     atomic_store(&percpu_allocator()->lines_refused, lines);
+    console_set_level(level);
     dyn_end(&s);
 }
 
@@ -537,11 +539,14 @@ KTEST(percpu_alloc, dump)
 {
     const struct boot_state *st = boot_state_get();
     struct percpu_stats s;
+    u32 level;
     u64 mark;
 
+    level = console_set_level(LOG_INFO);
     dyn_make_lowest_chunk();
     mark = console_mark();
     percpu_dump();
+    console_set_level(level);
     percpu_get_stats(&s);
     EXPECT_EQ(console_count(mark, "percpu: unit "), 1);
     EXPECT_EQ(console_count(mark, "percpu: chunk 0 (first): "), 1);

@@ -351,6 +351,19 @@ KTEST(bringup_batch, a_slow_one_gets_one_init)
     EXPECT_EQ(sim.cpu[6].runs, 1);
 }
 
+/* Stages are read a few times per deadline only; who has come on since the last time is alive. */
+KTEST(bringup_batch, the_last_look_decides)
+{
+    for (u64 at = 40 * MS; at < 56 * MS; at += MS / 4) {
+        setup(8);
+        sim.cpu[6].delay = at;
+        sim.cpu[6].step = 4 * MS;
+        run(false);
+        EXPECT_EQ(sim.result.online, 8);
+        EXPECT_EQ(sim.cpu[6].inits, 1);
+    }
+}
+
 KTEST(bringup_batch, a_retry_succeeds)
 {
     setup(8);
