@@ -44,10 +44,10 @@ struct trampoline_data {
     u16 gdt_limit;
     u32 gdt_base;
     u8 x2apic; /* switch x2APIC on, and read the id from its MSR */
-    u8 pad0;
-    u32 cr0; /* without paging */
+    u8 intel;  /* a processor without NX may have it switched off in IA32_MISC_ENABLE */
+    u32 cr0;   /* without paging */
     u32 cr4;
-    u32 efer; /* low half, with LME and NXE */
+    u32 efer; /* LME and NXE */
     u32 cr3;
     u32 pat_low, pat_high;
     u32 count;
@@ -66,6 +66,7 @@ static_assert(sizeof(struct trampoline_data) == PAGE_SIZE, "trampoline.inc");
 static_assert(offsetof(struct trampoline_data, lm64) == 0x08, "trampoline.inc");
 static_assert(offsetof(struct trampoline_data, gdt_limit) == 0x10, "trampoline.inc");
 static_assert(offsetof(struct trampoline_data, x2apic) == 0x16, "trampoline.inc");
+static_assert(offsetof(struct trampoline_data, intel) == 0x17, "trampoline.inc");
 static_assert(offsetof(struct trampoline_data, cr0) == 0x18, "trampoline.inc");
 static_assert(offsetof(struct trampoline_data, cr4) == 0x1c, "trampoline.inc");
 static_assert(offsetof(struct trampoline_data, efer) == 0x20, "trampoline.inc");
