@@ -286,6 +286,7 @@ static struct log shared;
 
 static void *writer(void *arg)
 {
+    host_cpu_number = (u32)(uintptr_t)arg + 1;
     for (u32 i = 0; i < LINES; i++)
         say(&shared, LOG_INFO, false, "<%u:%u>", (u32)(uintptr_t)arg, i);
     return NULL;
@@ -353,6 +354,7 @@ static int slow(void *ctx, const char *buf, size_t len)
 
 static void *say_one(void *log)
 {
+    host_cpu_number = 1;
     say(log, LOG_INFO, false, "from another CPU");
     return NULL;
 }
