@@ -253,8 +253,11 @@ TSAN_TESTS := $(call tests_of,tsan) $(shell grep -l 'Also run under TSan\.' $(UN
 
 KERNEL_ASM := \
 	boot/header.asm \
+	boot/check32.asm \
 	boot/entry32.asm \
 	boot/entry64.asm \
+	boot/fault32.asm \
+	boot/refuse32.asm \
 	kernel/platform/trap.asm \
 	kernel/platform/stack.asm \
 	percpu/first/unit_switch.asm \
@@ -312,9 +315,11 @@ $(1)/obj/%.o: %.c Makefile
 	@echo "  CC  $$@"
 	$(Q)$(2) $$(KCFLAGS) $(3) -MMD -MP -c $$< -o $$@
 
+# A run of its own for the dependencies: -MD of NASM 2.16 leaves out what is included.
 $(1)/obj/%.asm.o: %.asm
 	@mkdir -p $$(@D)
 	@echo "  ASM $$@"
+	$(Q)$$(NASM) -f elf64 -M -MP -MT $$@ -MF $$(@:.o=.d) $$<
 	$(Q)$$(NASM) -f elf64 -Werror $$< -o $$@
 
 # Linked twice: the second time with the table of its own symbols, which comes last in .rodata.
@@ -450,7 +455,8 @@ LAYOUT_SRCS := tools/layout/main.c tools/layout/json.c tools/layout/machine.c \
 	percpu/first/layout.c percpu/first/layout_print.c kernel/base/printf.c
 TOOL_BINS := $(BUILD)/perch-layout $(BUILD)/perch-acpi
 
-$(BUILD)/perch-layout: $(LAYOUT_SRCS) $(wildcard tools/*.h tools/layout/*.h percpu/first/*.h)
+$(BUILD)/perch-layout: $(LAYOUT_SRCS) $(wildcard tools/*.h tools/layout/*.h percpu/first/*.h \
+		kernel/base/*.h)
 	@mkdir -p $(@D)
 	@echo "  LD  $@"
 	$(Q)$(HOSTCC) -std=gnu11 -O2 -g -Wall -Wextra -Werror -I. -o $@ $(LAYOUT_SRCS)

@@ -1,5 +1,6 @@
-; From both entry points to 64-bit code in the higher half: CPU checks with readable text, boot page
-; tables, long mode. Runs on the boot CPU only, interrupts off, paging off on entry, flat segments.
+; From both entry points to 64-bit code in the higher half: CPU checks (check32.asm), boot page
+; tables, long mode; exceptions on the way are in fault32.asm. Runs on the boot CPU only,
+; interrupts off, paging off on entry, flat segments.
 ;
 ; A Multiboot2 loader may put the image anywhere below 4 GiB, at a multiple of 2 MiB: docs/adr/0023.
 ; Until paging is on, ESI is the distance from where it is linked, and ESI + PHYS() an address.
@@ -22,11 +23,9 @@
 %define MSR_EFER      0xc0000080
 %define EFER_BITS     0x900             ; NXE LME
 
-%define COM1          0x3f8
-%define DEBUGCON      0xe9
-%define EXIT_PORT     0xf4
-%define EXIT_PANIC    0x12
-
+extern boot_fail
+extern check_cpu
+extern fault_init
 extern entry64
 extern boot_entry_cr4
 extern __image_end_phys
@@ -37,6 +36,8 @@ bits 32
 global mb2_start32
 mb2_start32:
     xor esi, esi
+    mov esp, PHYS(boot_stack_top)       ; for boot_fail only
+    xor edi, edi                        ; without the magic EBX may be anything: no frame buffer
     cmp eax, 0x36d76289                 ; Multiboot2 3.3: the loader's magic
     mov edx, msg_loader
     jne boot_fail
@@ -61,6 +62,21 @@ start32:
     cld
     lea esp, [esi + PHYS(boot_stack_top)]
     mov ebp, ebx
+    lea eax, [esi + boot_gdt]           ; the loader's table may be gone (Multiboot2 3.3)
+    push eax
+    push word boot_gdt_limit
+    lgdt [esp]
+    lea eax, [esi + .own_gdt]
+    push dword 0x18
+    push eax
+    retf
+.own_gdt:
+    mov eax, 0x10
+    mov ds, eax
+    mov es, eax
+    mov ss, eax
+    lea esp, [esi + PHYS(boot_stack_top)]
+    call fault_init
     call check_cpu
     mov eax, cr4
     mov [esi + PHYS(boot_entry_cr4)], eax
@@ -71,66 +87,16 @@ start32:
     mov cr4, eax
     lea eax, [esi + PHYS(boot_pml4)]
     mov cr3, eax
-    mov ecx, MSR_EFER
-    rdmsr
-    or eax, EFER_BITS
+    mov ecx, MSR_EFER                   ; all of it: a loader's SCE or TCE would change what we do
+    mov eax, EFER_BITS
+    xor edx, edx
     wrmsr
     mov eax, CR0_BITS
     mov cr0, eax
-    lea eax, [esi + boot_gdt]
-    push eax
-    push word boot_gdt_limit
-    lgdt [esp]
     lea eax, [esi + start64]
     push dword 0x08
     push eax
     retf
-
-; ---- CPU checks: each missing feature ends with its text --------------------------------------
-check_cpu:
-    pushfd                              ; CPUID exists when EFLAGS.ID can be changed
-    pop eax
-    mov ecx, eax
-    xor eax, 1 << 21
-    push eax
-    popfd
-    pushfd
-    pop eax
-    cmp eax, ecx
-    mov edx, msg_cpuid
-    je boot_fail
-
-    mov eax, 0x80000000
-    cpuid
-    cmp eax, 0x80000001
-    mov edx, msg_lm
-    jb boot_fail
-    mov eax, 1
-    cpuid
-    mov eax, edx
-    ; PSE 3, MSR 5, PAE 6, CX8 8, APIC 9, PGE 13, PAT 16
-    mov edx, msg_pae
-    test eax, 1 << 6
-    jz boot_fail
-    mov edx, msg_apic
-    test eax, 1 << 9
-    jz boot_fail
-    mov edx, msg_pge
-    test eax, 1 << 13
-    jz boot_fail
-    mov edx, msg_pat
-    test eax, 1 << 16
-    jz boot_fail
-    mov eax, 0x80000001
-    cpuid
-    mov eax, edx
-    mov edx, msg_lm
-    test eax, 1 << 29
-    jz boot_fail
-    mov edx, msg_nx
-    test eax, 1 << 20
-    jz boot_fail
-    ret
 
 ; ---- boot tables ------------------------------------------------------------------------------
 %macro ENTRY_TO 2                       ; table and offset, the table that the entry leads to
@@ -175,53 +141,14 @@ build_tables:
     loop .fill
     ret
 
-; ---- EDX = text, NUL at its end, as linked: to COM1 and the debug console; then the run ends ----
-boot_fail:
-    add esi, edx
-.next:
-    lodsb
-    test al, al
-    jz .done
-    mov bl, al
-    mov dx, DEBUGCON
-    out dx, al
-    mov dx, COM1 + 5                    ; an absent UART reads 0xff; a stuck one runs into the count
-    mov ecx, 100000                     ; a read is a bus cycle, 0.5 us or more: 50 ms at least
-.wait:
-    in al, dx
-    test al, 0x20
-    loopz .wait
-    mov dx, COM1
-    mov al, bl
-    out dx, al
-    jmp .next
-.done:
-    mov eax, 1                          ; port 0xf4 means something only under a hypervisor
-    cpuid
-    test ecx, 1 << 31
-    jz .halt
-    mov dx, EXIT_PORT
-    mov al, EXIT_PANIC
-    out dx, al
-.halt:
-    cli
-    hlt
-    jmp .halt
-
-msg_loader: db "perch: not started by a Multiboot2 loader", 13, 10, 0
-msg_cpuid:  db "perch: this CPU has no CPUID instruction", 13, 10, 0
-msg_lm:     db "perch: this CPU has no 64-bit mode (long mode)", 13, 10, 0
-msg_nx:     db "perch: this CPU has no NX bit, or the firmware disabled it", 13, 10, 0
-msg_pae:    db "perch: this CPU has no PAE", 13, 10, 0
-msg_apic:   db "perch: this CPU has no local APIC, or the firmware disabled it", 13, 10, 0
-msg_pge:    db "perch: this CPU has no global pages (PGE)", 13, 10, 0
-msg_pat:    db "perch: this CPU has no page attribute table (PAT)", 13, 10, 0
+msg_loader: db "perch: not started by a Multiboot2 loader", 0
 
     align 8
 boot_gdt:
     dq 0
     dq 0x00af9b000000ffff               ; 0x08: 64-bit code, accessed
     dq 0x00cf93000000ffff               ; 0x10: data, accessed
+    dq 0x00cf9b000000ffff               ; 0x18: 32-bit code, accessed
 boot_gdt_limit equ $ - boot_gdt - 1
 
 bits 64

@@ -5,6 +5,7 @@
 #include "boot/multiboot2.h"
 #include "boot/pvh.h"
 #include "kernel/base/cpu_local.h"
+#include "kernel/base/events.h"
 #include "kernel/base/print.h"
 #include "kernel/base/version.h"
 #include "kernel/bench/bench.h"
@@ -18,6 +19,7 @@
 #include "kernel/platform/panic.h"
 #include "kernel/platform/stack.h"
 #include "kernel/report/placement.h"
+#include "kernel/stages/fail.h"
 #include "kernel/stages/stage_times.h"
 #include "kernel/stages/stages.h"
 #include "percpu/first/setup.h"
@@ -59,6 +61,9 @@ static void read_boot_info(struct boot_state *s, enum boot_origin origin, u64 in
             s->info.loader[0] ? s->info.loader : "an unnamed loader",
             origin == BOOT_PVH ? "PVH" : "Multiboot2");
     pr_info("Command line: %s%s", s->info.cmdline, s->info.cmdline_truncated ? " (cut)" : "");
+    if (s->info.cmdline_truncated)
+        event_count(EVENT_OPTION_IGNORED);
+    fail_check(&s->opt);
     end_configure(s); /* from here on a panic ends the run as the command line says */
     if (err)
         panic("the loader's information cannot be used (%d)", err);

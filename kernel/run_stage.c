@@ -150,6 +150,7 @@ static void count_run(struct outcome_counts *c, const struct boot_state *s)
     c->units_wrong = s->placement.wrong;
     c->ubsan_reports = ubsan_report_count();
     c->damaged = percpu_damage();
+    c->words_refused = fail_refused();
     c->on_purpose = fail_run(&s->opt);
     c->strict_firmware = s->opt.strict_firmware;
     c->firmware_fail = firmware_total(firmware_found(), FIRMWARE_FAIL);

@@ -260,6 +260,8 @@ def test_every_fault_on_purpose_has_its_row():
     words = re.findall(r'(?:asked\(o|fail_next\(&list|take\(&c), "(\w+):?"', source)
     rows = [re.match(r"\w+", word).group() for word in first_cells("docs/boot.md", "word")]
     assert sorted(rows) == sorted(set(words))
+    lists = "".join(re.findall(r"(?:plain|valued)\[\] = \{(.*?)\}", source, re.S))  # of fail_check()
+    assert sorted(rows) == sorted(set(re.findall(r'"(\w+):?"', lists)))
 
 
 def test_every_stage_has_its_row():

@@ -15,21 +15,7 @@ import iso
 import machine as machines
 import qemu
 import verdict
-from check_image import MB2_MAGIC
-
-RELOCATABLE = 10  # Multiboot2 3.1.10
-HIGH = 64 << 20
-
-
-def relocatable_tag(image):
-    """The tag's offset in the file."""
-    at = image.index(struct.pack("<II", MB2_MAGIC, 0)) + 16
-    while True:
-        kind, _, size = struct.unpack_from("<HHI", image, at)
-        assert kind, "the image has no relocatable tag"
-        if kind == RELOCATABLE:
-            return at
-        at += (size + 7) & ~7
+from image_place import changed_iso, set_least
 
 
 def boot(name, logs, tmp_path, change, firmware, **more):
@@ -37,11 +23,7 @@ def boot(name, logs, tmp_path, change, firmware, **more):
     machine = machines.Machine(name=name, reason="where the image lies", cpus=2, mem="512M",
                                firmware="bios", timeout=240, **more)
     machines.set_status(machine)
-    image = bytearray(qemu.image(machine).read_bytes())
-    change(image, relocatable_tag(image))
-    (tmp_path / "changed.elf").write_bytes(image)
-    path = iso.make(tmp_path / "changed.elf", tmp_path / "changed.iso",
-                    f"exit=isa-debug {machine.append}")
+    path = changed_iso(machine, tmp_path, change, f"exit=isa-debug {machine.append}")
     args = qemu.argv(machine, tmp_path)
     args[args.index("-cdrom") + 1] = str(path)
     if firmware == "uefi":
@@ -57,8 +39,7 @@ def boot(name, logs, tmp_path, change, firmware, **more):
 @pytest.mark.parametrize("firmware", ["bios", "uefi"])
 def test_image_at_64_mib(firmware, logs, tmp_path):
     """All suites on BIOS: they know the image's address, too."""
-    boot(f"image-high-{firmware}", logs, tmp_path,
-         lambda image, at: struct.pack_into("<I", image, at + 8, HIGH), firmware,
+    boot(f"image-high-{firmware}", logs, tmp_path, set_least, firmware,
          append="" if firmware == "bios" else "run=report",
          expect=[r"memory: Perch is at \[mem 0x04000000-0x04", "smp: Brought up 1 node, 2 CPUs"],
          forbid=["firmware bug", "is lost"])

@@ -22,6 +22,7 @@ S, AR = 1 << 56, 1 << 55
 FATAL = VALID | UC | EN | MISCV | ADDRV | PCC | 0x9f      # a memory controller's read
 RECOVERABLE = VALID | UC | EN | MISCV | ADDRV | S | AR | 0x134
 CORRECTED = VALID | EN | ADDRV | 0x135
+DEFERRED = VALID | EN | ADDRV | 1 << 44 | 0x9f             # AMD's: UC is clear, and no machine check comes
 MCIP, RIPV = 4, 1
 RUNNING = r"smp: Brought up"
 INTEL = "Skylake-Server"
@@ -65,6 +66,12 @@ CASES = [
     Case("broadcast", [mce(1, 4, FATAL, MCIP, flags="-b")],
          (r"panic: CPU 1: machine check", BANK.format(1, 4, CORRUPT, MEMORY, FATAL), "RIP: ",
           "end of panic"), forbid=("during a panic", r"panic: CPU [02]", r"CPU [02]: bank")),
+    # The one without an error first: it waits for the other's panic, and only then for nothing.
+    Case("broadcast-in-turn", [mce(2, 1, VALID | UC, MCIP | RIPV), mce(1, 4, FATAL, MCIP)],
+         (r"panic: CPU 1: machine check", BANK.format(1, 4, CORRUPT, MEMORY, FATAL), "end of panic"),
+         forbid=("during a panic", r"panic: CPU [02]")),
+    Case("broadcast-to-nobody", [mce(2, 1, VALID | UC, MCIP | RIPV)],
+         (r"panic: CPU 2: machine check", "MCG_STATUS 0x5: could go on", "end of panic")),
     Case("amd", [mce(1, 2, FATAL, MCIP)], (r"panic: CPU 1: machine check",
                                            BANK.format(1, 2, CORRUPT, MEMORY, FATAL)), cpu="EPYC"),
     # Nothing tells the CPU: its bank is looked into before the report and before the verdict.
@@ -75,6 +82,9 @@ CASES = [
     Case("corrected-ap", [mce(2, 5, CORRECTED, 0)],
          (rf"mce: CPU 2: 1 error: bank 5: corrected: {CACHE}",), status=39,
          verdict=r"held, but: .*mce-corrected.*"),
+    Case("deferred-ap", [mce(1, 4, DEFERRED, 0)],
+         (rf"mce: CPU 1: 1 error: bank 4: uncorrected, not used yet: {MEMORY}; status {DEFERRED:#x}",
+          "events: mce-uncorrected 1 "), status=39, cpu="EPYC", verdict=r"held, but: .*mce-uncorrected.*"),
     Case("left-by-firmware", [], (r"CPU: CPU 0: 1 machine check banks are full from before: bank 7: corrected",
                                   r"CPU: CPU 1: 2 machine check banks are full from before: bank 4: corrected"),
          before=[mce(0, 7, CORRECTED, 0), mce(1, 4, CORRECTED, 0), mce(1, 6, CORRECTED, 0)],
@@ -133,7 +143,7 @@ def test_mce(case, logs, tmp_path):
     machine = machines.Machine(
         name=f"mce-{case.name}", reason="errors from outside", cpus=case.cpus, cpu=case.cpu, mem="256M",
         append=case.append, expect=list(case.expect), forbid=list(case.forbid), status=case.status,
-        verdict=case.verdict, events=["mce-corrected"] if case.status == 39 else [],
+        verdict=case.verdict, events=["mce-corrected", "mce-uncorrected"] if case.status == 39 else [],
         qemu=[*monitor.args(), *(["-S"] if case.before else [])])
     qemu.check_needs(machine)
     said = []
@@ -167,4 +177,25 @@ def test_a_panic_leaves_firmwares_cpus_alone(logs, tmp_path):
     problems, _ = verdict.judge(machine, result)
     with open(tmp_path / "int.log", encoding="utf-8", errors="replace") as lines:
         problems += [f"NMI: {line.strip()}" for line in lines if re.match(r" *\d+: v=02 ", line)]
+    assert not problems, "\n".join(problems) + f"\n{result.tail()}"
+
+
+def test_a_second_error_does_not_reset_the_machine(logs, tmp_path):
+    """While the first is reported, and after: what is on the screen stays. With MCIP still set the CPU shuts
+    down, and QEMU resets the machine."""
+    monitor, said = Monitor(tmp_path), []
+    machine = machines.Machine(
+        name="mce-second", reason="two machine checks on one CPU", cpus=3, cpu=INTEL, mem="256M", status=37,
+        append="exit=off run=report,test:percpu*",
+        expect=[r"panic: CPU 1: machine check", "end of panic", "machine check at .* during a panic"],
+        qemu=monitor.args())
+    qemu.check_needs(machine)
+
+    def on_line(line):
+        if re.search([RUNNING, "end of panic", "$^"][len(said)], line):
+            said.append(monitor.say(mce(1, 4, FATAL, MCIP)))
+
+    result = qemu.run(qemu.argv(machine, tmp_path), machine.limits(), on_line=on_line)
+    (logs / f"{machine.name}.log").write_text(result.text, encoding="utf-8")
+    problems, _ = verdict.judge(machine, result)
     assert not problems, "\n".join(problems) + f"\n{result.tail()}"

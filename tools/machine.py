@@ -20,7 +20,7 @@ GIB4 = 1 << 32
 TIB = 1 << 40
 AMD_HOLE = 0xfd00000000  # hw/i386/pc.c: RAM that would cross it begins at 1 TiB (AMD CPUs)
 # Events of kernel/base/events.h that are only a matter of time: a busy host may cause them.
-BUSY_EVENTS = ("ap-retry", "call-nmi", "tlb-nmi")
+BUSY_EVENTS = ("ap-retry", "ap-startup", "call-nmi", "tlb-nmi")
 VERDICTS = (("FAILED", 35), ("held, but", 39))
 SLOWER = 5  # a machine with `slow` has one thread, and time of its own
 ROOM = 16 * MIB  # a node below this may be too small for its CPUs' units: see Machine.room()
@@ -127,10 +127,22 @@ class Machine:
     def ram(self):
         return sum(n.mem for n in self.node) or size(self.mem or "512M")
 
+    def board(self):
+        """The first word of `machine`: q35, pc, pc-q35-3.1, microvm."""
+        return self.machine.split(",")[0]
+
+    def is_q35(self):
+        return self.board() == "q35" or self.board().startswith("pc-q35-")
+
+    def version(self):
+        """(major, minor) of a board like pc-q35-3.1, which QEMU keeps as it was then; None: the newest."""
+        match = re.fullmatch(r"pc-(?:q35|i440fx)-(\d+)\.(\d+)(?:\.\d+)?", self.board())
+        return (int(match[1]), int(match[2])) if match else None
+
     def lowmem(self):
         """Where QEMU ends the RAM below 4 GiB (hw/i386/pc_q35.c, pc_piix.c)."""
         ram = self.ram()
-        if self.machine.startswith("q35"):
+        if self.is_q35():
             return min(ram, 0x80000000 if ram >= 0xb0000000 else 0xb0000000)
         return min(ram, 0xc0000000 if ram >= 0xe0000000 else 0xe0000000)
 

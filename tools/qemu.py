@@ -84,6 +84,26 @@ def version():
     return tuple(int(x) for x in re.search(r"version (\d+)\.(\d+)", out).groups())
 
 
+@functools.cache
+def boards():
+    """The names of the machine types that this QEMU has."""
+    out = subprocess.run([binary(), "-machine", "help"], capture_output=True, text=True).stdout
+    return {line.split()[0] for line in out.splitlines()[1:] if line.strip()}
+
+
+PVH_SINCE = (4, 0)  # before, -kernel takes the ELF file for an ancient Linux: docs/boot.md
+
+
+def check_board(machine):
+    """Of a machine type with a version: MachineError when it cannot load the kernel, Missing when it is gone."""
+    since = machine.version()
+    if since and since < PVH_SINCE and machine.firmware.startswith("pvh"):
+        raise MachineError(f"{machine.name}: {machine.board()} has no PVH (QEMU's machine types have it since "
+                           f"4.0), so -kernel would show nothing: firmware bios or uefi boots it")
+    if since and machine.board() not in boards():
+        raise Missing(f"this QEMU has no machine type {machine.board()}")
+
+
 def ovmf():
     """(code, variables) of the OVMF image installed."""
     for directory in map(Path, ("/usr/share/OVMF", "/usr/share/ovmf", "/usr/share/edk2/x64")):
@@ -108,6 +128,7 @@ def check_needs(machine):
             free = int(re.search(r"MemAvailable:\s+(\d+)", meminfo).group(1))
             if free < int(value.rstrip("M")) * 1024:
                 raise Missing(f"needs {value} of free memory")
+    check_board(machine)
     if machine.acpi and not shutil.which("iasl"):
         raise Missing("iasl (acpica-tools) is not installed")
     if machine.firmware == "uefi":
@@ -236,7 +257,7 @@ def icount_args(shift):
 def argv(machine, workdir, accel="tcg", icount=False, gdb=False, extra_append=""):
     """The whole command. workdir: a directory for private files, which the caller removes."""
     cmdline = " ".join(x for x in ("exit=isa-debug", machine.append, extra_append) if x)
-    board = machine.machine + (",smm=off" if machine.machine.startswith("q35") else "")
+    board = machine.machine + (",smm=off" if machine.is_q35() else "")
     cpu = "host" if accel == "kvm" and machine.cpu == "max" else machine.cpu
     args = [binary(), "-M", board, "-cpu", cpu]
     if icount or machine.slow:

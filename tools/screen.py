@@ -94,14 +94,15 @@ class Screen:
     def args(workdir):
         return ["-vga", "std", "-qmp", f"unix:{Path(workdir, 'screen.sock')},server=on,wait=off"]
 
-    def _command(self, name, **arguments):
+    def command(self, name, **arguments):
+        """QMP's answer to a command."""
         if not self.qmp:
             connection = socket.socket(socket.AF_UNIX)
             connection.settimeout(30)
             connection.connect(str(self.socket))
             self.qmp = connection.makefile("rw", encoding="utf-8")
             self.qmp.readline()  # the greeting
-            self._command("qmp_capabilities")
+            self.command("qmp_capabilities")
         self.qmp.write(json.dumps({"execute": name, "arguments": arguments}) + "\n")
         self.qmp.flush()
         for line in self.qmp:
@@ -113,7 +114,7 @@ class Screen:
     def look(self):
         """The screen now; None while QEMU has none."""
         try:
-            answer = self._command("screendump", filename=str(self.image))
+            answer = self.command("screendump", filename=str(self.image))
             return Image(self.image.read_bytes()) if "return" in answer else None
         except (OSError, ValueError):
             return None

@@ -5,6 +5,8 @@ a function of the machine that says whether the reason can be true there. A reas
 one that the machine does not explain, may be the very fault that the case looks for.
 SPDX-License-Identifier: MIT
 """
+from machine import size
+
 MIB = 1 << 20
 OWN_MAGAZINES = 64  # CPUs; above, those of a node share them: percpu/alloc/alloc_magazines.c
 PAGE_WRITERS = 512  # words in a page: promote_suite.c
@@ -24,6 +26,13 @@ def _small_home(machine):
     ram = {n: sum(b - a for a, b in parts) for n, parts in machine.node_ranges().items()}
     homes = {machine.cpu_node(cpu) for cpu in range(machine.possible())}
     return any(8 * MIB <= ram.get(node, 0) <= 16 * MIB for node in homes)
+
+
+def _small_for_atom(machine):
+    """percpu_atom= is so large that two chunks of it can be more than a node has."""
+    atom = size(machine.option("percpu_atom") or "2M")
+    ram = [sum(b - a for a, b in parts) for parts in machine.node_ranges().values()]
+    return atom > 2 * MIB and any(0 < n <= 16 * atom for n in ram)
 
 
 def _never(_machine):
@@ -55,6 +64,7 @@ REASONS = {
     "more CPUs than words in a page, or no timer": lambda m: m.kernel_possible() > PAGE_WRITERS,
     "page-mapped, or no unit has a tail": _no_tail,
     "no reserved area": lambda m: m.option("percpu_reserved") == "0",
+    "no memory for two chunks of so large units": _small_for_atom,
     "no 2 MiB of memory in one piece": lambda m: m.ram() < 32 * MIB,
     "no free page below 1 MiB": lambda m: "low_memory" in (m.option("fail") or ""),
     "no PM1a control register behind a port": lambda m: m.no_pm1(),

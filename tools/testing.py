@@ -29,7 +29,7 @@ KINDS = {
     "tsan": ["tests/test_unit.py", "-k", "tsan-{}"],
     "kernel": ["tests/test_qemu.py", "-k", "numa4-cpu8]"],
     "qemu": ["tests/test_qemu.py", "tests/test_damage.py", "tests/test_acpi_high.py",
-             "tests/test_image_place.py", "-k", "{}"],
+             "tests/test_image_place.py", "tests/test_entry.py", "tests/test_mce.py", "-k", "{}"],
     "busy": ["tests/test_busy.py", "-k", "{}"],
     "huge": ["tests/test_qemu.py", "-k", "{}"],
     "bochs": ["tests/test_bochs.py", "-k", "{}"],

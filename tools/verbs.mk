@@ -15,7 +15,7 @@ PATTERN ?=
 # ---- iso: one image for BIOS and UEFI, CD-ROM and USB stick ----------------------------------
 ISO := $(BUILD)/perch.iso
 
-$(ISO): $(BUILD)/perch.elf boot/grub.cfg tools/iso.py
+$(ISO): $(BUILD)/perch.elf boot/grub.cfg tools/iso.py tools/iso_fixed.py
 	$(PYTHON) tools/iso.py $(BUILD)/perch.elf $@
 
 iso: $(ISO)

@@ -5,6 +5,7 @@
 #include "kernel/base/cmdline.h"
 
 #include "kernel/base/errno.h"
+#include "kernel/base/events.h"
 #include "kernel/base/print.h"
 #include "kernel/base/string.h"
 
@@ -16,6 +17,7 @@ static bool is_blank(char c)
 static void add_word(struct cmdline *c, char *key, char *value)
 {
     if (c->count == CMDLINE_MAX_WORDS) {
+        event_count(EVENT_OPTION_IGNORED);
         pr_warn("command line: more than %u words, \"%s\" ignored", CMDLINE_MAX_WORDS, key);
         return;
     }
@@ -58,8 +60,10 @@ void cmdline_parse(struct cmdline *c, const char *text)
     }
     while (is_blank(*text))
         text++;
-    if (*text)
+    if (*text) {
+        event_count(EVENT_OPTION_IGNORED);
         pr_warn("command line: longer than %u bytes, the rest is ignored", CMDLINE_MAX - 1);
+    }
 }
 
 static unsigned int digit_value(char c)

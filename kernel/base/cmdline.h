@@ -1,7 +1,8 @@
 /*
  * The kernel's command line: a splitter for words "key=value", parsers for values, and struct
  * kernel_options, which has a field for every key. A mistake on the command line is logged and
- * otherwise ignored: nothing here fails.
+ * otherwise ignored: nothing here fails. What is ignored of a known key is an event
+ * (option-ignored), so that the verdict says that the run is not the one that was asked for.
  *
  * Blanks separate words; double quotes keep blanks inside a word and are removed. Of a repeated key
  * the last good value wins, but every console= counts.

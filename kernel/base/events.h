@@ -18,6 +18,7 @@
 /* clang-format off */
 #define EVENT_IDS(X)                                                                               \
     X(AP_RETRY,         "ap-retry",         NOTED, "second INIT and start-up sent to a CPU")       \
+    X(AP_STARTUP,       "ap-startup",       NOTED, "second start-up IPI sent to a silent CPU")     \
     X(CALL_NMI,         "call-nmi",         NOTED, "cross-CPU call only answered to an NMI")       \
     X(APIC_BUSY,        "apic-busy",        NOTED, "order that a local APIC did not send in time") \
     X(TLB_NMI,          "tlb-nmi",          NOTED, "TLB shoot-down only answered to an NMI")       \
@@ -28,8 +29,9 @@
     X(LOG_LOST,         "log-lost",         NOTED, "line that the log dropped")                    \
     X(CONSOLE_STALLED,  "console-stalled",  NOTED, "console that took nothing for its time-out")   \
     X(CONSOLE_LOST,     "console-lost",     DOUBT, "byte of the log that a console never took")    \
-    X(MCE_CORRECTED,    "mce-corrected",    DOUBT, "machine check that the hardware corrected") \
-    X(MCE_UNCORRECTED,  "mce-uncorrected",  DOUBT, "uncorrected error without a machine check") \
+    X(MCE_CORRECTED,    "mce-corrected",    DOUBT, "machine check that the hardware corrected")    \
+    X(MCE_UNCORRECTED,  "mce-uncorrected",  DOUBT, "uncorrected error without a machine check")    \
+    X(OPTION_IGNORED,   "option-ignored",   DOUBT, "value on the command line that was ignored")   \
     X(IRQ_UNEXPECTED,   "irq-unexpected",   NOTED, "interrupt at a vector that nothing uses")
 /* clang-format on */
 

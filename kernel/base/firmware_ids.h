@@ -28,6 +28,7 @@
     X(MEMORY_LOW,            "memory-low",            WARN, NOTE, "memory")                        \
     /* what firmware left in the CPUs */                                                           \
     X(CPU_FIVE_LEVELS,       "cpu-five-levels",       INFO, NOTE, "CPU")                           \
+    X(CPU_NX_OFF,            "cpu-nx-off",            INFO, NOTE, "CPU")                           \
     X(CPU_MTRR,              "cpu-mtrr",              WARN, BUG,  "CPU")                           \
     X(MEMORY_UNCACHED,       "memory-uncached",       FAIL, BUG,  "MTRR")                          \
     X(MEMORY_MIXED_PAGE,     "memory-mixed-page",     WARN, NOTE, "MTRR")                          \

@@ -258,7 +258,7 @@ static void report_stalls(struct log *log)
     }
 }
 
-static u64 head_now(const struct log *log)
+u64 log_head(const struct log *log)
 {
     return __atomic_load_n(&log->head, __ATOMIC_SEQ_CST);
 }
@@ -275,11 +275,11 @@ void log_drain(struct log *log)
     do {
         if (!spin_trylock(&log->drain) && !log->panic)
             return;
-        seen = head_now(log);
+        seen = log_head(log);
         for (u32 i = 0; i < log->nr_sinks; i++)
             drain_sink(log, log->sinks[i]);
         atomic_exchange(&log->drain.taken, false); /* a full barrier, unlike spin_unlock() */
-    } while (head_now(log) != seen && !log->panic);
+    } while (log_head(log) != seen && !log->panic);
     report_stalls(log);
 }
 

@@ -49,6 +49,12 @@ struct log_sink {
  *  - who reads: the CPU that holds `drain`; it alone changes what a sink keeps;
  *  - which order: a writer stores head, then tries `drain`; the drain reads head after it gave up
  *    `drain` by a full barrier. So either the writer gets `drain`, or the drain sees the new head.
+ *
+ * Panic mode, a plain flag that is never taken back:
+ *  - who writes: the CPU that reports the panic, after it has stopped the others or given them up;
+ *  - who reads: every CPU that waits for a lock here, in each turn;
+ *  - which order: none is needed. The other CPUs halt in an NMI and hold what they hold for ever; a
+ *    CPU that sees the flag late waits longer, and one that still runs may break a line.
  */
 struct log {
     char *buf;
@@ -92,6 +98,9 @@ u32 log_count(struct log *log, u64 since, const char *text);
  * Returns its length. For a page on the screen. Takes the lock.
  */
 size_t log_copy(struct log *log, u64 since, char *buf, size_t size);
+
+/* Bytes ever written: a position for log_count() and log_copy(). Any CPU, no lock. */
+u64 log_head(const struct log *log);
 
 /* Writes the ring to the sinks, unless another CPU does; also while hold is set. */
 void log_drain(struct log *log);

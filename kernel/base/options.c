@@ -253,9 +253,11 @@ static void apply(struct kernel_options *o, const char *key, const char *value)
             continue;
         if (!value)
             value = "";
-        if (!options[i].set((char *)o + options[i].offset, value))
-            pr_warn("command line: bad value \"%s\" for %s, ignored: it takes %s", value, key,
-                    options[i].takes);
+        if (options[i].set((char *)o + options[i].offset, value))
+            return;
+        event_count(EVENT_OPTION_IGNORED);
+        pr_warn("command line: bad value \"%s\" for %s, ignored: it takes %s", value, key,
+                options[i].takes);
         return;
     }
     pr_warn("command line: unknown key \"%s\", ignored", key);

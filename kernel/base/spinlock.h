@@ -11,6 +11,14 @@
 #include <stdatomic.h>
 #include "kernel/base/cpu_local.h"
 
+/*
+ * Hand-over of what the lock guards:
+ *  - who writes: its holder alone: `taken` false at the unlock, after all else; any CPU sets it by
+ *    an exchange, and one of them gets it;
+ *  - who reads: the next holder, and waiters, who look at `taken` only;
+ *  - which order: the exchange acquires, the unlock releases, so a holder sees all that the holders
+ *    before it did. A waiter's looks order nothing: it gets in by the exchange alone.
+ */
 struct spinlock {
     atomic_bool taken;
 };

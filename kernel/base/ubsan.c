@@ -44,7 +44,14 @@ struct ubsan_assumption_data {
 #define REPORTED (~0U)
 
 static u32 reports;
-static bool printing; /* on some CPU; stops recursion when the log itself is undefined behaviour */
+/*
+ * Stops recursion when the log itself is undefined behaviour.
+ *  - who writes: the CPU that reports: test-and-set before, clear after its line;
+ *  - who reads: each CPU with a report, and that CPU again inside of its own;
+ *  - which order: acquire and release, as a lock that is only tried. Who finds it set counts its
+ *    report and prints nothing: the place is printed when it is next met.
+ */
+static bool printing;
 
 u32 ubsan_report_count(void)
 {

@@ -63,7 +63,13 @@ static void run_batches(struct worker *w)
     }
 }
 
-/* Store-release and load-acquire are plain moves on x86, so the benchmark itself locks nothing. */
+/*
+ * Objects go from one CPU to the next in `ring`, `put` of them so far.
+ *  - who writes: the worker: the entry, then `put`;
+ *  - who reads: its neighbour: `put`, then the entries below it;
+ *  - which order: released and acquired. Both are plain moves on x86, so the benchmark itself locks
+ *    nothing.
+ */
 static void produce(struct worker *w)
 {
     for (u32 i = 0; i < ROUNDS * HELD; i++) {
@@ -81,7 +87,9 @@ static void consume(struct worker *from)
     }
 }
 
-/* Returns on all CPUs at once. */
+/*
+ * Returns on all CPUs at once: each adds one to *ready, by acquire and release, and waits for all.
+ */
 static void wait_for_all(u32 *ready, u32 cpus)
 {
     struct spin spin = {0};

@@ -40,6 +40,14 @@ void log_expect(bool on)
     __atomic_store_n(&expected, on, __ATOMIC_RELAXED);
 }
 
+u32 console_set_level(u32 level)
+{
+    u32 old = the_log.level;
+
+    the_log.level = level;
+    return old;
+}
+
 u64 console_alarms(void)
 {
     return __atomic_load_n(&alarms, __ATOMIC_RELAXED);
@@ -132,7 +140,7 @@ static void say_stalled(struct log_sink *sink)
 
 u64 console_mark(void)
 {
-    return __atomic_load_n(&the_log.head, __ATOMIC_SEQ_CST);
+    return log_head(&the_log);
 }
 
 u32 console_count(u64 mark, const char *text)
@@ -270,6 +278,7 @@ static void add_named(const char *text)
     const char *why;
 
     if (console_spec_parse(text, &spec, &why)) {
+        event_count(EVENT_OPTION_IGNORED);
         pr_warn("console=%s: ignored: %s", text, why);
         return;
     }

@@ -42,6 +42,9 @@ void console_flush(void);
 /* Lines at warning and error level so far that no test expected. Any CPU. */
 u64 console_alarms(void);
 
+/* For tests that look for lines: from here on those up to this level are kept. Returns the old. */
+u32 console_set_level(u32 level);
+
 /*
  * The same before the machine ends: waits for sinks that are stalled, until none has taken a
  * character for 10 s. What a sink has not taken then is lost, counted, and named on the others. Any

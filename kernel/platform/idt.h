@@ -3,6 +3,12 @@
  * the final page tables are loaded. An exception without a handler either has a fix-up in the
  * exception table or ends in a panic with registers and stack trace.
  * Intel SDM vol. 3, chapter 6.
+ *
+ * A handler is one word, set while interrupts may come:
+ *  - who writes: the CPU that calls a function below; NMI handlers are only added, by the boot CPU;
+ *  - who reads: trap_dispatch() on any CPU, once for each interrupt, before it calls;
+ *  - which order: released and acquired, so a handler finds what was made before it was set. One
+ *    that is replaced may still run on another CPU: handlers are code, which is never freed.
  * SPDX-License-Identifier: MIT
  */
 #ifndef PERCH_PLATFORM_IDT_H

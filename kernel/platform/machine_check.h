@@ -4,6 +4,12 @@
  * (kernel/base/events.h) and logged with bank and CPU. What firmware left in the banks from before
  * the boot is logged, made a finding, and cleared. kernel/base/mce.h decodes. Intel SDM vol. 3,
  * chapter 17; AMD APM vol. 2, chapter 9; docs/adr/0021 has the decisions.
+ *
+ * What firmware left in a CPU's banks is a per-CPU record, without an atomic operation of its own:
+ *  - who writes: the CPU itself, in machine_check_init_cpu(), before it is online; then nobody;
+ *  - who reads: the boot CPU, in machine_check_report_left(), for CPUs that it sees online;
+ *  - which order: that of the online set (smp/start/cpumap.h): who sees the CPU in it sees the
+ *    record. The same for `machine`, which the boot CPU writes before it starts any other CPU.
  * SPDX-License-Identifier: MIT
  */
 #ifndef PERCH_PLATFORM_MACHINE_CHECK_H

@@ -16,6 +16,7 @@
 
 /* CR4 as firmware or loader left it, written by boot/entry32.asm. Not 0, so that it is in .data. */
 u32 boot_entry_cr4 = 1;
+u8 boot_nx_was_off = 2; /* 1: boot/check32.asm switched it on; not 0, to be in .data */
 
 /* linker.ld */
 extern char __per_cpu_start[], __per_cpu_end[];
@@ -113,6 +114,9 @@ static void say_depth(bool has_1g)
         c = 0;
     pr_info("paging: 4 levels, 1 GiB pages: %s; CPU %s 5 levels, CR4 was 0x%x at entry",
             has_1g ? "yes" : "no", c & CPUID_LA57 ? "has" : "has not", boot_entry_cr4);
+    if (boot_nx_was_off == 1)
+        firmware_finding(FW_CPU_NX_OFF,
+                         "NX was switched off (IA32_MISC_ENABLE bit 34), and is on now");
     if (boot_entry_cr4 & CR4_LA57)
         firmware_finding(FW_CPU_FIVE_LEVELS, "the firmware ran with 5 levels of page tables");
 }

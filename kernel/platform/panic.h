@@ -5,6 +5,15 @@
  * to panic_set_stop_others(). Each CPU that gets this NMI enters panic_trap() and halts there. An
  * NMI from outside (a BMC's diagnostic button) is a panic too; then one line says for each other
  * CPU where it was.
+ *
+ * Which CPU reports (`panic_cpu`), and where the others were (`stopped_at`, a word for each CPU):
+ *  - who writes: `panic_cpu` the first CPU that panics, by a compare-and-swap, once; `stopped_at`
+ *    each other CPU, its own, as its last store before it halts;
+ *  - who reads: `panic_cpu` every CPU with an NMI, an exception or a panic; `stopped_at` the CPU
+ *    that reports, until all have answered or the deadline is over;
+ *  - which order: the compare-and-swap is acquire and release, so one CPU wins. `stopped_at` is
+ *    released and acquired: when it is not 0, that CPU stores nothing more, to the log neither.
+ *
  * Context: any CPU, any context, NMI included.
  * SPDX-License-Identifier: MIT
  */

@@ -4,13 +4,13 @@
  */
 #include "kernel/base/printf.h"
 #include "kernel/platform/percpu_platform.h"
+#include "percpu/alloc/alloc_chunks.h"
 #include "percpu/percpu_instance.h"
 
 /* Why the access faults; "": unknown. */
 static const char *why(const struct pcpu_allocator *a, const struct percpu_location *loc)
 {
-    const struct pcpu_dchunk *ch =
-        atomic_load_explicit(&a->chunks[loc->chunk], memory_order_acquire);
+    const struct pcpu_dchunk *ch = pcpu_chunk_number(a, loc->chunk);
     u64 backed = atomic_load_explicit(&a->env->backed[loc->cpu / 64], memory_order_relaxed);
 
     if (!ch || ch->c.state[loc->off / PCPU_BLOCK_SIZE] != PCPU_POPULATED)

@@ -104,8 +104,11 @@ static bool nmi_handled(struct trap_frame *frame)
 {
     bool handled = false;
 
-    for (u32 i = 0; i < ARRAY_SIZE(nmi_handlers) && nmi_handlers[i]; i++)
-        handled |= nmi_handlers[i](frame);
+    for (u32 i = 0; i < ARRAY_SIZE(nmi_handlers); i++) {
+        bool (*fn)(struct trap_frame *) = __atomic_load_n(&nmi_handlers[i], __ATOMIC_ACQUIRE);
+
+        handled |= fn && fn(frame);
+    }
     return handled;
 }
 

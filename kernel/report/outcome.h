@@ -18,6 +18,7 @@ struct outcome_counts {
     bool tests_asked;             /* test in run= */
     u32 passed, failed;           /* test cases */
     u32 globs_empty;              /* globs of run= that match nothing */
+    u32 words_refused;            /* of fail=: they did nothing */
     u32 units_wrong;              /* struct placement_totals */
     u32 ubsan_reports;
     u64 damaged; /* dynamic per-CPU objects: percpu_damage() */
@@ -38,7 +39,7 @@ struct outcome_reason {
     char text[72]; /* with the count */
 };
 
-#define OUTCOME_MAX_REASONS (10 + EVENT_NR_IDS)
+#define OUTCOME_MAX_REASONS (12 + EVENT_NR_IDS)
 
 struct outcome {
     enum outcome_verdict verdict;

@@ -108,15 +108,16 @@ static void read_own(void *arg)
         spoil(r, pairs);
 }
 
-static u32 odd_cpu(const char *list)
+static u32 odd_cpu(const struct boot_state *s)
 {
     char item[OPT_TEXT_MAX], *text;
+    const char *list = s->opt.fail;
     u32 odd = ~0u;
     u64 number;
 
     while ((text = fail_next(&list, "cpu_regs:", item)))
-        if (parse_u64(text, &number) || number >= NR_CPUS)
-            pr_warn("command line: fail=%s: not understood", item);
+        if (parse_u64(text, &number) || number >= s->topo.cpu_count)
+            fail_refuse(item, "not understood");
         else
             odd = (u32)number;
     return odd;
@@ -131,7 +132,7 @@ static void spoil_types(const struct boot_state *s, struct mtrr *m)
 
     while ((text = fail_next(&list, "uncached:", item)))
         if (parse_u64(text, &pa))
-            pr_warn("command line: fail=%s: not understood", item);
+            fail_refuse(item, "not understood");
         else
             mtrr_spoil(m, (struct range){align_down(pa, SZ_1M), align_down(pa, SZ_1M) + SZ_1M});
 }
@@ -190,7 +191,7 @@ static void check_memory_types(struct boot_state *s, const struct cpu_regs *boot
 void stage_cpu_regs(struct boot_state *s)
 {
     u64 bytes = s->topo.cpu_count * sizeof(struct cpu_regs);
-    struct work w = {memblock_zalloc(&s->mb, bytes, 64), odd_cpu(s->opt.fail)};
+    struct work w = {memblock_zalloc(&s->mb, bytes, 64), odd_cpu(s)};
 
     if (!w.regs) {
         pr_warn("cpu: no memory to compare the registers of all CPUs");

@@ -13,6 +13,54 @@
 
 #define PREMATURE_CPU 5
 
+static u32 refused;
+
+/* Words without a value, and those with one, up to their colon. tests/test_docs.py compares. */
+static const char *const plain[] = {"premature", "null",       "template", "unbacked", "returned",
+                                    "overflow",  "smash",      "ud",       "ubsan",    "panic",
+                                    "remote",    "call_stack", "test",     "case",     "placement",
+                                    "percpu",    "bare",       "end_s5",   "end_kbd",  "end_cf9",
+                                    "end_reset", "low_memory"};
+static const char *const valued[] = {
+    "low_memory:", "uncached:", "cpu_regs:", "ap_silent:", "ap_early:", "tsc_offset:", "ap_stage:"};
+
+static bool is_plain(const char *word)
+{
+    for (u32 i = 0; i < ARRAY_SIZE(plain); i++)
+        if (strcmp(word, plain[i]) == 0)
+            return true;
+    return false;
+}
+
+static bool is_valued(const char *word)
+{
+    for (u32 i = 0; i < ARRAY_SIZE(valued); i++)
+        if (strncmp(word, valued[i], strlen(valued[i])) == 0)
+            return true;
+    return false;
+}
+
+void fail_refuse(const char *item, const char *why)
+{
+    pr_warn("command line: fail=%s: %s", item, why);
+    refused++;
+}
+
+u32 fail_refused(void)
+{
+    return refused;
+}
+
+void fail_check(const struct kernel_options *o)
+{
+    const char *list = o->fail;
+    char item[OPT_TEXT_MAX];
+
+    while (list_next(&list, item, sizeof(item)))
+        if (!is_plain(item) && !is_valued(item))
+            fail_refuse(item, "no such word");
+}
+
 static bool asked(const struct kernel_options *o, const char *word)
 {
     return list_contains(o->fail, word);
@@ -39,7 +87,7 @@ void fail_low_memory(const struct kernel_options *o, struct memblock *mb)
         if (*rest != ':' && *rest != '\0')
             continue;
         if (*rest && (parse_u64(rest + 1, &page) || page == 0 || page > SZ_1M / PAGE_SIZE - 2))
-            pr_warn("command line: fail=%s: not understood", item);
+            fail_refuse(item, "not understood");
         else if (memblock_reserve(mb, 0, page * PAGE_SIZE) ||
                  (*rest &&
                   memblock_reserve(mb, (page + 2) * PAGE_SIZE, SZ_1M - (page + 2) * PAGE_SIZE)))
@@ -114,6 +162,19 @@ static void panic_remote(void)
         pr_err("fail=remote: CPU %u cannot be reached", last);
 }
 
+static void nothing(void *arg)
+{
+    (void)arg;
+}
+
+static NOINLINE void call_with_stack(void)
+{
+    u32 here = 0;
+
+    if (smp_call_on(0, nothing, &here))
+        pr_err("fail=call_stack: CPU 0 cannot be reached");
+}
+
 /* Writes beyond both ends and after a free, a double free, and an object never freed. */
 static void misuse_percpu(void)
 {
@@ -180,6 +241,8 @@ void fail_late(const struct kernel_options *o)
         panic("fail=panic");
     if (asked(o, "remote"))
         panic_remote();
+    if (asked(o, "call_stack"))
+        call_with_stack();
     if (asked(o, "percpu"))
         misuse_percpu();
     if (asked(o, "bare"))

@@ -17,6 +17,18 @@
  */
 char *fail_next(const char **list, const char *prefix, char item[OPT_TEXT_MAX]);
 
+/*
+ * Names the words of fail= that do not exist, a line each. Call once, when there is a console.
+ * The functions of single words look at the rest of a word, and refuse it themselves.
+ */
+void fail_check(const struct kernel_options *o);
+
+/* A word that does nothing: one line that says why, and one more of fail_refused(). */
+void fail_refuse(const char *item, const char *why);
+
+/* How many words did nothing. A run that is not what was asked for does not hold. */
+u32 fail_refused(void);
+
 /* Call when memblock has the loader's reservations. Panics when memblock has no room. */
 void fail_low_memory(const struct kernel_options *o, struct memblock *mb);
 

@@ -95,6 +95,7 @@ static void check_sizes(struct boot_state *s)
         (o->percpu_static == usual.percpu_static && o->percpu_reserved == usual.percpu_reserved &&
          o->percpu_dyn == usual.percpu_dyn))
         return;
+    event_count(EVENT_OPTION_IGNORED);
     pr_warn(
         "command line: percpu_static=, percpu_reserved= and percpu_dyn= ask for %llu KiB a CPU, "
         "this machine has memory for %llu: ignored",

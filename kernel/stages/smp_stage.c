@@ -2,6 +2,7 @@
  * Stage: interrupts of the boot CPU, then every other CPU on its own unit.
  * SPDX-License-Identifier: MIT
  */
+#include "kernel/stages/fail.h"
 #include "kernel/stages/stages.h"
 #include "kernel/stages/stage_times.h"
 #include "kernel/base/cpu.h"
@@ -28,7 +29,7 @@
 #include "smp/start/trampoline_place.h"
 #include "smp/run/vectors.h"
 
-#define MAX_FAULTS 16
+#define MAX_FAULTS (OPT_TEXT_MAX / 11) /* the shortest is "ap_early:1," */
 
 /* Time before the NMI. A shoot-down gets more: when it fails, its pages are lost for good. */
 #define CALL_DEADLINE_MS 100
@@ -153,18 +154,24 @@ static void init_cpumap(struct boot_state *s)
 }
 
 /* CPUs that fail on purpose: fail=ap_silent:5,ap_stage:6:3. Other words belong to other stages. */
-static u32 parse_faults(const char *list, struct smp_fault *faults)
+static u32 parse_faults(const struct boot_state *s, struct smp_fault *faults)
 {
-    char item[64];
+    const char *list = s->opt.fail;
+    char item[OPT_TEXT_MAX];
     u32 n = 0;
 
     while (list_next(&list, item, sizeof(item))) {
-        int err = smp_fault_parse(item, strlen(item), &faults[n]);
+        struct smp_fault fault;
+        int err = smp_fault_parse(item, strlen(item), &fault);
 
-        if (err == -EINVAL)
-            pr_warn("command line: fail=%s: not understood", item);
-        if (err == 0 && ++n == MAX_FAULTS)
-            break;
+        if (err == -ENOENT)
+            continue;
+        if (err)
+            fail_refuse(item, "not understood");
+        else if (!fault.cpu || fault.last >= s->topo.cpu_count)
+            fail_refuse(item, "no such CPU is started");
+        else
+            faults[n++] = fault;
     }
     return n;
 }
@@ -270,7 +277,7 @@ void stage_smp(struct boot_state *s)
         .tsc_hz = tsc_khz_now() * 1000,
         .hypervisor = cpu_has_hypervisor(),
         .faults = faults,
-        .nr_faults = parse_faults(s->opt.fail, faults),
+        .nr_faults = parse_faults(s, faults),
     };
     static struct smp_result result;
     char text[80];

@@ -20,9 +20,10 @@ static ull ns(u64 ticks)
 }
 
 /* fail=tsc_offset:3:500: CPU 3's TSC reads 500 us too high. Other words belong to other stages. */
-static void parse_fault(const char *list, struct tsc_sync_work *work)
+static void parse_fault(const struct boot_state *s, struct tsc_sync_work *work)
 {
     char item[OPT_TEXT_MAX], *cpu;
+    const char *list = s->opt.fail;
 
     while ((cpu = fail_next(&list, "tsc_offset:", item))) {
         char *us = strchr(cpu, ':');
@@ -30,8 +31,11 @@ static void parse_fault(const char *list, struct tsc_sync_work *work)
 
         if (us)
             *us++ = '\0';
-        if (!us || parse_u64(cpu, &number) || parse_u64(us, &length) || number >= NR_CPUS) {
-            pr_warn("command line: fail=%s: not understood", item);
+        if (!us || parse_u64(cpu, &number) || parse_u64(us, &length) ||
+            number >= s->topo.cpu_count) {
+            if (us)
+                us[-1] = ':';
+            fail_refuse(item, "not understood");
             continue;
         }
         work->odd_cpu = (u32)number;
@@ -77,7 +81,7 @@ void stage_tsc(struct boot_state *s)
 
     if (work.online < 2)
         return;
-    parse_fault(s->opt.fail, &work);
+    parse_fault(s, &work);
     work.memory = memblock_zalloc(&s->mb, size, 128);
     if (!work.memory) {
         pr_warn("tsc: no memory to compare %u CPUs", work.online);

@@ -59,7 +59,14 @@ static inline bool pt_canonical(u64 va)
     return (u64)((s64)(va << 16) >> 16) == va;
 }
 
-/* An aligned u64 is read and written whole, by this CPU and by the walkers of all others. */
+/*
+ * An aligned u64 is read and written whole.
+ *  - who writes: the owner of the address, under its lock; hardware sets A and D, which every leaf
+ *    here has from the start (tables get A);
+ *  - who reads: the page walkers of all CPUs at any time, and walks by software without the lock;
+ *  - which order: released and acquired: a table is filled before the entry that points to it. A
+ *    walker may use an old entry until a shoot-down; so a table is freed only after one.
+ */
 static inline u64 pt_load(const u64 *slot)
 {
     return __atomic_load_n(slot, __ATOMIC_ACQUIRE);

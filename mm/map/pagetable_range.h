@@ -32,7 +32,15 @@ struct pt_slot {
     u64 table_pa; /* 0 when promoted */
     s32 node;     /* of the table page */
     bool promoted;
-    u32 changes; /* of *dir: pt_slot_entry() reads again after one */
+    /*
+     * Changes of *dir, counted.
+     *  - who writes: the owner of the slot, under its lock: *dir, then the count, then it may
+     *    retire the table that was there;
+     *  - who reads: pt_slot_entry() on any CPU: the count, *dir, the table's entry, the count;
+     *  - which order: each store is released and each load but the last acquired, so they come in
+     *    this order. If the table was reused before its entry was read, the second count differs.
+     */
+    u32 changes;
 };
 
 /*

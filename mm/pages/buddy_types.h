@@ -51,6 +51,15 @@ static_assert(sizeof(struct pageblock) == 128, "two cache lines");
 
 enum section_state { SEC_RAW, SEC_FREE, SEC_USED };
 
+/*
+ * The records of a section appear while other CPUs look pages up:
+ *  - who writes: the CPU that opens the section, under its zone's lock: the records, then `pbs`,
+ *    which does not change again;
+ *  - who reads: any CPU: zones that share the section have locks of their own, and a wrong free
+ *    looks up any address;
+ *  - which order: released and acquired, so whoever sees `pbs` sees filled records. What changes in
+ *    a record later is under the lock of the record's zone.
+ */
 struct buddy_section {
     struct pageblock *pbs;   /* records of pageblocks [lo, hi); NULL: none */
     struct buddy_zone *zone; /* of the whole section; NULL: several zones */

@@ -86,8 +86,10 @@ static bool balance_locked(struct pcpu_allocator *a, u32 more, u32 max_return)
     }
     if (bits & PCPU_WORK_RETURN)
         done |= pcpu_return_empty(a, pcpu_reserve_target(a), max_return) != 0;
-    if (bits & PCPU_WORK_PROMOTE)
+    if (bits & PCPU_WORK_PROMOTE) {
+        atomic_store_explicit(&a->promote_asked, 0, memory_order_relaxed);
         done |= promote_ready(a);
+    }
     return done;
 }
 

@@ -238,10 +238,7 @@ static u32 same_chunk(struct pcpu_allocator *a, const struct pcpu_entry *batch, 
 
 static void defer_return(struct pcpu_allocator *a)
 {
-    s64 enough = (s64)pcpu_reserve_target(a) + PCPU_RETURN_SLACK +
-                 atomic_load_explicit(&a->grow_ahead, memory_order_relaxed);
-
-    if (pcpu_empty_blocks(a) > enough)
+    if (pcpu_empty_blocks(a) > pcpu_enough_blocks(a))
         pcpu_defer(a, PCPU_WORK_RETURN);
 }
 

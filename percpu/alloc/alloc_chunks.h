@@ -10,7 +10,24 @@
 
 /* ---- posting deferred work (alloc_post.c); alloc_balance.c does it --------------------------- */
 
-/* Posts PCPU_WORK_* bits to an idle CPU, or to this one for its next safe point. Any context. */
+/*
+ * Posts one PCPU_WORK_* bit to an idle CPU, or to this one for its next safe point. Any context.
+ *
+ * No kind of work starves, though the CPU that has it may never come to it: an idle one that became
+ * busy for ever, or this one, if it never gets to a safe point. When work that is posted is asked
+ * for again and is late, it is posted to this CPU and to one more idle CPU, so every CPU that still
+ * runs its idle loop or allocates in thread context takes it in the end:
+ *  - REFILL is late when the reserve is empty. A failing atomic call asks, if its CPU
+ *    has the work already every PCPU_REFILL_ASKS-th.
+ *  - RETURN is late when PCPU_RETURN_LATE more blocks are empty than ask for it. Each batch that
+ *    goes back to its chunk asks; without any, no more memory waits than then.
+ *  - PROMOTE is late when PCPU_PROMOTE_LATE populations have asked since the last promotion.
+ *    Without a population no more ranges become ready, and nothing but speed waits.
+ * What is not posted needs no other CPU: a magazine's dirty entries are cleared by the next miss,
+ * a set is drained when it is over its quota, and a parked CPU drained its own with interrupts off.
+ * The set of a group that is parked as a whole keeps at most its quota, until one of them wakes.
+ * There are no remote frees: an object goes to the magazines of the CPU that frees it.
+ */
 void pcpu_defer(struct pcpu_allocator *a, u32 bits);
 
 /* The same for a CPU that parks: always posts to another CPU. */
@@ -95,6 +112,13 @@ static inline u32 pcpu_reserve_target(const struct pcpu_allocator *a)
 static inline s64 pcpu_empty_blocks(const struct pcpu_allocator *a)
 {
     return atomic_load_explicit(&a->nr_empty, memory_order_relaxed);
+}
+
+/* More empty blocks than these are given back. */
+static inline s64 pcpu_enough_blocks(const struct pcpu_allocator *a)
+{
+    return (s64)pcpu_reserve_target(a) + PCPU_RETURN_SLACK +
+           atomic_load_explicit(&a->grow_ahead, memory_order_relaxed);
 }
 
 /* ---- population (alloc_grow.c) --------------------------------------------------------------- */

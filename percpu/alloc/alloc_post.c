@@ -14,28 +14,61 @@ static bool post_to(struct pcpu_allocator *a, u32 cpu, u32 bits)
     return !(before & PCPU_WORK_PARKED);
 }
 
+static bool has_all(const _Atomic u32 *work, u32 bits)
+{
+    return (atomic_load_explicit(work, memory_order_relaxed) & bits) == bits;
+}
+
+/*
+ * The work is posted, and by now so much is left to do that who has it may never come to it. Where
+ * this CPU has it too, only some failing calls ask for an idle CPU, so that the others stay short.
+ */
+static bool is_late(struct pcpu_allocator *a, u32 bits, bool own)
+{
+    if (bits & PCPU_WORK_REFILL && pcpu_empty_blocks(a) <= 0)
+        return !own || atomic_load_explicit(&a->nr_failed_atomic, memory_order_relaxed) %
+                               PCPU_REFILL_ASKS ==
+                           0;
+    if (bits & PCPU_WORK_RETURN && pcpu_empty_blocks(a) > pcpu_enough_blocks(a) + PCPU_RETURN_LATE)
+        return true;
+    return bits & PCPU_WORK_PROMOTE &&
+           atomic_fetch_add_explicit(&a->promote_asked, 1, memory_order_relaxed) >=
+               PCPU_PROMOTE_LATE;
+}
+
+/* True: an idle CPU was woken for it. One that has the bits was woken before. */
+static bool hand_to_idle(struct pcpu_allocator *a, u32 self, u32 bits)
+{
+    u32 cpu = self;
+
+    if (!a->ops->pick_idle || !a->ops->pick_idle(a->ops->ctx, &cpu) || cpu == self ||
+        has_all(&a->work[cpu], bits))
+        return false;
+    atomic_fetch_or_explicit(&a->work_handed, bits, memory_order_relaxed);
+    if (post_to(a, cpu, bits)) {
+        a->ops->wake(a->ops->ctx, cpu);
+        return true;
+    }
+    atomic_fetch_and_explicit(&a->work_handed, ~bits, memory_order_relaxed);
+    return false;
+}
+
 void pcpu_defer(struct pcpu_allocator *a, u32 bits)
 {
-    u32 self = cpu_number(), cpu = self;
+    u32 self = cpu_number();
+    bool own = has_all(&a->work[self], bits);
 
     /* Posted already: no shared line is written. */
-    if ((atomic_load_explicit(&a->work[self], memory_order_relaxed) & bits) == bits)
-        return;
-    if (atomic_load_explicit(&a->work_handed, memory_order_relaxed) & bits) {
-        /* Who has it may never come to it: with an empty reserve, whoever comes first does it. */
-        if (bits & PCPU_WORK_REFILL && pcpu_empty_blocks(a) <= 0)
-            atomic_fetch_or_explicit(&a->work[self], bits, memory_order_relaxed);
-        return;
-    }
-    if (a->ops->pick_idle && a->ops->pick_idle(a->ops->ctx, &cpu) && cpu != self) {
-        atomic_fetch_or_explicit(&a->work_handed, bits, memory_order_relaxed);
-        if (post_to(a, cpu, bits)) {
-            a->ops->wake(a->ops->ctx, cpu);
+    if (own || (atomic_load_explicit(&a->work_handed, memory_order_relaxed) & bits)) {
+        if (likely(!is_late(a, bits, own)))
             return;
-        }
-        atomic_fetch_and_explicit(&a->work_handed, ~bits, memory_order_relaxed);
+        /* Then whoever comes first does it: an idle CPU that was not asked, or this one. */
+        if (!own)
+            atomic_fetch_or_explicit(&a->work[self], bits, memory_order_relaxed);
+        hand_to_idle(a, self, bits);
+    } else if (!hand_to_idle(a, self, bits)) {
+        atomic_fetch_or_explicit(&a->work[self], bits, memory_order_relaxed);
     }
-    atomic_fetch_or_explicit(&a->work[self], bits, memory_order_relaxed);
 }
 
 void pcpu_defer_elsewhere(struct pcpu_allocator *a, u32 bits)

@@ -24,6 +24,9 @@
 #define PCPU_GROW_AHEAD_MAX   112u /* at most, when much is populated */
 #define PCPU_GROW_AHEAD_PAGES 128u /* the same limit in pages of all units, which the call clears */
 #define PCPU_RETURN_SLACK     32u  /* empty blocks above reserve and growth that are kept */
+#define PCPU_REFILL_ASKS      16u  /* every so many failing atomic calls ask an idle CPU again */
+#define PCPU_RETURN_LATE      64u  /* so many more: who has the work does not come to it */
+#define PCPU_PROMOTE_LATE     16u  /* the same: populations since the last promotion */
 
 /* ---- chunks ---------------------------------------------------------------------------------- */
 
@@ -178,10 +181,24 @@ struct pcpu_allocator {
     /* Units that are cleared: all in the first chunk, the backed ones in dynamic chunks. */
     u64 *possible_off; /* [nr_cpus] */
     u64 *live_off;     /* [nr_cpus], the first nr_live in use */
+    /*
+     *  - who writes: who prepares a CPU's first start, under grow_mutex: the entry, the number;
+     *  - who reads: whoever clears an object, without a lock: the number, then the entries below;
+     *  - which order: released and acquired; entries never change. Who still has the old number
+     *    leaves out a CPU that is not online yet, whose copy is clean.
+     */
     _Atomic u32 nr_live;
     u64 *live_map; /* bits of the CPUs in live_off; under grow_mutex */
 
-    /* Chunks. */
+    /*
+     * Chunks, by number and by address (`chunks`, `dir` with its leaves, `flat`), and their hints.
+     *  - who writes: the CPU that makes a chunk, under grow_mutex, or takes one away, under both
+     *    mutexes: the chunk, then its entries; a leaf, then its entry, for good;
+     *  - who reads: lookups on any CPU, interrupts off, without a lock;
+     *  - which order: entries are released and acquired, so who finds a chunk finds it filled. Its
+     *    memory is freed only after a cross-call, which every reader answers with interrupts on.
+     *    Hints are relaxed: a search that one misleads finds out under the chunk's lock.
+     */
     struct pcpu_dchunk *_Atomic chunks[PCPU_MAX_CHUNKS];
     _Atomic u64 hint[PCPU_MAX_CHUNKS];
     _Atomic u32 chunks_end; /* one past the highest number in use; at least 2 */
@@ -198,8 +215,22 @@ struct pcpu_allocator {
     u64 demand_seen;  /* sum of all atomic_bytes at the last balance */
     u32 reserve_hold; /* how many further balances do not decay the reserve */
 
+    /*
+     * Deferred work, one bit a kind.
+     *  - who writes: any CPU sets bits, after it has published what the work is for (nr_empty, a
+     *    backing's nr_ready); the CPU takes its own bits by an exchange, and then clears them in
+     *    work_handed; who finds balance_mutex taken passes its bits on by work_contended;
+     *  - who reads: the CPU itself, at safe points and when it is idle; the holder of the mutex;
+     *  - which order: all changes are read-modify-writes, which on x86 are full barriers. Who finds
+     *    the work handed, and so posts nothing, published before the taker cleared the mark, and
+     *    the taker looks after that. A poster and a CPU that parks meet in work[cpu]: the poster
+     *    sees PCPU_WORK_PARKED and posts elsewhere, or the parking CPU takes the bits with it. Both
+     *    sides of the mutex exchange work_contended (acquire and release): the holder sees the
+     *    bits, or the other CPU sees the mutex free.
+     */
     _Atomic u32 *work;             /* [nr_cpus] PCPU_WORK_* */
     _Atomic u32 work_handed;       /* bits posted to an idle CPU that it has not started */
+    _Atomic u32 promote_asked;     /* populations that found PROMOTE posted */
     _Atomic u32 work_contended;    /* bits that the holder of balance_mutex adopts at its unlock */
     struct spinlock balance_mutex; /* one CPU balances at a time */
 

@@ -47,6 +47,16 @@
 struct percpu_ref;
 typedef void (*percpu_ref_fn)(struct percpu_ref *ref);
 
+/*
+ * From per-CPU words to one count, and to release():
+ *  - who writes: `mode` the owner, under the lock; each CPU its own word, in its guard, after it
+ *    has read `mode`; `count` any CPU, by read-modify-writes;
+ *  - who reads: `mode` every get and put; the words the owner, after the grace period;
+ *  - which order: the switch is sequentially consistent and then waits until each CPU was outside
+ *    its guard (smp/call/quiesce.h), so the sum has every addition of the old mode, and no other
+ *    follows. Puts are acquire and release: the last one, which calls release(), sees all that the
+ *    others did to the object. Back to per-CPU mode the bias is added before `mode` is released.
+ */
 struct percpu_ref {
     _Atomic u64 mode; /* per-CPU pointer | PERCPU_REF_ATOMIC, _DEAD */
     _Atomic s64 count;

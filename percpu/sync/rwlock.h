@@ -31,6 +31,16 @@
 
 enum percpu_rwlock_gate { RWLOCK_OPEN, RWLOCK_CLOSED, RWLOCK_HELD };
 
+/*
+ * Readers and the writer at the head of the queue:
+ *  - who writes: `gate` and `head` the head of the queue alone; each reader its CPU's word, in its
+ *    guard, after it has seen the gate open;
+ *  - who reads: the gate every reader; the words the writer, after the grace period;
+ *  - which order: closing is sequentially consistent and waits for a grace period, so a reader is
+ *    counted or has seen the gate closed. A reader releases its word when it leaves, and the writer
+ *    acquires it, so it sees what readers did. Opening releases, and readers acquire. `head` is
+ *    released and acquired from one ticket to the next.
+ */
 struct percpu_rwlock {
     u64 *readers;     /* per-CPU; their sum modulo 2^64 is the number of readers */
     _Atomic u32 gate; /* only the writer at the head of the queue changes it */

@@ -12,7 +12,15 @@
 #include "smp/call/nmi_send.h"
 #include "smp/start/cpus.h"
 
-/* An NMI asks a silent CPU where it is: the question and the answer. */
+/*
+ * An NMI asks a silent CPU where it is: the question and the answer.
+ *  - who writes: the caller that gave up waiting: `rip` 0, then `asked`; the CPU, in its NMI, takes
+ *    `asked`, and stores `rflags`, then `rip`;
+ *  - who reads: that caller, once, for a line in the log;
+ *  - which order: `asked` is exchanged, so one question gets one answer; `rip` is released and
+ *    acquired, so `rflags` belongs to it. Two callers that ask the same CPU at once may get each
+ *    other's answer, or 0: then the line says less, and nothing else uses it.
+ */
 struct nmi_question {
     _Atomic bool asked;
     _Atomic u64 rip; /* 0: no answer yet */

@@ -49,7 +49,19 @@ struct call_request {
     u32 size; /* at most CALL_COPY_MAX */
 };
 
-/* One per CPU, on its node. */
+/*
+ * One per CPU, on its node. A request goes to its target and back:
+ *  - who writes: the caller its `fn`, `arg` and `pending`, while no target has the request; then
+ *    its bit in the target's `callers`, then that word's bit in `summary`. The target clears
+ *    `summary`, then takes single bits; each bit is cleared once, by the target or by the caller
+ *    that withdraws. When the function has returned the target lowers `pending`;
+ *  - who reads: the target `fn` and `arg`, after it has taken the bit; the caller `pending`;
+ *  - which order: bits are sequentially consistent read-modify-writes. Taking a bit acquires the
+ *    request; setting it before the summary, and clearing it after, loses none. With the online
+ *    set, in the same order, either the caller sees that the target has left, or the target sees
+ *    the bit and refuses. Lowering `pending` releases what the function did, and the caller, who
+ *    waits for 0, acquires it; only then does it change the request again.
+ */
 struct call_cpu {
     /* Callers that wait for this CPU. Each word that is not empty has its bit in `summary`. */
     _Atomic u64 summary ALIGNED(64);

@@ -10,6 +10,15 @@
 #include "kernel/base/types.h"
 
 /*
+ * One mark a CPU, "an NMI is on its way", so that NMIs that merge lose no reason:
+ *  - who writes: a sender sets it, by an exchange; the handler clears it, by an exchange, first;
+ *  - who reads: both, by the same exchange: a sender that finds it set sends no second NMI;
+ *  - which order: sequentially consistent. A sender stores its reason before it sets the mark, and
+ *    the handler looks for reasons after it has cleared it: so a sender that found the mark set has
+ *    its reason seen by that handler.
+ */
+
+/*
  * Makes the NMI handler of cpu check all reasons. The caller has stored its reason before, with a
  * sequentially consistent store. Any context.
  */

@@ -10,6 +10,14 @@
  * CPU that does not answer the interrupt gets an NMI, whose handler flushes and answers. So a CPU
  * that keeps interrupts off can delay a shoot-down but not make it fail.
  *
+ * Page tables and the set of CPUs that must drop them:
+ *  - who writes: the caller the page tables, before the call; a CPU its bit in the online set, and
+ *    then flushes, before it touches what may have changed;
+ *  - who reads: the caller the online set; every walker the page tables;
+ *  - which order: a full fence lies between the caller's stores and its read of the set, and the
+ *    CPU enters by a locked instruction before its flush. So it is in the set and is asked, or its
+ *    flush comes after the change.
+ *
  * Context: thread context on an online CPU, interrupts on. This is asserted: with interrupts off
  * two CPUs could wait for each other. The caller holds no lock that another CPU may wait for with
  * interrupts off. Nothing allocates.

@@ -21,7 +21,14 @@
 #define SPREAD_NS_EVENT  150
 #define HYPERVISOR_SMALL 16 /* up to this, assume that the host runs most virtual CPUs at once */
 
-/* The counter has its cache lines to itself. */
+/*
+ * The counter has its cache lines to itself.
+ *  - who writes: every CPU adds one to `next`, and fills the event of the number that it got, which
+ *    is nobody else's; the caller writes the rest before the call;
+ *  - who reads: the caller, when the call has returned on all CPUs;
+ *  - which order: the additions are sequentially consistent, so their numbers are an order in time
+ *    between the two readings of each; the end of the call orders the events before the reader.
+ */
 struct readings {
     _Atomic u32 next ALIGNED(128);
     u32 max ALIGNED(128);

@@ -11,7 +11,13 @@
 
 #include "kernel/base/types.h"
 
-/* Work that an idle CPU does for others. */
+/*
+ * Work that an idle CPU does for others.
+ *  - who writes: the caller of cpu_idle_set_ops(): *ops, then the pointer;
+ *  - who reads: each idle CPU, in every turn of its loop;
+ *  - which order: exchanged with acquire and release, and acquired. A CPU may still be in the old
+ *    functions, so these live for ever.
+ */
 struct cpu_idle_ops {
     /*
      * Is there work for this CPU? Interrupts off, short. Code that makes it true for another CPU

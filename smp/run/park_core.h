@@ -26,6 +26,15 @@
 
 enum park_state { PARK_RUNNING, PARK_ASKED, PARK_LEAVING, PARK_PARKED, PARK_WAKING };
 
+/*
+ *  - who writes: the state, by compare-and-swap: the CPU itself from ASKED, LEAVING and WAKING on,
+ *    the one CPU that has asked (one request at a time) from RUNNING and PARKED on, and back to
+ *    RUNNING from ASKED, or from WAKING when a first start has failed;
+ *  - who reads: both, the CPU also while it halts;
+ *  - which order: each step acquires and releases: who sees PARKED sees that the CPU has left the
+ *    online set and refused its callers; who sees RUNNING again sees what its hooks did. The halt
+ *    is woken by an NMI, after which the state is read again, so no step is slept over.
+ */
 struct park_cpu {
     _Atomic u32 state;
 };

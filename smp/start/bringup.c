@@ -5,7 +5,6 @@
 #include "smp/start/bringup.h"
 
 #include "kernel/base/cpu.h"
-#include "kernel/base/events.h"
 #include "kernel/base/cpu_id.h"
 #include "kernel/base/cpu_local.h"
 #include "kernel/base/deadline.h"
@@ -117,7 +116,7 @@ static bool records_sorted(const struct smp_record *rec, u32 n)
 static void apply_faults(const struct smp_config *config, struct smp_record *rec)
 {
     for (u32 i = 0; i < config->nr_faults; i++) {
-        if (config->faults[i].cpu != rec->cpu)
+        if (rec->cpu < config->faults[i].cpu || rec->cpu > config->faults[i].last)
             continue;
         rec->stop_at = config->faults[i].stop_at;
         rec->early = config->faults[i].early;
@@ -261,6 +260,7 @@ static int run_batch(struct bringup *b)
         return err;
     bringup_run(&batch, &b->result->batch);
     event_add(EVENT_AP_RETRY, b->result->batch.retried);
+    event_add(EVENT_AP_STARTUP, b->result->batch.second_startup);
     b->result->unknown = atomic_load(&b->data->unknown);
     return 0;
 }

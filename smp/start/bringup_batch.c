@@ -13,6 +13,7 @@
 #define SECOND_STARTUP_US   200
 #define CHECKS_PER_DEADLINE 16
 #define RETRY_PERCENT       50 /* of the patience, until the second attempt */
+#define AGAIN_PERCENT       25 /* the same, until the second start-up IPI of an attempt */
 #define SAY_MS              5000
 
 struct bringup_times bringup_default_times(u64 ticks_per_ms, bool hypervisor, bool old_cpu)
@@ -22,7 +23,7 @@ struct bringup_times bringup_default_times(u64 ticks_per_ms, bool hypervisor, bo
     return (struct bringup_times){
         .init_wait = old_cpu && !hypervisor ? OLD_INIT_WAIT_MS * ticks_per_ms : 0,
         .retry_init_wait = RETRY_INIT_WAIT_MS * ticks_per_ms,
-        .second_startup = SECOND_STARTUP_US * ticks_per_ms / 1000 * factor,
+        .second_startup = hypervisor ? 0 : SECOND_STARTUP_US * ticks_per_ms / 1000,
         .deadline = DEADLINE_MS * ticks_per_ms * factor,
         .say = SAY_MS * ticks_per_ms,
     };
@@ -224,6 +225,13 @@ static void repeat_startup(const struct bringup_batch *b, struct bringup_result 
     }
 }
 
+static bool wait_for_second(const struct bringup_batch *b, u32 attempt, struct wait *w)
+{
+    if (b->times.second_startup)
+        return wait_ticks_online(b, b->times.second_startup);
+    return wait_online(b, w, AGAIN_PERCENT + (attempt - 1) * RETRY_PERCENT);
+}
+
 /* True: all are online. */
 static bool run_attempt(const struct bringup_batch *b, u32 attempt, struct wait *w,
                         struct bringup_result *result)
@@ -245,7 +253,7 @@ static bool run_attempt(const struct bringup_batch *b, u32 attempt, struct wait 
         w->said = w->checked = t[3];
         patience_begin(&w->patience, b->host, b->times.deadline, t[3]);
     }
-    if (!wait_ticks_online(b, b->times.second_startup))
+    if (!wait_for_second(b, attempt, w))
         repeat_startup(b, result);
     return wait_online(b, w, attempt == 1 ? RETRY_PERCENT : 100);
 }

@@ -2,7 +2,9 @@
  * Starts many processors as one batch with one set of deadlines. All get INIT, then all get a
  * start-up IPI, then silent ones get a second. Half-way through the deadline, processors that are
  * not online get INIT and start-up once more. At its end they get a last INIT and are left out. So
- * dead processors cost one deadline, whatever their number, and never stop the boot.
+ * dead processors cost one deadline, whatever their number, and never stop the boot. Under a
+ * hypervisor the second start-up IPI waits until nobody has made progress for a quarter of the
+ * deadline: there none gets lost, and a processor that its host does not run is not silent.
  *
  * The deadline restarts whenever a processor reaches a stage for the first time, and is longer on a
  * busy host (kernel/base/patience.h): there a processor can be many seconds late without being
@@ -44,7 +46,7 @@ struct bringup_ops {
 struct bringup_times {
     u64 init_wait;       /* between INIT and start-up, first attempt */
     u64 retry_init_wait; /* the same, second attempt: an earlier INIT must have arrived */
-    u64 second_startup;  /* from the first start-up IPI to the second */
+    u64 second_startup;  /* from the first start-up IPI to the second; 0: without progress */
     u64 deadline;        /* without progress until the end; half of it until the second attempt */
     u64 say;             /* between two calls of still_waiting() */
 };

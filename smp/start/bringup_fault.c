@@ -31,6 +31,16 @@ static bool take_number(struct cursor *c, u32 limit, u32 *number)
     return c->at > start && n <= limit;
 }
 
+/* A CPU's number, or two with a minus between. */
+static bool take_cpus(struct cursor *c, struct smp_fault *fault)
+{
+    if (!take_number(c, NR_CPUS - 1, &fault->cpu))
+        return false;
+    fault->last = fault->cpu;
+    return !take(c, "-") ||
+           (take_number(c, NR_CPUS - 1, &fault->last) && fault->last >= fault->cpu);
+}
+
 int smp_fault_parse(const char *item, size_t len, struct smp_fault *fault)
 {
     struct cursor c = {item, item + len};
@@ -39,7 +49,7 @@ int smp_fault_parse(const char *item, size_t len, struct smp_fault *fault)
 
     if (!stops && !early && !take(&c, "ap_silent:"))
         return -ENOENT;
-    if (!take_number(&c, NR_CPUS - 1, &fault->cpu))
+    if (!take_cpus(&c, fault))
         return -EINVAL;
     if (stops && (!take(&c, ":") || !take_number(&c, STAGE_APIC, &stage) || stage == STAGE_NONE))
         return -EINVAL;

@@ -38,7 +38,17 @@ enum bring_stage {
     STAGES
 };
 
-/* The trampoline uses these offsets (smp/start/trampoline.inc). */
+/*
+ * The trampoline uses these offsets (smp/start/trampoline.inc).
+ *  - who writes: the boot CPU fills the record before it offers it, and takes the offer back; the
+ *    processor claims, and writes its `stage` and times;
+ *  - who reads: the processor the record, after it has read an offer in `word`; the boot CPU
+ *    `stage` at any time, the times after the claim;
+ *  - which order: an offer is released, and x86 loads stay in order, so the trampoline's loads
+ *    after that of `word` are of this attempt or a later one. The claim and the taking back are
+ *    compare-and-swaps of one word, acquire and release: one wins, and the boot CPU that sees
+ *    ONLINE sees all that the processor did before.
+ */
 struct smp_record {
     _Atomic u32 word;
     u32 apic_id;

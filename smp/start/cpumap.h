@@ -23,6 +23,14 @@ enum cpu_set { CPU_POSSIBLE, CPU_PRESENT, CPU_ONLINE, CPU_SETS };
 
 #define CPUMAP_WORDS BITMAP_WORDS(NR_CPUS)
 
+/*
+ *  - who writes: the sets: a CPU its own bits of present and online, when it comes and goes; the
+ *    boot CPU the rest, before other CPUs run. The ids are written once, before any reader;
+ *  - who reads: any CPU, any context;
+ *  - which order: all sequentially consistent. Who sees a CPU online sees what that CPU did before
+ *    it entered. Others that must not both miss each other (a request and a CPU that leaves, a
+ *    change and a CPU that comes) do one step before, one after, their access to the set.
+ */
 struct cpumap {
     u32 nr_ids; /* highest possible CPU number + 1 */
     u32 apic_id[NR_CPUS];

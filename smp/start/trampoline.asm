@@ -17,6 +17,8 @@
 %define MSR_X2APIC_ID 0x802
 %define XAPIC_ID      0x20
 %define MSR_PAT       0x277
+%define MSR_MISC_ENABLE 0x1a0
+%define MISC_XD_DISABLE 34
 %define MSR_EFER      0xc0000080
 %define MSR_GS_BASE   0xc0000101
 %define CR0_PG        (1 << 31)
@@ -143,6 +145,28 @@ trampoline_pm32:
     mov [ebp + REC_FIRST_TSC + 4], edi
     mov esi, eax
     reach STAGE_PROTECTED_MODE, ebp
+
+    mov edi, ebx                        ; CPUID writes EBX
+    mov eax, 0x80000001
+    cpuid
+global trampoline_nx_cpuid
+trampoline_nx_cpuid:                    ; these two: for tests/test_entry.py
+    test edx, 1 << 20
+    jnz trampoline_pm32.has_nx
+    cmp byte [edi + TD_INTEL], 0        ; else NXE would be a triple fault: stop at this stage
+    je trampoline_pm32.halt
+    mov ecx, MSR_MISC_ENABLE            ; as boot/check32.asm
+    rdmsr
+global trampoline_nx_read
+trampoline_nx_read:
+    and edx, ~(1 << (MISC_XD_DISABLE - 32))
+    wrmsr
+    mov eax, 0x80000001
+    cpuid
+    test edx, 1 << 20
+    jz trampoline_pm32.halt
+trampoline_pm32.has_nx:
+    mov ebx, edi
 
     mov ecx, MSR_EFER                   ; NXE before any entry with NX is used
     mov eax, [ebx + TD_EFER]

@@ -5,6 +5,7 @@
 #include "smp/start/trampoline.h"
 
 #include "kernel/base/cpu.h"
+#include "kernel/base/cpu_id.h"
 #include "kernel/base/print.h"
 #include "kernel/base/string.h"
 
@@ -23,8 +24,6 @@
 
 #define CR4_PCIDE (1UL << 17) /* can be set only in long mode */
 #define CR4_CET   (1UL << 23) /* needs CR0.WP first */
-
-#define EFER_LMA (1ULL << 10)
 
 static int check_reach(u64 pa, const struct trampoline_table *table)
 {
@@ -46,6 +45,12 @@ static int check_reach(u64 pa, const struct trampoline_table *table)
     return 0;
 }
 
+/* Under a hypervisor the MSR may be missing, and CPUID is the hypervisor's own decision. */
+static bool may_hide_nx(void)
+{
+    return strcmp(cpu_id_own().vendor, "GenuineIntel") == 0 && !cpu_has_hypervisor();
+}
+
 static void fill_data(u64 pa, struct trampoline_data *data, bool x2apic,
                       const struct trampoline_table *table)
 {
@@ -64,7 +69,8 @@ static void fill_data(u64 pa, struct trampoline_data *data, bool x2apic,
     data->x2apic = x2apic;
     data->cr0 = (u32)(read_cr0() & ~(CR0_CD | CR0_NW | CR0_PG));
     data->cr4 = (u32)read_cr4();
-    data->efer = (u32)((rdmsr(MSR_EFER) & ~EFER_LMA) | EFER_LME | EFER_NXE);
+    data->intel = may_hide_nx();
+    data->efer = EFER_LME | EFER_NXE; /* as boot/entry32.asm: written whole */
     data->cr3 = (u32)read_cr3();
     data->pat_low = (u32)pat;
     data->pat_high = (u32)(pat >> 32);

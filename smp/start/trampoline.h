@@ -30,16 +30,24 @@ struct far_ptr32 {
     u16 pad;
 };
 
-/* trampoline.inc repeats the offsets. Physical addresses are below 4 GiB. */
+/*
+ * trampoline.inc repeats the offsets. Physical addresses are below 4 GiB.
+ *  - who writes: the boot CPU all of it, before the first start-up IPI, and a byte of `arrival`
+ *    before each attempt; then processors: `arrival` its own byte, `unknown` by locked additions;
+ *  - who reads: processors the rest; the boot CPU `arrival` while it waits, `unknown` at the end;
+ *  - which order: the IPI orders the boot CPU's stores before the processor's first instruction
+ *    (in x2APIC mode by the fence in apic_send()). `arrival` and `unknown` say that something was
+ *    seen, and nothing is read because of them.
+ */
 struct trampoline_data {
     struct far_ptr32 pm32, lm64;
     u16 gdt_limit;
     u32 gdt_base;
     u8 x2apic; /* switch x2APIC on, and read the id from its MSR */
-    u8 pad0;
-    u32 cr0; /* without paging */
+    u8 intel;  /* a processor without NX may have it switched off in IA32_MISC_ENABLE */
+    u32 cr0;   /* without paging */
     u32 cr4;
-    u32 efer; /* low half, with LME and NXE */
+    u32 efer; /* LME and NXE */
     u32 cr3;
     u32 pat_low, pat_high;
     u32 count;
@@ -58,6 +66,7 @@ static_assert(sizeof(struct trampoline_data) == PAGE_SIZE, "trampoline.inc");
 static_assert(offsetof(struct trampoline_data, lm64) == 0x08, "trampoline.inc");
 static_assert(offsetof(struct trampoline_data, gdt_limit) == 0x10, "trampoline.inc");
 static_assert(offsetof(struct trampoline_data, x2apic) == 0x16, "trampoline.inc");
+static_assert(offsetof(struct trampoline_data, intel) == 0x17, "trampoline.inc");
 static_assert(offsetof(struct trampoline_data, cr0) == 0x18, "trampoline.inc");
 static_assert(offsetof(struct trampoline_data, cr4) == 0x1c, "trampoline.inc");
 static_assert(offsetof(struct trampoline_data, efer) == 0x20, "trampoline.inc");

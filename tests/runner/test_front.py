@@ -75,6 +75,7 @@ STATUS = [
     (("test", "lint", "x"), {"FAKE_CLOSING": "3 passed, 1 failed", "FAKE_STATUS": "1"}, 1,
      "3 passed, 1 failed"),
     (("test",), {"FAKE_CLOSING": "killed"}, 1, "0 passed, 1 failed"),
+    (("test",), {"FAKE_CLOSING": "3 passed, 1 failed"}, 1, "3 passed, 1 failed"),
     (("test", "lint", "x"), {"FAKE_COLLECT": "5", "FAKE_MAKE": "1"}, 2,
      "perch: test: no test of the kind lint has 'x' in its name"),
     (("test", "kernel", "nothing_has_this"), {"FAKE_MAKE": "1"}, 2,

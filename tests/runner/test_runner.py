@@ -92,6 +92,8 @@ SPOILT = [
     ("skip-of-another-machine", "SKIP not the debug build", "SKIP needs 3 CPUs", "skipped: one.b"),
     ("event", "NMI), 2 of", "NMI), 1 of", "event call-nmi: 1"),
     ("panic", "[    0.000001] Perch", "[    0.000001] panic: nothing works", "panic"),
+    ("in-step-by-13-ms", "[    0.000200] second thing\n", "[    0.000200] second thing\n[    0.000300] tsc: 4 CPUs in step: "
+     "offsets from CPU 0 are below 13000000 ns (CPU 1), 0 warps\n", "bad line: tsc: 4 CPUs in step"),
     ("line-begun-after-the-verdict", "perch: all held\n", "perch: all held\n[", "the last line is '['"),
 ]
 
@@ -301,6 +303,22 @@ def test_too_old_qemu_is_a_skip_with_the_reason(monkeypatch, boot):
         qemu.check_needs(machine)
 
 
+def test_old_machine_types(monkeypatch):
+    """Those without PVH are refused in one line, with the reason; those that this QEMU has no more are a skip."""
+    monkeypatch.setattr(qemu, "boards", lambda: {"pc-q35-3.1", "pc-i440fx-4.0"})
+    monkeypatch.setattr(qemu, "image", lambda machine: None)
+    machine = machines.blocks(1, 1, "64M")
+    for machine.machine, machine.firmware in [
+            ("q35", "pvh"), ("pc,hpet=off", "pvh"), ("pc-i440fx-4.0,hpet=off", "pvh"), ("pc-q35-3.1", "bios")]:
+        qemu.check_needs(machine)
+    for machine.machine, machine.firmware in [("pc-q35-3.1", "pvh"), ("pc-i440fx-2.12", "pvh-seabios")]:
+        with pytest.raises(machines.MachineError, match="has no PVH .*since 4.0"):
+            qemu.check_needs(machine)
+    for machine.machine, machine.firmware in [("pc-q35-4.0.1", "pvh"), ("pc-i440fx-2.4", "bios")]:
+        with pytest.raises(qemu.Missing, match="no machine type"):
+            qemu.check_needs(machine)
+
+
 def test_where_a_unit_may_be():
     """Its own node; while no node so far has room, the next nearest too. And who comes up."""
     small = machines.blocks(4, 8, "8M")
@@ -327,6 +345,8 @@ def test_memory_model_of_both_boards():
     machine = machines.blocks(2, 2, "3G")
     assert machine.pxm_ranges() == {0: [(0, 0x60000000)],
                                     1: [(0x60000000, 0x80000000), (0x100000000, 0x140000000)]}
+    machine.machine = "pc-q35-4.0,hpet=off"
+    assert machine.lowmem() == 0x80000000
     machine.machine = "pc"
     assert machine.pxm_ranges()[1] == [(0x60000000, 0xc0000000)]
     assert machines.blocks(1, 1, "1100G").pxm_ranges()[0][1][0] == 1 << 40

@@ -323,6 +323,13 @@ def test_sysfs_with_two_of_a_kind(tmp_path):
                                           "APIC": t.madt(t.lapic(5))}
 
 
+def test_dos_text_without_the_characters(tmp_path):
+    """A line that ends with its last byte: the CR before the LF is none of it."""
+    lines = [f"    {at:04X}: " + " ".join(f"{b:02X}" for b in GOOD[at:at + 16]) for at in range(0, len(GOOD), 16)]
+    (tmp_path / "dump").write_bytes("\r\n".join(["SRAT @ 0x7FFE1000", *lines, ""]).encode())
+    assert of(decode(tmp_path / "dump"), "srat-cpu", "apic") == [0]
+
+
 def test_text_with_two_of_a_kind_and_other_tables(tmp_path):
     text = ("RSD PTR @ 0x000f0490\n    0000: 52 53 44 20 50 54 52 20  RSD PTR \n\n"
             + as_text([("DSDT", bytes(range(256)) * 600), ("SRAT", GOOD),

@@ -40,23 +40,28 @@ KTEST(cmdline, words)
 KTEST(cmdline, too_long_is_cut_and_said)
 {
     static char text[3 * CMDLINE_MAX];
+    u64 before;
 
     for (size_t len = CMDLINE_MAX - 3; len < CMDLINE_MAX + 3; len++) {
         memset(text, 'x', len);
         text[0] = 'k';
         text[1] = '=';
         text[len] = '\0';
+        before = event_total(EVENT_OPTION_IGNORED);
         shim_log_reset();
         cmdline_parse(&c, text);
         EXPECT_EQ(c.count, 1);
         EXPECT_EQ(strlen(cmdline_get(&c, "k")), MIN(len, (size_t)CMDLINE_MAX - 1) - 2);
         EXPECT_EQ(shim_log_contains("longer than 2047 bytes"), len > CMDLINE_MAX - 1);
+        EXPECT_EQ(event_total(EVENT_OPTION_IGNORED) - before, len > CMDLINE_MAX - 1);
     }
     for (size_t i = 0; i < 400; i++)
         memcpy(text + 2 * i, "a ", 3);
+    before = event_total(EVENT_OPTION_IGNORED);
     shim_log_reset();
     cmdline_parse(&c, text);
     EXPECT_EQ(c.count, CMDLINE_MAX_WORDS);
+    EXPECT_EQ(event_total(EVENT_OPTION_IGNORED) - before, 400 - CMDLINE_MAX_WORDS);
     EXPECT_TRUE(shim_log_contains("more than 128 words, \"a\" ignored"));
 }
 
@@ -290,8 +295,11 @@ KTEST(options, bad_values_keep_what_was)
 
     kernel_options_parse(&defaults, "");
     for (size_t i = 0; i < ARRAY_SIZE(bad); i++) {
+        u64 before = event_total(EVENT_OPTION_IGNORED);
+
         shim_log_reset();
         kernel_options_parse(&o, bad[i]);
+        EXPECT_EQ(event_total(EVENT_OPTION_IGNORED), before + 1);
         EXPECT_TRUE(shim_log_contains_prefix("command line: bad value \""));
         EXPECT_EQ(shim_log_count(), 1);
         EXPECT_TRUE(memcmp(&o, &defaults, sizeof(o)) == 0);

@@ -165,12 +165,22 @@ KTEST(log, a_stalled_sink_goes_on_where_it_stopped)
     }
 }
 
-/* What is overwritten meanwhile is counted, and said when the sink takes bytes again. */
+static u32 times(const char *text)
+{
+    u32 n = 0;
+
+    for (const char *at = got; *at; at++)
+        n += strncmp(at, text, strlen(text)) == 0;
+    return n;
+}
+
+/* What is overwritten meanwhile is counted, and said once when the sink takes bytes again. */
 KTEST(log, a_sink_that_stalls_too_long_says_what_it_lost)
 {
     struct log log;
     struct log_sink sink = {.name = "some", .write = keep_some};
     u64 counted = event_total(EVENT_CONSOLE_LOST);
+    char lost[64];
 
     fresh(&log, 4096);
     takes = 3;
@@ -185,6 +195,9 @@ KTEST(log, a_sink_that_stalls_too_long_says_what_it_lost)
     EXPECT_EQ(log.lost, log.head - 4096 - 3);
     EXPECT_EQ(event_total(EVENT_CONSOLE_LOST) - counted, log.lost);
     EXPECT_EQ(strncmp(got + 3, "\r\nlog: ", 7), 0);
+    ksnprintf(lost, sizeof(lost), "\r\nlog: %llu bytes lost\r\n", (unsigned long long)log.lost);
+    EXPECT_EQ(times(lost), 1);
+    EXPECT_EQ(times("bytes lost"), 1);
     EXPECT_STREQ(got + got_len - 12, "more\r\nlast\r\n");
 }
 
@@ -217,7 +230,6 @@ KTEST(log, held_lines_wait)
     EXPECT_STREQ(got, "held\r\n");
 }
 
-/* A lock whose holder never lets go costs the line, not the CPU; in panic mode not even that. */
 /* Text is counted from a position on, across the ring's end, as far as the ring goes back. */
 KTEST(log, count)
 {
@@ -242,10 +254,12 @@ KTEST(log, count)
     EXPECT_EQ(log_count(&log, 0, "b line "), 2048 / 13);
 }
 
+/* A lock whose holder never lets go costs the line, not the CPU; in panic mode not even that. */
 KTEST(log, stuck_lock)
 {
     struct log log;
     struct log_sink sink = {.name = "keep", .write = keep};
+    u64 counted = event_total(EVENT_LOG_LOST);
     u64 start;
 
     fresh(&log, 4096);
@@ -260,6 +274,7 @@ KTEST(log, stuck_lock)
     start = cpu_ticks();
     say(&log, LOG_INFO, false, "dropped");
     EXPECT_EQ(log.dropped_lines, 2);
+    EXPECT_EQ(event_total(EVENT_LOG_LOST) - counted, 2);
     EXPECT_LE(cpu_ticks() - start, LOG_WAIT_TICKS / 2); /* no wait helps there */
     spin_lock(&log.drain);
     log_panic_mode(&log);
@@ -271,6 +286,7 @@ static struct log shared;
 
 static void *writer(void *arg)
 {
+    host_cpu_number = (u32)(uintptr_t)arg + 1;
     for (u32 i = 0; i < LINES; i++)
         say(&shared, LOG_INFO, false, "<%u:%u>", (u32)(uintptr_t)arg, i);
     return NULL;
@@ -338,11 +354,13 @@ static int slow(void *ctx, const char *buf, size_t len)
 
 static void *say_one(void *log)
 {
+    host_cpu_number = 1;
     say(log, LOG_INFO, false, "from another CPU");
     return NULL;
 }
 
-KTEST(log, not_drained_while_another_cpu_sends)
+/* stalled: it was, and takes bytes again just now. Such a sink alone is not waited for. */
+static void drained_after(bool stalled)
 {
     struct log log;
     struct log_sink sink = {.name = "slow", .write = slow};
@@ -351,6 +369,7 @@ KTEST(log, not_drained_while_another_cpu_sends)
     fresh(&log, 4096);
     log_add_sink(&log, &sink);
     EXPECT_TRUE(log_drained(&log));
+    sink.stalled = stalled;
     atomic_store(&sending, false);
     atomic_store(&send_on, false);
     pthread_create(&other, NULL, say_one, &log);
@@ -362,6 +381,12 @@ KTEST(log, not_drained_while_another_cpu_sends)
     pthread_join(other, NULL);
     EXPECT_TRUE(log_drained(&log));
     EXPECT_STREQ(got, "from another CPU\r\n");
+}
+
+KTEST(log, not_drained_while_another_cpu_sends)
+{
+    drained_after(false);
+    drained_after(true);
 }
 
 KTEST(log, not_drained_while_lines_are_held)
@@ -378,4 +403,8 @@ KTEST(log, not_drained_while_lines_are_held)
     EXPECT_FALSE(log_drained(&log));
     log_drain(&log);
     EXPECT_TRUE(log_drained(&log)); /* a dead sink is not waited for */
+    say(&log, LOG_INFO, false, "held too");
+    EXPECT_FALSE(log_drained(&log));
+    sink.stalled = true;
+    EXPECT_TRUE(log_drained(&log)); /* nor is a stalled one */
 }

@@ -50,10 +50,11 @@ static struct tsc_leaf ask(struct world *w)
 
 #define ASK(leaf_table, hz) ask(&(struct world){leaf_table, ARRAY_SIZE(leaf_table), hz, 0})
 
-/* "Microsoft Hv", "VMwareVMware", "KVMKVMKVM\0\0\0", "TCGTCGTCGTCG" as EBX, ECX, EDX. */
+/* As EBX, ECX, EDX: "Microsoft Hv", "VMwareVMware", "KVMKVMKVM\0\0\0" and so on. */
 #define HYPERV 0x7263694d, 0x666f736f, 0x76482074
 #define VMWARE 0x61774d56, 0x4d566572, 0x65726177
 #define KVM    0x4b4d564b, 0x564b4d56, 0x0000004d
+#define ACRN   0x4e524341, 0x4e524341, 0x4e524341
 #define TCG    0x54474354, 0x43544743, 0x47435447
 
 static const struct leaf plain[] = {{0, {0x14}}, {0x15, {2, 100, 24000000}}};
@@ -74,6 +75,10 @@ static const struct leaf hyperv_no_msr[] = {{0, {0x16}},
                                             {1, {0, 0, HV_BIT}},
                                             {0x40000000, {0x4000000b, HYPERV}},
                                             {0x40000003, {1u << 11, 0, 0, 0}}};
+static const struct leaf hyperv_old[] = {{0, {0x16}},
+                                         {1, {0, 0, HV_BIT}},
+                                         {0x40000000, {0x40000002, HYPERV}},
+                                         {0x40000003, {1u << 11, 0, 0, 1u << 8}}};
 static const struct leaf vmware[] = {{0, {0x14}},
                                      {1, {0, 0, HV_BIT}},
                                      {0x40000000, {0x40000010, VMWARE}},
@@ -82,6 +87,8 @@ static const struct leaf kvm[] = {{0, {0x14}},
                                   {1, {0, 0, HV_BIT}},
                                   {0x40000000, {0x40000010, KVM}},
                                   {0x40000010, {2445424, 1000000}}};
+static const struct leaf acrn[] = {
+    {0, {0x14}}, {1, {0, 0, HV_BIT}}, {0x40000000, {0x40000010, ACRN}}, {0x40000010, {1896000, 0}}};
 static const struct leaf kvm_plain[] = {
     {0, {0x14}}, {1, {0, 0, HV_BIT}}, {0x40000000, {0x40000001, KVM}}, {0x40000010, {1}}};
 static const struct leaf kvm_first[] = {
@@ -123,6 +130,9 @@ KTEST(tsc_source, hyperv)
     w = (struct world){hyperv_no_msr, ARRAY_SIZE(hyperv_no_msr), 2095197000, 0};
     EXPECT_EQ(ask(&w).khz, 0);
     EXPECT_EQ(w.msr_reads, 0);
+    w = (struct world){hyperv_old, ARRAY_SIZE(hyperv_old), 2095197000, 0};
+    EXPECT_EQ(ask(&w).khz, 0); /* above its highest leaf */
+    EXPECT_EQ(w.msr_reads, 0);
 }
 
 KTEST(tsc_source, timing_leaf)
@@ -132,6 +142,8 @@ KTEST(tsc_source, timing_leaf)
     EXPECT_EQ(ASK(kvm, 0).khz, 2445424);
     EXPECT_STREQ(ASK(kvm, 0).name, "KVM");
     EXPECT_TRUE(ASK(kvm, 0).exact);
+    EXPECT_EQ(ASK(acrn, 0).khz, 1896000);
+    EXPECT_STREQ(ASK(acrn, 0).name, "ACRN");
     EXPECT_EQ(ASK(kvm_plain, 0).khz, 0); /* above its highest leaf */
     EXPECT_EQ(ASK(kvm_first, 0).khz, 0);
     EXPECT_EQ(ASK(stranger, 0).khz, 0);

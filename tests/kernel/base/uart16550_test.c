@@ -327,10 +327,17 @@ struct in_memory {
     struct fake uart;
     u32 every;
     bool words_only;  /* bytes are not answered: FFh */
+    bool bytes_only;  /* nor are words */
+    u8 no_uart;       /* this register reads FFh, all others as in a UART */
     bool another;     /* a second UART follows, whose registers must not change */
     u8 width, stride; /* of an access now */
     u32 stray;        /* writes beside the registers */
 };
+
+static bool answers(const struct in_memory *m)
+{
+    return m->width == 4 ? !m->bytes_only : !m->words_only;
+}
 
 static u8 mem_read(void *ctx, u32 reg)
 {
@@ -338,7 +345,7 @@ static u8 mem_read(void *ctx, u32 reg)
     u32 at = reg * m->stride;
 
     m->uart.now += m->uart.reads_a_us == 0; /* a word takes longer than a byte */
-    if (m->words_only && m->width != 4)
+    if (!answers(m) || (m->no_uart && at == m->no_uart * m->every))
         return 0xff;
     if (at >= 8 * m->every)
         return m->another ? (at % 8 == 5 ? 0x60 : at % 8 == 2 ? 0xc1 : 0) : 0xff;
@@ -350,7 +357,7 @@ static void mem_write(void *ctx, u32 reg, u8 val)
     struct in_memory *m = ctx;
     u32 at = reg * m->stride;
 
-    if (at % m->every || at >= 8 * m->every || (m->words_only && m->width != 4))
+    if (at % m->every || at >= 8 * m->every || !answers(m))
         m->stray++;
     else
         fake_write(&m->uart, at / m->every, val);
@@ -391,10 +398,13 @@ KTEST(uart16550, finds_the_layout)
     find((struct in_memory){.every = 1, .uart = {.polls_needed = 3000, .pending = 16}}, true, 1, 1);
     find((struct in_memory){.every = 4}, true, 4, 4);
     find((struct in_memory){.every = 4, .words_only = true}, true, 4, 4);
+    find((struct in_memory){.every = 4, .bytes_only = true}, true, 1, 4);
     find((struct in_memory){.every = 4, .uart = {.polls_needed = 3000, .pending = 16}}, true, 4, 4);
     find((struct in_memory){.every = 1, .uart = {.absent = true}}, false, 0, 0);
     find((struct in_memory){.every = 4, .uart = {.absent = true}}, false, 0, 0);
     find((struct in_memory){.every = 1, .uart = {.stuck = true}}, false, 0, 0);
+    find((struct in_memory){.every = 1, .no_uart = 2}, false, 0, 0);
+    find((struct in_memory){.every = 1, .no_uart = 4}, false, 0, 0);
     find((struct in_memory){.every = 4, .uart = {.no_scratch = true}}, false, 0, 0);
 }
 

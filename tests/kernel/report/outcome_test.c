@@ -41,6 +41,7 @@ KTEST(outcome, failed)
     EXPECT_STREQ(WITH(units_wrong, 1), "FAILED: 1 unit in the wrong place");
     EXPECT_STREQ(WITH(failed, 2), "FAILED: 2 test cases failed");
     EXPECT_STREQ(WITH(globs_empty, 1), "FAILED: 1 glob of run= matched nothing");
+    EXPECT_STREQ(WITH(words_refused, 2), "FAILED: 2 words of fail= did nothing");
     EXPECT_STREQ(WITH(passed, 0), "FAILED: no test case ran");
     EXPECT_STREQ(WITH(damaged, 3), "FAILED: 3 damaged per-CPU objects");
     EXPECT_STREQ(WITH(ubsan_reports, 2), "FAILED: 2 reports of undefined behaviour");
@@ -53,6 +54,7 @@ KTEST(outcome, doubtful)
     EXPECT_STREQ(WITH(no_acpi, true), "held, but: no ACPI tables");
     EXPECT_STREQ(WITH(no_madt, true), "held, but: no ACPI table lists the CPUs");
     EXPECT_STREQ(WITH(uncovered, 2 * SZ_1M), "held, but: 2048 KiB of memory in no node");
+    EXPECT_STREQ(WITH(events[EVENT_OPTION_IGNORED], 1), "held, but: 1 option-ignored event");
     EXPECT_STREQ(WITH(events[EVENT_MCE_CORRECTED], 1), "held, but: 1 mce-corrected event");
 }
 

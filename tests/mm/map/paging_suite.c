@@ -4,6 +4,9 @@
  */
 #include "kernel/base/safe.h"
 #include "kernel/base/string.h"
+#include "kernel/platform/console.h"
+#include "kernel/platform/pat.h"
+#include "kernel/platform/screen.h"
 #include "tests/suite/kutil.h"
 
 extern char __text_start[], __text_end[], __rodata_start[], __data_start[]; /* linker.ld */
@@ -181,4 +184,64 @@ KTEST(paging, control_registers)
 
     EXPECT_EQ(smp_call_all_copy(check_control, &t), 0);
     EXPECT_TALLY(&t, cpus_online());
+}
+
+/* ---- registers of devices, and the frame buffer ---------------------------------------------- */
+
+static void refused(u64 pa, const char *why)
+{
+    struct kernel_vm *vm = &boot_state_get()->vm;
+    u64 mark = console_mark();
+
+    EXPECT_TRUE(!paging_map_mmio(vm, pa, 64, PT_UC, "test"));
+    EXPECT_EQ(console_count(mark, why), 1);
+}
+
+/* Whoever asks: nobody gets a second, writable mapping of the kernel or of RAM. */
+KTEST(paging, where_no_registers_are)
+{
+    const struct boot_state *s = boot_state_get();
+
+    ktest_expect_lines();
+    refused(image_to_phys(__text_start), "refused: that is Perch itself");
+    refused(s->ram[s->ram_count - 1].end - 64, "refused: that is RAM");
+    refused(1ULL << 52, "refused: beyond the CPU's physical addresses");
+    refused(~0ULL - 31, "refused: no room for the registers");
+}
+
+struct frame_buffer {
+    struct range at;
+    u32 leaves, slow;
+};
+
+static int look_at_frame_buffer(void *ctx, const struct pt_leaf *leaf)
+{
+    struct frame_buffer *fb = ctx;
+
+    if (!range_overlaps((struct range){leaf->pa, leaf->pa + leaf->size}, fb->at))
+        return 0;
+    fb->leaves++;
+    fb->slow += (leaf->prot & (PT_UC | PT_WC)) != PT_WC;
+    return 0;
+}
+
+static void check_pat(void *arg)
+{
+    CHECK(arg, (rdmsr(MSR_PAT) >> 8 & 7) == PAT_WC); /* what PWT alone chooses */
+    tally_ran(arg);
+}
+
+/* Where there is a screen, all of it is write-combining after the boot tables too; on every CPU. */
+KTEST(paging, frame_buffer_is_write_combining)
+{
+    struct frame_buffer fb = {.at = screen_memory()};
+    struct pagetable live = live_tables();
+    struct tally t = {0};
+
+    EXPECT_EQ(smp_call_all_copy(check_pat, &t), 0);
+    EXPECT_TALLY(&t, cpus_online());
+    EXPECT_EQ(pagetable_walk(&live, VAREA_BASE, VAREA_BASE + VAREA_SIZE, look_at_frame_buffer, &fb),
+              0);
+    EXPECT_TRUE(fb.leaves || !screen_ready());
+    EXPECT_EQ(fb.slow, 0);
 }

@@ -2,6 +2,7 @@
  * The page allocator: orders, nodes, tiers, hand-over with holes, partial frees, refusals.
  * SPDX-License-Identifier: MIT
  */
+#include "kernel/base/events.h"
 #include "kernel/base/ktest.h"
 #include "tests/host/shim.h"
 #include "tests/mm/pages/buddy_rig.h"
@@ -116,6 +117,7 @@ KTEST(buddy, falls_back_in_order_of_distance_and_counts)
 {
     rig_simple(&rig, 3, 8 * MIB);
     u64 pa, n = buddy_free_pages(&rig.b, 2), far = buddy_free_pages(&rig.b, 0);
+    u64 events = event_total(EVENT_NODE_FALLBACK);
 
     for (u64 i = 0; i < n; i++)
         must_alloc(2, 0, 0, 2);
@@ -127,6 +129,7 @@ KTEST(buddy, falls_back_in_order_of_distance_and_counts)
     struct buddy_stats two = stats(2), one = stats(1), zero = stats(0);
     EXPECT_EQ(two.local, two.handed_over - two.records);
     EXPECT_EQ(two.fallen_back, n + 1);
+    EXPECT_EQ(event_total(EVENT_NODE_FALLBACK) - events, n + 1);
     EXPECT_EQ(two.failed, 1);
     EXPECT_EQ(one.foreign, n);
     EXPECT_EQ(zero.foreign, 1);
@@ -135,6 +138,20 @@ KTEST(buddy, falls_back_in_order_of_distance_and_counts)
     EXPECT_EQ(buddy_alloc(&rig.b, 2, 19, 0, &pa, NULL), -EINVAL);
     EXPECT_EQ(buddy_alloc(&rig.b, 3, 0, 0, &pa, NULL), -EINVAL);
     EXPECT_EQ(buddy_alloc(&rig.b, NODE_NONE, 0, 0, &pa, NULL), 0);
+    rig_done(&rig);
+}
+
+/* A node without memory is served by the nearest one: that is as it should be, and no event. */
+KTEST(buddy, what_has_no_memory_falls_back_without_an_event)
+{
+    u64 events = event_total(EVENT_NODE_FALLBACK);
+
+    rig_init(&rig, 2, 8 * MIB);
+    rig_declare(&rig, 0, 0, 8 * MIB);
+    REQUIRE_EQ(buddy_add(&rig.b, 0, 8 * MIB), 0);
+    must_alloc(1, 0, 0, 0);
+    EXPECT_EQ(stats(1).fallen_back, 1);
+    EXPECT_EQ(event_total(EVENT_NODE_FALLBACK), events);
     rig_done(&rig);
 }
 

@@ -177,6 +177,57 @@ KTEST(percpu_alloc_cpus, an_idle_cpu_that_does_not_come)
     rig_end(r);
 }
 
+/*
+ * Nobody was idle, and this CPU never comes to a safe point; or who was idle does not come. An idle
+ * CPU that was not asked is, at the next call that fails.
+ */
+KTEST(percpu_alloc_cpus, an_empty_reserve_asks_every_idle_cpu)
+{
+    struct alloc_rig *r = rig_new(&(struct world_shape){.nr_nodes = 2, .nr_cpus = 4});
+    static void *ptr[20000];
+    u32 n = 0;
+
+    while (n < ARRAY_SIZE(ptr) && (ptr[n] = pcpu_alloc(&r->a, 64, 8, PCPU_ATOMIC)))
+        n++;
+    EXPECT_EQ(r->a.work[0], PCPU_WORK_REFILL);
+    for (u32 cpu = 2; cpu < 4; cpu++) {
+        r->idle = cpu;
+        for (u32 i = 0; i < 2 * PCPU_REFILL_ASKS; i++)
+            EXPECT_EQ(pcpu_alloc(&r->a, 64, 8, PCPU_ATOMIC), NULL);
+        EXPECT_EQ(r->wakes, cpu - 1); /* once each */
+        EXPECT_EQ(r->a.work[cpu], PCPU_WORK_REFILL);
+    }
+    host_cpu_number = 3;
+    EXPECT_TRUE(pcpu_idle_work(&r->a));
+    host_cpu_number = 0;
+    EXPECT_NE(ptr[n] = pcpu_alloc(&r->a, 64, 8, PCPU_ATOMIC), NULL);
+    pcpu_free_bulk(&r->a, n + 1, ptr);
+    rig_end(r);
+}
+
+/* The same for memory that should go back: neither who has the work nor its size is without end. */
+KTEST(percpu_alloc_cpus, a_return_that_does_not_come)
+{
+    struct alloc_rig *r = rig_new(&(struct world_shape){.nr_nodes = 2, .nr_cpus = 4});
+    static void *ptr[1000];
+
+    EXPECT_EQ(pcpu_alloc_bulk(&r->a, 4096, 8, 0, ARRAY_SIZE(ptr), ptr), ARRAY_SIZE(ptr));
+    r->a.work_handed = r->a.work[0] = r->wakes = 0;
+    r->idle = 2;
+    pcpu_free_bulk(&r->a, 200, ptr);
+    EXPECT_TRUE(r->a.work[2] & PCPU_WORK_RETURN);
+    r->idle = 3;
+    pcpu_free_bulk(&r->a, ARRAY_SIZE(ptr) - 200, ptr + 200);
+    EXPECT_TRUE(r->a.work[3] & PCPU_WORK_RETURN);
+    EXPECT_TRUE(r->a.work[0] & PCPU_WORK_RETURN);
+    EXPECT_EQ(r->wakes, 2);
+    EXPECT_GE(stats_empty(r), 500);
+    for (u32 i = 0; i < 20; i++) /* each gives back a bounded number */
+        pcpu_free(&r->a, pcpu_alloc(&r->a, 5000, 8, 0));
+    EXPECT_LE((s64)stats_empty(r), pcpu_enough_blocks(&r->a) + PCPU_RETURN_LATE);
+    rig_end(r);
+}
+
 /* It is named as idle and parks before it is asked: nobody waits for it. */
 KTEST(percpu_alloc_cpus, an_idle_cpu_that_parks_first)
 {

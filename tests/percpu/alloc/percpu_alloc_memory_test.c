@@ -422,6 +422,22 @@ KTEST(percpu_alloc_memory, promotion_is_deferred_work)
     rig_end(r);
 }
 
+/* The idle CPU never comes: after some populations the CPU that goes on populating does it. */
+KTEST(percpu_alloc_memory, promotion_by_a_cpu_that_was_not_asked)
+{
+    struct alloc_rig *r = rig_new(&dense);
+    static void *ptr[4000];
+    u32 n = 0;
+
+    r->idle = 9;
+    while (n < ARRAY_SIZE(ptr) && !node_stats(r, 0).leaves_2m)
+        ptr[n++] = pcpu_alloc(&r->a, 4096, 8, 0);
+    EXPECT_TRUE(node_stats(r, 0).leaves_2m >= 2);
+    EXPECT_TRUE(r->a.work[9] & PCPU_WORK_PROMOTE); /* there it stays */
+    pcpu_free_bulk(&r->a, n, ptr);
+    rig_end(r);
+}
+
 KTEST(percpu_alloc_memory, a_cpu_that_comes_makes_ranges_whole)
 {
     struct alloc_rig *r =

@@ -372,10 +372,13 @@ KTEST(percpu_alloc, addresses_of_every_cpu)
 KTEST(percpu_alloc, decode)
 {
     const struct pcpu_first_chunk *fc = &boot_state_get()->first_chunk;
-    const struct pcpu_dchunk *ch = percpu_allocator()->chunks[PCPU_CHUNK_DYNAMIC];
     struct percpu_location loc;
     u32 cpu, wrong = 0, on_stack;
+    const struct pcpu_dchunk *ch;
+    struct dyn_state s;
 
+    dyn_begin(&s);
+    ch = percpu_allocator()->chunks[PCPU_CHUNK_DYNAMIC];
     for_each_possible_cpu(cpu)
     {
         u8 *unit = pcpu_unit_addr(fc, cpu), *dyn = (u8 *)ch->base + fc->unit_off[cpu];
@@ -397,18 +400,21 @@ KTEST(percpu_alloc, decode)
     EXPECT_EQ(percpu_decode((void *)(ch->base + PCPU_WINDOW_SIZE), &loc), -ENOENT);
     EXPECT_FALSE(is_percpu_address((void *)~0ULL));
     EXPECT_EQ(per_cpu_ptr_to_phys(&on_stack), ~0ULL);
+    dyn_end(&s);
 }
 
 /* Units that are no CPU's, and the page of a dynamic copy by its other address. */
 KTEST(percpu_alloc, decode_holes)
 {
     const struct pcpu_first_chunk *fc = &boot_state_get()->first_chunk;
-    const struct pcpu_dchunk *ch = percpu_allocator()->chunks[PCPU_CHUNK_DYNAMIC];
     u32 unit = 0, holes = 0, found = 0, cpu = 0;
+    const struct pcpu_dchunk *ch;
     struct dyn_state s;
     u64 pa, mapped;
     void *p;
 
+    dyn_begin(&s);
+    ch = percpu_allocator()->chunks[PCPU_CHUNK_DYNAMIC];
     for (u32 g = 0; g < fc->nr_groups; g++)
         for (u32 i = 0; i < fc->group_units[g]; i++, unit++) {
             u64 off = fc->group_offsets[g] + i * fc->unit_size;
@@ -422,7 +428,6 @@ KTEST(percpu_alloc, decode_holes)
     EXPECT_EQ(found, 0);
     ktest_note("%u unused units", holes);
 
-    dyn_begin(&s);
     p = percpu_alloc(MIN(fc->unit_size / 2, 16 * SZ_1K), PAGE_SIZE, 0);
     REQUIRE_TRUE(p != NULL);
     for_each_looked_cpu(cpu)
@@ -464,6 +469,7 @@ static void bad_free(void *ptr, const char *what)
 KTEST(percpu_alloc, bad_frees)
 {
     u64 lines = atomic_exchange(&percpu_allocator()->lines_refused, 0); /* each says its line */
+    u32 level = console_set_level(LOG_INFO); /* loglevel= may keep fewer */
     struct dyn_state s;
     void *once;
 
@@ -490,6 +496,7 @@ KTEST(percpu_alloc, bad_frees)
     }
     give_objects(&objs);
     atomic_store(&percpu_allocator()->lines_refused, lines);
+    console_set_level(level);
     dyn_end(&s);
 }
 
@@ -531,10 +538,15 @@ KTEST(percpu_alloc, counts)
 KTEST(percpu_alloc, dump)
 {
     const struct boot_state *st = boot_state_get();
-    u64 mark = console_mark();
     struct percpu_stats s;
+    u32 level;
+    u64 mark;
 
+    level = console_set_level(LOG_INFO);
+    dyn_make_lowest_chunk();
+    mark = console_mark();
     percpu_dump();
+    console_set_level(level);
     percpu_get_stats(&s);
     EXPECT_EQ(console_count(mark, "percpu: unit "), 1);
     EXPECT_EQ(console_count(mark, "percpu: chunk 0 (first): "), 1);

@@ -83,8 +83,30 @@ static inline void dyn_trim(struct percpu_stats *st)
     percpu_get_stats(st);
 }
 
+/*
+ * The lowest dynamic chunk is made when the first chunk is full, and then stays. Where percpu_dyn=
+ * makes the first chunk larger than all that the boot takes, that would be in the middle of a case.
+ */
+static inline void dyn_make_lowest_chunk(void)
+{
+    void **last = NULL, **p;
+
+    while (!percpu_allocator()->chunks[PCPU_CHUNK_DYNAMIC]) {
+        p = percpu_alloc(PAGE_SIZE, PAGE_SIZE, 0);
+        REQUIRE_TRUE(p != NULL);
+        *per_cpu_ptr(p, 0) = last;
+        last = p;
+    }
+    while (last) {
+        p = last;
+        last = *per_cpu_ptr(p, 0);
+        percpu_free(p);
+    }
+}
+
 static inline void dyn_begin(struct dyn_state *s)
 {
+    dyn_make_lowest_chunk();
     dyn_trim(&s->st);
     EXPECT_EQ(s->st.cached_bytes, 0);
 }

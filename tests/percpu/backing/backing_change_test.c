@@ -164,6 +164,8 @@ KTEST(backing_change, no_table_for_a_demotion)
 
 KTEST(backing_change, pages_that_a_cpu_may_still_use_are_lost)
 {
+    u64 lost = event_total(EVENT_PAGES_LOST);
+
     begin(&two_by_four);
     EXPECT_EQ(populate(0, 4), 0);
     world_fail(&w, WORLD_FLUSH, 1, false);
@@ -175,11 +177,32 @@ KTEST(backing_change, pages_that_a_cpu_may_still_use_are_lost)
     EXPECT_EQ(w.count[0].reserved, 0); /* the rest is not a reservation any more */
     EXPECT_EQ(world_free_pages(&w, 0), 32 * 512 - 16);
     EXPECT_TRUE(shim_log_contains("percpu: a CPU did not answer the flush: 16 pages are not used"));
+    EXPECT_EQ(event_total(EVENT_PAGES_LOST), lost + 16);
     world_fail(&w, WORLD_FLUSH, 1, false);
     EXPECT_EQ(populate(1, 1), -ETIMEDOUT); /* somebody may remember what was there */
     EXPECT_EQ(populate(1, 1), 0);
     EXPECT_TRUE(all_are(page(5, 1), 0));
     end();
+}
+
+/* A CPU may still walk the chunk's tables: its addresses are never used again. */
+KTEST(backing_change, addresses_that_a_cpu_may_still_use_are_lost)
+{
+    u64 lost = event_total(EVENT_ADDRESSES_LOST);
+    struct pcpu_flush_list list = {.n = 0};
+    struct pcpu_range *r;
+
+    begin(&two_by_four);
+    pcpu_for_each_range(r, &b)
+        pcpu_flush_add(&list, b.base + r->shape->off, b.base + r->shape->off + PCPU_RANGE_SIZE);
+    world_fail(&w, WORLD_FLUSH, 1, false);
+    pcpu_backing_destroy(&b);
+    EXPECT_EQ(event_total(EVENT_ADDRESSES_LOST), lost + 1);
+    EXPECT_TRUE(shim_log_contains("percpu: a CPU did not answer: the addresses of chunk"));
+    EXPECT_EQ(pcpu_backing_create(&w.env, &b), 0);
+    EXPECT_EQ(pcpu_flush_do(&b, &list), 0); /* the world forgets its tables */
+    end();
+    EXPECT_EQ(event_total(EVENT_ADDRESSES_LOST), lost + 1);
 }
 
 KTEST(backing_change, single_pages_are_lost_as_well)

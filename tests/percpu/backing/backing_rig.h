@@ -9,6 +9,7 @@
 
 #include <string.h>
 
+#include "kernel/base/events.h"
 #include "kernel/base/ktest.h"
 #include "percpu/backing/backing_internal.h"
 #include "tests/host/percpu_world.h"

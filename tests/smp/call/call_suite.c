@@ -4,8 +4,10 @@
  */
 #include <stdatomic.h>
 #include "kernel/base/events.h"
+#include "kernel/platform/console.h"
 #include "smp/call/tlb.h"
 #include "tests/suite/kutil.h"
+#include "tests/suite/on_idle.h"
 #include "tests/suite/speed.h"
 
 static DEFINE_PER_CPU(u32, calls);
@@ -200,4 +202,67 @@ KTEST(call, an_nmi_is_counted_once)
     tlb_calls.ops.nmi(tlb_calls.ops.ctx, cpu);
     EXPECT_EQ(event_total(EVENT_TLB_NMI), tlb_before + 1);
     EXPECT_EQ(smp_call_all(nothing, NULL), 0);
+}
+
+/* ---- a CPU that does not take a call --------------------------------------------------------- */
+
+static atomic_bool held, let_go;
+
+static void hold_with_interrupts_off(void *arg)
+{
+    u64 flags = local_irq_save();
+
+    (void)arg;
+    atomic_store(&held, true);
+    while (!atomic_load(&let_go))
+        cpu_relax();
+    local_irq_restore(flags);
+}
+
+/* Returns how many calls it took: a busy host may not let the CPU answer the first NMI in time. */
+static u32 call_until_it_says_where(u32 cpu)
+{
+    u64 mark = console_mark();
+    u32 tries = 0;
+
+    for (u64 ms = 20; ms <= 2000; ms *= 10) {
+        struct call_deadline shorter = {ms * tsc_khz_now(), NULL};
+        struct call_deadline old = call_kind_set_deadline(&smp_calls, shorter);
+
+        EXPECT_EQ(smp_call_on(cpu, nothing, NULL), -ETIMEDOUT);
+        call_kind_set_deadline(&smp_calls, old);
+        tries++;
+        if (console_count(mark, "does not answer a call: it is at"))
+            break;
+    }
+    EXPECT_EQ(console_count(mark, ", interrupts off (1 silent)"), 1);
+    return tries;
+}
+
+/* Each call to a CPU with interrupts off ends with one NMI, which asks where it is. */
+KTEST(call, a_silent_cpu_says_where_it_is)
+{
+    u32 cpu = cpumap_next(&cpu_map, CPU_ONLINE, 1);
+    struct deadline d = deadline_start(1000000);
+    u64 nmis = event_total(EVENT_CALL_NMI);
+    static struct on_idle o;
+
+    if (cpu >= cpu_map.nr_ids) {
+        ktest_skip("needs 2 CPUs");
+        return;
+    }
+    atomic_store(&held, false);
+    atomic_store(&let_go, false);
+    on_idle_begin(&o, hold_with_interrupts_off, NULL, false);
+    on_idle_add(&o, cpu);
+    while (!atomic_load(&held) && !deadline_passed(&d))
+        cpu_relax();
+    EXPECT_TRUE(atomic_load(&held));
+    ktest_expect_event(EVENT_CALL_NMI);
+    ktest_expect_lines();
+    nmis += call_until_it_says_where(cpu);
+    EXPECT_EQ(event_total(EVENT_CALL_NMI), nmis);
+    atomic_store(&let_go, true);
+    on_idle_end(&o, 1);
+    EXPECT_EQ(smp_call_on(cpu, nothing, NULL), 0);
 }

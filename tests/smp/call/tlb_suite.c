@@ -223,6 +223,7 @@ KTEST(tlb, an_nmi_rescues)
     struct tlb_stats before, after;
     u32 cpu = cpumap_next(&cpu_map, CPU_ONLINE, 1);
     int err = -ETIMEDOUT;
+    u64 nmis;
 
     if (cpus_online() < 2) {
         ktest_skip("needs 2 CPUs");
@@ -237,6 +238,7 @@ KTEST(tlb, an_nmi_rescues)
     EXPECT_TRUE(wait_held(true));
     tlb_area_unmap(&a);
     tlb_stats_read(&before);
+    nmis = event_total(EVENT_TLB_NMI);
     ktest_expect_event(EVENT_TLB_NMI);
     ktest_expect_lines();
     for (u64 ms = 20; err && ms <= 2000; ms *= 10)
@@ -245,6 +247,7 @@ KTEST(tlb, an_nmi_rescues)
     EXPECT_EQ(err, 0);
     EXPECT_TRUE(atomic_load(&held));
     EXPECT_GE(after.nmi_rescues, before.nmi_rescues + 1);
+    EXPECT_GE(event_total(EVENT_TLB_NMI), nmis + 1);
     atomic_store(&let_go, true);
     on_idle_end(&o, 1);
     EXPECT_EQ(tlb_area_read(&a, cpu), TLB_AREA_FAULT);

@@ -12,6 +12,8 @@
 #include "smp/compare/tsc_sync.h"
 #include "smp/start/cpus.h"
 
+extern u64 first_tsc; /* boot/entry64.asm */
+
 /* Longer than any host keeps a CPU waiting for all the others, and than any TSC is off by. */
 #define ODD_SECONDS 3600
 
@@ -99,4 +101,15 @@ KTEST(tsc, the_odd_one_may_be_this_cpu)
     EXPECT_NE(ref, cpu_number());
     EXPECT_EQ(r.worst_cpu, cpu_number());
     EXPECT_TRUE(r.worst > (s64)(odd - odd / 8));
+}
+
+/* Another CPU's TSC may be behind the boot CPU's first reading: its time is 0 then, not 2^64. */
+KTEST(tsc, no_time_before_the_start)
+{
+    u64 was = first_tsc, us;
+
+    first_tsc = rdtsc() + (1ULL << 40);
+    us = uptime_us();
+    first_tsc = was;
+    EXPECT_EQ(us, 0);
 }

@@ -255,6 +255,27 @@ KTEST(bringup_batch, a_lost_startup_is_repeated_to_the_silent_one_only)
     EXPECT_EQ(sim.result.retried, 0);
 }
 
+/*
+ * A host that runs one processor after the other, each later than a second start-up IPI on a real
+ * machine: none is sent. A lost one is repeated there too, when nobody makes progress any more.
+ */
+KTEST(bringup_batch, under_a_hypervisor_only_standstill_repeats_a_startup)
+{
+    setup(16);
+    for (u32 i = 0; i < sim.n; i++)
+        sim.cpu[i].delay = (i + 1) * 300 * MS;
+    run(true);
+    EXPECT_EQ(sim.result.online, 16);
+    EXPECT_EQ(sim.result.second_startup, 0);
+    setup(16);
+    sim.cpu[3].lose = 1;
+    run(true);
+    EXPECT_EQ(sim.result.online, 16);
+    EXPECT_EQ(sim.result.second_startup, 1);
+    EXPECT_EQ(sim.result.retried, 0);
+    EXPECT_LT(sim.result.total_ticks, 700 * MS);
+}
+
 KTEST(bringup_batch, dead_ones_cost_one_deadline_in_all)
 {
     setup(16);
@@ -328,6 +349,19 @@ KTEST(bringup_batch, a_slow_one_gets_one_init)
     EXPECT_EQ(sim.result.online, 8);
     EXPECT_EQ(sim.cpu[6].inits, 1);
     EXPECT_EQ(sim.cpu[6].runs, 1);
+}
+
+/* Stages are read a few times per deadline only; who has come on since the last time is alive. */
+KTEST(bringup_batch, the_last_look_decides)
+{
+    for (u64 at = 40 * MS; at < 56 * MS; at += MS / 4) {
+        setup(8);
+        sim.cpu[6].delay = at;
+        sim.cpu[6].step = 4 * MS;
+        run(false);
+        EXPECT_EQ(sim.result.online, 8);
+        EXPECT_EQ(sim.cpu[6].inits, 1);
+    }
 }
 
 KTEST(bringup_batch, a_retry_succeeds)

@@ -193,6 +193,13 @@ KTEST(bringup_fault, items)
     EXPECT_EQ(f.stop_at, STAGE_LONG_MODE);
     EXPECT_EQ(parse("ap_stage:4095:6", &f), 0);
     EXPECT_EQ(f.cpu, 4095);
+    EXPECT_EQ(f.last, 4095);
+    EXPECT_EQ(parse("ap_silent:100-144", &f), 0);
+    EXPECT_EQ(f.cpu, 100);
+    EXPECT_EQ(f.last, 144);
+    EXPECT_EQ(parse("ap_stage:6-6:3", &f), 0);
+    EXPECT_EQ(f.last, 6);
+    EXPECT_EQ(f.stop_at, STAGE_LONG_MODE);
 }
 
 KTEST(bringup_fault, refused)
@@ -201,6 +208,12 @@ KTEST(bringup_fault, refused)
         "ap_silent:",
         "ap_silent:x",
         "ap_silent:4096",
+        "ap_silent:5-",
+        "ap_silent:5-4",
+        "ap_silent:5-4096",
+        "ap_silent:5-6-7",
+        "ap_silent:-6",
+        "ap_stage:5-6",
         "ap_silent:5:1",
         "ap_early:",
         "ap_early:7:1",

@@ -70,8 +70,11 @@ static void spin(void *arg)
         ;
 }
 
-/* A target that does not answer in time gets the NMI, survives it, and the call succeeds. */
-KTEST(smp, nmi_escalation_is_survived)
+/*
+ * A target that takes longer than the deadline: the call fails or succeeds, and later ones work. It
+ * gets an NMI only where a busy host did not let it begin: call.a_silent_cpu_says_where_it_is.
+ */
+KTEST(smp, calls_go_on_after_a_slow_one)
 {
     u64 ms = tsc_khz_now(), time = 6 * ms;
     struct call_deadline old;
