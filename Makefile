@@ -428,7 +428,8 @@ FUZZ_CFLAGS := -std=gnu11 -g -O1 -fsanitize=fuzzer-no-link,address,undefined \
 	-fno-sanitize-recover=all -Itests/host -I.
 FUZZ_LIB := $(BUILD)/fuzz/libperch.a
 FUZZ_BINS := $(FUZZERS:%.c=$(BUILD)/fuzz/%)
-FUZZ_LIB_OBJS := $(patsubst %.c,$(BUILD)/fuzz/%.o,$(PURE_SRCS) tests/host/shim.c)
+FUZZ_LIB_OBJS := $(patsubst %.c,$(BUILD)/fuzz/%.o,$(PURE_SRCS) kernel/base/events.c \
+	tests/host/shim.c)
 
 $(BUILD)/fuzz/%.o: %.c
 	@mkdir -p $(@D)
