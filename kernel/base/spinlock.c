@@ -27,3 +27,12 @@ void spin_look(struct spin *s, const void *what)
     if (!spin_look_until(s, SPIN_TICKS))
         spin_never_ends(what);
 }
+
+void spin_lock_taken(struct spinlock *l)
+{
+    struct spin spin = {0};
+
+    do
+        spin_wait(&spin, l);
+    while (!spin_trylock(l));
+}

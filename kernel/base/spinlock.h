@@ -74,13 +74,14 @@ static inline bool spin_until(struct spin *s, u64 ticks)
     return true;
 }
 
+/* Not inline, so that taking a free lock is short. Panics instead of waiting for ever. */
+void spin_lock_taken(struct spinlock *l);
+
 /* Panics instead of waiting for ever, as spin_wait(). */
 static inline void spin_lock(struct spinlock *l)
 {
-    struct spin spin = {0};
-
-    while (!spin_trylock(l))
-        spin_wait(&spin, l);
+    if (unlikely(!spin_trylock(l)))
+        spin_lock_taken(l);
 }
 
 static inline void spin_unlock(struct spinlock *l)
