@@ -36,10 +36,18 @@ def by_order(value):
     return {order: f"return order={order} {value}" for order in ("random", "age", "size")}
 
 
+def by_shape():
+    shapes = ((24, 16), (40, 64), (64, 64), (192, 64), (288, 8), (512, 8), (513, 8), (640, 32),
+              (1000, 8), (1024, 64), (1032, 64), (1536, 8), (3000, 8), (4096, 64), (4104, 8))
+    return {f"{size} B, {align}": f"percpu size={size} align={align} op=pair_steady net"
+            for size, align in shapes}
+
+
 # {first cell of a header: {first cell of a row: figure}}. A cell is `Perch` or `Perch / Linux`.
 TABLES = {
     "pair of": by_size("pair_steady gross"),
     "net of clearing": by_size("pair_steady net"),
+    "size, alignment": by_shape(),
     "first allocation, populated": by_size("alloc_grow class=nopop med"),
     "populating itself": by_size("alloc_grow class=populate med"),
     "making a chunk": by_size("alloc_grow class=newchunk med"),

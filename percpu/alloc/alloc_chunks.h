@@ -25,7 +25,6 @@
  *    Without a population no more ranges become ready, and nothing but speed waits.
  * What is not posted needs no other CPU: a magazine's dirty entries are cleared by the next miss,
  * a set is drained when it is over its quota, and a parked CPU drained its own with interrupts off.
- * The set of a group that is parked as a whole keeps at most its quota, until one of them wakes.
  * There are no remote frees: an object goes to the magazines of the CPU that frees it.
  */
 void pcpu_defer(struct pcpu_allocator *a, u32 bits);
