@@ -73,12 +73,11 @@ void pcpu_defer(struct pcpu_allocator *a, u32 bits)
 
 void pcpu_defer_elsewhere(struct pcpu_allocator *a, u32 bits)
 {
-    u32 cpu = 0;
+    u32 cpu;
 
     /* CPU 0 is never parked. */
-    if (a->ops->pick_idle)
-        a->ops->pick_idle(a->ops->ctx, &cpu);
-    if (cpu == cpu_number() || !post_to(a, cpu, bits)) {
+    if (!a->ops->pick_idle || !a->ops->pick_idle(a->ops->ctx, &cpu) || cpu == cpu_number() ||
+        !post_to(a, cpu, bits)) {
         cpu = 0;
         atomic_fetch_or_explicit(&a->work[cpu], bits, memory_order_release);
     }

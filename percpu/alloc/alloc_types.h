@@ -142,7 +142,7 @@ struct pcpu_meta_pool {
 struct pcpu_alloc_ops {
     void *ctx;
     /*
-     * pick_idle returns an idle CPU in *cpu; false: none is idle. wake makes that CPU call
+     * pick_idle returns an idle CPU in *cpu; false: none is, and *cpu is no CPU. wake makes it call
      * pcpu_idle_pending() and pcpu_idle_work() soon. Both NULL: every CPU does its own work.
      */
     bool (*pick_idle)(void *ctx, u32 *cpu);

@@ -68,10 +68,8 @@ static inline bool rig_pick_idle(void *ctx, u32 *cpu)
 {
     struct alloc_rig *r = ctx;
 
-    if (r->idle == RIG_NOBODY)
-        return false;
-    *cpu = r->idle;
-    return true;
+    *cpu = r->idle; /* as in the kernel, of no use when nobody is idle */
+    return r->idle != RIG_NOBODY;
 }
 
 static inline void rig_wake(void *ctx, u32 cpu)
