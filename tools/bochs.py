@@ -22,6 +22,7 @@ SHARE = Path("/usr/share/bochs")
 BIOS, VGA = SHARE / "BIOS-bochs-latest", SHARE / "VGABIOS-lgpl-latest"
 DISPLAYS = {"sdl2": "bochs-sdl", "rfb": "bochs"}  # and Debian's packages with them
 STUCK = 90       # seconds of processor time without a new line
+PAINT = 30  # seconds that a window may take to be drawn
 LIMIT = 20 * 60  # seconds, whatever happens
 TICKS = os.sysconf("SC_CLK_TCK")
 OFF = "ACPI control: soft power off"  # what Bochs says, and ends
@@ -155,14 +156,18 @@ def command(image, cpus, megs, work, display):
 
 def watch(process, log, result, until, frames):
     """Until Bochs ends, the page is on the screen, the line `until` has come, or it is stuck."""
-    used_at_line = 0.0
+    used_at_line, first = 0.0, None
     while process.poll() is None:
         time.sleep(0.2)
         used = processor_seconds(process.pid) or 0.0
         if log.read():
             used_at_line = used
         if frames:
-            result.page = frames.page()
+            page = frames.page()
+            first = first or (page and time.monotonic())
+            # A frame may be taken while the window is half drawn.
+            if page and ("\ufffd" not in "".join(page) or time.monotonic() - first > PAINT):
+                result.page = page
         elif until and any(re.search(until, line) for _, line in result.stamps):
             result.waited = True
         if result.page or result.waited:

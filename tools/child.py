@@ -134,6 +134,8 @@ def end_group(process):
 def write(data, stream=None):
     """Bytes or a line to standard output (or another text stream), at once; or Unwritable."""
     stream = stream or sys.stdout
+    if stream is None:
+        raise Unwritable("stdout: closed")
     try:
         if isinstance(data, bytes):
             stream.buffer.write(data)
@@ -189,7 +191,7 @@ def complain(name, text, status):
 
 def leave(status):
     """Ends the process. Python would write a traceback if its last flush failed."""
-    for stream in (sys.stdout, sys.stderr):
+    for stream in filter(None, (sys.stdout, sys.stderr)):
         try:
             stream.flush()
         except OSError:

@@ -70,6 +70,8 @@ def verb_run(words, no_install):
     env = {name: value for name, value in os.environ.items()
            if name.lower() not in RUN_VALUES + RUN_FLAGS}
     for name, value in options.items():
+        if value == "":
+            raise Usage(f"--{name.replace('_', '-')} has an empty value")
         if value:
             env[name.upper()] = path_of(value) if name in FILES else str(value)
     try:

@@ -38,9 +38,37 @@ def size(text):
     return int(match.group(1)) << {"K": 10, "": 20, "M": 20, "G": 30, "T": 40}[match.group(2)]
 
 
+def number_of(text):
+    """A number of the kernel's command line (parse_u64): '12', '0x1f'; None: it is none."""
+    match = re.fullmatch(r"0[xX]([0-9a-fA-F]+)|(\d+)", text)
+    return match and (int(match[1], 16) if match[1] else int(match[2]))
+
+
 def size_of(text):
-    """A size of the kernel's command line: '64K' -> bytes; a bare number is bytes."""
-    return int(text) if text.isdigit() else size(text.upper())
+    """A size of the kernel's command line: '64K', '0x10000' -> bytes; a bare number is bytes."""
+    value = number_of(text)
+    return size(text.upper()) if value is None else value
+
+
+def _in(low, high):
+    return lambda text: number_of(text) is not None and low <= number_of(text) <= high
+
+
+def _is_atom(text):
+    try:
+        atom = size_of(text)
+    except MachineError:
+        return False
+    return 4096 <= atom <= 16 * MIB and atom & (atom - 1) == 0
+
+
+# What the kernel takes, where the runner needs the value (kernel/base/options.c, cmdline.h).
+MOST_LINE, MOST_WORDS = 2047, 128
+GOOD = {"nr_cpus": _in(1, 2**32 - 1), "possible_cpus": _in(1, 2**32 - 1),
+        "maxcpus": lambda text: text == "0" or _in(1, 2**32 - 1)(text), "loglevel": _in(0, 8),
+        "numa": lambda text: text in ("on", "off"), "exit": lambda text: text in ("isa-debug", "off"),
+        "percpu_alloc": lambda text: text in ("auto", "embed", "page"), "percpu_atom": _is_atom,
+        "fail": lambda text: 1 <= len(text) <= 63}
 
 
 def cpu_list(text):
@@ -167,9 +195,16 @@ class Machine:
     # ---- what the kernel must find ---------------------------------------------------
 
     def option(self, key, default=None):
-        """Value of the last KEY= on the kernel's command line."""
-        values = [w.partition("=")[2] for w in self.append.split() if w.startswith(key + "=")]
-        return values[-1] if values else default
+        """Value of the last KEY= on the kernel's command line that the kernel does not ignore."""
+        good = GOOD.get(key, lambda value: True)
+        values = [w.partition("=")[2] for w in self.append[:MOST_LINE].split()[:MOST_WORDS]
+                  if w.startswith(key + "=")]
+        return next((value for value in reversed(values) if good(value)), default)
+
+    def number(self, key):
+        """The same as a number; None: not given."""
+        value = self.option(key)
+        return None if value is None else number_of(value)
 
     def numbering(self):
         """Proximity domain -> node number: first seen in QEMU's SRAT, CPUs before memory."""
@@ -240,15 +275,14 @@ class Machine:
         return ROOM + 4 * (4096 if paged else size_of(self.option("percpu_atom", "2M")))
 
     def cpus_online(self):
-        given = map(self.option, ("maxcpus", "nr_cpus", "possible_cpus"))
-        limits = [max(int(value), 1) for value in given if (value or "").isdigit()]
+        given = map(self.number, ("maxcpus", "nr_cpus", "possible_cpus"))
+        limits = [max(value, 1) for value in given if value is not None]
         return self.online if self.online >= 0 else min([self.present()] + limits)
 
     def kernel_possible(self):
         """CPUs that are possible to the kernel: those present that nr_cpus= leaves."""
-        given = map(self.option, ("nr_cpus", "possible_cpus"))
-        return min([self.present()] + [max(int(value), 1) for value in given
-                                       if (value or "").isdigit()])
+        given = map(self.number, ("nr_cpus", "possible_cpus"))
+        return min([self.present()] + [value for value in given if value is not None])
 
     def no_pm1(self):
         return self.machine.startswith("microvm") or "acpi=off" in self.machine

@@ -248,7 +248,8 @@ def judge(machine, result):
         return _exit(machine, result), parsed
     problems = _exit(machine, result) + _verdict(machine, result) + _text(machine, lines)
     problems += _tests(machine, parsed) + _events(machine, lines) + _last_line(result)
-    if not machine.panics() and int(machine.option("loglevel", "6"), 0) >= INFO:
+    level = machine.number("loglevel")
+    if not machine.panics() and (level is None or level >= INFO):
         problems += _brought_up(machine, lines) + _placement(machine, lines)
         problems += _layout(machine, lines) + _host_memory(machine, result)
     return problems, parsed

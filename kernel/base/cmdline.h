@@ -84,6 +84,7 @@ struct kernel_options {
     u64 events; /* a bit for each id of events.h that may occur in a test case */
     /* Texts that their users parse; "": not given. */
     char fail[OPT_TEXT_MAX], soak[OPT_TEXT_MAX];
+    bool fail_ignored; /* a whole value of fail= was bad, so its faults are missing */
 };
 
 /* Fills every field. Logs a line for each unknown key and bad value. cmdline may be NULL. */

@@ -256,6 +256,7 @@ static void apply(struct kernel_options *o, const char *key, const char *value)
         if (options[i].set((char *)o + options[i].offset, value))
             return;
         event_count(EVENT_OPTION_IGNORED);
+        o->fail_ignored |= strcmp(key, "fail") == 0;
         pr_warn("command line: bad value \"%s\" for %s, ignored: it takes %s", value, key,
                 options[i].takes);
         return;

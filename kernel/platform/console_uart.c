@@ -6,8 +6,10 @@
 #include "kernel/base/cmdline.h"
 #include "kernel/base/cpu.h"
 #include "kernel/base/deadline.h"
+#include "kernel/base/events.h"
 #include "kernel/base/print.h"
 #include "kernel/base/safe.h"
+#include "kernel/base/string.h"
 #include "kernel/base/uart16550.h"
 #include "mm/map/address_map.h"
 
@@ -165,6 +167,9 @@ static void say(const struct uart_place *place, const char *source, const char *
     u32 speed = u && !u->waiting && u->place.pc ? uart_speed(&u->ops) : 0;
     char name[PLACE_TEXT];
 
+    /* What the user named and does not get is an ignored option; what a table names is not. */
+    if (strcmp(source, "console=") == 0 && strcmp(what, "refused") == 0)
+        event_count(EVENT_OPTION_IGNORED);
     uart_place_text(u ? &u->place : place, name, sizeof(name));
     if (speed)
         pr_info("console: %s: %s at %u baud: %s: %s", source, name, speed, what, why);

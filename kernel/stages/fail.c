@@ -56,6 +56,8 @@ void fail_check(const struct kernel_options *o)
     const char *list = o->fail;
     char item[OPT_TEXT_MAX];
 
+    if (o->fail_ignored)
+        fail_refuse("", "a whole value is ignored, so its faults are missing");
     while (list_next(&list, item, sizeof(item)))
         if (!is_plain(item) && !is_valued(item))
             fail_refuse(item, "no such word");

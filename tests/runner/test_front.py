@@ -65,6 +65,8 @@ STATUS = [
     (RUN, {"FAKE_STATUS": "35"}, 1, "perch: run: FAILED"),
     (RUN, {"FAKE_STATUS": "0"}, 1, "perch: run: FAILED"),
     (("run", "--mem", "1"), {}, 2, "perch: run: --mem 1: from 8M"),
+    (("run", "--topology="), {}, 2, "perch: run: --topology has an empty value"),
+    (("run", "--log", ""), {}, 2, "perch: run: --log has an empty value"),
     (("run", "--colour", "red"), {}, 2, "perch: run: unrecognized"),
     (("run", "--log", "/nonexistent/log"), {"FAKE_MAKE": "1"}, 2, "perch: run: [Errno 2]"),
     (RUN, {"FAKE_MAKE": "1"}, 3, "perch: run: make stopped"),
@@ -235,6 +237,14 @@ def test_a_full_disk(world, verb):
         done = perch({**world, **more}, *words, stdout=full)
     assert (done.returncode, done.stderr) == (
         3, f"perch: {verb}: stdout: No space left on device\n")
+
+
+@pytest.mark.parametrize("verb", ["run", "iso", "bench"])
+def test_a_closed_output(world, verb):
+    words, more = CHILDREN.get(verb, (("iso",), {}))
+    done = subprocess.run(["sh", "-c", 'exec "$0" "$@" >&-', ROOT / "perch", "--no-install",
+                           *words], env={**world, **more}, capture_output=True, text=True, check=False)
+    assert (done.returncode, done.stderr) == (3, f"perch: {verb}: stdout: closed\n")
 
 
 def test_a_temporary_folder_that_cannot_be_made(world):

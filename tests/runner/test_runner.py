@@ -376,3 +376,24 @@ def test_closing_line(tmp_path, monkeypatch, source, status, line, workers):
                            str(tmp_path)], cwd=tmp_path, capture_output=True, text=True)
     assert done.stdout.splitlines()[-1] == line
     assert (done.returncode == 0) == (status == 0)
+
+
+@pytest.mark.parametrize("append, cpus", [
+    ("maxcpus=2", 2), ("maxcpus=0", 1), ("maxcpus=00", 4), ("maxcpus=0x2", 2), ("nr_cpus=0", 4),
+    ("maxcpus=2 maxcpus=bogus", 2), ("maxcpus=2 maxcpus=3", 3), ("nr_cpus=4294967296", 4),
+    (" ".join(["seed=1"] * 128) + " maxcpus=2", 4), ("x" * 2040 + " maxcpus=2", 4)])
+def test_an_option_that_the_kernel_ignores(append, cpus):
+    """The runner expects what the kernel takes: the last good value, of what is not cut off."""
+    machine = machines.blocks(2, 4, "1G")
+    machine.append = append
+    assert machine.cpus_online() == cpus
+
+
+def test_values_that_the_kernel_ignores():
+    machine = machines.blocks(2, 4, "1G")
+    machine.append = "numa=off numa=bogus exit=bogus loglevel=abc percpu_atom=bogus percpu_atom="
+    assert machine.option("numa") == "off"
+    assert machine.option("exit") is machine.number("loglevel") is machine.option("percpu_atom") is None
+    usual = machine.room()
+    machine.append = "percpu_atom=0x10000"
+    assert machine.room() < usual
