@@ -4,7 +4,7 @@
  */
 #include "percpu/alloc/alloc_set.h"
 
-/* Aligned and large objects are rarer: their magazines are shorter, so that all tables stay small. */
+/* Aligned and large objects are rarer: shorter magazines keep all tables small. */
 static u32 class_cap(u32 class, u32 quota)
 {
     u32 size = pcpu_class_size(class);

@@ -110,8 +110,8 @@ again:
 }
 
 /*
- * Clears one piece in each of n units (not 0), whose offsets are in units. The place where the row of
- * stores is entered is the same each time, so it is looked up once: about 8 instructions a unit
+ * Clears one piece in each of n units (not 0), whose offsets are in units. The place where the row
+ * of stores is entered is the same each time, so it is looked up once: about 8 instructions a unit
  * beside the stores.
  */
 static NOINLINE UNUSED void pcpu_clear_in_units(const struct pcpu_piece *p, u64 delta,

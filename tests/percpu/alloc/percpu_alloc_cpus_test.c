@@ -496,7 +496,7 @@ KTEST(percpu_alloc_cpus, objects_move_between_96_cpus)
     rig_end(r);
 }
 
-/* On either side of each size at which a CPU's share of the memory in magazines changes its rule. */
+/* On either side of each number of CPUs at which the rule of a CPU's share changes. */
 KTEST(percpu_alloc_cpus, each_cpu_has_its_own_magazines)
 {
     static const struct {
