@@ -1,9 +1,8 @@
 /*
  * The size classes of the magazines, and the tag byte of an object in the boundary map
- * (percpu/chunk/chunk.h). Promises that an object is at least as large and as aligned as requested,
- * and that rounding up costs at most 7 bytes up to 512 bytes, and an eighth above, when no
- * alignment beyond 8 is asked for. Other sizes and alignments have no class and are allocated straight from a
- * chunk.
+ * (percpu/chunk/chunk.h). Promises that an object is at least as large and as aligned as requested.
+ * Rounding up costs at most 7 bytes up to 512 bytes, and an eighth above, when no alignment beyond
+ * 8 is asked for. Other sizes and alignments have no class and are allocated straight from a chunk.
  *
  *   class 1          4 bytes, aligned to 4
  *   class 2..65      8, 16, .. 512 bytes, aligned to 8
