@@ -302,6 +302,8 @@ KTEST(options, bad_values_keep_what_was)
         EXPECT_EQ(event_total(EVENT_OPTION_IGNORED), before + 1);
         EXPECT_TRUE(shim_log_contains_prefix("command line: bad value \""));
         EXPECT_EQ(shim_log_count(), 1);
+        EXPECT_EQ(o.fail_ignored, strncmp(bad[i], "fail=", 5) == 0);
+        o.fail_ignored = false;
         EXPECT_TRUE(memcmp(&o, &defaults, sizeof(o)) == 0);
     }
     shim_log_reset();
