@@ -82,13 +82,24 @@ static inline struct pcpu_piece pcpu_piece(uintptr_t start, uintptr_t end)
     return (struct pcpu_piece){end, end, (u32)words};
 }
 
+/* Clears rows of PCPU_ROW_WORDS, at least one, up to last. */
+static ALWAYS_INLINE void pcpu_clear_rows(volatile pcpu_clear_u64 *row,
+                                          const volatile pcpu_clear_u64 *last)
+{
+    do {
+        PCPU_STORE32_(row);
+        PCPU_STORE32_(row + 32);
+        row += PCPU_ROW_WORDS;
+    } while (row != last);
+}
+
 /*
  * Clears the piece at an offset of off bytes. Jumps into a row of stores, so that all common sizes
  * have the same small overhead.
  */
 static ALWAYS_INLINE void pcpu_clear_piece(const struct pcpu_piece *p, u64 off)
 {
-    volatile pcpu_clear_u64 *end = (pcpu_clear_u64 *)(p->mid + off), *row, *last;
+    volatile pcpu_clear_u64 *end = (pcpu_clear_u64 *)(p->mid + off);
     u32 few = p->few;
 
 again:
@@ -97,13 +108,7 @@ again:
     case 0:
         break;
     default:
-        row = end;
-        last = (pcpu_clear_u64 *)(p->end + off); /* at least one row */
-        do {
-            PCPU_STORE32_(row);
-            PCPU_STORE32_(row + 32);
-            row += PCPU_ROW_WORDS;
-        } while (row != last);
+        pcpu_clear_rows(end, (pcpu_clear_u64 *)(p->end + off));
         few -= PCPU_FEW_WORDS;
         goto again;
     }
@@ -125,15 +130,8 @@ static NOINLINE UNUSED void pcpu_clear_in_units(const struct pcpu_piece *p, u64 
     do {
         volatile pcpu_clear_u64 *end = (pcpu_clear_u64 *)(mid + *units++);
 
-        if (rows) {
-            volatile pcpu_clear_u64 *row = end, *row_end = end + rows / 8;
-
-            do {
-                PCPU_STORE32_(row);
-                PCPU_STORE32_(row + 32);
-                row += PCPU_ROW_WORDS;
-            } while (row != row_end);
-        }
+        if (rows)
+            pcpu_clear_rows(end, end + rows / 8);
         switch (few) {
             PCPU_CASES_;
         case 0:
