@@ -32,7 +32,7 @@ struct port_uart {
 static struct port_uart uarts[MAX_UARTS];
 static u32 nr_uarts;
 
-enum result { NEW, HAD, LATER, ABSENT, SPEED, FULL };
+enum result { NEW, HAD, LATER, ABSENT, SPEED, FULL }; /* from ABSENT on: refused */
 
 static const struct {
     const char *what, *why;
@@ -167,9 +167,6 @@ static void say(const struct uart_place *place, const char *source, const char *
     u32 speed = u && !u->waiting && u->place.pc ? uart_speed(&u->ops) : 0;
     char name[PLACE_TEXT];
 
-    /* What the user named and does not get is an ignored option; what a table names is not. */
-    if (strcmp(source, "console=") == 0 && strcmp(what, "refused") == 0)
-        event_count(EVENT_OPTION_IGNORED);
     uart_place_text(u ? &u->place : place, name, sizeof(name));
     if (speed)
         pr_info("console: %s: %s at %u baud: %s: %s", source, name, speed, what, why);
@@ -177,8 +174,16 @@ static void say(const struct uart_place *place, const char *source, const char *
         pr_info("console: %s: %s: %s: %s", source, name, what, why);
 }
 
+/* What the user named and does not get is an ignored option; what a table names is not. */
+static void count_refused(const char *source)
+{
+    if (strcmp(source, "console=") == 0)
+        event_count(EVENT_OPTION_IGNORED);
+}
+
 void console_uart_refuse(const struct uart_place *place, const char *source, const char *why)
 {
+    count_refused(source);
     say(place, source, "refused", why);
 }
 
@@ -186,6 +191,8 @@ bool console_uart_add(struct log *log, const struct uart_place *place, const cha
 {
     enum result r = add(log, place, source);
 
+    if (r >= ABSENT)
+        count_refused(source);
     say(place, source, texts[r].what, texts[r].why);
     return r == NEW || r == HAD;
 }
