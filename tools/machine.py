@@ -274,15 +274,19 @@ class Machine:
         paged = self.page_mode or self.option("percpu_alloc") == "page"
         return ROOM + 4 * (4096 if paged else size_of(self.option("percpu_atom", "2M")))
 
+    def least(self, *keys):
+        """The CPUs that are present, or the least of these options; 0 counts as 1."""
+        given = map(self.number, keys)
+        return min([self.present()] + [max(value, 1) for value in given if value is not None])
+
     def cpus_online(self):
-        given = map(self.number, ("maxcpus", "nr_cpus", "possible_cpus"))
-        limits = [max(value, 1) for value in given if value is not None]
-        return self.online if self.online >= 0 else min([self.present()] + limits)
+        if self.online >= 0:
+            return self.online
+        return self.least("maxcpus", "nr_cpus", "possible_cpus")
 
     def kernel_possible(self):
         """CPUs that are possible to the kernel: those present that nr_cpus= leaves."""
-        given = map(self.number, ("nr_cpus", "possible_cpus"))
-        return min([self.present()] + [value for value in given if value is not None])
+        return self.least("nr_cpus", "possible_cpus")
 
     def no_pm1(self):
         return self.machine.startswith("microvm") or "acpi=off" in self.machine

@@ -5,10 +5,9 @@ a function of the machine that says whether the reason can be true there. A reas
 one that the machine does not explain, may be the very fault that the case looks for.
 SPDX-License-Identifier: MIT
 """
-from machine import size
+from machine import size_of
 
 MIB = 1 << 20
-OWN_MAGAZINES = 64  # CPUs; above, those of a node share them: percpu/alloc/alloc_magazines.c
 PAGE_WRITERS = 512  # words in a page: promote_suite.c
 
 
@@ -30,7 +29,7 @@ def _small_home(machine):
 
 def _small_for_atom(machine):
     """percpu_atom= is so large that two chunks of it can be more than a node has."""
-    atom = size(machine.option("percpu_atom") or "2M")
+    atom = size_of(machine.option("percpu_atom", "2M"))
     ram = [sum(b - a for a, b in parts) for parts in machine.node_ranges().values()]
     return atom > 2 * MIB and any(0 < n <= 16 * atom for n in ram)
 
@@ -52,8 +51,6 @@ REASONS = {
     "this machine has no MSR that faults": lambda m: m.emulator == "tcg",
     "no small node": lambda m: not _small_home(m),
     "needs 2 CPUs": _fewer(2),
-    "needs 2 CPUs with magazines of their own":
-        lambda m: m.cpus_online() < 2 or m.kernel_possible() > OWN_MAGAZINES,
     "needs 3 CPUs": _fewer(3),
     "needs 3 CPUs: of two none is the odd one": _fewer(3),
     "fewer than 2 CPUs that were never online":

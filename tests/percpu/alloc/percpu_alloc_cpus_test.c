@@ -1,6 +1,6 @@
 /*
  * The dynamic allocator and its CPUs: what magazines may hold, CPUs that park, CPUs that come for
- * the first time, magazines that several CPUs share.
+ * the first time, magazines at any number of CPUs.
  * SPDX-License-Identifier: MIT
  */
 #include "percpu/alloc/alloc_chunks.h"
