@@ -44,7 +44,8 @@ def at(place, label):
 
 def debug(tmp_path, commands, place=LINKED, cpu=INTEL, cpus=2, stands=""):
     """(what gdb printed, the serial log, QEMU's status). stands: the label at which the run is ended."""
-    script = ["set pagination off", "set confirm off", "set tcp auto-retry on",
+    # A busy host's QEMU may answer later than gdb's 2 s; gdb would go on without it.
+    script = ["set pagination off", "set confirm off", "set tcp auto-retry on", f"set remotetimeout {SECONDS}",
               f"target remote {tmp_path}/gdb", *commands, "delete",
               *([f"hbreak {at(place, stands)}", "continue", "printf \"@stands %x %x %x\\n\", $rcx, $rax, $rdx",
                  "kill"] if stands else ["continue"])]
@@ -54,7 +55,10 @@ def debug(tmp_path, commands, place=LINKED, cpu=INTEL, cpus=2, stands=""):
         gdb = subprocess.run(["gdb", "-nx", "-batch", qemu.BUILD / "perch.elf",
                               *(word for line in script for word in ("-ex", line))],
                              stdin=subprocess.DEVNULL, capture_output=True, text=True, timeout=SECONDS)
-        status = vm.wait(SECONDS)
+        try:
+            status = vm.wait(SECONDS)
+        except subprocess.TimeoutExpired:
+            pytest.fail(f"QEMU did not end; gdb said:\n{gdb.stdout}{gdb.stderr}")
     finally:
         vm.kill()
         vm.wait()

@@ -33,7 +33,8 @@ def gdb_session(append, *commands):
             vm = subprocess.Popen(args, stdin=subprocess.DEVNULL, stdout=log)
         try:
             script = ["set pagination off", "set confirm off", "set tcp auto-retry on",
-                      f"source {ROOT}/tools/gdb/perch.py", f"target remote {place}/gdb", *commands,
+                      f"set remotetimeout {SECONDS}", f"source {ROOT}/tools/gdb/perch.py",
+                      f"target remote {place}/gdb", *commands,
                       # gdb may say here that it killed the inferior: no command printed that.
                       "echo @end\\n", "kill"]
             done = subprocess.run(["gdb", "-nx", "-batch", qemu.image(the_machine),
