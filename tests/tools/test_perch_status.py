@@ -11,7 +11,7 @@ import pytest
 from conftest import BUILD, ROOT
 
 WORDS = {"fail-placement": "in the wrong place", "fail-ubsan": "1 report of undefined behaviour",
-         "fail-case": "1 test case failed", "fail-words": "5 words of fail= did nothing"}
+         "fail-case": "1 test case failed", "fail-words": "6 words of fail= did nothing"}
 
 
 @pytest.mark.parametrize("name", WORDS)
