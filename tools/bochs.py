@@ -16,13 +16,12 @@ from pathlib import Path
 
 import child
 import qemu
-from screen import Image
+from screen import Image, Settled
 
 SHARE = Path("/usr/share/bochs")
 BIOS, VGA = SHARE / "BIOS-bochs-latest", SHARE / "VGABIOS-lgpl-latest"
 DISPLAYS = {"sdl2": "bochs-sdl", "rfb": "bochs"}  # and Debian's packages with them
 STUCK = 90       # seconds of processor time without a new line
-PAINT = 30  # seconds that a window may take to be drawn
 LIMIT = 20 * 60  # seconds, whatever happens
 TICKS = os.sysconf("SC_CLK_TCK")
 OFF = "ACPI control: soft power off"  # what Bochs says, and ends
@@ -105,16 +104,18 @@ class Frames:
 
     def __init__(self, work):
         self.work = work
+        self.settled = Settled()
 
     def page(self):
-        """The lines of the page of the verdict, or None; forgets all frames but the last two."""
+        """The lines of the page of the verdict once it is whole, or None; forgets all frames but the last two."""
         found = sorted(self.work.glob("SDL_window*.bmp"))
         for old in found[:-2]:
             old.unlink(missing_ok=True)
         for file in reversed(found[-2:]):
             image = picture(file.read_bytes())
-            if image and image.line(0).lstrip().startswith("Perch: "):
-                return image.lines()
+            page = image and image.page()
+            if page:
+                return self.settled.take(page, time.monotonic())
         return None
 
 
@@ -156,18 +157,14 @@ def command(image, cpus, megs, work, display):
 
 def watch(process, log, result, until, frames):
     """Until Bochs ends, the page is on the screen, the line `until` has come, or it is stuck."""
-    used_at_line, first = 0.0, None
+    used_at_line = 0.0
     while process.poll() is None:
         time.sleep(0.2)
         used = processor_seconds(process.pid) or 0.0
         if log.read():
             used_at_line = used
         if frames:
-            page = frames.page()
-            first = first or (page and time.monotonic())
-            # A frame may be taken while the window is half drawn.
-            if page and ("\ufffd" not in "".join(page) or time.monotonic() - first > PAINT):
-                result.page = page
+            result.page = frames.page()
         elif until and any(re.search(until, line) for _, line in result.stamps):
             result.waited = True
         if result.page or result.waited:

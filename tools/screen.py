@@ -15,6 +15,8 @@ from pathlib import Path
 FONT = Path(__file__).resolve().parent.parent / "kernel/base/font.c"
 WIDTH, HEIGHT = 8, 13
 UNREADABLE = "\ufffd"
+STANDS = 1.0  # seconds without a change
+PAINT = 30.0  # seconds that a page may take to be drawn
 
 
 @functools.cache
@@ -81,6 +83,30 @@ class Image:
     def lines(self):
         return [self.line(row) for row in range(self.height // (HEIGHT * self.scale))]
 
+    def page(self):
+        """The lines of a page of Perch's; None: something else is shown."""
+        return self.lines() if self.line(0).lstrip().startswith("Perch: ") else None
+
+
+class Settled:
+    """Tells when a page is whole: a frame may be taken while the guest draws. A page is whole when it has stood for
+    STANDS seconds with each letter readable; after PAINT seconds it is taken as it is."""
+
+    def __init__(self):
+        self.page = None
+        self.first = self.since = 0.0
+
+    def take(self, page, now):
+        """The page that is shown at `now` seconds, or None. Returns it once it is whole."""
+        if page is None:
+            return None
+        if self.page is None:
+            self.first = now
+        if page != self.page:
+            self.page, self.since = page, now
+        whole = UNREADABLE not in "".join(page) and now - self.since >= STANDS
+        return page if whole or now - self.first >= PAINT else None
+
 
 class Screen:
     """The screen of a QEMU that was started with args(workdir)."""
@@ -89,6 +115,7 @@ class Screen:
         self.socket = Path(workdir, "screen.sock")
         self.image = Path(workdir, "screen.ppm")
         self.qmp = None
+        self.settled = Settled()
 
     @staticmethod
     def args(workdir):
@@ -124,7 +151,8 @@ class Screen:
         end = time.monotonic() + timeout
         while time.monotonic() < end and process.poll() is None:
             image = self.look()
-            if image and image.line(0).lstrip().startswith("Perch: "):
-                return image.lines()
+            page = self.settled.take(image and image.page(), time.monotonic())
+            if page:
+                return page
             time.sleep(0.5)
         return None

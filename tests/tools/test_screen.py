@@ -45,6 +45,18 @@ def test_one_pixel_more_is_unreadable(size):
     assert screen.UNREADABLE in screen.Image(bytes(image)).line(0)
 
 
+def test_a_page_is_taken_when_it_is_whole():
+    """Not while it is drawn: half of the lines, or half of a letter. What stays unreadable is shown in the end."""
+    half, torn = LINES[:2], LINES[:3] + [screen.UNREADABLE]
+    shown = [None, half, torn, LINES, LINES, LINES, LINES]
+    settled = screen.Settled()
+    taken = [settled.take(page, 0.4 * i) for i, page in enumerate(shown)]
+    assert taken == [None] * 6 + [LINES]
+    settled = screen.Settled()
+    taken = [settled.take(torn, 0.5 * i) for i in range(100)]
+    assert taken.index(torn) == screen.PAINT / 0.5
+
+
 def test_a_bad_image_is_an_error():
     for bad in (b"", b"P5\n8 13\n255\n", bytes(draw([], 800, 600))[:-1]):
         with pytest.raises(ValueError):
