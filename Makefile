@@ -354,7 +354,8 @@ HOST_CFLAGS := -std=gnu11 -g -O1 -Wall -Wextra -Werror -fno-omit-frame-pointer $
 	-Itests/host -I.
 HOST_LIB_SRCS := $(PURE_SRCS) $(LOCAL_SRCS) tests/host/shim.c tests/host/main.c \
 	tests/host/cpu_local.c tests/host/cpus.c tests/host/percpu_world.c \
-	tests/host/percpu_world_map.c tests/host/percpu_world_pages.c kernel/base/ktest.c
+	tests/host/percpu_world_map.c tests/host/percpu_world_pages.c kernel/base/ktest.c \
+	tools/linux-module/summary.c
 HOST_TESTS := $(UNITS) $(MODELS)
 HOST_BINS := $(HOST_TESTS:%.c=$(BUILD)/host/%)
 
@@ -475,8 +476,9 @@ $(BUILD)/perch-acpi: $(ACPI_TOOL_SRCS) $(wildcard tools/*.h tools/acpi/*.h acpi/
 
 # ---- the allocator as a hosted library ----------------------------------------------------------
 include tools/library/library.mk
+include tools/linux-module/module.mk
 
--include $(shell find $(BUILD) -name '*.d' 2>/dev/null)
+-include $(shell find $(BUILD) -path '$(BUILD)/linux*' -prune -o -name '*.d' -print 2>/dev/null)
 .SECONDARY:
 .PHONY: host-bins tsan-bins elf elf-ubsan elf-clang elf-debug check-image
 

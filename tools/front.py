@@ -11,6 +11,7 @@ import contextlib
 import os
 import subprocess
 import sys
+import tempfile
 from pathlib import Path
 
 import child
@@ -143,8 +144,28 @@ def verb_bench(words, no_install):
     return status or bench.main(options)
 
 
+def verb_compare(words, no_install):
+    import compare
+    import linux_packages
+    options = compare.arguments(words, Parser("compare"))
+    status = install("run", no_install)
+    if status:
+        return status
+    child.write("perch: Debian's cloud kernel and its headers (downloaded once, into build/linux)")
+    try:
+        headers = linux_packages.packages().headers
+    except linux_packages.Unavailable as error:
+        return child.complain("compare", str(error), child.SETUP)
+    status = make("linux-module", f"LINUX_HEADERS={headers}")
+    if status:
+        return status
+    with tempfile.TemporaryDirectory() as folder:
+        return compare.main(options, Path(folder))
+
+
 VERBS = {
     "run": verb_run, "test": verb_test, "iso": verb_iso, "bench": verb_bench,
+    "compare": verb_compare,
     "layout": lambda *words: tool("layout", *words), "acpi": lambda *words: tool("acpi", *words),
 }
 

@@ -22,7 +22,7 @@ from conftest import ROOT, WORKER
 from test_runner import LOG
 
 FAKES = ROOT / "tests/runner"
-VERBS = ("run", "test", "layout", "acpi", "iso", "bench")
+VERBS = ("run", "test", "layout", "acpi", "iso", "bench", "compare")
 RUN = ("run", "--nodes", "2", "--cpus", "4", "--mem", "128M")
 BENCH = ("bench", "boot", "--machines", "1/1", "--runs", "0")
 SECONDS = 60  # a loaded host
@@ -269,6 +269,11 @@ def test_help_of_a_verb(verb, tmp_path):
     elif verb == "bench":
         parser = front.Parser("bench")
         bench.arguments([], parser)
+        known = set(parser._option_string_actions)
+    elif verb == "compare":
+        import compare
+        parser = front.Parser("compare")
+        compare.arguments(["percpu"], parser)
         known = set(parser._option_string_actions)
     else:
         return
