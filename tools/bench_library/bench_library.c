@@ -1,10 +1,10 @@
 /*
- * One allocator's row of `make bench-library`: thread CPU time of pairs, of waves of 1,000 objects and of the
- * allocation trace of `perch bench percpu`. An object is one piece of `size` bytes for each of `cpus` CPUs, all
- * zero, and the first CPU's piece is written, as its user would.
+ * One allocator's row of `make bench-library`: thread CPU time of pairs, of waves of 1,000 objects
+ * and of the allocation trace of `perch bench percpu`. An object is one piece of `size` bytes for
+ * each of `cpus` CPUs, all zero, and the first CPU's piece is written, as its user would.
  *
  *     bench_library perch CPUS SHARE     the library of docs/porting.md
- *     bench_library calloc CPUS SHARE    calloc(CPUS * size): glibc's, or what LD_PRELOAD has put there
+ *     bench_library calloc CPUS SHARE    calloc(CPUS * size): glibc's, or LD_PRELOAD's
  *
  * SHARE: 1/SHARE of the rounds. Prints `NAME NANOSECONDS` a line.
  * SPDX-License-Identifier: MIT

@@ -1,6 +1,6 @@
 /*
- * The hosted twin of percpu/chunk/clear.h: a program may use vector registers, which libc's memset()
- * does best from about 128 bytes on. Below, a call costs more than the stores.
+ * The hosted twin of percpu/chunk/clear.h: a program may use vector registers, which libc's
+ * memset() does best from about 128 bytes on. Below, a call costs more than the stores.
  * Pure; any context.
  * SPDX-License-Identifier: MIT
  */
