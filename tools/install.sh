@@ -87,6 +87,7 @@ missing_for() {
     need gdb have gdb
     have_format || { format=$(format_package) && [ -n "$format" ] && missing+=("$format"); }
     need acpica-tools have iasl
+    need spin have spin
     for package in $(bochs_packages); do need "$package" has_bochs "$package"; done
     need python3-pytest "$PYTHON" -c 'import pytest' 2>/dev/null
     need python3-yaml "$PYTHON" -c 'import yaml' 2>/dev/null

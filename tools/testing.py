@@ -24,7 +24,7 @@ ROOT = Path(__file__).resolve().parent.parent
 KINDS = {
     "all": ["tests", "-k", "{}"],
     "unit": ["tests/test_unit.py", "-k", "unit-{}"],
-    "model": ["tests/test_unit.py", "-k", "model-{}"],
+    "model": ["tests/test_unit.py", "tests/spin", "-k", "model-{}"],
     "damage": ["tests/test_unit.py", "-k", "damage-{}"],
     "tsan": ["tests/test_unit.py", "-k", "tsan-{}"],
     "kernel": ["tests/test_qemu.py", "-k", "numa4-cpu8]"],

@@ -111,6 +111,7 @@ help:
 	@echo 'make bench       WHAT=boot|percpu BENCH_ARGS="--check --runs 0 --machines 8/4"'
 	@echo 'make docs-check  samples and figures in the documents; BENCH="output of perch bench"'
 	@echo 'make linux-module LINUX_HEADERS=DIR  the allocator as a module of Linux (./perch compare percpu)'
+	@echo 'make bench-library      the library beside glibc, jemalloc, mimalloc and tcmalloc, as far as installed'
 	@echo 'make libperch-percpu.a  the allocator as a library: build/lib, one header (C11, C++17) with it'
 	@echo 'make compdb      compile_commands.json, for clangd'
 	@echo 'make clean       removes build/'

@@ -20,7 +20,7 @@ WARN = ["-std=gnu11", "-Wall", "-Wextra", "-Werror"]
 # libc's, and the linker's own name for its table.
 UNDEFINED = """_GLOBAL_OFFSET_TABLE_ abort aligned_alloc calloc clock_gettime close fprintf fputc fputs free ftruncate
     fwrite madvise malloc memcmp memcpy memfd_create memmove memset mmap mprotect munmap sched_yield
-    stderr strcmp strlen strncmp strnlen vsnprintf""".split()
+    stderr strcmp strlen strncmp strnlen syscall vsnprintf""".split()
 
 
 @pytest.fixture(scope="module")
@@ -118,6 +118,27 @@ def test_misuse(outside, compiler, what, status, text):
 def test_position_dependent_too(outside, compiler):
     done = run(build(outside, compiler, "percpu_example", "-no-pie", "-fno-pie"))
     assert (done.returncode, done.stdout) == (0, "sum 400000\n")
+
+
+def test_beside_other_allocators():
+    """`make bench-library` in short: every cell is a time, with glibc beside ours; speed is not judged here."""
+    done = run("/usr/bin/env", "python3", ROOT / "tools/bench_library.py", BUILD / "bench-library", "1", "5")
+    assert (done.returncode, done.stderr) == (0, "")
+    for cpus in (4, 64):
+        part = done.stdout.split(f"{cpus} CPUs, ns")[1].splitlines()[1:]
+        rows = {line[:26].strip(): [float(x.replace(",", "")) for x in line[26:].split()]
+                for line in part[:part.index("")]}
+        assert list(rows)[:2] == ["Perch", "glibc"] and "Perch / glibc" in rows
+        assert all(len(cells) == 7 and all(x > 0 for x in cells) for cells in rows.values()), rows
+
+
+def test_a_hit_has_no_locked_instruction():
+    """percpu_alloc() and percpu_free() themselves; what misses is in other functions."""
+    code = subprocess.run(["objdump", "-d", "--no-show-raw-insn", LIB / "libperch-percpu.a"], check=True,
+                          capture_output=True, text=True).stdout
+    for name in ("percpu_alloc", "percpu_free"):
+        body = re.search(rf"<{name}>:\n(.*?)\n\n", code, re.S)[1]
+        assert "ret" in body and not re.search(r"\block\b|xchg.*\(|cpuid|[lsm]fence|syscall", body), body
 
 
 # ---- symbols and header --------------------------------------------------------------------------

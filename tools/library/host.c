@@ -21,9 +21,10 @@ uintptr_t perch_cpu_offset[NR_CPUS];
 
 /* ---- CPUs ------------------------------------------------------------------------------------ */
 
-static struct perch_thread as_cpu(const struct host *h, u32 cpu)
+struct perch_thread host_as_cpu(const struct host *h, u32 cpu)
 {
-    return (struct perch_thread){&h->cpus[cpu], perch_cpu_offset[cpu], cpu, 0, false};
+    return (struct perch_thread){
+        .cpu = &h->cpus[cpu], .offset = perch_cpu_offset[cpu], .number = cpu};
 }
 
 void perch_no_cpu(void)
@@ -37,7 +38,7 @@ int perch_host_enter(u32 cpu)
         return -EINVAL;
     if (perch_self.cpu || atomic_exchange(&machine->cpus[cpu].entered, true))
         return -EBUSY;
-    perch_self = as_cpu(machine, cpu);
+    perch_self = host_as_cpu(machine, cpu);
     return 0;
 }
 
@@ -49,35 +50,6 @@ void perch_host_leave(void)
         perch_panic("perch_host_leave() with interrupts off");
     atomic_store(&perch_self.cpu->entered, false);
     perch_self = (struct perch_thread){0};
-}
-
-int host_call_all(void *ctx, void (*fn)(void *arg), void *arg)
-{
-    struct host *h = ctx;
-    struct perch_thread self = perch_self;
-
-    if (self.depth)
-        perch_panic("a cross-call with interrupts off");
-    for (u32 cpu = 0; cpu < h->shape.nr_cpus; cpu++) {
-        u64 flags;
-
-        perch_self = as_cpu(h, cpu);
-        flags = local_irq_save();
-        fn(arg);
-        local_irq_restore(flags);
-    }
-    perch_self = self;
-    return 0;
-}
-
-static void nothing(void *arg)
-{
-    (void)arg;
-}
-
-int host_quiesce(void *ctx)
-{
-    return host_call_all(ctx, nothing, NULL);
 }
 
 /* ---- plain memory ---------------------------------------------------------------------------- */
@@ -325,6 +297,7 @@ static int make(struct host *h, const struct perch_host_shape *shape)
         err = make_tables(h);
     if (err)
         return err;
+    host_guard_init(h);
     machine = h;
     err = perch_host_enter(0); /* the calls below take locks */
     if (!err)

@@ -6,6 +6,7 @@
 #define PERCH_LIBRARY_HOST_INTERNAL_H
 
 #include "kernel/base/bitmap.h"
+#include "kernel/base/range.h"
 #include "kernel/base/spinlock.h"
 #include "mm/map/vspace.h"
 #include "mm/pages/buddy.h"
@@ -13,9 +14,10 @@
 #include "percpu/percpu_instance.h"
 #include "tools/library/host.h"
 
-#define HOST_AREAS  8192u
-#define HOST_ROOM   (48 * SZ_1G) /* addresses for the first chunk */
-#define HOST_WINDOW (64 * SZ_1G) /* and for dynamic chunks: a chunk may span 3/4 of it */
+#define HOST_AREAS   8192u
+#define HOST_CLEARED 256u
+#define HOST_ROOM    (48 * SZ_1G) /* addresses for the first chunk */
+#define HOST_WINDOW  (64 * SZ_1G) /* and for dynamic chunks: a chunk may span 3/4 of it */
 
 /*
  * Per-CPU pointers begin here. Non-canonical on x86-64 and outside of user space elsewhere, so that
@@ -34,6 +36,7 @@ struct host_meta; /* host_pages.c */
 struct host {
     struct perch_host_shape shape;
     struct perch_cpu *cpus;
+    bool barriers; /* membarrier(2) works */
     s32 *cpu_node;
     u8 *distance;
 
@@ -48,8 +51,10 @@ struct host {
     u64 room_used;
     struct vspace vspace;
     struct varea *areas;
-    struct spinlock lock; /* of vspace and closed */
+    struct spinlock lock; /* of what follows, and vspace */
     struct host_slot *closed;
+    struct range cleared[HOST_CLEARED]; /* addresses to unmap at the next flush */
+    u32 nr_cleared;
 
     struct pcpu_env boot;
     struct pcpu_first_chunk fc;
@@ -59,6 +64,12 @@ struct host {
     struct pcpu_alloc_ops alloc_ops;
     struct percpu_lib lib;
 };
+
+/* What a thread is that is this CPU, outside of sections. */
+struct perch_thread host_as_cpu(const struct host *h, u32 cpu);
+
+/* Of h->cpus. */
+void host_guard_init(struct host *h);
 
 /* Runs fn(arg) in the name of each CPU in turn. Called by a CPU, outside of its sections. */
 int host_call_all(void *ctx, void (*fn)(void *arg), void *arg);

@@ -100,13 +100,32 @@ static void replace(void *ctx, void *slot, u32 index, u64 pa)
     set(ctx, slot, index, 1, pa);
 }
 
+/* With h->lock. */
+static void unmap_cleared(struct host *h)
+{
+    for (u32 i = 0; i < h->nr_cleared; i++)
+        map_at(h, h->cleared[i].start, range_size(h->cleared[i]), PROT_NONE, 0);
+    h->nr_cleared = 0;
+}
+
+/* A call of the system for each run of pages: they stay mapped until the flush. */
 static u64 clear(void *ctx, void *slot, u32 index)
 {
+    struct host *h = ctx;
     struct host_slot *s = slot;
     u64 value = atomic_load_explicit(&s->entry[index], memory_order_relaxed);
+    u64 va = page_va(s, index);
 
     enter(s, index, PCPU_GET_NONE);
-    map_at(ctx, page_va(s, index), PAGE_SIZE, PROT_NONE, 0);
+    spin_lock(&h->lock);
+    if (h->nr_cleared && h->cleared[h->nr_cleared - 1].end == va) {
+        h->cleared[h->nr_cleared - 1].end += PAGE_SIZE;
+    } else {
+        if (h->nr_cleared == HOST_CLEARED)
+            unmap_cleared(h);
+        h->cleared[h->nr_cleared++] = (struct range){va, va + PAGE_SIZE};
+    }
+    spin_unlock(&h->lock);
     return value == PCPU_GET_ZERO ? 0 : value;
 }
 
@@ -142,6 +161,7 @@ static int flush(void *ctx, const struct pcpu_flush_range *ranges, u32 n)
     (void)ranges;
     (void)n;
     spin_lock(&h->lock);
+    unmap_cleared(h);
     closed = h->closed;
     h->closed = NULL;
     spin_unlock(&h->lock);

@@ -8,7 +8,7 @@ LIBRARY_SRCS := $(filter percpu/%,$(PURE_SRCS) $(LOCAL_SRCS)) percpu/percpu.c pe
 	kernel/base/events.c \
 	$(wildcard tools/library/*.c)
 LIBRARY_HEADERS := $(wildcard percpu/*.h percpu/*/*.h kernel/base/*.h tools/library/*.h \
-	tools/library/kernel/base/*.h tools/library/percpu/alloc/*.h)
+	tools/library/kernel/base/*.h tools/library/percpu/*/*.h)
 # Position-independent, so that it can be part of anything; aliasing as in the kernel.
 LIBRARY_CFLAGS := -std=gnu11 -g -Wall -Wextra -Werror -fPIC -ftls-model=initial-exec \
 	-fno-strict-aliasing -fno-omit-frame-pointer -pthread -Itools/library -I. $(SAME_BYTES)
@@ -45,6 +45,14 @@ $(eval $(call library_build,$(BUILD)/lib-tsan,-O1 -fsanitize=thread))
 
 libperch-percpu.a: $(BUILD)/lib/libperch-percpu.a
 library-tests: libperch-percpu.a $(BUILD)/lib-asan/libperch-percpu.a \
-	$(BUILD)/lib-tsan/libperch-percpu.a
+	$(BUILD)/lib-tsan/libperch-percpu.a $(BUILD)/bench-library
 
-.PHONY: libperch-percpu.a library-tests
+# ---- beside other allocators: no builtins, or the compiler leaves out what it measures ----------
+$(BUILD)/bench-library: tools/bench_library/bench_library.c $(BUILD)/lib/libperch-percpu.a
+	@echo "  CC  $@"
+	$(Q)$(HOSTCC) -std=gnu11 -O2 -fno-builtin -Wall -Wextra -Werror -I$(BUILD)/lib -o $@ $^ -pthread
+
+bench-library: $(BUILD)/bench-library
+	@$(PYTHON) tools/bench_library.py $<
+
+.PHONY: libperch-percpu.a library-tests bench-library
