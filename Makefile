@@ -232,6 +232,7 @@ HW_SRCS := \
 	smp/compare/tsc_sync.c \
 	smp/run/idle.c \
 	smp/run/idle_set.c \
+	smp/run/lapic_timer.c \
 	smp/run/park.c \
 	smp/run/vectors.c \
 	smp/start/ap_main.c \
@@ -302,7 +303,7 @@ CC_GUARD := $(if $(findstring clang,$(shell $(CC) --version 2>/dev/null)),$(CLAN
 LD := $(CROSS_COMPILE)ld
 
 KERNEL_C := $(PURE_SRCS) $(LOCAL_SRCS) $(HW_SRCS) $(SHARED_SRCS) $(SUITES) tests/suite/gs_ops.c \
-	tests/suite/lapic_timer.c tests/suite/on_idle.c tests/suite/speed.c
+	tests/suite/on_idle.c tests/suite/speed.c
 
 # percpu.h has two implementations: percpu_debug.c in the debug kernel, percpu.c in the others.
 PLAIN := percpu/percpu_debug.c

@@ -258,6 +258,7 @@ void bench_percpu(struct boot_state *s, const char *globs)
         b->cpus, s->topo.node_count, s->first_chunk.unit_size, s->first_chunk.nr_units,
         s->first_chunk.static_area.end - s->first_chunk.static_area.start, (ull)bench_populated());
     measure_overhead(b);
+    percpu_decay_period(0); /* no sample holds a decay of an idle CPU */
     for (u32 i = 0; i < ARRAY_SIZE(parts); i++) {
         if (wanted(globs, i))
             parts[i].run(b);

@@ -6,7 +6,7 @@
  */
 #include "percpu/debug/debug.h"
 #include "tests/percpu/alloc/percpu_dyn.h"
-#include "tests/suite/lapic_timer.h"
+#include "smp/run/lapic_timer.h"
 #include "tests/suite/on_idle.h"
 #include "tests/suite/speed.h"
 
