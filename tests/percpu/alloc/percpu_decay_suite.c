@@ -49,7 +49,7 @@ static bool others_are_empty(void)
 
 KTEST(percpu_decay, idle_cpus_give_back_and_sleep)
 {
-    _Atomic u32 used = 0;
+    static _Atomic u32 used; /* a call's argument is not on a stack */
     u64 before, decays;
 
     if (cpus_online() < 2)

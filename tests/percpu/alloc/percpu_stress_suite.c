@@ -206,6 +206,8 @@ static void work(void *arg)
         thread_step(&random);
         if (cpu_number() == 0 && i % (rig.rounds / 3 + 1) == rig.rounds / 4)
             percpu_trim();
+        if (cpu_number() == 0 && i % (rig.rounds / 3 + 1) == rig.rounds / 6)
+            percpu_decay();
     }
     ticks_off();
     for (u32 i = 0; i < OWN_SLOTS; i++)
