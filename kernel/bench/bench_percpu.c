@@ -29,6 +29,11 @@ static const struct {
     {"percpu.accessors", bench_accessors, true},
     {"percpu.counter", bench_counter, true},
     {"percpu.par", bench_par, true},
+    {"percpu.ring", bench_ring, true},
+    {"percpu.storm", bench_storm, true},
+    {"percpu.remote", bench_remote, true},
+    {"percpu.sweep", bench_sweep, false},
+    {"percpu.full", bench_full, false},
     {"percpu.wall", bench_wall, false},
 };
 

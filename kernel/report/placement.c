@@ -57,27 +57,40 @@ static void add_piece(struct unit_walk *out, u64 pa, u64 len, const struct membl
     out->pieces++;
 }
 
-/* Runs on every CPU: looks up its own unit in its own page tables, page by page. */
+/*
+ * Runs on every CPU: looks up its own unit in its own page tables. One step a leaf of the tables
+ * and a region of memory, so that an embedded unit costs a few steps and not one for each page.
+ */
 static void walk_own_unit(void *arg)
 {
     struct placement_walk *p = arg;
     struct boot_state *s = p->s;
-    struct unit_walk out = {0};
     struct pagetable live = pagetable_view(read_cr3(), &s->vm.src, true);
+    u32 number = this_cpu_read(cpu_number_pcpu);
+    struct unit_walk *out;
+    u64 step;
 
-    out.number = this_cpu_read(cpu_number_pcpu);
-    out.unit = rdmsr(MSR_GS_BASE) + (u64)(uintptr_t)__per_cpu_start;
-    for (u64 off = 0; off < s->first_chunk.size_sum; off += PAGE_SIZE) {
-        u64 pa;
+    if (number >= s->topo.cpu_count)
+        return;
+    out = &p->walks[number];
+    out->unit = rdmsr(MSR_GS_BASE) + (u64)(uintptr_t)__per_cpu_start;
+    for (u64 off = 0; off < s->first_chunk.size_sum; off += step) {
+        u64 va = out->unit + off, pa, leaf;
+        const struct memblock_region *memory;
 
-        if (pagetable_lookup(&live, out.unit + off, &pa, NULL, NULL)) {
-            out.hole = true;
+        if (pagetable_lookup(&live, va, &pa, NULL, &leaf)) {
+            out->hole = true;
             break;
         }
-        add_piece(&out, pa, PAGE_SIZE, memblock_search(&s->mb.memory, pa));
+        memory = memblock_search(&s->mb.memory, pa);
+        step = MIN(leaf - (va & (leaf - 1)), s->first_chunk.size_sum - off);
+        if (!memory)
+            step = PAGE_SIZE;
+        else /* a page belongs to the region of its first byte */
+            step = MIN(step, align_up(memory->base + memory->size - pa, PAGE_SIZE));
+        add_piece(out, pa, step, memory);
     }
-    if (out.number < s->topo.cpu_count)
-        p->walks[out.number] = out;
+    out->number = number;
 }
 
 /*
@@ -172,9 +185,10 @@ void placement_prove(struct boot_state *s, struct placement_totals *totals)
     *totals = (struct placement_totals){0};
     if (!p.walks)
         panic("no memory for the placement proof");
-    memset(p.walks, 0, bytes);
-    for (cpu = 0; cpu < s->topo.cpu_count; cpu++)
+    for (cpu = 0; cpu < s->topo.cpu_count; cpu++) { /* pieces are read as far as filled */
+        memset(&p.walks[cpu], 0, offsetof(struct unit_walk, piece));
         p.walks[cpu].number = ~0u;
+    }
     late = smp_call_all_copy(walk_own_unit, &p) != 0;
     if (late)
         pr_err("percpu: not every CPU looked at its unit");

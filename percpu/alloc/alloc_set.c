@@ -42,13 +42,31 @@ static struct pcpu_mags *new_set(struct pcpu_allocator *a, s32 node, u32 quota)
     return m;
 }
 
+/* The caps of all classes are divisions: made once, then copied from the first set. */
+static struct pcpu_mags *copy_set(struct pcpu_allocator *a, s32 node, const struct pcpu_mags *from)
+{
+    u64 head = align_up(sizeof(*from), 64);
+    struct pcpu_mags *m = a->env->meta_alloc(a->env->meta_ctx, node, from->memory_bytes);
+
+    if (!m)
+        return NULL;
+    memcpy(m, from, sizeof(*m));
+    memset((u8 *)m + sizeof(*m), 0, from->memory_bytes - sizeof(*m));
+    for (u32 c = PCPU_CLASS_4; c < PCPU_CLASSES; c++)
+        m->mag[c].entries = (struct pcpu_entry *)((u8 *)m + head) +
+                            (from->mag[c].entries - (struct pcpu_entry *)((u8 *)from + head));
+    return m;
+}
+
 int pcpu_init_sets(struct pcpu_allocator *a)
 {
     u64 share = PCPU_CACHE_PAGES * PCPU_BLOCK_SIZE / a->nr_cpus;
     u32 quota = (u32)MIN(MAX(share, PCPU_CACHE_MIN_BYTES), PCPU_CACHE_MAX_BYTES);
 
     for (u32 cpu = 0; cpu < a->nr_cpus; cpu++) {
-        a->mags[cpu] = new_set(a, a->env->cpu_node[cpu], quota);
+        s32 node = a->env->cpu_node[cpu];
+
+        a->mags[cpu] = cpu ? copy_set(a, node, a->mags[0]) : new_set(a, node, quota);
         if (!a->mags[cpu])
             return -ENOMEM;
     }
