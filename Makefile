@@ -177,8 +177,10 @@ HW_SRCS := \
 	kernel/bench/bench_par.c \
 	kernel/bench/bench_percpu.c \
 	kernel/bench/bench_return.c \
+	kernel/bench/bench_ring.c \
 	kernel/bench/bench_sizes.c \
 	kernel/bench/bench_step.c \
+	kernel/bench/bench_storm.c \
 	kernel/bench/bench_trace.c \
 	kernel/platform/clock.c \
 	kernel/platform/console.c \
