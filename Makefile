@@ -173,6 +173,7 @@ HW_SRCS := \
 	kernel/bench/bench_accessors.c \
 	kernel/bench/bench_atomic.c \
 	kernel/bench/bench_counter.c \
+	kernel/bench/bench_latency.c \
 	kernel/bench/bench_par.c \
 	kernel/bench/bench_percpu.c \
 	kernel/bench/bench_return.c \
