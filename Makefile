@@ -173,11 +173,14 @@ HW_SRCS := \
 	kernel/bench/bench_accessors.c \
 	kernel/bench/bench_atomic.c \
 	kernel/bench/bench_counter.c \
+	kernel/bench/bench_latency.c \
 	kernel/bench/bench_par.c \
 	kernel/bench/bench_percpu.c \
 	kernel/bench/bench_return.c \
+	kernel/bench/bench_ring.c \
 	kernel/bench/bench_sizes.c \
 	kernel/bench/bench_step.c \
+	kernel/bench/bench_storm.c \
 	kernel/bench/bench_trace.c \
 	kernel/platform/clock.c \
 	kernel/platform/console.c \

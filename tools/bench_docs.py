@@ -43,6 +43,26 @@ def by_shape():
             for size, align in shapes}
 
 
+def spread(names):
+    """{row: figure} of lines that have all four values: median, mean, 99 % and longest."""
+    words = {"median": "med", "mean": "mean", "99 %": "p99", "longest": "max"}
+    return {f"{label}: {word}": f"{name} {value}"
+            for label, name in names.items() for word, value in words.items()}
+
+
+def by_held():
+    return spread({f"{kind}, {depth} held, {order}": f"{kind} size=8 depth={depth} order={order}"
+                   for kind in ("ring", "burst") for depth in (64, 1000)
+                   for order in ("fifo", "lifo", "random")})
+
+
+def by_sweep():
+    return {f"alignment {align}, {sizes} B: {word}": f"sweep align={align} upto={upto} {value}"
+            for align in (8, 16, 32, 64)
+            for sizes, upto in (("8 to 512", 512), ("520 to 1,024", 1024), ("1,032 to 4,096", 4096))
+            for word, value in (("best", "min"), ("worst", "max"))}
+
+
 # {first cell of a header: {first cell of a row: figure}}. A cell is `Perch` or `Perch / Linux`.
 TABLES = {
     "pair of": by_size("pair_steady gross"),
@@ -90,7 +110,17 @@ TABLES = {
     "90 % freed": by_order("over_balance"),
     "after percpu_trim": by_order("over_trim"),
     "operation": by_operation(),
+    "8 B, net": by_held(),
+    "every size, net": by_sweep(),
+    "at once": spread({"storm, 8 B": "storm size=8", "storm, 64 to 512 B": "storm size=64",
+                       "allocated here, 64 B": "remote size=64 op=alloc",
+                       "freed there, 64 B": "remote size=64 op=free"}),
+    "memory all taken": spread({"a call at the limit": "full op=at_limit",
+                                "free and allocation": "full op=pair"}),
 }
+TURNS = "at once"  # CPUs take turns as it comes: only the medians repeat
+LONG = ("sweep ", "full ")  # only in `perch bench percpu`: a shorter run has no such figure
+ANY_OF = ("trace total", "sweep align=8 upto=512 med", "full op=pair med")  # not of the boot alone
 PAR = "pattern"  # the one table with two figures of Perch's in a cell, and a second column of names
 OUTPUT = re.compile(r"^(\d+) CPUs, (\d+) nodes: guest instructions")
 ROW = re.compile(r"^  (\S.*?) {2,}(\d+(?:\.\d+)?) ")
@@ -175,11 +205,15 @@ def stale(found, text=None):
 
 def changes(found, text=None, exact=False):
     linux = {machine: bench_percpu.linux(machine) for machine in found
-             if "trace total" in found[machine]}
+             if any(figure in found[machine] for figure in ANY_OF)}
     for number, table, label, machine, at, cell in cells(text or PAGE.read_text("utf-8")):
         if machine not in linux:
             continue
         values = wanted(table, label, machine, found[machine], linux[machine])
+        if values[0] is None and table != PAR and TABLES[table][label].startswith(LONG):
+            continue
+        if table == TURNS and not exact and not label.endswith("median"):
+            continue
         parts = cell.split(" / ")
         now = " / ".join(f"{value:.3f}" if table == PAR else show(value)
                          for value in values[:len(parts)])
@@ -201,6 +235,9 @@ QUOTED = [
     ("README.md",
      r"of 8\s+bytes cost (\S+) instructions on one CPU and (\S+) on 16, Linux's (\S+) and (\S+)\.",
      [("pair of", "8 B", machine, part) for part in (0, 1) for machine in ("1/1", "16/1")]),
+    ("README.md", r"at any alignment to 64, costs (\S+) and (\S+) net of clearing",
+     [("every size, net", "alignment 16, 8 to 512 B: worst", machine, 0)
+      for machine in ("1/1", "16/4")]),
     ("docs/percpu.md", r"by one XADD \(7; (\S+) with its folds\)",
      [("operation", "`counter_add`", "1/1", 0)]),
     ("docs/performance.md",

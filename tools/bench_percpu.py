@@ -18,9 +18,12 @@ import verdict
 
 LINUX = qemu.ROOT / "tests/bench/linux-6.12.toml"
 BUDGETS = qemu.ROOT / "tests/bench/percpu-budgets.toml"
+OUTSIDE_BUDGETS = qemu.ROOT / "tests/bench/percpu-outside-budgets.toml"
 SECONDS = 900
 # Words that name the subject of a line; all others are values.
-ABOUT = {"size", "align", "op", "class", "when", "part", "order", "pattern"}
+ABOUT = {"size", "align", "op", "class", "when", "part", "order", "pattern", "depth", "upto"}
+ALL = "bench:percpu"
+SWEEP = ",bench:percpu.sweep"  # a machine's own parts: `run` in the budgets
 ABOUT_CPUS = {"par", "wall"}  # lines that exist for several numbers of CPUs
 LINE = re.compile(r"^bench: (\S+) (.*)$")
 # Printed in this order; the rest is in the log.
@@ -43,6 +46,9 @@ SHOWN = ("fast op=alloc med", "fast op=free med", "fast op=pair locked",
          "atomic op=failing med",
          *(f"return order={order} {value}" for order in ("random", "age", "size")
            for value in ("over_balance", "over_trim")))
+# Rows of what users do beside pairs. Each has all four values; a step of the sweep has two.
+OUTSIDE = ("ring ", "burst ", "storm", "remote ", "sweep", "full ")
+SPREAD = (" med", " mean", " p99", " max", " min", " failed", " steps", "_size", " from", " to")
 
 
 def figures(text):
@@ -82,7 +88,12 @@ def derived(found):
 
 
 def budgets():
-    return tomllib.loads(BUDGETS.read_text(encoding="utf-8"))
+    data = tomllib.loads(BUDGETS.read_text(encoding="utf-8"))
+    more = tomllib.loads(OUTSIDE_BUDGETS.read_text(encoding="utf-8"))
+    for figure, limit in more["at_most"].items():
+        goal = more["goal"].get(figure)
+        data["budget"].append({"figure": figure, "at_most": limit} | ({"goal": goal} if goal else {}))
+    return data
 
 
 def linux(name):
@@ -93,16 +104,24 @@ def linux(name):
 def limits(data, name):
     """[(figure, least, most)] for one machine."""
     out = []
+    few = any("run" in entry and machine_name(entry) == name for entry in data.get("machine", ()))
     for budget in data["budget"]:
-        most, least = (pick(budget.get(key), name) for key in ("at_most", "at_least"))
+        most, least = (pick(budget.get(key), name, few) for key in ("at_most", "at_least"))
         if most is not None or least is not None:
             out.append((budget["figure"], least, most))
     return out
 
 
-def pick(limit, name):
-    """A budget is one number, or a table by machine; a machine without an entry has none."""
-    return limit.get(name) if isinstance(limit, dict) else limit
+def machine_name(entry):
+    return f"{entry['cpus']}/{entry['nodes']}"
+
+
+def pick(limit, name, few=False):
+    """A budget is one number, or a table by machine; a machine without an entry has none. few: it
+    runs parts of the benchmark alone, so one number is not for it."""
+    if isinstance(limit, dict):
+        return limit.get(name)
+    return None if few else limit
 
 
 def judge(name, found, wanted):
@@ -145,6 +164,7 @@ def show(name, found, wanted, other, seconds):
     rows += [f for f in found if f.startswith("accessor ")]
     rows += [f for f in found if f.startswith("par ")
              and f.endswith((" locked", " shared_locks", " insns"))]
+    rows += [f for f in found if f.startswith(OUTSIDE) and f.endswith(SPREAD)]
     rows += [f for f in limit if f not in rows]
     print(f"\n{name.replace('/', ' CPUs, ')} nodes: guest instructions, {seconds:.0f} s")
     print(f"  {'figure':<52}{'Perch':>13}{'budget':>13}{'Linux 6.12':>13}")
@@ -152,6 +172,11 @@ def show(name, found, wanted, other, seconds):
         if row in found or row in limit:
             print(f"  {row:<52}{text_of(found.get(row)):>13}{limit.get(row, '-'):>13}"
                   f"{text_of(other.get(row)):>13}")
+
+
+def parts(entry):
+    """What this machine runs: all, with the sweep; or its own parts."""
+    return entry.get("run", ALL + (SWEEP if entry.get("run_sweep", True) else ""))
 
 
 def boot(entry, run, static, icount):
@@ -179,7 +204,7 @@ def run(wanted, runs):
         name = f"{entry['cpus']}/{entry['nodes']}"
         if wanted and name not in wanted:
             continue
-        result = boot(entry, "bench:percpu", data["static"], True)
+        result = boot(entry, parts(entry), data["static"], True)
         found, failed = figures(result.text)
         limit = limits(data, name)
         show(name, found, limit, linux(name), result.seconds)

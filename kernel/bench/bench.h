@@ -100,6 +100,14 @@ u64 bench_deferred(struct bench *b);
 u64 bench_populated(void);
 u64 bench_cleared(void);
 
+/*
+ * Returns on all CPUs at once: each adds one to *ready, by acquire and release, and waits for all.
+ */
+void bench_wait_for_all(u32 *ready, u32 cpus);
+
+/* Runs fn on the first so many CPUs, this one too, with interrupts off. -ENODEV: one is offline. */
+int bench_call_first(u32 cpus, void (*fn)(void *arg), void *arg);
+
 /* ---- the parts ------------------------------------------------------------------------------- */
 
 void bench_atomic(struct bench *b); /* first: it needs a cold start */
@@ -108,8 +116,14 @@ void bench_trace(struct bench *b);
 void bench_return(struct bench *b);
 void bench_accessors(struct bench *b);
 void bench_counter(struct bench *b);
+void bench_latency(struct bench *b);
 void bench_par(struct bench *b);
-void bench_wall(struct bench *b); /* without -icount */
+void bench_ring(struct bench *b);
+void bench_storm(struct bench *b);
+void bench_remote(struct bench *b);
+void bench_sweep(struct bench *b); /* long: only when named */
+void bench_full(struct bench *b);  /* only when named: a machine with little memory */
+void bench_wall(struct bench *b);  /* only when named: without -icount */
 
 /*
  * ---- bench_step.c: counts instructions that lock, by the CPU's single step --------------------
@@ -117,6 +131,8 @@ void bench_wall(struct bench *b); /* without -icount */
 
 struct bench_steps {
     u64 insns, prefix, xchg;
+    u64 off, off_max; /* with interrupts off, on end: now, and the most */
+    u64 off_at;       /* the address where off_max was reached */
 };
 
 /* Installs or removes the handler of all CPUs. */

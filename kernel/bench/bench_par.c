@@ -35,7 +35,7 @@ struct worker {
 struct par {
     enum pattern pattern;
     u32 cpus;
-    u32 ready; /* CPUs in wait_for_all() */
+    u32 ready; /* CPUs in bench_wait_for_all() */
     struct worker *worker;
 };
 
@@ -87,10 +87,7 @@ static void consume(struct worker *from)
     }
 }
 
-/*
- * Returns on all CPUs at once: each adds one to *ready, by acquire and release, and waits for all.
- */
-static void wait_for_all(u32 *ready, u32 cpus)
+void bench_wait_for_all(u32 *ready, u32 cpus)
 {
     struct spin spin = {0};
 
@@ -105,7 +102,7 @@ static void step_work(void *arg)
     u32 cpu = cpu_number();
     struct worker *w = &p->worker[cpu];
 
-    wait_for_all(&p->ready, p->cpus);
+    bench_wait_for_all(&p->ready, p->cpus);
     bench_step_begin();
     switch (p->pattern) {
     case PATTERN_PAIR:
@@ -123,13 +120,13 @@ static void step_work(void *arg)
     bench_step_end(&w->steps);
 }
 
-static int call_first(u32 cpus, void (*fn)(void *arg), void *arg)
+int bench_call_first(u32 cpus, void (*fn)(void *arg), void *arg)
 {
     u64 words[CPUMAP_WORDS] = {0};
     struct call_deadline before, longer = {LONG_TIME * (tsc_khz_now() / 1000), NULL};
 
     for (u32 cpu = 0; cpu < cpus; cpu++)
-        if (!cpu_is_online(cpu)) /* the others would wait for it in wait_for_all() */
+        if (!cpu_is_online(cpu)) /* the others would wait for it in bench_wait_for_all() */
             return -ENODEV;
     before = call_kind_set_deadline(&smp_calls, longer);
     for (u32 cpu = 0; cpu < cpus; cpu++)
@@ -182,7 +179,7 @@ static void one_pattern(struct bench *b, struct par *p)
     populate(b, p->cpus);
     percpu_get_stats(&before);
     bench_step_enable(true);
-    int err = call_first(p->cpus, step_work, p);
+    int err = bench_call_first(p->cpus, step_work, p);
     bench_step_enable(false);
     percpu_get_stats(&after);
     if (err)
@@ -248,7 +245,7 @@ static void wall_work(void *arg)
 {
     struct wall *w = arg;
 
-    wait_for_all(&w->ready, w->cpus);
+    bench_wait_for_all(&w->ready, w->cpus);
     u64 t0 = rdtsc();
     for (u32 i = 0; i < WALL_PAIRS; i++)
         percpu_free(percpu_alloc(SIZE, SIZE, PCPU_ATOMIC | PCPU_NOWARN));
@@ -264,7 +261,7 @@ void bench_wall(struct bench *b)
         int err;
 
         w = (struct wall){.cpus = cpus};
-        err = call_first(cpus, wall_work, &w);
+        err = bench_call_first(cpus, wall_work, &w);
         if (err)
             log_raw("bench: failed wall cpus=%u: error %d", cpus, err);
         else

@@ -22,14 +22,13 @@ static const struct {
     void (*run)(struct bench *b);
     bool always; /* runs when no part is named */
 } parts[] = {
-    {"percpu.atomic", bench_atomic, true},
-    {"percpu.sizes", bench_sizes, true},
-    {"percpu.trace", bench_trace, true},
-    {"percpu.return", bench_return, true},
-    {"percpu.accessors", bench_accessors, true},
-    {"percpu.counter", bench_counter, true},
-    {"percpu.par", bench_par, true},
-    {"percpu.wall", bench_wall, false},
+    {"percpu.atomic", bench_atomic, true},       {"percpu.sizes", bench_sizes, true},
+    {"percpu.trace", bench_trace, true},         {"percpu.return", bench_return, true},
+    {"percpu.accessors", bench_accessors, true}, {"percpu.counter", bench_counter, true},
+    {"percpu.latency", bench_latency, true},     {"percpu.par", bench_par, true},
+    {"percpu.ring", bench_ring, true},           {"percpu.storm", bench_storm, true},
+    {"percpu.remote", bench_remote, true},       {"percpu.sweep", bench_sweep, false},
+    {"percpu.full", bench_full, false},          {"percpu.wall", bench_wall, false},
 };
 
 /* Is this part in the list of globs? "percpu", and an empty list, name what always runs. */

@@ -58,8 +58,8 @@ static void add_piece(struct unit_walk *out, u64 pa, u64 len, const struct membl
 }
 
 /*
- * Runs on every CPU: looks up its own unit in its own page tables. One step a leaf of the tables and
- * a region of memory, so that an embedded unit costs a few steps and not one for each page.
+ * Runs on every CPU: looks up its own unit in its own page tables. One step a leaf of the tables
+ * and a region of memory, so that an embedded unit costs a few steps and not one for each page.
  */
 static void walk_own_unit(void *arg)
 {
@@ -185,8 +185,7 @@ void placement_prove(struct boot_state *s, struct placement_totals *totals)
     *totals = (struct placement_totals){0};
     if (!p.walks)
         panic("no memory for the placement proof");
-    for (cpu = 0; cpu < s->topo.cpu_count;
-         cpu++) { /* the table of pieces is read as far as filled */
+    for (cpu = 0; cpu < s->topo.cpu_count; cpu++) { /* pieces are read as far as filled */
         memset(&p.walks[cpu], 0, offsetof(struct unit_walk, piece));
         p.walks[cpu].number = ~0u;
     }

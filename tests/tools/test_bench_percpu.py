@@ -66,6 +66,8 @@ DATA = {"budget": [
 
 def test_a_budget_is_one_number_or_one_for_each_machine():
     assert bench.limits(DATA, "4/4") == [("a med", None, 10), ("b n", 5, None)]
+    few = DATA | {"machine": [{"cpus": 4, "nodes": 4, "run": "bench:one.part"}]}
+    assert bench.limits(few, "4/4") == [("b n", 5, None)]
     assert bench.limits(DATA, "1/1") == [("a med", None, 10), ("c", None, 3)]
 
 
@@ -99,7 +101,7 @@ def test_every_machine_has_linux_figures_and_budgets():
         name = f"{entry['cpus']}/{entry['nodes']}"
         gross = bench.linux(name).get("percpu size=8 op=pair_steady gross")
         assert gross > 1000 if entry.get("linux", True) else gross is None
-        assert len(bench.limits(data, name)) > 10
+        assert len(bench.limits(data, name)) > (10 if name != "2/1" else 3)
     names = {f"{e['cpus']}/{e['nodes']}" for e in data["machine"]}
     for budget in data["budget"]:
         for key in ("at_most", "at_least", "goal"):
@@ -116,5 +118,6 @@ def test_budgets_are_kept_where_it_is_quick_to_see(name):
     data = bench.budgets()
     entry = next(e for e in data["machine"] if f"{e['cpus']}/{e['nodes']}" == name)
     found, failed = bench.figures(bench.boot(entry, "bench:percpu", data["static"], True).text)
-    assert failed + bench.judge(name, found, bench.limits(data, name)) == []
+    short = [x for x in bench.limits(data, name) if not x[0].startswith(bench_docs.LONG)]
+    assert failed + bench.judge(name, found, short) == []
     assert bench_docs.stale({name: found}) == []
