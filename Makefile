@@ -177,7 +177,9 @@ HW_SRCS := \
 	kernel/bench/bench_par.c \
 	kernel/bench/bench_percpu.c \
 	kernel/bench/bench_return.c \
+	kernel/bench/bench_idle.c \
 	kernel/bench/bench_ring.c \
+	kernel/bench/bench_waves.c \
 	kernel/bench/bench_sizes.c \
 	kernel/bench/bench_step.c \
 	kernel/bench/bench_storm.c \

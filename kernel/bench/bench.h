@@ -117,6 +117,8 @@ void bench_return(struct bench *b);
 void bench_accessors(struct bench *b);
 void bench_counter(struct bench *b);
 void bench_latency(struct bench *b);
+void bench_waves(struct bench *b);
+void bench_idle(struct bench *b);
 void bench_par(struct bench *b);
 void bench_ring(struct bench *b);
 void bench_storm(struct bench *b);

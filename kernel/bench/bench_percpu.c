@@ -24,6 +24,7 @@ static const struct {
 } parts[] = {
     {"percpu.atomic", bench_atomic, true},       {"percpu.sizes", bench_sizes, true},
     {"percpu.trace", bench_trace, true},         {"percpu.return", bench_return, true},
+    {"percpu.waves", bench_waves, true},         {"percpu.idle", bench_idle, true},
     {"percpu.accessors", bench_accessors, true}, {"percpu.counter", bench_counter, true},
     {"percpu.latency", bench_latency, true},     {"percpu.par", bench_par, true},
     {"percpu.ring", bench_ring, true},           {"percpu.storm", bench_storm, true},

@@ -74,7 +74,7 @@ void pcpu_safe_point(struct pcpu_allocator *a);
 void pcpu_decay_cpu(struct pcpu_allocator *a);
 bool pcpu_decay_cpu_wanted(struct pcpu_allocator *a);
 void pcpu_decay_shared(struct pcpu_allocator *a);
-bool pcpu_decay_shared_wanted(const struct pcpu_allocator *a);
+bool pcpu_decay_shared_wanted(struct pcpu_allocator *a);
 void pcpu_decay(struct pcpu_allocator *a);
 /* Gives back what is not in use (percpu_trim()); returns pages. */
 u64 pcpu_trim(struct pcpu_allocator *a);

@@ -173,10 +173,14 @@ void pcpu_decay_cpu(struct pcpu_allocator *a)
     pcpu_mag_decay(a);
 }
 
-bool pcpu_decay_shared_wanted(const struct pcpu_allocator *a)
+/* Clears the mark before it says no: then looks again. */
+bool pcpu_decay_shared_wanted(struct pcpu_allocator *a)
 {
-    return pcpu_reserve_target(a) > PCPU_RESERVE_BOOT ||
-           pcpu_empty_blocks(a) > MAX(pcpu_reserve_target(a), PCPU_RESERVE_BOOT);
+    if (pcpu_decay_left(a))
+        return true;
+    return atomic_load_explicit(&a->decay_asked, memory_order_relaxed) &&
+           atomic_exchange_explicit(&a->decay_asked, false, memory_order_acq_rel) &&
+           pcpu_decay_left(a);
 }
 
 /* balance_mutex held. The blocks of the first chunk are empty too, and cannot go. */

@@ -128,6 +128,16 @@ static inline s64 pcpu_enough_blocks(const struct pcpu_allocator *a)
            atomic_load_explicit(&a->grow_ahead, memory_order_relaxed);
 }
 
+/* Is more empty, or in the reserve, than the least that decay leaves? */
+static inline bool pcpu_decay_left(const struct pcpu_allocator *a)
+{
+    return pcpu_reserve_target(a) > PCPU_RESERVE_BOOT ||
+           pcpu_empty_blocks(a) > MAX((s64)pcpu_reserve_target(a), PCPU_RESERVE_BOOT);
+}
+
+/* Wakes an idle CPU, which sets its timer before it sleeps again. Any context (alloc_post.c). */
+void pcpu_decay_ask(struct pcpu_allocator *a);
+
 /* ---- population (alloc_grow.c) --------------------------------------------------------------- */
 
 /* Makes populated room for an object (granules). -ENOMEM, -ENOSPC. Thread context, IRQs on. */

@@ -214,6 +214,14 @@ struct pcpu_allocator {
      * last one's blocks; a decay halves what is not in use. A hint: a lost update does no harm.
      */
     _Atomic s64 peak;
+    /*
+     * An idle CPU was woken, which sets its timer and decays what is shared.
+     *  - who writes: who has made blocks empty sets it; an idle CPU that finds none left clears it;
+     *  - who reads: the same CPUs; who clears it looks at nr_empty again before it sleeps;
+     *  - which order: exchanges, and additions to nr_empty: full barriers on x86. The idle CPU sees
+     *    the blocks, or the other CPU sees the mark cleared and wakes one.
+     */
+    _Atomic bool decay_asked;
     _Atomic u32 reserve_target;
     _Atomic u32 grow_ahead; /* blocks that the last populating call left empty */
     /* Under balance_mutex: */

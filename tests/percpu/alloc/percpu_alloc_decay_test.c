@@ -194,6 +194,42 @@ KTEST(percpu_alloc_decay, the_reserve)
     rig_end(r);
 }
 
+/* Who leaves blocks empty wakes an idle CPU once, and again after that one found nothing left. */
+KTEST(percpu_alloc_decay, an_idle_cpu_is_woken)
+{
+    struct alloc_rig *r = rig_new(&small);
+    static void *ptr[2000];
+
+    r->idle = 2;
+    for (u32 round = 1; round <= 3; round++) {
+        u32 before = r->wakes;
+
+        EXPECT_EQ(pcpu_alloc_bulk(&r->a, 256, 8, 0, ARRAY_SIZE(ptr), ptr), ARRAY_SIZE(ptr));
+        r->wakes = before; /* growth may have woken it, too */
+        pcpu_free_bulk(&r->a, ARRAY_SIZE(ptr), ptr);
+        EXPECT_EQ(r->wakes, before + 1);
+        host_cpu_number = 2;
+        while (pcpu_decay_shared_wanted(&r->a)) {
+            EXPECT_TRUE(r->a.decay_asked);
+            pcpu_decay_shared(&r->a);
+        }
+        EXPECT_FALSE(r->a.decay_asked);
+        host_cpu_number = 0;
+    }
+    /* It parks with the mark: another CPU is asked. */
+    EXPECT_EQ(pcpu_alloc_bulk(&r->a, 256, 8, 0, ARRAY_SIZE(ptr), ptr), ARRAY_SIZE(ptr));
+    pcpu_free_bulk(&r->a, ARRAY_SIZE(ptr), ptr);
+    r->idle = 3;
+    r->wakes = 0;
+    host_cpu_number = 2;
+    pcpu_cpu_parking(&r->a);
+    EXPECT_LE(1, r->wakes);
+    EXPECT_TRUE(r->a.decay_asked);
+    pcpu_idle_work(&r->a);
+    host_cpu_number = 0;
+    rig_end(r);
+}
+
 /* What is kept does not stand in the way: without memory it goes first. */
 KTEST(percpu_alloc_decay, kept_blocks_go_under_pressure)
 {
