@@ -23,7 +23,7 @@
 #define PCPU_GROW_AHEAD       8u   /* empty blocks that a populating call leaves, at least */
 #define PCPU_GROW_AHEAD_MAX   112u /* at most, when much is populated */
 #define PCPU_GROW_AHEAD_PAGES 128u /* the same limit in pages of all units, which the call clears */
-#define PCPU_RETURN_SLACK     32u /* empty blocks above reserve and growth that are kept, at least */
+#define PCPU_RETURN_SLACK     32u /* empty blocks above reserve and growth that are kept, or more */
 #define PCPU_REFILL_ASKS      16u /* every so many failing atomic calls ask an idle CPU again */
 #define PCPU_RETURN_LATE      64u /* so many more: who has the work does not come to it */
 #define PCPU_PROMOTE_LATE     16u /* the same: populations since the last promotion */
