@@ -173,10 +173,13 @@ HW_SRCS := \
 	kernel/bench/bench_accessors.c \
 	kernel/bench/bench_atomic.c \
 	kernel/bench/bench_counter.c \
+	kernel/bench/bench_latency.c \
 	kernel/bench/bench_par.c \
 	kernel/bench/bench_percpu.c \
 	kernel/bench/bench_return.c \
+	kernel/bench/bench_idle.c \
 	kernel/bench/bench_ring.c \
+	kernel/bench/bench_waves.c \
 	kernel/bench/bench_sizes.c \
 	kernel/bench/bench_step.c \
 	kernel/bench/bench_storm.c \
@@ -234,6 +237,7 @@ HW_SRCS := \
 	smp/compare/tsc_sync.c \
 	smp/run/idle.c \
 	smp/run/idle_set.c \
+	smp/run/lapic_timer.c \
 	smp/run/park.c \
 	smp/run/vectors.c \
 	smp/start/ap_main.c \
@@ -304,7 +308,7 @@ CC_GUARD := $(if $(findstring clang,$(shell $(CC) --version 2>/dev/null)),$(CLAN
 LD := $(CROSS_COMPILE)ld
 
 KERNEL_C := $(PURE_SRCS) $(LOCAL_SRCS) $(HW_SRCS) $(SHARED_SRCS) $(SUITES) tests/suite/gs_ops.c \
-	tests/suite/lapic_timer.c tests/suite/on_idle.c tests/suite/speed.c
+	tests/suite/on_idle.c tests/suite/speed.c
 
 # percpu.h has two implementations: percpu_debug.c in the debug kernel, percpu.c in the others.
 PLAIN := percpu/percpu_debug.c

@@ -16,6 +16,7 @@
 #include "kernel/base/glob.h"
 #include "kernel/base/log.h"
 #include "kernel/base/print.h"
+#include "kernel/base/printf.h"
 #include "kernel/base/ubsan.h"
 #include "kernel/platform/console.h"
 #include "kernel/platform/machine_check.h"
@@ -77,7 +78,8 @@ static u64 alarms(void)
     return console_alarms() - lines;
 }
 
-static u32 globs_empty; /* globs of run= that matched nothing */
+static u32 globs_empty;              /* globs of run= that matched nothing */
+static char first_glob[OPT_RUN_MAX]; /* the first of them */
 
 static void count_empty_globs(const char *what, const char *globs, bool (*matches)(const char *))
 {
@@ -87,7 +89,8 @@ static void count_empty_globs(const char *what, const char *globs, bool (*matche
         if (matches(glob))
             continue;
         pr_err("run=%s:%s matches nothing", what, glob);
-        globs_empty++;
+        if (!globs_empty++)
+            ksnprintf(first_glob, sizeof(first_glob), "%s:%s", what, glob);
     }
 }
 
@@ -145,6 +148,7 @@ static void count_run(struct outcome_counts *c, const struct boot_state *s)
     c->cpus_online = cpus_online();
     c->tests_asked = kernel_options_run(&s->opt, "test", NULL);
     c->globs_empty = globs_empty;
+    c->first_glob = first_glob;
     c->passed = summary.tests.passed;
     c->failed = summary.tests.failed;
     c->units_wrong = s->placement.wrong;

@@ -83,6 +83,14 @@ u64 per_cpu_ptr_to_phys(const void *addr);
 void percpu_balance(void);
 
 /*
+ * One period of decay, as idle CPUs do by themselves in the kernel: gives back half of what the
+ * magazines of all CPUs hold (by cross-call), of the reserve above its size at init, and of the
+ * other empty blocks. For a program, or a kernel without the idle hook, about once a second. Thread
+ * context, interrupts on.
+ */
+void percpu_decay(void);
+
+/*
  * Gives back everything that is not in use: the magazines of this CPU and (by cross-call) of the
  * others, empty blocks, empty chunks, the reserve above its size at init, unpopulated pages of
  * reservations. Thread context, interrupts on. Returns pages given back.

@@ -22,6 +22,11 @@ u64 per_cpu_ptr_to_phys(const void *addr)
     return pcpu_to_phys(percpu_allocator(), (u64)(uintptr_t)addr);
 }
 
+void percpu_decay(void)
+{
+    pcpu_decay(percpu_allocator());
+}
+
 void percpu_balance(void)
 {
     pcpu_balance(percpu_allocator());

@@ -16,6 +16,7 @@ import time
 import machine as machines
 import pytest
 import qemu
+from acpi_build import spcr
 from acpi_tables import seal
 from conftest import ROOT
 
@@ -138,3 +139,20 @@ def test_memory_that_is_no_uart_is_left_alone(logs, tmp_path, rest):
     (logs / f"{name}.log").write_text(text, encoding="utf-8")
     assert f"console: SPCR: mmio {UART_AT:#x}" in text and "refused: no UART answers there" in text
     assert after == page
+
+
+@pytest.mark.parametrize("clock, speed", [(0, " at 57600 baud"), (16 * 115200, " at 57600 baud"), (48000000, " at 9600 baud")])
+def test_firmwares_speed_stays_where_the_clock_is_unknown(logs, tmp_path, clock, speed):
+    """SPCR gives a port's UART a clock that is not the PC's: the divisor of 57600 baud would be another speed."""
+    raw = bytearray(spcr(1, 0x3e0, baud=6))
+    raw[8] = 3  # the revision that has the clock
+    raw[76:80] = clock.to_bytes(4, "little")
+    (tmp_path / "SPCR.bin").write_bytes(seal(raw))
+    machine = machines.Machine(
+        name=f"console-clock-{clock}", reason="a clock of its own", cpus=2, console="port",
+        append="run=report console=uart,io,0x3e0 console=spcr",
+        qemu=["-acpitable", f"file={tmp_path / 'SPCR.bin'}"])
+    result = qemu.run(qemu.argv(machine, tmp_path), machine.limits())
+    (logs / f"{machine.name}.log").write_text(result.text, encoding="utf-8")
+    assert result.status == 33, result.tail()
+    assert f"console: SPCR: port 0x3e0{speed}: chosen: in use already" in result.text

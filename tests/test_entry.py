@@ -196,3 +196,31 @@ def test_no_init_to_oneself(tmp_path):
     assert re.search(r"firmware bug: MADT: CPU \d has the boot CPU's id 0x00: left out", log), log[-3000:]
     assert "smp: Brought up 1 node, 2 CPUs" in log
     assert log.rstrip().endswith("perch: FAILED: 1 of 3 CPUs did not start") and status == 35, log[-3000:]
+
+
+@needs_gdb
+@places
+def test_the_boot_cpus_id_comes_from_its_apic(tmp_path, place):
+    """The register says 7 where CPUID says 0, as after firmware's change of it: 7 is what numbers the CPUs."""
+    said, log, _ = debug(tmp_path, [
+        "hbreak apic_own_id", "continue", "printf \"@cpuid %x\\n\", $rcx", "set $rsi = 0x07000000",
+        "hbreak numa_build", "continue", "printf \"@boot %x\\n\", ((struct numa_input *)$rdi)->boot_apic_id"],
+        place, cpu="max", stands="")
+    assert re.findall("@cpuid (.*)", said) == ["0"], said
+    assert re.findall("@boot (.*)", said) == ["7"], said
+    assert "smp: the boot CPU's APIC id is 0x7, CPUID says 0x0" in log, log[-3000:]
+
+
+@needs_gdb
+@pytest.mark.parametrize("base, why", [(1 << 51, "beyond the CPU's physical addresses"),
+                                       (LINKED, "that is Perch itself"), (0xfee00000, "that is the local APIC")])
+def test_a_screen_where_none_can_be(tmp_path, base, why):
+    """What the loader calls a frame buffer is refused at an address where no device is, and nothing is drawn there."""
+    colours = ", ".join(f"$fb->{colour}.pos = {at}, $fb->{colour}.size = 8"
+                        for colour, at in (("red", 16), ("green", 8), ("blue", 0)))
+    _, log, status = debug(tmp_path, [
+        "hbreak screen_init", "continue", "set $fb = &((struct boot_info *)$rdi)->fb",
+        f"print $fb->kind = 1, $fb->base = {base}, $fb->pitch = 2560, $fb->width = 640, $fb->height = 480, "
+        f"$fb->bytes = 4, {colours}"], cpu="max")
+    assert f"console: screen: refused: {why}" in log, log[-3000:]
+    assert "smp: Brought up 1 node, 2 CPUs" in log and status == 33, log[-3000:]

@@ -146,7 +146,7 @@ def main(env, log=None):
     if word.startswith("FAILED"):
         return last(f"{word} (after {seconds})", child.FAILED)
     if problems or machine.panics():
-        why = problems[0] if problems else "a panic, as the machine file expects it"
+        why = problems[0] if problems else f"{verdict.died(result.text)} (a panic, as the machine file expects it)"
         return last(f"FAILED: {why} (after {seconds})", child.FAILED)
     but = word.startswith("held, but")
     return last(f"{word or 'all held, without an end'} (in {seconds}: "

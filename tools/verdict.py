@@ -25,6 +25,7 @@ BAD = [re.compile(r"^UBSAN:"), re.compile(r"\bpanic\b", re.I), re.compile(r"asse
        re.compile(r"CPUs in step: .* below (?!10000 )\d{5,} ns")]
 PLACED = re.compile(r"^percpu: cpu (\d+) node (\d+) unit \[mem 0x([0-9a-f]+)-0x([0-9a-f]+)\]"
                     r" node (\d+) (\w+)")
+DIED = re.compile(r"^(panic: .+|perch: this CPU .+)$")
 SAID = re.compile(r"^perch: (all held|held, but: .+|FAILED: .+)$")
 EVENT = re.compile(r"^events: (\S+) (\d+) \(.*\), (\d+) of them on purpose$")
 BOOTED = re.compile(r"^Perch \S+: booted by ")
@@ -103,22 +104,33 @@ def _events(machine, lines):
     return problems
 
 
+def died(text):
+    """The first line that says why the kernel stopped: of a panic, or of a CPU that is refused; "": none."""
+    return next((line for line in lines_of(text) if DIED.match(line)), "")
+
+
+def _why(result):
+    """That line, to go in front of how the run ended: it is what a person looks for."""
+    line = died(result.text)
+    return f"{line}: " if line else ""
+
+
 def _exit(machine, result):
     if machine.screen:
         return _screen(machine, result)
     if machine.until:
-        return [] if result.waited else [f"did not wait after {machine.until!r}"]
+        return [] if result.waited else [f"{_why(result)}did not wait after {machine.until!r}"]
     if result.status is None and result.silent is not None:
-        return [f"time-out: no new line for {result.silent:.0f} s, "
+        return [f"{_why(result)}time-out: no new line for {result.silent:.0f} s, "
                 f"{result.seconds:.0f} s after the start"]
     if result.status is None:
-        return [f"time-out: no end after {result.seconds:.0f} s"]
+        return [f"{_why(result)}time-out: no end after {result.seconds:.0f} s"]
     if result.status not in _statuses(machine):
-        said = STATUS.get(result.status, "not one of Perch's")
-        return [f"QEMU status {result.status} ({said}), expected {machine.status}"
+        word = STATUS.get(result.status, "not one of Perch's")
+        return [f"{_why(result)}QEMU status {result.status} ({word}), expected {machine.status}"
                 + (f"; QEMU said: {result.stderr.strip()}" if result.stderr.strip() else "")]
     if result.ended_by != machine.shutdown:
-        return [f"QEMU ended by {result.ended_by or 'nothing'!r}, expected {machine.shutdown!r}"]
+        return [f"{_why(result)}QEMU ended by {result.ended_by or 'nothing'!r}, expected {machine.shutdown!r}"]
     return []
 
 

@@ -116,6 +116,9 @@ void bench_trace(struct bench *b);
 void bench_return(struct bench *b);
 void bench_accessors(struct bench *b);
 void bench_counter(struct bench *b);
+void bench_latency(struct bench *b);
+void bench_waves(struct bench *b);
+void bench_idle(struct bench *b);
 void bench_par(struct bench *b);
 void bench_ring(struct bench *b);
 void bench_storm(struct bench *b);
@@ -130,6 +133,8 @@ void bench_wall(struct bench *b);  /* only when named: without -icount */
 
 struct bench_steps {
     u64 insns, prefix, xchg;
+    u64 off, off_max; /* with interrupts off, on end: now, and the most */
+    u64 off_at;       /* the address where off_max was reached */
 };
 
 /* Installs or removes the handler of all CPUs. */

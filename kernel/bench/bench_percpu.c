@@ -22,19 +22,14 @@ static const struct {
     void (*run)(struct bench *b);
     bool always; /* runs when no part is named */
 } parts[] = {
-    {"percpu.atomic", bench_atomic, true},
-    {"percpu.sizes", bench_sizes, true},
-    {"percpu.trace", bench_trace, true},
-    {"percpu.return", bench_return, true},
-    {"percpu.accessors", bench_accessors, true},
-    {"percpu.counter", bench_counter, true},
-    {"percpu.par", bench_par, true},
-    {"percpu.ring", bench_ring, true},
-    {"percpu.storm", bench_storm, true},
-    {"percpu.remote", bench_remote, true},
-    {"percpu.sweep", bench_sweep, false},
-    {"percpu.full", bench_full, false},
-    {"percpu.wall", bench_wall, false},
+    {"percpu.atomic", bench_atomic, true},       {"percpu.sizes", bench_sizes, true},
+    {"percpu.trace", bench_trace, true},         {"percpu.return", bench_return, true},
+    {"percpu.waves", bench_waves, true},         {"percpu.idle", bench_idle, true},
+    {"percpu.accessors", bench_accessors, true}, {"percpu.counter", bench_counter, true},
+    {"percpu.latency", bench_latency, true},     {"percpu.par", bench_par, true},
+    {"percpu.ring", bench_ring, true},           {"percpu.storm", bench_storm, true},
+    {"percpu.remote", bench_remote, true},       {"percpu.sweep", bench_sweep, false},
+    {"percpu.full", bench_full, false},          {"percpu.wall", bench_wall, false},
 };
 
 /* Is this part in the list of globs? "percpu", and an empty list, name what always runs. */
@@ -263,6 +258,7 @@ void bench_percpu(struct boot_state *s, const char *globs)
         b->cpus, s->topo.node_count, s->first_chunk.unit_size, s->first_chunk.nr_units,
         s->first_chunk.static_area.end - s->first_chunk.static_area.start, (ull)bench_populated());
     measure_overhead(b);
+    percpu_decay_period(0); /* no sample holds a decay of an idle CPU */
     for (u32 i = 0; i < ARRAY_SIZE(parts); i++) {
         if (wanted(globs, i))
             parts[i].run(b);

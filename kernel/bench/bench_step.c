@@ -1,8 +1,8 @@
 /*
- * Counts instructions that lock. While RFLAGS.TF is set, the CPU traps after every instruction, and
- * the handler decodes the next one. So the allocator runs unchanged while its instructions are
- * counted. A spinlock's acquisition is an XCHG with memory (kernel/base/spinlock.h), so every
- * attempt on a shared lock is counted.
+ * Counts instructions that lock, and the most that run on end with interrupts off. While RFLAGS.TF
+ * is set, the CPU traps after every instruction, and the handler decodes the next one. So the
+ * allocator runs unchanged while its instructions are counted. A spinlock's acquisition is an XCHG
+ * with memory (kernel/base/spinlock.h), so every attempt on a shared lock is counted.
  * SPDX-License-Identifier: MIT
  */
 #include "kernel/base/cpu_local.h"
@@ -20,6 +20,11 @@ static void on_step(struct trap_frame *frame)
     s->insns++;
     s->prefix += lock == BENCH_LOCK_PREFIX;
     s->xchg += lock == BENCH_LOCK_XCHG;
+    s->off = frame->rflags & RFLAGS_IF ? 0 : s->off + 1;
+    if (s->off > s->off_max) {
+        s->off_max = s->off;
+        s->off_at = frame->rip;
+    }
 }
 
 void bench_step_enable(bool on)
@@ -41,4 +46,8 @@ void bench_step_end(struct bench_steps *sum)
     sum->insns += s->insns;
     sum->prefix += s->prefix;
     sum->xchg += s->xchg;
+    if (s->off_max > sum->off_max) {
+        sum->off_max = s->off_max;
+        sum->off_at = s->off_at;
+    }
 }

@@ -29,6 +29,7 @@ static struct log_sink debugcon_sink, screen_sink;
 
 static bool automatic; /* no console=, or none that can be used */
 static bool spcr_wanted, dbg2_wanted, screen_wanted;
+static bool spcr_found, dbg2_found, screen_named; /* in use already; console=fb was given */
 static const char *screen_why = "the loader's information was not read yet";
 static u64 panic_mark; /* position in the log where a panic begins */
 
@@ -293,6 +294,7 @@ static void add_named(const char *text)
         dbg2_wanted = true;
         break;
     case CONSOLE_FB:
+        screen_named = true;
         add_screen();
         break;
     case CONSOLE_DEBUGCON:
@@ -357,14 +359,28 @@ void console_tables(const struct spcr_info *spcr, const struct dbg2_info *dbg2)
     bool found = false;
 
     if (automatic || spcr_wanted)
-        found = add_spcr(spcr);
+        found = spcr_found = add_spcr(spcr);
     if (dbg2_wanted || (automatic && !found))
-        found |= add_dbg2(dbg2);
+        found |= dbg2_found = add_dbg2(dbg2);
     if (automatic && !found)
         spcr_wanted = dbg2_wanted = false;
     if (!screen_wanted)
         fall_back();
     console_flush(); /* a new sink gets the earlier lines */
+}
+
+/*
+ * What console= names by a word, spcr, dbg2 or fb, and does not get, is an ignored option, as an
+ * address is (count_refused() of console_uart.c). Known when all can be reached.
+ */
+static void count_missing(void)
+{
+    if (spcr_wanted && !spcr_found && !console_uart_uses("SPCR"))
+        event_count(EVENT_OPTION_IGNORED);
+    if (dbg2_wanted && !dbg2_found && !console_uart_uses("DBG2"))
+        event_count(EVENT_OPTION_IGNORED);
+    if (screen_named && !screen_ready())
+        event_count(EVENT_OPTION_IGNORED);
 }
 
 void console_remap(struct kernel_vm *vm)
@@ -379,5 +395,6 @@ void console_remap(struct kernel_vm *vm)
     the_log.hold = held;
     if (screen_wanted)
         add_screen();
+    count_missing();
     fall_back();
 }

@@ -197,6 +197,27 @@ bool console_uart_add(struct log *log, const struct uart_place *place, const cha
     return r == NEW || r == HAD;
 }
 
+bool console_uart_uses(const char *source)
+{
+    for (u32 i = 0; i < nr_uarts; i++)
+        if (uarts[i].sink.name && !uarts[i].sink.dead && strcmp(uarts[i].source, source) == 0)
+            return true;
+    return false;
+}
+
+/* One above 4 GiB, which can be reached from now on. */
+static void start_waiting(struct log *log, struct port_uart *u)
+{
+    enum result r = start_uart(log, u);
+
+    if (r >= ABSENT)
+        count_refused(u->source);
+    if (r == FULL)
+        u->sink.name = NULL; /* console_uart_uses() */
+    pr_info("console: %s: %s: %s", u->source, u->name, texts[r].why);
+    u->waiting = false;
+}
+
 void console_uart_remap(struct log *log, struct kernel_vm *vm)
 {
     for (u32 i = 0; i < nr_uarts; i++) {
@@ -209,10 +230,10 @@ void console_uart_remap(struct log *log, struct kernel_vm *vm)
         u->mmio.regs = paging_map_mmio(vm, u->place.base, span(&u->place), PT_UC, "UART");
         if (!u->mmio.regs) {
             u->sink.dead = true;
+            count_refused(u->source);
             continue;
         }
         if (u->waiting)
-            pr_info("console: %s: %s: %s", u->source, u->name, texts[start_uart(log, u)].why);
-        u->waiting = false;
+            start_waiting(log, u);
     }
 }

@@ -20,6 +20,9 @@ bool console_uart_add(struct log *log, const struct uart_place *place, const cha
 /* The line for a UART that is not even tried. */
 void console_uart_refuse(const struct uart_place *place, const char *source, const char *why);
 
+/* Is there a UART among the sinks that was added under this name of a source? */
+bool console_uart_uses(const char *source);
+
 /*
  * Maps the UARTs in memory in the final tables, and drops those that cannot be mapped. UARTs that
  * waited for this are tried, each with a log line.

@@ -36,6 +36,16 @@ int percpu_cpus_hook(void) MUST_CHECK;
 void percpu_hold_work(bool on);
 
 /*
+ * The time between two decays of an idle CPU, in nanoseconds (1 s); 0: none. For suites, and for
+ * measurements that no decay may disturb. Idle CPUs use it from their next sleep on. Returns the
+ * time before. Thread context.
+ */
+u64 percpu_decay_period(u64 ns);
+
+/* For suites: decays that idle CPUs have done. */
+u64 percpu_decays(void);
+
+/*
  * Text on a faulting address, for panic_set_describe(): in a dynamic chunk, why the access faults;
  * else the text of paging_describe(); else of percpu_describe(). Returns its length, 0: unknown.
  * Any context, also in a fault: takes no lock.

@@ -37,8 +37,9 @@ static void failures(struct outcome *o, const struct outcome_counts *c)
     add(o, OUTCOME_FAILED, "placement", c->units_wrong, "%u unit%s in the wrong place",
         c->units_wrong, s(c->units_wrong));
     add(o, OUTCOME_FAILED, "cases", c->failed, "%u test case%s failed", c->failed, s(c->failed));
-    add(o, OUTCOME_FAILED, "globs", c->globs_empty, "%u glob%s of run= matched nothing",
-        c->globs_empty, s(c->globs_empty));
+    add(o, OUTCOME_FAILED, "globs", c->globs_empty, "%u glob%s of run= matched nothing%s%s",
+        c->globs_empty, s(c->globs_empty),
+        c->globs_empty == 1 ? ": " : ", the first: ", c->first_glob ? c->first_glob : "?");
     add(o, OUTCOME_FAILED, "fail-words", c->words_refused, "%u word%s of fail= did nothing",
         c->words_refused, s(c->words_refused));
     add(o, OUTCOME_FAILED, "nothing-ran", c->tests_asked && !c->passed && !c->failed,

@@ -18,6 +18,7 @@ struct outcome_counts {
     bool tests_asked;             /* test in run= */
     u32 passed, failed;           /* test cases */
     u32 globs_empty;              /* globs of run= that match nothing */
+    const char *first_glob;       /* the first of them, "test:GLOB"; NULL: there is none */
     u32 words_refused;            /* of fail=: they did nothing */
     u32 units_wrong;              /* struct placement_totals */
     u32 ubsan_reports;
@@ -36,7 +37,7 @@ struct outcome_reason {
     const char *id; /* stable, for programs */
     enum outcome_verdict weight;
     u64 count;
-    char text[72]; /* with the count */
+    char text[112]; /* with the count; cut */
 };
 
 #define OUTCOME_MAX_REASONS (12 + EVENT_NR_IDS)

@@ -146,12 +146,14 @@ static void finding_objects(struct report *r)
 
 static void reason_objects(struct report *r, const struct outcome *o)
 {
+    char text[REPORT_STRING_MAX];
+
     for (u32 i = 0; i < o->nr_reasons; i++)
         report_object(
             r,
             "\"type\":\"reason\",\"verdict\":\"%s\",\"id\":\"%s\",\"count\":%llu,\"text\":\"%s\"",
             outcome_word(o->reasons[i].weight), o->reasons[i].id, (ull)o->reasons[i].count,
-            o->reasons[i].text);
+            report_escape(text, o->reasons[i].text));
 }
 
 static void event_objects(struct report *r)

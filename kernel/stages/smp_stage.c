@@ -27,6 +27,7 @@
 #include "smp/call/tlb.h"
 #include "smp/start/trampoline.h"
 #include "smp/start/trampoline_place.h"
+#include "smp/run/lapic_timer.h"
 #include "smp/run/vectors.h"
 
 #define MAX_FAULTS (OPT_TEXT_MAX / 11) /* the shortest is "ap_early:1," */
@@ -294,6 +295,8 @@ void stage_smp(struct boot_state *s)
         if (err)
             pr_err("smp: the other CPUs cannot be started (%d)", err);
         note_smp(&result);
+        if (result.online > 1 && !lapic_timer_hz())
+            pr_warn("smp: the local APIC's timer does not count: idle CPUs keep what they hold");
     }
     machine_check_report_left();
     local_irq_enable();

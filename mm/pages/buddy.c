@@ -308,6 +308,8 @@ void buddy_free(struct buddy *b, u64 pa, u32 order)
         refuse(b, pa, 0, "free already");
 }
 
+#define FREE_RUN 16u /* pages freed under one lock: interrupts are off meanwhile */
+
 /*
  * Frees pages of one zone from the front of pas, up to n; returns the number. *wrong: the run ended
  * at a page that is free already.
@@ -335,7 +337,7 @@ void buddy_free_bulk(struct buddy *b, const u64 *pas, u32 n)
     while (n) {
         struct pageblock *pb = is_aligned(*pas, PAGE_SIZE) ? locate(b, *pas, 1) : NULL;
         bool wrong = !pb;
-        u32 done = pb ? free_run(b, pb, pas, n, &wrong) : 0;
+        u32 done = pb ? free_run(b, pb, pas, MIN(n, FREE_RUN), &wrong) : 0;
 
         pas += done;
         n -= done;

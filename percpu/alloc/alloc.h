@@ -65,6 +65,17 @@ bool pcpu_idle_work(struct pcpu_allocator *a);
 bool pcpu_idle_pending(struct pcpu_allocator *a);
 /* For allocations that may populate: does a bounded piece of work that no idle CPU took. */
 void pcpu_safe_point(struct pcpu_allocator *a);
+/*
+ * Decay by time: what nobody uses halves at each call, one a second of idle time (docs/adr/0031).
+ * cpu: the magazines of this CPU; may run in a cross-call. shared: the reserve, and the blocks that
+ * are kept for the next wave; thread context, interrupts on. wanted: is there anything; any
+ * context. pcpu_decay(): both, for all online CPUs; as percpu_decay().
+ */
+void pcpu_decay_cpu(struct pcpu_allocator *a);
+bool pcpu_decay_cpu_wanted(struct pcpu_allocator *a);
+void pcpu_decay_shared(struct pcpu_allocator *a);
+bool pcpu_decay_shared_wanted(struct pcpu_allocator *a);
+void pcpu_decay(struct pcpu_allocator *a);
 /* Gives back what is not in use (percpu_trim()); returns pages. */
 u64 pcpu_trim(struct pcpu_allocator *a);
 

@@ -156,6 +156,77 @@ void pcpu_safe_point(struct pcpu_allocator *a)
         balance(a, PCPU_RETURN_BATCH, &a->inline_work);
 }
 
+/* ---- decay ----------------------------------------------------------------------------------- */
+
+bool pcpu_decay_cpu_wanted(struct pcpu_allocator *a)
+{
+    u64 irq;
+    const struct pcpu_mags *m = pcpu_set_enter(a, &irq);
+    bool any = m->headroom < m->quota || m->bump.bytes;
+
+    pcpu_set_exit(irq);
+    return any;
+}
+
+void pcpu_decay_cpu(struct pcpu_allocator *a)
+{
+    pcpu_mag_decay(a);
+}
+
+/* Clears the mark before it says no: then looks again. */
+bool pcpu_decay_shared_wanted(struct pcpu_allocator *a)
+{
+    if (pcpu_decay_left(a))
+        return true;
+    return atomic_load_explicit(&a->decay_asked, memory_order_relaxed) &&
+           atomic_exchange_explicit(&a->decay_asked, false, memory_order_acq_rel) &&
+           pcpu_decay_left(a);
+}
+
+/* balance_mutex held. The blocks of the first chunk are empty too, and cannot go. */
+static void decay_locked(struct pcpu_allocator *a)
+{
+    u32 target = pcpu_reserve_target(a);
+    s64 used = pcpu_populated_blocks(a) - pcpu_empty_blocks(a);
+    s64 peak = atomic_load_explicit(&a->peak, memory_order_relaxed), above;
+
+    a->demand += atomic_demand(a);
+    if (target > PCPU_RESERVE_BOOT && a->demand / PCPU_BLOCK_SIZE < target / 2)
+        target = MAX(target / 2, PCPU_RESERVE_BOOT);
+    a->demand = 0;
+    atomic_store_explicit(&a->reserve_target, target, memory_order_relaxed);
+    atomic_store_explicit(&a->peak, MAX(used, peak / 2), memory_order_relaxed);
+    above = pcpu_empty_blocks(a) - (s64)MAX(target, PCPU_RESERVE_BOOT);
+    if (above > 0)
+        pcpu_return_empty(a, (u32)(pcpu_empty_blocks(a) - (above + 1) / 2), ~0u);
+    if (above <= 1)
+        pcpu_metas_release(a);
+}
+
+void pcpu_decay_shared(struct pcpu_allocator *a)
+{
+    if (!pcpu_balance_trylock(a))
+        return; /* who balances now returns blocks, too; the rest goes at the next period */
+    decay_locked(a);
+    pcpu_balance_unlock(a);
+}
+
+static void decay_this_cpu(void *arg)
+{
+    pcpu_decay_cpu(arg);
+}
+
+void pcpu_decay(struct pcpu_allocator *a)
+{
+    if (!a->ops->call_all)
+        pcpu_decay_cpu(a);
+    else if (a->ops->call_all(a->ops->ctx, decay_this_cpu, a))
+        pr_warn("percpu: decay: a CPU did not answer; its magazines stay");
+    pcpu_decay_shared(a);
+}
+
+/* ---- trim ------------------------------------------------------------------------------------ */
+
 static void drain_this_cpu(void *arg)
 {
     pcpu_mag_drain_all(arg);

@@ -240,6 +240,8 @@ static void defer_return(struct pcpu_allocator *a)
 {
     if (pcpu_empty_blocks(a) > pcpu_enough_blocks(a))
         pcpu_defer(a, PCPU_WORK_RETURN);
+    else if (!atomic_load_explicit(&a->decay_asked, memory_order_relaxed) && pcpu_decay_left(a))
+        pcpu_decay_ask(a);
 }
 
 void pcpu_give_back(struct pcpu_allocator *a, struct pcpu_entry *batch, u32 n)

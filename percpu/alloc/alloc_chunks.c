@@ -19,6 +19,7 @@ bool pcpu_lock_chunk(struct pcpu_allocator *a, u32 n, struct pcpu_locked *l)
         if (ch->live) {
             l->ch = ch;
             l->empty = ch->c.nr_empty;
+            l->populated = ch->c.nr_populated;
             return true;
         }
         spin_unlock(&ch->lock);
@@ -45,6 +46,15 @@ static u64 hint_of(const struct pcpu_dchunk *ch)
     return hint;
 }
 
+/* Of a dynamic chunk. */
+static void count_populated(struct pcpu_allocator *a, s64 more)
+{
+    s64 now = atomic_fetch_add_explicit(&a->nr_populated, more, memory_order_relaxed) + more;
+
+    if (now > atomic_load_explicit(&a->peak, memory_order_relaxed))
+        atomic_store_explicit(&a->peak, now, memory_order_relaxed);
+}
+
 void pcpu_unlock_chunk(struct pcpu_allocator *a, struct pcpu_locked *l)
 {
     struct pcpu_dchunk *ch = l->ch;
@@ -54,6 +64,8 @@ void pcpu_unlock_chunk(struct pcpu_allocator *a, struct pcpu_locked *l)
         if (ch->c.nr_empty != l->empty)
             atomic_fetch_add_explicit(&a->nr_empty, (s64)ch->c.nr_empty - (s64)l->empty,
                                       memory_order_relaxed);
+        if (ch->c.nr_populated != l->populated)
+            count_populated(a, (s64)ch->c.nr_populated - (s64)l->populated);
     }
     spin_unlock_irqrestore(&ch->lock, l->flags);
 }

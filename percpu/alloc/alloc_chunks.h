@@ -46,14 +46,14 @@ static inline bool pcpu_work_pending(const struct pcpu_allocator *a)
 struct pcpu_locked {
     struct pcpu_dchunk *ch;
     u64 flags;
-    u32 empty; /* value of nr_empty at the lock */
+    u32 empty, populated; /* values of nr_empty and nr_populated at the lock */
 };
 
 /* False: no chunk n. Interrupts are off until pcpu_unlock_chunk(). */
 bool pcpu_lock_chunk(struct pcpu_allocator *a, u32 n, struct pcpu_locked *l);
 /* The same for a chunk that cannot be freed: it has objects, or the caller's BUSY blocks. */
 void pcpu_lock_pinned(struct pcpu_allocator *a, u32 n, struct pcpu_locked *l);
-/* Publishes what changed: the hint and the number of empty blocks. */
+/* Publishes what changed: the hint, the numbers of empty and of populated blocks. */
 void pcpu_unlock_chunk(struct pcpu_allocator *a, struct pcpu_locked *l);
 
 /*
@@ -107,6 +107,12 @@ static inline u32 pcpu_reserve_target(const struct pcpu_allocator *a)
     return atomic_load_explicit(&a->reserve_target, memory_order_relaxed);
 }
 
+/* Populated blocks of dynamic chunks now. */
+static inline s64 pcpu_populated_blocks(const struct pcpu_allocator *a)
+{
+    return atomic_load_explicit(&a->nr_populated, memory_order_relaxed);
+}
+
 /* Empty blocks now. */
 static inline s64 pcpu_empty_blocks(const struct pcpu_allocator *a)
 {
@@ -116,9 +122,21 @@ static inline s64 pcpu_empty_blocks(const struct pcpu_allocator *a)
 /* More empty blocks than these are given back. */
 static inline s64 pcpu_enough_blocks(const struct pcpu_allocator *a)
 {
-    return (s64)pcpu_reserve_target(a) + PCPU_RETURN_SLACK +
+    s64 peak = atomic_load_explicit(&a->peak, memory_order_relaxed);
+
+    return (s64)pcpu_reserve_target(a) + MAX(peak, PCPU_RETURN_SLACK) +
            atomic_load_explicit(&a->grow_ahead, memory_order_relaxed);
 }
+
+/* Is more empty, or in the reserve, than the least that decay leaves? */
+static inline bool pcpu_decay_left(const struct pcpu_allocator *a)
+{
+    return pcpu_reserve_target(a) > PCPU_RESERVE_BOOT ||
+           pcpu_empty_blocks(a) > MAX((s64)pcpu_reserve_target(a), PCPU_RESERVE_BOOT);
+}
+
+/* Wakes an idle CPU, which sets its timer before it sleeps again. Any context (alloc_post.c). */
+void pcpu_decay_ask(struct pcpu_allocator *a);
 
 /* ---- population (alloc_grow.c) --------------------------------------------------------------- */
 

@@ -85,14 +85,11 @@ static u32 list_busy(const struct pcpu_chunk *c, u32 first, u32 count, u32 *bloc
  */
 static u32 grow_ahead(struct pcpu_allocator *a)
 {
-    u64 live = atomic_load_explicit(&a->nr_live, memory_order_relaxed), blocks = 0;
-    u32 ahead;
+    u32 live = atomic_load_explicit(&a->nr_live, memory_order_relaxed);
+    s64 blocks = pcpu_populated_blocks(a);
+    u32 ahead = (u32)(MIN(blocks, 512) / 32 + (blocks - MIN(blocks, 512)) / 8);
 
-    for (u32 node = 0; node < a->env->nr_nodes; node++)
-        blocks += atomic_load_explicit(&a->env->count[node].populated, memory_order_relaxed);
-    blocks /= live;
-    ahead = (u32)(MIN(blocks, 512) / 32 + (blocks - MIN(blocks, 512)) / 8);
-    ahead = MIN(ahead, MIN(PCPU_GROW_AHEAD_MAX, PCPU_GROW_AHEAD_PAGES / (u32)live));
+    ahead = MIN(ahead, MIN(PCPU_GROW_AHEAD_MAX, PCPU_GROW_AHEAD_PAGES / live));
     ahead = MAX(ahead, PCPU_GROW_AHEAD);
     atomic_store_explicit(&a->grow_ahead, ahead, memory_order_relaxed);
     return ahead;

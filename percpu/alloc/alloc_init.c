@@ -143,6 +143,10 @@ void pcpu_cpu_parking(struct pcpu_allocator *a)
         atomic_fetch_and_explicit(&a->work_handed, ~bits, memory_order_relaxed);
         pcpu_defer_elsewhere(a, bits);
     }
+    /* It may be the CPU that was woken to decay. */
+    if (atomic_exchange_explicit(&a->decay_asked, false, memory_order_acq_rel) &&
+        pcpu_decay_left(a))
+        pcpu_decay_ask(a);
 }
 
 /* ---- set up ---------------------------------------------------------------------------------- */

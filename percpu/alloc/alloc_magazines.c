@@ -371,6 +371,48 @@ void pcpu_mag_drain_all(struct pcpu_allocator *a)
         ;
 }
 
+/* One batch: half of the objects of *class and the classes after it. True: call again. */
+static bool decay_some(struct pcpu_allocator *a, u32 *class)
+{
+    struct outgoing out;
+    u64 irq;
+    struct pcpu_mags *m = pcpu_set_enter(a, &irq);
+
+    out.n = out.nr_runs = 0;
+    for (; *class < PCPU_CLASSES; (*class)++) {
+        const struct pcpu_mag *mag = &m->mag[*class];
+        u32 half = (mag->clean + nr_dirty(mag) + 1) / 2;
+
+        if (out.n + half > PCPU_BATCH_MAX)
+            break;
+        if (half)
+            take_out(m, *class, half, &out);
+    }
+    if (out.n)
+        cpu_local_inc(m->drains);
+    pcpu_set_exit(irq);
+    if (out.n)
+        send_out(a, &out);
+    return *class < PCPU_CLASSES;
+}
+
+void pcpu_mag_decay(struct pcpu_allocator *a)
+{
+    struct pcpu_mags *own = a->mags[cpu_number()];
+    struct pcpu_bump bump;
+    u32 class = PCPU_CLASS_4;
+    u64 irq;
+
+    if (!spin_trylock(&own->draining))
+        return; /* this CPU drains it, below an interrupt */
+    pcpu_bump_detach(pcpu_set_enter(a, &irq), &bump);
+    pcpu_set_exit(irq);
+    pcpu_give_back_bump(a, &bump);
+    while (decay_some(a, &class))
+        ;
+    spin_unlock(&own->draining);
+}
+
 static bool drain_overflowed(struct pcpu_allocator *a)
 {
     struct pcpu_mags *own = a->mags[cpu_number()], *m;

@@ -85,6 +85,23 @@ void pcpu_defer_elsewhere(struct pcpu_allocator *a, u32 bits)
         a->ops->wake(a->ops->ctx, cpu);
 }
 
+/*
+ * Where no CPU is idle, one that becomes idle looks for itself. A CPU that parks sets its bit and
+ * then looks at the mark: it asks another CPU, or this one sees the bit, and the next free asks.
+ */
+void pcpu_decay_ask(struct pcpu_allocator *a)
+{
+    u32 cpu = cpu_number();
+
+    if (atomic_exchange_explicit(&a->decay_asked, true, memory_order_acq_rel) ||
+        !a->ops->pick_idle || !a->ops->pick_idle(a->ops->ctx, &cpu) || cpu == cpu_number())
+        return;
+    if (has_all(&a->work[cpu], PCPU_WORK_PARKED))
+        atomic_store_explicit(&a->decay_asked, false, memory_order_relaxed);
+    else
+        a->ops->wake(a->ops->ctx, cpu);
+}
+
 /* Takes over the bits of CPUs that found balance_mutex taken. */
 static void adopt_contended(struct pcpu_allocator *a)
 {

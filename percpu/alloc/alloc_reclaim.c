@@ -126,7 +126,8 @@ bool pcpu_reclaim(struct pcpu_allocator *a)
 
     if (!spin_trylock(&a->balance_mutex))
         return false;
-    any = pcpu_reclaim_locked(a);
+    any = pcpu_return_empty(a, PCPU_RESERVE_MIN, ~0u) != 0;
+    any |= pcpu_reclaim_locked(a);
     pcpu_balance_unlock(a);
     return any;
 }

@@ -23,10 +23,10 @@
 #define PCPU_GROW_AHEAD       8u   /* empty blocks that a populating call leaves, at least */
 #define PCPU_GROW_AHEAD_MAX   112u /* at most, when much is populated */
 #define PCPU_GROW_AHEAD_PAGES 128u /* the same limit in pages of all units, which the call clears */
-#define PCPU_RETURN_SLACK     32u  /* empty blocks above reserve and growth that are kept */
-#define PCPU_REFILL_ASKS      16u  /* every so many failing atomic calls ask an idle CPU again */
-#define PCPU_RETURN_LATE      64u  /* so many more: who has the work does not come to it */
-#define PCPU_PROMOTE_LATE     16u  /* the same: populations since the last promotion */
+#define PCPU_RETURN_SLACK     32u /* empty blocks above reserve and growth that are kept, or more */
+#define PCPU_REFILL_ASKS      16u /* every so many failing atomic calls ask an idle CPU again */
+#define PCPU_RETURN_LATE      64u /* so many more: who has the work does not come to it */
+#define PCPU_PROMOTE_LATE     16u /* the same: populations since the last promotion */
 
 /* ---- chunks ---------------------------------------------------------------------------------- */
 
@@ -207,7 +207,21 @@ struct pcpu_allocator {
     struct pcpu_meta_pool metas;
 
     /* The reserve. */
-    _Atomic s64 nr_empty; /* populated blocks without an object, except in the reserved area */
+    _Atomic s64 nr_empty;     /* populated blocks without an object, except in the reserved area */
+    _Atomic s64 nr_populated; /* in dynamic chunks */
+    /*
+     * The most blocks that were populated lately: so many may be empty. A wave of objects finds the
+     * last one's blocks; a decay halves what is not in use. A hint: a lost update does no harm.
+     */
+    _Atomic s64 peak;
+    /*
+     * An idle CPU was woken, which sets its timer and decays what is shared.
+     *  - who writes: who has made blocks empty sets it; an idle CPU that finds none left clears it;
+     *  - who reads: the same CPUs; who clears it looks at nr_empty again before it sleeps;
+     *  - which order: exchanges, and additions to nr_empty: full barriers on x86. The idle CPU sees
+     *    the blocks, or the other CPU sees the mark cleared and wakes one.
+     */
+    _Atomic bool decay_asked;
     _Atomic u32 reserve_target;
     _Atomic u32 grow_ahead; /* blocks that the last populating call left empty */
     /* Under balance_mutex: */

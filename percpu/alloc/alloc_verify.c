@@ -73,7 +73,7 @@ static const char *verify_chunk(struct pcpu_allocator *a, struct pcpu_dchunk *ch
 
 static const char *verify_chunks(struct pcpu_allocator *a)
 {
-    s64 empty = 0;
+    s64 empty = 0, populated = 0;
 
     for (u32 n = 0; n < pcpu_chunks_end(a); n++) {
         struct pcpu_dchunk *ch = pcpu_chunk_number(a, n);
@@ -86,7 +86,11 @@ static const char *verify_chunks(struct pcpu_allocator *a)
             return bad;
         if (n != PCPU_CHUNK_RESERVED)
             empty += ch->c.nr_empty;
+        if (!ch->fixed)
+            populated += ch->c.nr_populated;
     }
+    if (populated != pcpu_populated_blocks(a))
+        return "nr_populated is not the chunks' sum";
     return empty == pcpu_empty_blocks(a) ? NULL : "nr_empty is not the chunks' sum";
 }
 

@@ -9,6 +9,7 @@
 #include "smp/call/call.h"
 #include "smp/call/tlb.h"
 #include "smp/run/idle_set.h"
+#include "smp/run/lapic_timer.h"
 #include "smp/run/park.h"
 
 static const struct cpu_idle_ops *_Atomic idle_ops;
@@ -36,6 +37,16 @@ static bool parked_or_worked(void)
     return true;
 }
 
+/* Interrupts off. */
+static void limit_sleep(void)
+{
+    const struct cpu_idle_ops *ops = atomic_load_explicit(&idle_ops, memory_order_acquire);
+    u64 ns = ops && ops->sleep ? ops->sleep(ops->ctx) : 0;
+
+    if (ns)
+        lapic_timer_wake(ns);
+}
+
 /* No wake-up is lost: the checks run with interrupts off, and the CPU sleeps by STI;HLT. */
 void cpu_idle(void)
 {
@@ -44,6 +55,7 @@ void cpu_idle(void)
         local_irq_disable();
         if (call_kind_serve(&smp_calls) || call_kind_serve(&tlb_calls) || parked_or_worked())
             continue;
+        limit_sleep();
         cpu_sleep();
     }
 }

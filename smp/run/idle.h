@@ -1,9 +1,9 @@
 /*
  * The idle loop. An idle CPU serves calls, does deferred work, parks when asked (smp/run/park.h),
- * and otherwise halts until an interrupt. No tick wakes it, so an idle machine costs its host
- * nothing. No wake-up is lost. Every CPU but the boot CPU runs this loop, in thread context.
- * smp/run/idle_set.h has the set of idle CPUs; kernel/platform/percpu_cpus.c chooses the one that
- * gets the per-CPU allocator's deferred work.
+ * and otherwise halts until an interrupt. No tick wakes it; a timer does while there is work for a
+ * later time, which ends. So an idle machine costs its host nothing. No wake-up is lost. Every CPU
+ * but the boot CPU runs this loop, in thread context. smp/run/idle_set.h has the set of idle CPUs;
+ * kernel/platform/percpu_cpus.c chooses the one that gets the per-CPU allocator's deferred work.
  * SPDX-License-Identifier: MIT
  */
 #ifndef PERCH_SMP_RUN_IDLE_H
@@ -27,6 +27,11 @@ struct cpu_idle_ops {
     bool (*pending)(void *ctx);
     /* Does some of the work. Thread context, interrupts on, no lock held; may shoot down, call. */
     void (*work)(void *ctx);
+    /*
+     * The longest sleep in nanoseconds, after pending() was false; 0: no limit. Interrupts off,
+     * short. NULL: no limit.
+     */
+    u64 (*sleep)(void *ctx);
     void *ctx;
 };
 

@@ -10,6 +10,7 @@
 #include "smp/call/call.h"
 #include "smp/call/nmi_send.h"
 #include "smp/call/tlb.h"
+#include "smp/run/lapic_timer.h"
 #include "smp/run/park.h"
 #include "smp/start/apic.h"
 
@@ -59,6 +60,7 @@ int smp_init_vectors(void (*set_handler)(u8 vector, trap_handler fn),
 {
     set_handler(VEC_CALL, on_request);
     set_handler(VEC_TLB, on_request);
+    set_handler(VEC_TIMER, lapic_timer_interrupt);
     set_handler(VEC_APIC_ERROR, on_error);
     set_handler(VEC_SPURIOUS, on_spurious);
     return nmi_register(on_nmi);

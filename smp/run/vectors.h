@@ -10,8 +10,9 @@
 #include "kernel/base/trap.h"
 
 /*
- * Sets the handlers of calls, shoot-downs, APIC errors and spurious interrupts, and adds an NMI
- * handler. Boot CPU, once, before its interrupts are turned on. -ENOSPC: too many NMI handlers.
+ * Sets the handlers of calls, shoot-downs, the timer, APIC errors and spurious interrupts, and adds
+ * an NMI handler. Boot CPU, once, before its interrupts are turned on. -ENOSPC: too many NMI
+ * handlers.
  */
 int smp_init_vectors(void (*set_handler)(u8 vector, trap_handler fn),
                      int (*nmi_register)(bool (*fn)(struct trap_frame *))) MUST_CHECK;

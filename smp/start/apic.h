@@ -60,7 +60,7 @@ bool apic_nmi_pin_open(void);
 u32 apic_error(void);
 
 /*
- * For tests, which need interrupts at chosen moments (tests/suite/lapic_timer.c; Perch itself is
+ * For tests, which need interrupts at chosen moments (smp/run/lapic_timer.c; Perch itself is
  * tickless). The timer counts at its clock divided by 16: vector and mask, initial count, remaining
  * count.
  */

@@ -155,3 +155,25 @@ def test_end_without_a_last_line(run):
         done = run(log, **more)
         assert done.returncode == 1, done.stdout
         assert done.stdout.splitlines()[-1].startswith("perch: run: FAILED: ")
+
+
+PANIC = LOG[:LOG.index("KTAP")] + """\
+[    0.200000] panic: CPU 2: page fault (vector 14)
+[    0.200000]   rip 0xffffffff80201234
+[    0.200000] panic: CPU 3: NMI (vector 2)
+[    0.200000] ---[ end of panic ]---
+"""
+REFUSED = "perch: this CPU has no NX bit, or the firmware disabled it\n"
+
+
+@pytest.mark.parametrize("log, more, words", [
+    (PANIC, {"FAKE_STATUS": "37"}, "panic: CPU 2: page fault (vector 14): QEMU status 37"),
+    (PANIC, {"FAKE_STATUS": "0"}, "panic: CPU 2: page fault (vector 14): QEMU status 0"),
+    (PANIC, {"FAKE_SLEEP": "90", "PERCH_SILENCE": "12"}, "panic: CPU 2: page fault (vector 14): time-out: no new line"),
+    (REFUSED, {"FAKE_STATUS": "37"}, "perch: this CPU has no NX bit, or the firmware disabled it: QEMU status 37"),
+    (PANIC, {"FAKE_STATUS": "37", "APPEND": "fail=panic"}, "panic: CPU 2: page fault (vector 14)"),
+])
+def test_the_last_line_names_the_panic(run, log, more, words):
+    done = run(log, **more)
+    assert done.returncode == 1, done.stdout
+    assert done.stdout.splitlines()[-1].startswith(f"perch: run: FAILED: {words}")

@@ -283,8 +283,8 @@ def test_layout_is_compared_with_linux(boot):
 
 def test_wrong_machine_files_are_refused(tmp_path):
     for text, words in [("cpus = 1", "no reason"),
-                        ('reason = "x"\ncpus = 1\ncolour = 1', "unknown key colour"),
-                        ('reason = "x"\ncpus = 1\nconsole = "lpt"', "unknown console"),
+                        ('reason = "x"\ncpus = 1\ncolour = 1', "colour: unknown key"),
+                        ('reason = "x"\ncpus = 1\nconsole = "lpt"', "console: unknown 'lpt'"),
                         ('reason = "x"\ncpus = 1\nconsole = "screen"', "nothing would be judged"),
                         ('reason = "x"', "no CPUs"), ("reason =", "fake.machine"),
                         ('reason = "x"\ncpus = 2\nnode = [{ cpus = "0" }]', "every CPU")]:
@@ -397,3 +397,16 @@ def test_values_that_the_kernel_ignores():
     usual = machine.room()
     machine.append = "percpu_atom=0x10000"
     assert machine.room() < usual
+
+
+@pytest.mark.parametrize("board, more, cpus, nodes", [
+    ("pc", [], 4, 2), ("pc,acpi=off", [], 1, 1), ("q35,acpi=off", [], 1, 1), ("pc,acpi=off,acpi=on", [], 4, 2), ("pc", ["-machine", "acpi=off"], 1, 1),
+    ("pc", ["-no-acpi"], 1, 1), ("pc,acpi=on", ["-device", "acpi=off"], 4, 2), ("microvm,acpi=on,rtc=on", [], 4, 2)])
+def test_without_acpi_tables_the_boot_cpu_is_alone(board, more, cpus, nodes):
+    """No table lists a CPU or a node: what QEMU's command line says decides, no key of the machine file."""
+    machine = machines.blocks(2, 4, "1G")
+    machine.machine, machine.qemu = board, more
+    assert (machine.cpus_online(), machine.kernel_possible(), machine.nodes_online()) == (cpus, cpus, nodes)
+    assert machine.cpu_node(3) == nodes - 1 and len(machine.node_ranges()) == nodes
+    machine.append = "maxcpus=2"
+    assert machine.cpus_online() == min(cpus, 2)

@@ -73,7 +73,7 @@ KTEST(on_idle, a_case_that_leaves_takes_its_work_along)
 /* Idle CPUs that are in and out of the loop's work all the time are not taken for ones at work. */
 KTEST(on_idle, ends_beside_restless_cpus)
 {
-    static const struct cpu_idle_ops ops = {always_pending, look_and_go, NULL};
+    static const struct cpu_idle_ops ops = {.pending = always_pending, .work = look_and_go};
     static struct on_idle o;
     const struct cpu_idle_ops *before;
     u64 end = uptime_us() + FOR_US;

@@ -75,7 +75,7 @@ static inline struct on_idle *on_idle_start(struct on_idle *o, void (*fn)(void *
     o->arg = arg;
     atomic_store(&o->again, again);
     atomic_store(&o->runs, 0);
-    o->ops = (struct cpu_idle_ops){on_idle_pending, on_idle_work, o};
+    o->ops = (struct cpu_idle_ops){.pending = on_idle_pending, .work = on_idle_work, .ctx = o};
     atomic_store(&o->before, NULL);
     atomic_store(&o->before, cpu_idle_set_ops(&o->ops));
     o->begun = true;

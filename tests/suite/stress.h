@@ -10,7 +10,7 @@
 #ifndef PERCH_TESTS_SUITE_STRESS_H
 #define PERCH_TESTS_SUITE_STRESS_H
 
-#include "tests/suite/lapic_timer.h"
+#include "smp/run/lapic_timer.h"
 #include "tests/suite/kutil.h"
 
 #define STRESS_START_NS 100000ULL

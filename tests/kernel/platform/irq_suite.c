@@ -4,7 +4,7 @@
  */
 #include "kernel/base/events.h"
 #include "kernel/platform/idt.h"
-#include "tests/suite/lapic_timer.h"
+#include "smp/run/lapic_timer.h"
 #include "tests/suite/kutil.h"
 
 /* 8254 data sheet: channel 0, low byte then high byte. 8259A: OCW3 selects what a read gives. */
@@ -98,7 +98,7 @@ static void timer_set(void *arg)
 
 /*
  * One shot on every CPU: comes once, on the CPU that asked, and not before its time. Before means
- * 1/16 before: half of it is what the measurement may be wrong by (tests/suite/lapic_timer.h).
+ * 1/16 before: half of it is what the measurement may be wrong by (smp/run/lapic_timer.h).
  */
 KTEST(irq, timer_once_on_each)
 {

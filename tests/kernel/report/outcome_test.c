@@ -7,7 +7,7 @@
 #include "kernel/report/outcome.h"
 
 static const struct outcome_counts good = {
-    .cpus_wanted = 8, .cpus_online = 8, .tests_asked = true, .passed = 9};
+    .cpus_wanted = 8, .cpus_online = 8, .tests_asked = true, .passed = 9, .first_glob = "test:no*"};
 
 static const char *line(struct outcome_counts c)
 {
@@ -40,7 +40,9 @@ KTEST(outcome, failed)
     EXPECT_STREQ(WITH(cpus_online, 7), "FAILED: 1 of 8 CPUs did not start");
     EXPECT_STREQ(WITH(units_wrong, 1), "FAILED: 1 unit in the wrong place");
     EXPECT_STREQ(WITH(failed, 2), "FAILED: 2 test cases failed");
-    EXPECT_STREQ(WITH(globs_empty, 1), "FAILED: 1 glob of run= matched nothing");
+    EXPECT_STREQ(WITH(globs_empty, 1), "FAILED: 1 glob of run= matched nothing: test:no*");
+    EXPECT_STREQ(WITH(globs_empty, 3),
+                 "FAILED: 3 globs of run= matched nothing, the first: test:no*");
     EXPECT_STREQ(WITH(words_refused, 2), "FAILED: 2 words of fail= did nothing");
     EXPECT_STREQ(WITH(passed, 0), "FAILED: no test case ran");
     EXPECT_STREQ(WITH(damaged, 3), "FAILED: 3 damaged per-CPU objects");

@@ -213,6 +213,8 @@ KTEST(percpu_alloc_cpus, a_return_that_does_not_come)
 
     EXPECT_EQ(pcpu_alloc_bulk(&r->a, 4096, 8, 0, ARRAY_SIZE(ptr), ptr), ARRAY_SIZE(ptr));
     r->a.work_handed = r->a.work[0] = r->wakes = 0;
+    atomic_store(&r->a.peak, 0);           /* what was populated long ago */
+    atomic_store(&r->a.decay_asked, true); /* decay has a CPU */
     r->idle = 2;
     pcpu_free_bulk(&r->a, 200, ptr);
     EXPECT_TRUE(r->a.work[2] & PCPU_WORK_RETURN);

@@ -314,6 +314,12 @@ static void rare(void)
     case 10:
         m.r->idle = one_in(2) ? m.order[rnd(m.nr_live)] : RIG_NOBODY;
         break;
+    case 11:
+        pcpu_decay(&m.r->a);
+        break;
+    case 12:
+        pcpu_decay_cpu(&m.r->a);
+        break;
     default:
         pcpu_idle_work(&m.r->a);
     }

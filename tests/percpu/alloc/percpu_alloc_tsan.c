@@ -267,6 +267,10 @@ static void worker(void)
             bulk();
         if (rnd(500) == 0)
             pcpu_balance(&rig->a);
+        if (rnd(300) == 0)
+            pcpu_decay_cpu(&rig->a);
+        if (rnd(2000) == 0)
+            pcpu_decay_shared(&rig->a);
     }
     for (u32 i = 0; i < OWN; i++)
         if (own[i].ptr)
@@ -301,6 +305,8 @@ static void manager(void)
         pcpu_idle_work(&rig->a);
         if (round % 50 == 20)
             pcpu_trim(&rig->a);
+        if (round % 20 == 13)
+            pcpu_decay(&rig->a);
         if (round % 10 == 7)
             pcpu_balance(&rig->a);
         if (round % 30 == 29 && late < LATE) {

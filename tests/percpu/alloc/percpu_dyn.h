@@ -9,6 +9,7 @@
 
 #include "kernel/base/string.h"
 #include "kernel/platform/console.h"
+#include "kernel/platform/percpu_platform.h"
 #include "percpu/percpu_instance.h"
 #include "percpu/percpu.h"
 #include "smp/run/idle_set.h"
@@ -18,6 +19,7 @@
 
 struct dyn_state {
     struct percpu_stats st;
+    u64 decay_period; /* as it was: no decay of an idle CPU comes between two counts of a case */
 };
 
 /* Waits until no CPU has deferred work or is at it. */
@@ -109,6 +111,7 @@ static inline void dyn_begin(struct dyn_state *s)
     dyn_make_lowest_chunk();
     dyn_trim(&s->st);
     EXPECT_EQ(s->st.cached_bytes, 0);
+    s->decay_period = percpu_decay_period(0);
 }
 
 /* Every object of the case is free again: so is everything else, and all invariants hold. */
@@ -128,6 +131,7 @@ static inline void dyn_end(const struct dyn_state *s)
     EXPECT_EQ(st.nr_chunks, s->st.nr_chunks);
     bad = percpu_verify();
     EXPECT_STREQ(bad ? bad : "", "");
+    percpu_decay_period(s->decay_period);
 }
 
 /* ---- which CPUs ------------------------------------------------------------------------------ */

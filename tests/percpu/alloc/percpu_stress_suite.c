@@ -6,7 +6,7 @@
  */
 #include "percpu/debug/debug.h"
 #include "tests/percpu/alloc/percpu_dyn.h"
-#include "tests/suite/lapic_timer.h"
+#include "smp/run/lapic_timer.h"
 #include "tests/suite/on_idle.h"
 #include "tests/suite/speed.h"
 
@@ -206,6 +206,8 @@ static void work(void *arg)
         thread_step(&random);
         if (cpu_number() == 0 && i % (rig.rounds / 3 + 1) == rig.rounds / 4)
             percpu_trim();
+        if (cpu_number() == 0 && i % (rig.rounds / 3 + 1) == rig.rounds / 6)
+            percpu_decay();
     }
     ticks_off();
     for (u32 i = 0; i < OWN_SLOTS; i++)

@@ -8,7 +8,7 @@
 #include "kernel/base/printf.h"
 #include "kernel/base/string.h"
 #include "percpu/debug/debug.h"
-#include "tests/suite/lapic_timer.h"
+#include "smp/run/lapic_timer.h"
 #include "tests/suite/speed.h"
 #include "tests/percpu/backing/page_objects.h"
 

@@ -6,7 +6,7 @@
 #include "kernel/base/safe.h"
 #include "kernel/base/string.h"
 #include "mm/map/pagetable_range.h"
-#include "tests/suite/lapic_timer.h"
+#include "smp/run/lapic_timer.h"
 #include "tests/suite/kutil.h"
 #include "tests/suite/speed.h"
 

@@ -3,7 +3,7 @@
  * an interrupt on the same CPU cannot tear an update.
  * SPDX-License-Identifier: MIT
  */
-#include "tests/suite/lapic_timer.h"
+#include "smp/run/lapic_timer.h"
 #include "tests/suite/kutil.h"
 
 static const u64 samples[] = {0,     1,          2,          0x7f,       0x80,

@@ -11,7 +11,7 @@
 #include "smp/run/vectors.h"
 #include "smp/call/call.h"
 #include "smp/start/cpus.h"
-#include "tests/suite/lapic_timer.h"
+#include "smp/run/lapic_timer.h"
 
 static _Atomic u32 ran, wrong;
 

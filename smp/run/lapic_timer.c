@@ -2,14 +2,14 @@
  * The one-shot timer; see lapic_timer.h. SDM vol. 3, 11.5.4.
  * SPDX-License-Identifier: MIT
  */
-#include "tests/suite/lapic_timer.h"
+#include "smp/run/lapic_timer.h"
 
 #include "kernel/base/clockmath.h"
 #include "kernel/base/cpu.h"
 #include "kernel/base/cpu_local.h"
 #include "kernel/base/deadline.h"
+#include "kernel/base/print.h"
 #include "kernel/base/spinlock.h"
-#include "kernel/platform/idt.h"
 #include "smp/start/apic.h"
 
 #define NS_PER_S 1000000000ULL
@@ -48,7 +48,7 @@ static u64 measure(u64 tsc_ticks, u64 tsc_hz)
     return span && left ? (u64)(~0u - left) * tsc_hz / span : 0;
 }
 
-static void on_timer(struct trap_frame *frame)
+void lapic_timer_interrupt(struct trap_frame *frame)
 {
     struct timer_request *req = this_cpu_ptr(&timer_request);
     void (*fn)(void *arg) = req->fn;
@@ -69,11 +69,9 @@ u64 lapic_timer_hz(void)
     static struct spinlock lock = SPINLOCK_INIT;
     u64 flags = spin_lock_irqsave(&lock), tsc_hz = tsc_khz_now() * 1000;
 
-    if (!timer_hz) {
-        idt_set_handler(VEC_TIMER, on_timer);
+    if (!timer_hz)
         apic_timer_setup(VEC_TIMER, true);
-    }
-    for (u64 ticks = tsc_hz / 1000; !timer_hz && ticks < tsc_hz; ticks *= 2)
+    for (u64 ticks = tsc_hz / 10000; !timer_hz && ticks < tsc_hz; ticks *= 2)
         timer_hz = measure(ticks, tsc_hz);
     spin_unlock_irqrestore(&lock, flags);
     return timer_hz;
@@ -113,6 +111,21 @@ int lapic_timer_again(u64 ns, void (*fn)(void *arg), void *arg)
     u64 took = MIN(clock_ticks_to_ns(rdtsc() - from, tsc_khz_now()), TOOK_MAX_NS);
 
     return lapic_timer_start(MAX(ns, ROOM * took), fn, arg);
+}
+
+static void nothing(void *arg)
+{
+    (void)arg; /* the interrupt itself has ended the sleep */
+}
+
+void lapic_timer_wake(u64 ns)
+{
+    u64 most = timer_hz ? MIN(60 * NS_PER_S, (u64)~0u / 2 * 1000000 / (timer_hz / 1000 + 1)) : 0;
+
+    if (!timer_hz || this_cpu_ptr(&timer_request)->fn)
+        return;
+    if (lapic_timer_start(MAX(1, MIN(ns, most)), nothing, NULL))
+        panic("smp: the local APIC's timer takes no %llu ns", (ull)ns);
 }
 
 bool lapic_timer_cancel(void)
