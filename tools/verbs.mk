@@ -73,7 +73,7 @@ acpi-bin: $(BUILD)/perch-acpi
 
 # ---- compdb: for clangd; the kernel first, so that shared sources get the kernel's flags ----------
 COMPDB_OF := $(BUILD)/perch.elf $(BUILD)/debug/perch.elf $(HOST_BINS) $(TSAN_BINS) $(DAMAGE_BINS) \
-	$(TOOL_BINS) $(FUZZ_BINS) libperch-percpu.a
+	$(TOOL_BINS) $(FUZZ_BINS) libperch-percpu.a $(BUILD)/bench-library
 COMPDB ?= compile_commands.json
 compdb:
 	@$(MAKE) --no-print-directory -nB $(COMPDB_OF) BUILD=$(BUILD) | \

@@ -48,9 +48,13 @@ library-tests: libperch-percpu.a $(BUILD)/lib-asan/libperch-percpu.a \
 	$(BUILD)/lib-tsan/libperch-percpu.a $(BUILD)/bench-library
 
 # ---- beside other allocators: no builtins, or the compiler leaves out what it measures ----------
-$(BUILD)/bench-library: tools/bench_library/bench_library.c $(BUILD)/lib/libperch-percpu.a
+$(BUILD)/bench-library.o: tools/bench_library/bench_library.c $(BUILD)/lib/perch-percpu.h
 	@echo "  CC  $@"
-	$(Q)$(HOSTCC) -std=gnu11 -O2 -fno-builtin -Wall -Wextra -Werror -I$(BUILD)/lib -o $@ $^ -pthread
+	$(Q)$(HOSTCC) -std=gnu11 -O2 -fno-builtin -Wall -Wextra -Werror -I$(BUILD)/lib -c $< -o $@
+
+$(BUILD)/bench-library: $(BUILD)/bench-library.o $(BUILD)/lib/libperch-percpu.a
+	@echo "  LD  $@"
+	$(Q)$(HOSTCC) -o $@ $^ -pthread
 
 bench-library: $(BUILD)/bench-library
 	@$(PYTHON) tools/bench_library.py $<
