@@ -104,7 +104,8 @@ def registers(stride, rest):
     return bytes(page)
 
 
-def boot_with_memory(tmp_path, name, page):
+def boot_with_memory(tmp_path, name, page, status=33):
+    """Boots with a UART's registers in the page; status: 39 where console=spcr gives nothing, a doubt."""
     memory, table, log = tmp_path / "memory", tmp_path / "SPCR.bin", tmp_path / "log"
     memory.write_bytes(page)
     table.write_bytes(spcr_in_memory())
@@ -114,9 +115,9 @@ def boot_with_memory(tmp_path, name, page):
         qemu=["-object", f"memory-backend-file,id=uart,mem-path={memory},size=4K,share=on",
               "-device", "ivshmem-plain,memdev=uart", "-acpitable", f"file={table}",
               "-debugcon", f"file:{log}"])
-    status = subprocess.run(qemu.argv(machine, tmp_path), stdin=subprocess.DEVNULL,
-                            capture_output=True, timeout=SLOW, check=False).returncode
-    assert status == 33, log.read_text()
+    ended = subprocess.run(qemu.argv(machine, tmp_path), stdin=subprocess.DEVNULL,
+                           capture_output=True, timeout=SLOW, check=False).returncode
+    assert ended == status, log.read_text()
     return log.read_text(), memory.read_bytes()
 
 
@@ -135,7 +136,7 @@ def test_uart_in_memory_is_found(logs, tmp_path, stride, rest):
 @pytest.mark.parametrize("rest", [0, 0xff])
 def test_memory_that_is_no_uart_is_left_alone(logs, tmp_path, rest):
     name, page = f"console-memory-none-{rest}", registers(0, rest)
-    text, after = boot_with_memory(tmp_path, name, page)
+    text, after = boot_with_memory(tmp_path, name, page, status=39)
     (logs / f"{name}.log").write_text(text, encoding="utf-8")
     assert f"console: SPCR: mmio {UART_AT:#x}" in text and "refused: no UART answers there" in text
     assert after == page

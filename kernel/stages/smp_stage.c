@@ -32,8 +32,8 @@
 
 #define MAX_FAULTS (OPT_TEXT_MAX / 11) /* the shortest is "ap_early:1," */
 
-/* Time before the NMI. A shoot-down gets more: when it fails, its pages are lost for good. */
-#define CALL_DEADLINE_MS 100
+/* Time before the NMI. A line of the log that a handler draws on a slow screen takes 200 ms. */
+#define CALL_DEADLINE_MS 500
 #define TLB_DEADLINE_MS  500
 
 /* ---- operations for smp/ --------------------------------------------------------------------- */

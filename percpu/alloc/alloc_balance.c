@@ -196,7 +196,7 @@ static void decay_locked(struct pcpu_allocator *a)
     a->demand = 0;
     atomic_store_explicit(&a->reserve_target, target, memory_order_relaxed);
     atomic_store_explicit(&a->peak, MAX(used, peak / 2), memory_order_relaxed);
-    above = pcpu_empty_blocks(a) - (s64)MAX(target, PCPU_RESERVE_BOOT);
+    above = pcpu_decay_blocks(a);
     if (above > 0)
         pcpu_return_empty(a, (u32)(pcpu_empty_blocks(a) - (above + 1) / 2), ~0u);
     if (above <= 1)

@@ -64,6 +64,8 @@ void pcpu_unlock_chunk(struct pcpu_allocator *a, struct pcpu_locked *l)
         if (ch->c.nr_empty != l->empty)
             atomic_fetch_add_explicit(&a->nr_empty, (s64)ch->c.nr_empty - (s64)l->empty,
                                       memory_order_relaxed);
+        if (ch->fixed && ch->c.nr_empty != l->empty)
+            atomic_store_explicit(&a->nr_empty_fixed, ch->c.nr_empty, memory_order_relaxed);
         if (ch->c.nr_populated != l->populated)
             count_populated(a, (s64)ch->c.nr_populated - (s64)l->populated);
     }
@@ -328,6 +330,7 @@ int pcpu_init_fixed(struct pcpu_allocator *a)
         a->first_ptr = a->static_start + a->fc->dyn_area.start;
         a->first_bytes = a->fc->dyn_area.end - a->fc->dyn_area.start;
         atomic_store_explicit(&a->nr_empty, a->first->c.nr_empty, memory_order_relaxed);
+        atomic_store_explicit(&a->nr_empty_fixed, a->first->c.nr_empty, memory_order_relaxed);
     }
     return err;
 }

@@ -128,11 +128,19 @@ static inline s64 pcpu_enough_blocks(const struct pcpu_allocator *a)
            atomic_load_explicit(&a->grow_ahead, memory_order_relaxed);
 }
 
-/* Is more empty, or in the reserve, than the least that decay leaves? */
+/* Empty blocks above the least that decay leaves, as far as they can be returned. */
+static inline s64 pcpu_decay_blocks(const struct pcpu_allocator *a)
+{
+    s64 empty = pcpu_empty_blocks(a);
+    s64 above = empty - MAX((s64)pcpu_reserve_target(a), PCPU_RESERVE_BOOT);
+
+    return MIN(above, empty - atomic_load_explicit(&a->nr_empty_fixed, memory_order_relaxed));
+}
+
+/* Has decay anything left to do in what all CPUs share? */
 static inline bool pcpu_decay_left(const struct pcpu_allocator *a)
 {
-    return pcpu_reserve_target(a) > PCPU_RESERVE_BOOT ||
-           pcpu_empty_blocks(a) > MAX((s64)pcpu_reserve_target(a), PCPU_RESERVE_BOOT);
+    return pcpu_reserve_target(a) > PCPU_RESERVE_BOOT || pcpu_decay_blocks(a) > 0;
 }
 
 /* Wakes an idle CPU, which sets its timer before it sleeps again. Any context (alloc_post.c). */

@@ -207,8 +207,9 @@ struct pcpu_allocator {
     struct pcpu_meta_pool metas;
 
     /* The reserve. */
-    _Atomic s64 nr_empty;     /* populated blocks without an object, except in the reserved area */
-    _Atomic s64 nr_populated; /* in dynamic chunks */
+    _Atomic s64 nr_empty; /* populated blocks without an object, except in the reserved area */
+    _Atomic s64 nr_empty_fixed; /* of these in the first chunk: they cannot be returned */
+    _Atomic s64 nr_populated;   /* in dynamic chunks */
     /*
      * The most blocks that were populated lately: so many may be empty. A wave of objects finds the
      * last one's blocks; a decay halves what is not in use. A hint: a lost update does no harm.

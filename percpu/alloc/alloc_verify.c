@@ -89,6 +89,8 @@ static const char *verify_chunks(struct pcpu_allocator *a)
         if (!ch->fixed)
             populated += ch->c.nr_populated;
     }
+    if (a->nr_empty_fixed != a->first->c.nr_empty)
+        return "nr_empty_fixed is not the first chunk's";
     if (populated != pcpu_populated_blocks(a))
         return "nr_populated is not the chunks' sum";
     return empty == pcpu_empty_blocks(a) ? NULL : "nr_empty is not the chunks' sum";
