@@ -67,10 +67,14 @@ KTEST(percpu_decay, idle_cpus_give_back_and_sleep)
     static _Atomic u32 used; /* a call's argument is not on a stack */
     struct dyn_state s;
 
-    if (cpus_online() < 2)
+    if (cpus_online() < 2) {
         ktest_skip("needs 2 CPUs");
-    if (!lapic_timer_hz())
+        return;
+    }
+    if (!lapic_timer_hz()) {
         ktest_skip("the local APIC's timer does not count");
+        return;
+    }
     dyn_begin(&s);
     percpu_decay_period(PERIOD_NS);
     EXPECT_EQ(smp_call_all(use_some, (void *)&used), 0);
