@@ -67,7 +67,8 @@ bool pcpu_idle_pending(struct pcpu_allocator *a);
 void pcpu_safe_point(struct pcpu_allocator *a);
 /*
  * Decay by time: what nobody uses halves at each call, one a second of idle time (docs/adr/0031).
- * cpu: the magazines of this CPU; may run in a cross-call. shared: the reserve, and the blocks that
+ * cpu: half of each class of this CPU's magazines, rounded up, and its bump region; may run in a
+ * cross-call. shared: the reserve, and the blocks that
  * are kept for the next wave; thread context, interrupts on. wanted: is there anything; any
  * context. pcpu_decay(): both, for all online CPUs; as percpu_decay().
  */

@@ -168,11 +168,6 @@ bool pcpu_decay_cpu_wanted(struct pcpu_allocator *a)
     return any;
 }
 
-void pcpu_decay_cpu(struct pcpu_allocator *a)
-{
-    pcpu_mag_decay(a);
-}
-
 /* Clears the mark before it says no: then looks again. */
 bool pcpu_decay_shared_wanted(struct pcpu_allocator *a)
 {
@@ -211,6 +206,15 @@ void pcpu_decay_shared(struct pcpu_allocator *a)
     pcpu_balance_unlock(a);
 }
 
+/* Runs fn(a) on every CPU. */
+static void on_all_cpus(struct pcpu_allocator *a, void (*fn)(void *arg), const char *what)
+{
+    if (!a->ops->call_all)
+        fn(a);
+    else if (a->ops->call_all(a->ops->ctx, fn, a))
+        pr_warn("percpu: %s: a CPU did not answer; its magazines stay", what);
+}
+
 static void decay_this_cpu(void *arg)
 {
     pcpu_decay_cpu(arg);
@@ -218,10 +222,7 @@ static void decay_this_cpu(void *arg)
 
 void pcpu_decay(struct pcpu_allocator *a)
 {
-    if (!a->ops->call_all)
-        pcpu_decay_cpu(a);
-    else if (a->ops->call_all(a->ops->ctx, decay_this_cpu, a))
-        pr_warn("percpu: decay: a CPU did not answer; its magazines stay");
+    on_all_cpus(a, decay_this_cpu, "decay");
     pcpu_decay_shared(a);
 }
 
@@ -263,10 +264,7 @@ u64 pcpu_trim(struct pcpu_allocator *a)
 {
     u64 before = pages_held(a), after;
 
-    if (!a->ops->call_all)
-        pcpu_mag_drain_all(a);
-    else if (a->ops->call_all(a->ops->ctx, drain_this_cpu, a))
-        pr_warn("percpu: trim: a CPU did not answer; its magazines stay");
+    on_all_cpus(a, drain_this_cpu, "trim");
     pcpu_mag_wait_drained(a);
     spin_lock(&a->balance_mutex);
     atomic_demand(a);

@@ -61,11 +61,12 @@ void pcpu_unlock_chunk(struct pcpu_allocator *a, struct pcpu_locked *l)
 
     if (ch->number != PCPU_CHUNK_RESERVED) {
         atomic_store_explicit(&a->hint[ch->number], hint_of(ch), memory_order_relaxed);
-        if (ch->c.nr_empty != l->empty)
+        if (ch->c.nr_empty != l->empty) {
             atomic_fetch_add_explicit(&a->nr_empty, (s64)ch->c.nr_empty - (s64)l->empty,
                                       memory_order_relaxed);
-        if (ch->fixed && ch->c.nr_empty != l->empty)
-            atomic_store_explicit(&a->nr_empty_fixed, ch->c.nr_empty, memory_order_relaxed);
+            if (ch->fixed)
+                atomic_store_explicit(&a->nr_empty_fixed, ch->c.nr_empty, memory_order_relaxed);
+        }
         if (ch->c.nr_populated != l->populated)
             count_populated(a, (s64)ch->c.nr_populated - (s64)l->populated);
     }

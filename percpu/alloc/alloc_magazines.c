@@ -7,6 +7,7 @@
  * SPDX-License-Identifier: MIT
  */
 #include "percpu/alloc/alloc_magazines.h"
+#include "percpu/alloc/alloc.h"
 #include "percpu/alloc/alloc_batch.h"
 #include "percpu/alloc/alloc_fast.h"
 #include "percpu/alloc/alloc_set.h"
@@ -396,7 +397,7 @@ static bool decay_some(struct pcpu_allocator *a, u32 *class)
     return *class < PCPU_CLASSES;
 }
 
-void pcpu_mag_decay(struct pcpu_allocator *a)
+void pcpu_decay_cpu(struct pcpu_allocator *a)
 {
     struct pcpu_mags *own = a->mags[cpu_number()];
     struct pcpu_bump bump;

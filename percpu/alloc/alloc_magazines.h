@@ -16,8 +16,6 @@ void pcpu_mag_put(struct pcpu_allocator *a, uintptr_t ptr);
 
 /* The set is over its quota: gives objects back to the chunks until an eighth is free. */
 void pcpu_mag_evict(struct pcpu_allocator *a);
-/* Gives back half of each class, rounded up, and the bump region. Interrupts as the caller has. */
-void pcpu_mag_decay(struct pcpu_allocator *a);
 /* Gives back everything that this CPU's set holds. */
 void pcpu_mag_drain_all(struct pcpu_allocator *a);
 /*

@@ -12,9 +12,10 @@
 #include "kernel/base/spinlock.h"
 #include "smp/start/apic.h"
 
-#define NS_PER_S 1000000000ULL
-#define ACCURACY 32 /* 1/32 */
-#define ROOM     3  /* a load leaves three times what it takes */
+#define NS_PER_S    1000000000ULL
+#define WAKE_MAX_NS (2 * NS_PER_S) /* any counter holds it: 2^32 ticks at a 16th of the bus */
+#define ACCURACY    32             /* 1/32 */
+#define ROOM        3              /* a load leaves three times what it takes */
 /* A longer one is the host's pause, not the load's cost; no interrupt takes as long to return. */
 #define TOOK_MAX_NS 50000000ULL
 
@@ -120,11 +121,9 @@ static void nothing(void *arg)
 
 void lapic_timer_wake(u64 ns)
 {
-    u64 most = timer_hz ? MIN(60 * NS_PER_S, (u64)~0u / 2 * 1000000 / (timer_hz / 1000 + 1)) : 0;
-
     if (!timer_hz || this_cpu_ptr(&timer_request)->fn)
         return;
-    if (lapic_timer_start(MAX(1, MIN(ns, most)), nothing, NULL))
+    if (lapic_timer_start(MAX(1, MIN(ns, WAKE_MAX_NS)), nothing, NULL))
         panic("smp: the local APIC's timer takes no %llu ns", (ull)ns);
 }
 

@@ -36,7 +36,7 @@ int lapic_timer_start(u64 ns, void (*fn)(void *arg), void *arg) MUST_CHECK;
 int lapic_timer_again(u64 ns, void (*fn)(void *arg), void *arg) MUST_CHECK;
 
 /*
- * Ends this CPU's sleep after ns nanoseconds (0: at once), or earlier where the counter holds less.
+ * Ends this CPU's sleep after ns nanoseconds (0: at once), at most two seconds.
  * No effect while its timer is set already, or where it was not measured. Interrupts off.
  */
 void lapic_timer_wake(u64 ns);

@@ -60,9 +60,8 @@ bool apic_nmi_pin_open(void);
 u32 apic_error(void);
 
 /*
- * For tests, which need interrupts at chosen moments (smp/run/lapic_timer.c; Perch itself is
- * tickless). The timer counts at its clock divided by 16: vector and mask, initial count, remaining
- * count.
+ * For smp/run/lapic_timer.c. The timer counts at its clock divided by 16: vector and mask, initial
+ * count, remaining count.
  */
 void apic_timer_setup(u8 vector, bool masked);
 void apic_timer_start(u32 count);
