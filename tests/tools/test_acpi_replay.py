@@ -311,9 +311,9 @@ def test_machine_file(tmp_path):
 @pytest.mark.parametrize("text, words", [
     ('tables = "no-such-machine"', "no such directory"),
     ('tables = "supermicro-h8dgu-57ed"\ncpus = 25', "the tables enable 24"),
-    ('tables = "supermicro-h8dgu-57ed"\ndist = [[0, 1, 20]]', "tables goes with none of"),
+    ('tables = "supermicro-h8dgu-57ed"\ndist = [[0, 1, 20]]', "tables: goes with none of"),
     ('tables = "supermicro-h8dgu-57ed"\nnode = [{ mem = "1G", cpus = "0" }]', "goes with none"),
-    ('cpus = 1\nreplayed = 1', "unknown key replayed"),
+    ('cpus = 1\nreplayed = 1', "replayed: unknown key"),
 ])
 def test_bad_machine_file(tmp_path, text, words):
     with pytest.raises(machines.MachineError, match=words):

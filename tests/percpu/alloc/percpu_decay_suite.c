@@ -72,7 +72,7 @@ KTEST(percpu_decay, idle_cpus_give_back_and_sleep)
         return;
     }
     if (!lapic_timer_hz()) {
-        ktest_skip("the local APIC's timer does not count");
+        ktest_skip("the local APIC's timer could not be measured");
         return;
     }
     dyn_begin(&s);
