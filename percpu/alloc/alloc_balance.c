@@ -178,11 +178,11 @@ bool pcpu_decay_shared_wanted(struct pcpu_allocator *a)
            pcpu_decay_left(a);
 }
 
-/* balance_mutex held. The blocks of the first chunk are empty too, and cannot go. */
+/* balance_mutex held. */
 static void decay_locked(struct pcpu_allocator *a)
 {
     u32 target = pcpu_reserve_target(a);
-    s64 used = pcpu_populated_blocks(a) - pcpu_empty_blocks(a);
+    s64 used = pcpu_populated_blocks(a) - pcpu_empty_dynamic(a);
     s64 peak = atomic_load_explicit(&a->peak, memory_order_relaxed), above;
 
     a->demand += atomic_demand(a);

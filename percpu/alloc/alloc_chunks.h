@@ -119,6 +119,12 @@ static inline s64 pcpu_empty_blocks(const struct pcpu_allocator *a)
     return atomic_load_explicit(&a->nr_empty, memory_order_relaxed);
 }
 
+/* Of these, what can be returned: the first chunk's cannot. */
+static inline s64 pcpu_empty_dynamic(const struct pcpu_allocator *a)
+{
+    return pcpu_empty_blocks(a) - atomic_load_explicit(&a->nr_empty_fixed, memory_order_relaxed);
+}
+
 /* More empty blocks than these are given back. */
 static inline s64 pcpu_enough_blocks(const struct pcpu_allocator *a)
 {
@@ -131,10 +137,9 @@ static inline s64 pcpu_enough_blocks(const struct pcpu_allocator *a)
 /* Empty blocks above the least that decay leaves, as far as they can be returned. */
 static inline s64 pcpu_decay_blocks(const struct pcpu_allocator *a)
 {
-    s64 empty = pcpu_empty_blocks(a);
-    s64 above = empty - MAX((s64)pcpu_reserve_target(a), PCPU_RESERVE_BOOT);
+    s64 above = pcpu_empty_blocks(a) - MAX((s64)pcpu_reserve_target(a), PCPU_RESERVE_BOOT);
 
-    return MIN(above, empty - atomic_load_explicit(&a->nr_empty_fixed, memory_order_relaxed));
+    return MIN(above, pcpu_empty_dynamic(a));
 }
 
 /* Has decay anything left to do in what all CPUs share? */

@@ -167,6 +167,23 @@ KTEST(percpu_alloc_decay, objects_in_use_stay)
     rig_end(r);
 }
 
+/* The peak falls to what is in use, whatever is empty in the first chunk. */
+KTEST(percpu_alloc_decay, the_peak)
+{
+    struct alloc_rig *r = rig_new(&small);
+    void *ptr[40];
+
+    for (u32 i = 0; i < ARRAY_SIZE(ptr); i++) /* too large for the first chunk */
+        REQUIRE_TRUE(ptr[i] = pcpu_alloc(&r->a, 32768, 4096, 0));
+    EXPECT_LE(1, r->a.nr_empty_fixed);
+    pcpu_free_bulk(&r->a, 20, ptr);
+    for (u32 k = 0; k < PERIODS; k++)
+        pcpu_decay(&r->a);
+    EXPECT_EQ((s64)r->a.peak, 20 * 8);
+    pcpu_free_bulk(&r->a, 20, ptr + 20);
+    rig_end(r);
+}
+
 /* The reserve that PCPU_ATOMIC callers made decays to its size at init, unless they go on. */
 KTEST(percpu_alloc_decay, the_reserve)
 {
